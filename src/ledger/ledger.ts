@@ -1,0 +1,89 @@
+// The boundary to the record of ids. The rules L1 to L14 are the contract; test/conformance/ledger.ts
+// holds every implementation to them, and a broken ledger for each rule proves that the suite sees it.
+//
+//     absent --claim--> claimed --attempt--> attempted --settle--> relayed
+//                         ^  |                  |  `-- refused --> claimed
+//                         |  `--release--> absent `-- doubtful --> doubtful (the claim goes on)
+//
+// L1  Of any number of concurrent claims of one id, one succeeds; no other succeeds before it ends.
+// L2  A claim of an id whose claim is not yet accepted waits: for `accepted`, then it is a repeat, or
+//     for `release`, then it may succeed.
+// L3  A claim of an id whose claim is accepted is a repeat, `underway`, at once.
+// L4  attempt is durable when it resolves: after a crash the id is doubtful, with the date of its first
+//     attempt. So is settle doubtful.
+// L5  settle relayed is durable when it resolves: after a crash the id is a repeat, `relayed`, with the
+//     digest of its claim.
+// L6  settle refused is durable when it resolves: after a crash the id is claimed as if never attempted.
+// L7  A claim ends with the process. After a restart an id never attempted is absent.
+// L8  release makes the id absent. release of a doubtful id leaves it doubtful, without a claim.
+// L9  attempt, settle, accepted and release under a fence that is not the live one change nothing and
+//     say "stale".
+// L10 A relayed id stays one for at least the retention, whatever generations come and go; once expired
+//     it is absent.
+// L11 Batches that overlap in any order never wait for each other for ever.
+// L12 The filter never decides: cold, stale or answering "maybe" to everything, it changes no result.
+// L13 When the store fails, the call rejects with a StorageError, claims nothing, and the next call may
+//     succeed.
+// L14 A relayed id whose relaying lies before `since` counts as absent to that claim.
+import type { Id } from "../identity/message-id.ts";
+
+/** Octets of a mail digest: 8 of the From and Subject, then 8 of the body. */
+export const DIGEST_OCTETS = 16;
+
+export interface ClaimRequest {
+  readonly id: Id;
+  /** DIGEST_OCTETS octets that tell another mail of the same id (a conflict) from a repeat. */
+  readonly digest: Uint8Array;
+  /** Milliseconds since the epoch; see L14. Left out: every relayed id counts. */
+  readonly since?: number;
+}
+
+/** The exclusive right to relay one id. The fence is greater than that of every earlier claim of the id. */
+export interface Claim {
+  readonly id: Id;
+  readonly fence: number;
+}
+
+export type ClaimResult =
+  | { readonly kind: "claimed"; readonly claim: Claim }
+  /** Attempted or doubtful in the past and held by no live claim: claimed, and policy must decide. */
+  | {
+      readonly kind: "doubtful";
+      readonly claim: Claim;
+      readonly firstDate: number;
+      readonly digest: Uint8Array;
+    }
+  | { readonly kind: "repeat"; readonly standing: "relayed" | "underway"; readonly digest: Uint8Array };
+
+/** How an attempt ended. "relayed" also ends a doubtful id whose policy is to drop it. */
+export type Settlement = "relayed" | "refused" | "doubtful";
+
+export interface LedgerCounts {
+  /** Live claims. */
+  readonly claims: number;
+  /** Ids attempted or doubtful. */
+  readonly open: number;
+}
+
+export interface Ledger {
+  /**
+   * Claims each id of the batch; results stand in the order of the requests. No id stands twice.
+   * Rejects as a whole, with nothing claimed.
+   */
+  claim(requests: readonly ClaimRequest[]): Promise<ClaimResult[]>;
+  /** The claims' transmissions are durable in the spool: who waits for them is told that it is a repeat. */
+  accepted(claims: readonly Claim[]): void;
+  /**
+   * Notes durably, before the upstream is called, that it is about to be.
+   *
+   * @param firstDate milliseconds since the epoch: the Date that every attempt of this id carries
+   */
+  attempt(claim: Claim, firstDate: number): Promise<"attempted" | "stale">;
+  /** Records how the attempt ended. Relayed ends the claim; refused and doubtful keep it. */
+  settle(claim: Claim, settlement: Settlement): Promise<"settled" | "stale">;
+  /** Gives claims up when it is certain that nothing was sent under them, or leaves doubt to a later claim. */
+  release(claims: readonly Claim[]): Promise<void>;
+  counts(): LedgerCounts;
+  /** Waits for what is under way and saves what makes the next start fast. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,70 @@
+// The boundary to where transmissions go. An upstream makes one attempt for one message and one
+// recipient and says how it ended; it never retries, never decides, and never guesses.
+import type { Id } from "../identity/message-id.ts";
+
+/** One message for one recipient, rendered: what the upstream is to receive. */
+export interface Transmission {
+  readonly id: Id;
+  /** The derived Message-ID with its angle brackets, as it stands in the content. */
+  readonly messageId: string;
+  /** RFC 5321 reverse-path without angle brackets; empty for the null reverse-path. */
+  readonly reversePath: string;
+  /** The forward-path without angle brackets, its domain in A-labels. */
+  readonly recipient: string;
+  /** Octets of the content. */
+  readonly size: number;
+  /** True when the content has octets above 127 (RFC 6152). */
+  readonly eightBit: boolean;
+  /** The content from its beginning, CRLF line ends, not dot-stuffed. The same octets at each call. */
+  content(): AsyncIterable<Uint8Array>;
+}
+
+/**
+ * How an attempt ended.
+ *
+ * - accepted: the upstream has taken responsibility.
+ * - refused: it is *certain* that the upstream does not have the message.
+ * - doubtful: anything else. A time-out, a lost connection or an unreadable answer after the message
+ *   may have been complete is doubtful, however likely either outcome seems.
+ */
+export type Outcome =
+  | { readonly kind: "accepted"; readonly upstreamId: string }
+  | {
+      readonly kind: "refused";
+      readonly permanence: "transient" | "permanent";
+      /**
+       * "upstream": the upstream would refuse any transmission now (it can't be reached, its
+       * credentials are wrong), so dispatch as a whole waits.
+       */
+      readonly scope: "transmission" | "upstream";
+      /** What the upstream said, or what kept us from asking it; one line, for log and notification. */
+      readonly reply: string;
+      /** Not sooner than this, when the upstream said so. */
+      readonly retryAfterMs?: number;
+    }
+  | { readonly kind: "doubtful"; readonly cause: string };
+
+/** What an upstream can't take, so that submission refuses it at once instead of later. */
+export interface UpstreamLimits {
+  /** Octets of a whole message. Infinity when there is no limit. */
+  readonly messageOctets: number;
+  /** Octets of a line without its CRLF. Infinity when there is no limit. */
+  readonly lineOctets: number;
+  /** False when addresses with characters outside ASCII can't be handed on (RFC 6531). */
+  readonly smtpUtf8: boolean;
+}
+
+export interface Upstream {
+  /** For the log: kind and place, no credentials. */
+  readonly name: string;
+  readonly limits: UpstreamLimits;
+  /**
+   * Makes one attempt. Never rejects: what is unexpected is an outcome. Never reaches the upstream
+   * twice for one call.
+   *
+   * @param signal aborts the attempt; it then ends as refused or doubtful by how far it had come
+   */
+  transmit(transmission: Transmission, signal: AbortSignal): Promise<Outcome>;
+  /** Closes idle connections. No transmit is under way or follows. */
+  close(): Promise<void>;
+}
