@@ -1,0 +1,166 @@
+// The real Storage: LevelDB for stores, files that appear whole, both below one folder. What is durable
+// here is so after a loss of power: content by fsync, names by fsync of every folder above them.
+import { randomBytes } from "node:crypto";
+import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join, relative, sep } from "node:path";
+import { toStorageError } from "./disk-error.ts";
+import { openLevelStore } from "./level-store.ts";
+import type { FileWriter, Storage } from "./storage.ts";
+
+/** Names of what is being written or removed. They never show in a list. */
+const TEMPORARY_PREFIX = ".tmp-";
+
+/** Mails and the record of who got them are for the user who runs the gateway, and nobody else. */
+const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
+
+const CHUNK_OCTETS = 64 * 1024;
+
+/** @param folder made when it is not there; one process at a time, which the locks of its stores see to */
+export function createDiskStorage(folder: string): Storage {
+  const prefix = `${TEMPORARY_PREFIX}${randomBytes(6).toString("hex")}-`;
+  let temporaries = 0;
+  /** Folders that are there, durably, and free of what an earlier process left behind. */
+  const prepared = new Map<string, Promise<void>>();
+
+  function temporaryIn(parent: string): string {
+    return join(parent, `${prefix}${temporaries++}`);
+  }
+
+  function prepare(path: string): Promise<void> {
+    let done = prepared.get(path);
+    if (done === undefined) {
+      done = makeFolder(folder, path).then(() => removeLeftovers(path, prefix));
+      prepared.set(path, done);
+      done.catch(() => prepared.delete(path));
+    }
+    return done;
+  }
+
+  return {
+    async openStore(name) {
+      const path = join(folder, name);
+      return await using(path, async () => {
+        await makeFolder(folder, path);
+        const store = await openLevelStore(path);
+        // LevelDB renames its file CURRENT into place without making the new name durable.
+        await syncFolder(path);
+        return store;
+      });
+    },
+    async removeStore(name) {
+      const path = join(folder, name);
+      await using(path, async () => {
+        await prepare(dirname(path));
+        // Half a store would be a damaged one after a crash, so it goes out of sight at once.
+        const removed = temporaryIn(dirname(path));
+        if (!(await renamed(path, removed))) return;
+        await syncFolder(dirname(path));
+        await rm(removed, { recursive: true });
+      });
+    },
+    async createFile(name) {
+      const path = join(folder, name);
+      return await using(path, async () => {
+        await prepare(dirname(path));
+        const temporary = temporaryIn(dirname(path));
+        return createWriter(await open(temporary, "wx", FILE_MODE), temporary, path);
+      });
+    },
+    async *readFile(name) {
+      const path = join(folder, name);
+      const file = await using(path, () => open(path, "r"));
+      try {
+        for (;;) {
+          const chunk = new Uint8Array(CHUNK_OCTETS);
+          const { bytesRead } = await using(path, () => file.read(chunk));
+          if (bytesRead === 0) return;
+          yield chunk.subarray(0, bytesRead);
+        }
+      } finally {
+        await file.close();
+      }
+    },
+    async removeFile(name) {
+      const path = join(folder, name);
+      await using(path, async () => {
+        await rm(path, { force: true });
+        if (await exists(dirname(path))) await syncFolder(dirname(path));
+      });
+    },
+    async list(name) {
+      const path = join(folder, name);
+      const names = await using(path, () => readdir(path).catch(failedWith("ENOENT", [])));
+      return names.filter((entry) => !entry.startsWith(TEMPORARY_PREFIX));
+    },
+  };
+}
+
+function createWriter(file: FileHandle, temporary: string, path: string): FileWriter {
+  return {
+    append: (octets) => using(path, () => file.appendFile(octets)),
+    close: () =>
+      using(path, async () => {
+        await file.sync();
+        await file.close();
+        await rename(temporary, path);
+        await syncFolder(dirname(path));
+      }),
+    async discard() {
+      await file.close().catch(() => {});
+      await rm(temporary, { force: true }).catch(() => {});
+    },
+  };
+}
+
+/** Makes the folder and, always, its name durable: an earlier process may have died before it did. */
+async function makeFolder(root: string, path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: FOLDER_MODE });
+  let parent = dirname(root);
+  // Often /var/lib, which need not be readable to the user who owns the folder in it.
+  await syncFolder(parent).catch(failedWith("EACCES", undefined));
+  for (const part of relative(parent, path).split(sep).slice(0, -1)) {
+    parent = join(parent, part);
+    await syncFolder(parent);
+  }
+}
+
+async function removeLeftovers(folder: string, ownPrefix: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const isLeftover = name.startsWith(TEMPORARY_PREFIX) && !name.startsWith(ownPrefix);
+    if (isLeftover) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function using<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw toStorageError(error, path);
+  }
+}
+
+async function renamed(from: string, to: string): Promise<boolean> {
+  return await rename(from, to).then(() => true, failedWith("ENOENT", false));
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await open(path, "r").then((handle) => handle.close().then(() => true), failedWith("ENOENT", false));
+}
+
+/** Turns one expected error of the system into a value; any other stays an error. */
+function failedWith<T>(code: string, value: T): (error: unknown) => T {
+  return (error) => {
+    if (error instanceof Error && "code" in error && error.code === code) return value;
+    throw error;
+  };
+}
