@@ -1,0 +1,152 @@
+// What is changed in a message, and nothing else (DESIGN.md, section 8). The header is rewritten once, when
+// the submission is accepted, into octets that all its recipients share; what differs between them goes into
+// a slot at dispatch. So every attempt of a transmission carries the same octets, even when a newer version
+// of this file makes a later one.
+import type { HeaderField } from "./header.ts";
+import { formatDate } from "./trace.ts";
+
+export interface RewriteOptions {
+  /** The value of our Received field, from receivedValue(). */
+  readonly received: string;
+  /** The task's header fields, to be removed: the configured names and that of the part; any case. */
+  readonly taskFields: readonly string[];
+  /** Milliseconds since the epoch: the Date of a message that has none. */
+  readonly acceptedAt: number;
+  /** True for unkeyed mail: a Message-ID that is there stays. */
+  readonly keepMessageId: boolean;
+}
+
+/** Plain data, to be stored beside the body. */
+export interface PreparedHeader {
+  /** The common header and the empty line that ends it. */
+  readonly octets: Uint8Array;
+  /** The offset in `octets` at which the identity fields are inserted. */
+  readonly slot: number;
+  /** False when the message keeps its own Message-ID, so that only X-Mailonce-ID goes into the slot. */
+  readonly setsMessageId: boolean;
+  /** Milliseconds since the epoch: the message's Date, or `acceptedAt` when it has none that can be read. */
+  readonly date: number;
+  /** Where the Date field stands in `octets`; both are equal when a signature keeps it as it is. */
+  readonly dateStart: number;
+  readonly dateEnd: number;
+}
+
+/** What differs between the transmissions of one submission. */
+export interface TransmissionFields {
+  /** With its angle brackets. */
+  readonly messageId: string;
+  /** Milliseconds since the epoch; given when an id is sent again, whose first Date this is. */
+  readonly firstDate?: number;
+}
+
+const SES_ARN = /^x-ses-.*-arn$/;
+const ALWAYS_REMOVED: ReadonlySet<string> = new Set(["bcc", "return-path", "x-mailonce-id"]);
+const CRLF = Buffer.from("\r\n");
+
+/**
+ * Rewrites the header of an accepted submission. The result always ends in an empty line, also where the
+ * input had none, since the body would otherwise be read as header.
+ */
+export function prepare(fields: readonly HeaderField[], options: RewriteOptions): PreparedHeader {
+  const signed = signedNames(fields);
+  const taskFields = new Set(options.taskFields.map((name) => name.toLowerCase()));
+  const hasMessageId = fields.some((field) => field.name === "message-id");
+  // A signature may cover a field that is absent, to assert that it is (RFC 6376 §5.4): adding it would
+  // break the signature just as replacing it would.
+  const signedId = signed.has("message-id");
+  const setsMessageId = !signedId && !(options.keepMessageId && hasMessageId);
+
+  const out: Uint8Array[] = [];
+  let length = 0;
+  const add = (octets: Uint8Array): void => {
+    out.push(octets);
+    length += octets.length;
+  };
+
+  let slot: number | undefined;
+  let date: { start: number; end: number; value: string } | undefined;
+  add(Buffer.from(`Received: ${options.received}\r\n`, "latin1"));
+  for (const field of fields) {
+    const { name } = field;
+    if (ALWAYS_REMOVED.has(name) || taskFields.has(name) || SES_ARN.test(name)) continue;
+    if (name === "message-id") {
+      slot ??= length;
+      if (setsMessageId) add(Buffer.from("X-Original-Message-ID"));
+      add(terminated(setsMessageId ? field.raw.subarray(field.raw.indexOf(COLON)) : field.raw));
+      continue;
+    }
+    const start = length;
+    add(terminated(field.raw));
+    if (name === "date") date ??= { start, end: length, value: field.value() };
+  }
+  const dateStays = date !== undefined && signed.has("date");
+  if (date === undefined) {
+    const start = length;
+    const value = formatDate(options.acceptedAt);
+    add(Buffer.from(`Date: ${value}\r\n`));
+    date = { start, end: length, value };
+  }
+  slot ??= length;
+  add(CRLF);
+
+  const instant = Date.parse(date.value);
+  return {
+    octets: Buffer.concat(out, length),
+    slot,
+    setsMessageId,
+    date: Number.isNaN(instant) ? options.acceptedAt : instant,
+    dateStart: date.start,
+    dateEnd: dateStays ? date.start : date.end,
+  };
+}
+
+const COLON = 0x3a;
+
+/** The last field of a message that ends within its header may lack a line end. */
+function terminated(raw: Uint8Array): Uint8Array {
+  return raw.at(-1) === 0x0a ? raw : Buffer.concat([raw, CRLF]);
+}
+
+/** The lower-case names that the DKIM signatures of the message cover (RFC 6376 §3.5, h=). */
+function signedNames(fields: readonly HeaderField[]): Set<string> {
+  const names = new Set<string>();
+  for (const field of fields) {
+    if (field.name !== "dkim-signature") continue;
+    for (const tag of field.value().split(";")) {
+      const [key, list] = tag.replace(/[ \t]/g, "").split("=", 2);
+      if (key !== "h" || list === undefined) continue;
+      for (const name of list.split(":")) names.add(name.toLowerCase());
+    }
+  }
+  return names;
+}
+
+/** The header of one transmission: pure, so the same for every attempt. */
+export function render(prepared: PreparedHeader, fields: TransmissionFields): Uint8Array {
+  const { octets, slot, dateStart, dateEnd } = prepared;
+  const edits = [{ start: slot, end: slot, by: identityFields(fields.messageId, prepared.setsMessageId) }];
+  if (fields.firstDate !== undefined && dateEnd > dateStart) {
+    const by = Buffer.from(`Date: ${formatDate(fields.firstDate)}\r\n`);
+    edits.push({ start: dateStart, end: dateEnd, by });
+    edits.sort((a, b) => a.start - b.start || a.end - b.end);
+  }
+  const out: Uint8Array[] = [];
+  let at = 0;
+  for (const edit of edits) {
+    out.push(octets.subarray(at, edit.start), edit.by);
+    at = edit.end;
+  }
+  out.push(octets.subarray(at));
+  return Buffer.concat(out);
+}
+
+/**
+ * The fields that go into the slot. X-Mailonce-ID is set always: SES puts its own Message-ID in place of
+ * ours, and a receiver behind it can only go by this one.
+ *
+ * @param messageId with its angle brackets
+ */
+export function identityFields(messageId: string, setsMessageId: boolean): Uint8Array {
+  const own = `X-Mailonce-ID: ${messageId}\r\n`;
+  return Buffer.from(setsMessageId ? `Message-ID: ${messageId}\r\n${own}` : own);
+}
