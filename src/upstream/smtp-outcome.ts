@@ -1,0 +1,54 @@
+// What an exchange with an SMTP server means. Pure: the whole table from facts to outcome is here.
+import type { Progress } from "./content.ts";
+import { oneLine } from "./line.ts";
+import { queueIdOf, replyCode } from "./smtp-reply.ts";
+import type { Outcome } from "./upstream.ts";
+
+/** The facts of one exchange: what was read of the content and what the server answered. */
+export interface Exchange {
+  /** "setup": everything before MAIL (connecting, greeting, EHLO, STARTTLS, AUTH). */
+  readonly step: "setup" | "transaction";
+  readonly progress: Progress;
+  /** The reply that ended the exchange; undefined when no terminated reply did. */
+  readonly reply?: string;
+  /** What happened instead of, or around, a reply. */
+  readonly problem: string;
+}
+
+/**
+ * 530, 534, 535 and 538 (RFC 4954 §6, RFC 3207 §4) find fault with how the session was secured or
+ * authenticated: our configuration, whatever the message.
+ */
+const SESSION_CODES: ReadonlySet<number> = new Set([530, 534, 535, 538]);
+
+/** 503: the session is out of step. The message was not judged, so it can't be refused for good. */
+const OUT_OF_STEP = 503;
+
+export function outcomeOf(exchange: Exchange): Outcome {
+  const { step, progress, reply, problem } = exchange;
+  const text = oneLine(reply ?? problem);
+  // A server that can't be reached, turns us away at the door or does not take our password would do
+  // so with every transmission. Even a 5yz here must not bounce a queue: someone has to repair it.
+  if (step === "setup") {
+    return { kind: "refused", permanence: "transient", scope: "upstream", reply: text };
+  }
+  const code = reply === undefined ? undefined : replyCode(reply);
+  if (code !== undefined && code >= 400) return refusedWith(code, text);
+  if (code !== undefined && code < 300 && progress === "complete") {
+    return { kind: "accepted", upstreamId: queueIdOf(text) };
+  }
+  // RFC 5321 §4.1.1.4: a message without its final dot is not to be processed. But a server that
+  // claims acceptance before the dot has its own idea of the end, and nothing is certain any more.
+  if (progress !== "complete" && (code === undefined || code >= 300)) {
+    return { kind: "refused", permanence: "transient", scope: "transmission", reply: text };
+  }
+  return { kind: "doubtful", cause: text };
+}
+
+function refusedWith(code: number, reply: string): Outcome {
+  if (SESSION_CODES.has(code)) {
+    return { kind: "refused", permanence: "transient", scope: "upstream", reply };
+  }
+  const permanence = code >= 500 && code !== OUT_OF_STEP ? "permanent" : "transient";
+  return { kind: "refused", permanence, scope: "transmission", reply };
+}

@@ -1,0 +1,106 @@
+// The upstream "smtp": one attempt is one mail transaction with one server. MX look-up and trying again
+// are not its business.
+import type { ConnectionOptions } from "node:tls";
+import { type Clock, systemClock } from "../runtime/clock.ts";
+import { oneLine } from "./line.ts";
+import type { SmtpTls } from "./smtp-connection.ts";
+import { type Exchange, outcomeOf } from "./smtp-outcome.ts";
+import { createSmtpPool } from "./smtp-pool.ts";
+import { openSmtpSession, type SmtpSession } from "./smtp-session.ts";
+import { type SmtpTimeouts, smtpTimeouts } from "./smtp-timeouts.ts";
+import type { Outcome, Transmission, Upstream } from "./upstream.ts";
+
+export interface SmtpUpstreamOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: SmtpTls;
+  /** What EHLO says: a domain name or an address literal. */
+  readonly hostname: string;
+  /** AUTH is used when both are there. */
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  /** For tls.connect: `ca`, `servername`, client certificates. */
+  readonly tlsOptions?: ConnectionOptions | undefined;
+  readonly timeouts?: Partial<SmtpTimeouts> | undefined;
+  /** Idle connections kept; 64 unless given, more than a relay lets one client open. */
+  readonly idleMax?: number | undefined;
+  /** Messages over one connection; 100 unless given, since large relays end longer sessions. */
+  readonly messagesMax?: number | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+export function createSmtpUpstream(options: SmtpUpstreamOptions): Upstream {
+  const { host, port, tls, hostname, username, password, tlsOptions, clock = systemClock } = options;
+  const timeouts = { ...smtpTimeouts, ...options.timeouts };
+  const { idleMax = 64, messagesMax = 100 } = options;
+  const pool = createSmtpPool({ clock, idleMs: timeouts.idleMs, idleMax, messagesMax });
+  const sessionOptions = {
+    ...{ host, port, tls, hostname, timeouts, clock },
+    ...(username !== undefined && password !== undefined ? { username, password } : {}),
+    ...(tlsOptions === undefined ? {} : { tlsOptions }),
+  };
+
+  async function over(session: SmtpSession, transmission: Transmission, signal: AbortSignal) {
+    const exchange = await session.exchange(transmission, signal);
+    pool.give(session);
+    return exchange;
+  }
+
+  async function attempt(transmission: Transmission, signal: AbortSignal): Promise<Outcome> {
+    if (signal.aborted) return aborted;
+    const idle = pool.take();
+    if (idle !== undefined) {
+      const obstacle = idle.obstacle(transmission);
+      if (obstacle !== undefined) {
+        pool.give(idle);
+        return impossible(obstacle);
+      }
+      const exchange = await over(idle, transmission, signal);
+      // A connection that died while it was idle says nothing about the server. Nothing of the
+      // message has left, so a fresh connection is the same attempt; there is no third.
+      if (!diedIdle(exchange, signal)) return outcomeOf(exchange);
+    }
+    const opened = await openSmtpSession(sessionOptions, signal);
+    if ("failure" in opened) return signal.aborted ? aborted : outcomeOf(opened.failure);
+    const obstacle = opened.session.obstacle(transmission);
+    if (obstacle === undefined) return outcomeOf(await over(opened.session, transmission, signal));
+    pool.give(opened.session);
+    return impossible(obstacle);
+  }
+
+  return {
+    name: `smtp ${host}:${port}`,
+    // The server's own SIZE is known only once it has been asked; a message above it is refused then.
+    limits: {
+      messageOctets: Number.POSITIVE_INFINITY,
+      lineOctets: Number.POSITIVE_INFINITY,
+      smtpUtf8: true,
+    },
+    async transmit(transmission, signal) {
+      try {
+        return await attempt(transmission, signal);
+      } catch (error) {
+        // Every step above turns its errors into facts, so this is a fault of ours, at a place unknown.
+        return { kind: "doubtful", cause: oneLine(`unexpected: ${String(error)}`) };
+      }
+    },
+    close: () => pool.close(),
+  };
+}
+
+/** 421 is how a server ends an idle session when it is asked for something just then. */
+function diedIdle({ progress, reply }: Exchange, signal: AbortSignal): boolean {
+  return progress === "untouched" && !signal.aborted && (reply === undefined || /^421/.test(reply));
+}
+
+/** Ours, not the upstream's: nothing is known about the server. */
+const aborted: Outcome = {
+  kind: "refused",
+  permanence: "transient",
+  scope: "transmission",
+  reply: "the attempt was aborted before it began",
+};
+
+function impossible(reply: string): Outcome {
+  return { kind: "refused", permanence: "permanent", scope: "transmission", reply };
+}

@@ -1,0 +1,84 @@
+// What every upstream owes for every way in which the other side can fail: the outcome, and how many
+// messages the other side has afterwards. Run by each upstream with its own table of faults.
+import { describe, expect, test } from "vitest";
+import type { Outcome, Upstream } from "../../src/upstream/upstream.ts";
+import type { MessageCounts } from "../support/message-counts.ts";
+import { neverAborted, transmissionOf } from "../support/transmission.ts";
+
+/** An outcome in one word, so that a table of them can be read. */
+export type Verdict =
+  | "accepted"
+  | "doubtful"
+  | "transient"
+  | "permanent"
+  /** transient with scope "upstream" */
+  | "upstream";
+
+export interface Expectation {
+  readonly outcome: Verdict;
+  /** Messages that the other side has taken after one attempt. */
+  readonly taken: 0 | 1;
+  /** Octets of the body; a few lines unless given. */
+  readonly bodyOctets?: number;
+}
+
+/** One upstream, set up against a peer that plays the fault. */
+export interface UpstreamUnderTest {
+  readonly upstream: Upstream;
+  readonly peer: MessageCounts;
+  close(): Promise<void>;
+}
+
+export function verdictOf(outcome: Outcome): Verdict {
+  if (outcome.kind !== "refused") return outcome.kind;
+  return outcome.scope === "upstream" ? "upstream" : outcome.permanence;
+}
+
+export interface UpstreamSuite<Fault extends string> {
+  readonly name: string;
+  readonly expectations: Readonly<Record<Fault, Expectation>>;
+  readonly setUp: (fault: Fault) => Promise<UpstreamUnderTest>;
+}
+
+export function testUpstream<Fault extends string>(suite: UpstreamSuite<Fault>): void {
+  describe(suite.name, () => {
+    const table = Object.entries(suite.expectations) as [Fault, Expectation][];
+    test.each(table)("%s", async (fault, { outcome: expected, taken, bodyOctets }) => {
+      const { upstream, peer, close } = await suite.setUp(fault);
+      try {
+        const transmission = transmissionOf(bodyOctets === undefined ? {} : { bodyOctets });
+        const outcome = await upstream.transmit(transmission, neverAborted);
+        expect({ outcome: verdictOf(outcome), taken: peer.taken.length }, JSON.stringify(outcome)).toEqual({
+          outcome: expected,
+          taken,
+        });
+        expect(oneLine(outcome), "log and notification take one printable line").toBe(true);
+        // The two that would break a promise, whatever the table says: P3 and P5.
+        if (outcome.kind === "refused") expect(peer.taken.length, "refused, yet taken").toBe(0);
+        if (outcome.kind === "accepted") expect(peer.taken.length, "accepted, yet not taken").toBe(1);
+      } finally {
+        await upstream.close();
+        await close();
+      }
+    });
+
+    test("an attempt that is aborted before it begins reaches nobody", async () => {
+      const { upstream, peer, close } = await suite.setUp(table[0]?.[0] as Fault);
+      const outcome = await upstream.transmit(transmissionOf(), AbortSignal.abort());
+      expect(verdictOf(outcome)).toBe("transient");
+      expect(peer.taken).toHaveLength(0);
+      await upstream.close();
+      await close();
+    });
+  });
+}
+
+function oneLine(outcome: Outcome): boolean {
+  const text =
+    outcome.kind === "refused"
+      ? outcome.reply
+      : outcome.kind === "doubtful"
+        ? outcome.cause
+        : outcome.upstreamId;
+  return text.length > 0 && text.length <= 500 && !/\p{Cc}/u.test(text);
+}
