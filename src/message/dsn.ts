@@ -3,6 +3,8 @@
 // someone else: so all of it is 7-bit, and no value can begin a line of its own.
 import { createHash } from "node:crypto";
 import { encode, wrap } from "nodemailer/lib/qp";
+import { canonicalDomain } from "../identity/domain.ts";
+import { canonicalRecipient } from "../identity/recipient.ts";
 import { formatDate } from "./trace.ts";
 
 export interface FailureFacts {
@@ -79,7 +81,10 @@ export function composeFailureNotice(facts: FailureFacts): Uint8Array {
     .digest("hex")
     .slice(0, 32);
   const lines = [
-    ...fieldLines("From", `Mail Delivery System ${mailbox(facts.from) ?? `<MAILER-DAEMON@${reportingMta}>`}`),
+    ...fieldLines(
+      "From",
+      `Mail Delivery System ${mailbox(facts.from) ?? `<MAILER-DAEMON@${canonicalDomain(reportingMta) ?? "localhost"}>`}`,
+    ),
     ...fieldLines("To", mailbox(facts.to) ?? "undisclosed-recipients:;"),
     "Subject: Your message could not be delivered",
     ...fieldLines("Date", formatDate(facts.failedAt)),
@@ -172,5 +177,7 @@ function typedAddress(address: string): string {
 
 /** The address in angle brackets, or undefined when that would not be one mailbox in ASCII. */
 function mailbox(address: string): string | undefined {
-  return /^[\x21-\x3b\x3d\x3f-\x7e]+$/.test(address) ? `<${address}>` : undefined;
+  const result = canonicalRecipient(address);
+  const valid = result.ok && result.recipient.includes("@") && /^[\x20-\x7e]*$/.test(result.recipient);
+  return valid ? `<${result.recipient}>` : undefined;
 }

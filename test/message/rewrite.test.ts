@@ -1,0 +1,186 @@
+// The documented changes, one by one, on messages as mailers write them.
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { identityFields, render } from "../../src/message/rewrite.ts";
+import { DERIVED, OPTIONS, pipe } from "./pipeline.ts";
+
+const fixture = (name: string): Buffer =>
+  readFileSync(new URL(`../../fixtures/messages/${name}.eml`, import.meta.url));
+
+const OWN = `Message-ID: ${DERIVED}\r\nX-Mailonce-ID: ${DERIVED}\r\n`;
+const RECEIVED = `Received: ${OPTIONS.received}\r\n`;
+const ADDED_DATE = "Date: Fri, 02 Jan 2026 03:04:05 +0000\r\n";
+
+/** The input with edits made by hand: each must apply. */
+function edited(name: string, ...edits: [from: string, to: string][]): string {
+  let text = fixture(name).toString("latin1");
+  for (const [from, to] of edits) {
+    expect(text).toContain(from);
+    text = text.replace(from, () => to);
+  }
+  return RECEIVED + text;
+}
+
+const output = (name: string, options?: Parameters<typeof pipe>[1]): string =>
+  pipe([fixture(name)], options).output.toString("latin1");
+
+describe("nothing but the documented changes", () => {
+  const cases: [string, ...[string, string][]][] = [
+    [
+      "django-plain",
+      ["Message-ID: <2013", `${OWN}X-Original-Message-ID: <2013`],
+      ["X-Task-Id: a9e5a73a-4d4a-4995-a91c-90295e27100a\r\n", ""],
+    ],
+    [
+      "django-alternative-attachment",
+      ["Message-ID: <1386", `${OWN}X-Original-Message-ID: <1386`],
+      ["X-Task-Id: {A9E5A73A-4D4A-4995-A91C-90295E27100A}\r\n", ""],
+      ["X-Task-Part: invoice\r\n", ""],
+    ],
+    [
+      "rails",
+      ["Message-ID: <", `${OWN}X-Original-Message-ID: <`],
+      ["Idempotency-Key: ActionMailer::MailDeliveryJob/8f14e45f-ceea-467f-ab1d-3c1f7d3b2c77\r\n", ""],
+    ],
+    [
+      "phpmailer",
+      ["Message-ID: <", `${OWN}X-Original-Message-ID: <`],
+      ["X-SES-SOURCE-ARN: arn:aws:ses:us-east-1:123456789012:identity/lists.example\r\n", ""],
+      ["X-EE-Idempotency-Key: news-2013-12\r\n", ""],
+    ],
+    [
+      "nodemailer",
+      ["Message-ID: <", `${OWN}X-Original-Message-ID: <`],
+      ["Resend-Idempotency-Key: receipt/2013-11/48211\r\n", ""],
+    ],
+    ["eight-bit", ["X-Task-Id: menu-2013-12-10\r\nMessage-ID: <", `${OWN}X-Original-Message-ID: <`]],
+    [
+      "dkim-message-id",
+      ["Message-ID: <", `X-Mailonce-ID: ${DERIVED}\r\nMessage-ID: <`],
+      ["X-Task-Id: signed-1\r\n", ""],
+    ],
+    [
+      "dkim-other-fields",
+      ["Message-ID: <", `${OWN}X-Original-Message-ID: <`],
+      ["X-Task-Id: signed-1\r\n", ""],
+    ],
+    ["no-message-id", ["X-Task-Id: backup 2013-12-10 03:00\r\n", `${ADDED_DATE}${OWN}`]],
+    [
+      "several-message-ids",
+      ["Message-Id: <first", `${OWN}X-Original-Message-ID: <first`],
+      ["MESSAGE-ID :\r\n <second", "X-Original-Message-ID:\r\n <second"],
+      ["X-Mailonce-ID: <forged@worker.example>\r\nX-Task-Id: two-ids\r\nX-Task-Id: two-ids\r\n", ""],
+    ],
+    [
+      "bcc",
+      ["Return-Path: <bounces@lists.example>\r\n", ""],
+      ["Bcc: user@example.com,\r\n secret@example.net\r\n", ""],
+      ["Message-ID: <", `${OWN}X-Original-Message-ID: <`],
+      ["X-Task-ID: urn:uuid:a9e5a73a-4d4a-4995-a91c-90295e27100a\r\nBCC: third@example.net\r\n", ""],
+    ],
+    ["no-header", ["Disk usage", `${ADDED_DATE}${OWN}\r\nDisk usage`]],
+    ["header-only", ["X-Task-Id: alive-1\r\n", `${ADDED_DATE}${OWN}\r\n`]],
+  ];
+  test.each(cases)("%s", (name, ...edits) => {
+    expect(output(name)).toBe(edited(name, ...edits));
+  });
+
+  test("bare-lf", () => {
+    expect(output("bare-lf")).toBe(
+      `${RECEIVED}From: script@host.example\r\nTo: user@example.com\r\nSubject: bare line feeds\r\n folded\r\n` +
+        `${OWN}X-Original-Message-ID: <lf@host.example>\r\nDate: Tue, 10 Dec 2013 10:13:06 +0000\r\n\r\n` +
+        "line one\r\nline two\r\n.\r\nMAIL FROM:<smuggled@evil.example>\r\nend without a line end",
+    );
+  });
+});
+
+describe("unkeyed mail", () => {
+  test("keeps every Message-ID that it has", () => {
+    expect(output("nodemailer", { keepMessageId: true, taskFields: [] })).toBe(
+      edited("nodemailer", ["Message-ID: <", `X-Mailonce-ID: ${DERIVED}\r\nMessage-ID: <`]),
+    );
+    expect(pipe([fixture("several-message-ids")], { keepMessageId: true }).prepared.setsMessageId).toBe(
+      false,
+    );
+  });
+
+  test("gets one where it has none", () => {
+    expect(output("no-message-id", { keepMessageId: true })).toBe(output("no-message-id"));
+  });
+});
+
+describe("a signature of the mailer", () => {
+  const message = (fields: string, signed: string) =>
+    pipe([Buffer.from(`DKIM-Signature: v=1; h=${signed}; b=x\r\n${fields}Subject: x\r\n\r\n`)]);
+
+  test.each(["message-id", "from:Message-ID", "from :\r\n\tMESSAGE-ID : to"])(
+    "h=%j keeps Message-ID",
+    (signed) => {
+      expect(message("Message-ID: <a@b>\r\n", signed).prepared.setsMessageId).toBe(false);
+    },
+  );
+
+  test("that says that there is no Message-ID is not broken", () => {
+    expect(message("", "from:message-id").output.toString()).not.toMatch(/^Message-ID:/m);
+  });
+
+  test("over other fields keeps nothing", () => {
+    expect(message("Message-ID: <a@b>\r\n", "from:x-message-id").prepared.setsMessageId).toBe(true);
+  });
+
+  test("any one of several counts", () => {
+    const second = "DKIM-Signature: v=1; h=message-id\r\nMessage-ID: <a@b>\r\n";
+    expect(message(second, "from").prepared.setsMessageId).toBe(false);
+  });
+});
+
+describe("the first Date", () => {
+  const FIRST = Date.UTC(2013, 11, 10, 10, 13, 6);
+  const fields = { messageId: DERIVED, firstDate: FIRST };
+  const rendered = (header: string) => {
+    const { prepared } = pipe([Buffer.from(header)]);
+    return Buffer.from(render(prepared, fields)).toString();
+  };
+
+  test.each([
+    ["after the slot", "Message-ID: <a@b>\r\nDate: Wed, 11 Dec 2013 01:00:00 +0100\r\nSubject: x\r\n\r\n"],
+    [
+      "before the slot",
+      "DATE: Wed, 11 Dec 2013\r\n 01:00:00 +0100\r\nMessage-ID: <a@b>\r\nSubject: x\r\n\r\n",
+    ],
+    ["that was added", "Message-ID: <a@b>\r\nSubject: x\r\n\r\n"],
+    ["that was added before the slot", "Subject: x\r\n\r\n"],
+  ])("replaces a Date %s, and nothing else", (_name, header) => {
+    const lines = rendered(header);
+    expect(lines.match(/^Date: /gim)).toHaveLength(1);
+    expect(lines).toContain("\r\nDate: Tue, 10 Dec 2013 10:13:06 +0000\r\n");
+    const plain = pipe([Buffer.from(header)]).output.toString();
+    expect(lines.replace(/^Date: .*\r\n/m, "")).toBe(plain.replace(/^date: .*\r\n(?: .*\r\n)?/im, ""));
+  });
+
+  test("not a Date that a signature covers", () => {
+    const header = "DKIM-Signature: h=from:date\r\nDate: Wed, 11 Dec 2013 01:00:00 +0100\r\n\r\n";
+    expect(rendered(header)).toContain("Date: Wed, 11 Dec 2013 01:00:00 +0100");
+  });
+
+  test("is told of each message, whatever its time zone", () => {
+    const date = (value: string) => pipe([Buffer.from(`Date: ${value}\r\n\r\n`)]).prepared.date;
+    expect(date("Tue, 10 Dec 2013 12:13:06 +0200")).toBe(FIRST);
+    expect(date("10 Dec 2013 10:13:06 GMT")).toBe(FIRST);
+    expect(date("Tue, 10 Dec 2013 10:13:06 -0000 (UTC)")).toBe(FIRST);
+    expect(date("never")).toBe(OPTIONS.acceptedAt);
+    expect(pipe([Buffer.from("A: b\r\n\r\n")]).prepared.date).toBe(OPTIONS.acceptedAt);
+  });
+});
+
+test("the slot takes the identity fields, so a dispatcher can insert them by itself", () => {
+  const { prepared, output: all, body } = pipe([fixture("rails")]);
+  const { octets, slot, setsMessageId } = prepared;
+  const inserted = [
+    octets.subarray(0, slot),
+    identityFields(DERIVED, setsMessageId),
+    octets.subarray(slot),
+    body,
+  ];
+  expect(Buffer.concat(inserted).equals(all)).toBe(true);
+});
