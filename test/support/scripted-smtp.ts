@@ -40,6 +40,8 @@ export interface ScriptedSmtp extends MessageCounts {
   struck(): Promise<void>;
   /** Sends the replies that "held-reply" kept back. */
   release(): void;
+  /** Drops every connection that is open, as a server does that is restarted. */
+  dropAll(): void;
   close(): Promise<void>;
 }
 
@@ -240,7 +242,11 @@ export async function createScriptedSmtp(options: ScriptedSmtpOptions = {}): Pro
     release() {
       for (const resume of held.splice(0)) resume();
     },
+    dropAll() {
+      for (const socket of sockets) socket.destroy();
+    },
     async close() {
+      if (!server.listening) return;
       for (const socket of sockets) socket.destroy();
       server.close();
       await once(server, "close");

@@ -1,0 +1,129 @@
+// The upstream "ses": SendEmail of API v2 with the message as it is (Raw), one recipient a call and one
+// HTTP request a call. The SDK is imported here and nowhere else.
+import { SESv2Client, SendEmailCommand, type SendEmailCommandInput } from "@aws-sdk/client-sesv2";
+import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { readContent } from "./content.ts";
+import { oneLine } from "./line.ts";
+import { outcomeOfError } from "./ses-outcome.ts";
+import type { Outcome, Transmission, Upstream } from "./upstream.ts";
+
+export interface SesUpstreamOptions {
+  /** From the SDK's own sources (AWS_REGION, the profile) unless given. */
+  readonly region?: string | undefined;
+  /** Instead of the region's own address. */
+  readonly endpoint?: string | undefined;
+  readonly configurationSet?: string | undefined;
+  /** For sending authorization: the identity that lets us use its address in From. */
+  readonly fromEmailAddressIdentityArn?: string | undefined;
+  readonly timeouts?: Partial<SesTimeouts> | undefined;
+}
+
+export interface SesTimeouts {
+  /** Name look-up and TCP; what ends here was certainly not sent. */
+  readonly connectMs: number;
+  /** From the beginning of a call to its answer; what ends here is doubtful. */
+  readonly requestMs: number;
+  /** How long an unused connection is kept. */
+  readonly idleMs: number;
+}
+
+const timeoutDefaults: SesTimeouts = {
+  connectMs: 5_000,
+  // SES answers within a second. Whoever waits longer than its front end does only waits; whoever gives
+  // up before makes doubtful ids.
+  requestMs: 60_000,
+  // A request on a connection that the server is just closing ends in a reset, which is doubtful though
+  // nothing was read. So ours are given up long before a front end does so (60 s and more).
+  idleMs: 10_000,
+};
+
+/**
+ * 40 MB after base64, of which four characters hold three octets. MB is read as 10^6, so that the
+ * smaller of the two meanings holds.
+ */
+const MESSAGE_OCTETS_MAX = (40_000_000 / 4) * 3;
+/** 1,000 octets with CRLF. */
+const LINE_OCTETS_MAX = 998;
+
+/**
+ * Credentials come from the SDK's default chain at each call; that they, or the region, are missing is
+ * an outcome with scope "upstream".
+ */
+export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
+  const { region, endpoint, configurationSet, fromEmailAddressIdentityArn } = options;
+  const { connectMs, requestMs, idleMs } = { ...timeoutDefaults, ...options.timeouts };
+  // Concurrency is the dispatcher's: a request that waited for a socket would be timed as if it ran.
+  const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, timeout: idleMs };
+  const client = new SESv2Client({
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    // With the default of 3 one call may reach SES three times. AWS_MAX_ATTEMPTS does not override it.
+    maxAttempts: 1,
+    retryMode: "standard",
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: connectMs,
+      requestTimeout: requestMs,
+      throwOnRequestTimeout: true,
+      // The request's time-out ends with the first octet of the answer; this one covers its body.
+      socketTimeout: requestMs,
+      httpAgent: agent,
+      httpsAgent: agent,
+    }),
+  });
+
+  /**
+   * FromEmailAddress is left out: with Raw content SES puts it into the From field, display name lost
+   * (laravel/framework#37881, nodemailer/nodemailer#1731), and octets are not ours to change. The
+   * reverse-path goes where bounces go. A null reverse-path leaves that to SES, which takes From.
+   */
+  function inputOf({ reversePath, recipient }: Transmission, content: Uint8Array): SendEmailCommandInput {
+    return {
+      Destination: { ToAddresses: [recipient] },
+      Content: { Raw: { Data: content } },
+      ...(reversePath === "" ? {} : { FeedbackForwardingEmailAddress: reversePath }),
+      ...(configurationSet === undefined ? {} : { ConfigurationSetName: configurationSet }),
+      ...(fromEmailAddressIdentityArn === undefined
+        ? {}
+        : { FromEmailAddressIdentityArn: fromEmailAddressIdentityArn }),
+    };
+  }
+
+  async function send(command: SendEmailCommand, abortSignal: AbortSignal): Promise<Outcome> {
+    let handedOn = false;
+    // The last middleware before the HTTP handler.
+    command.middlewareStack.add(
+      (next) => (args) => {
+        handedOn = true;
+        return next(args);
+      },
+      { step: "deserialize", priority: "low" },
+    );
+    try {
+      const { MessageId } = await client.send(command, { abortSignal });
+      if (MessageId) return { kind: "accepted", upstreamId: oneLine(MessageId) };
+      return { kind: "doubtful", cause: "200 without a MessageId" };
+    } catch (error) {
+      return outcomeOfError(error, handedOn);
+    }
+  }
+
+  return {
+    name: `ses ${endpoint ?? region ?? "in the region of the environment"}`,
+    limits: { messageOctets: MESSAGE_OCTETS_MAX, lineOctets: LINE_OCTETS_MAX, smtpUtf8: false },
+    async transmit(transmission, signal) {
+      let command: SendEmailCommand;
+      try {
+        signal.throwIfAborted();
+        command = new SendEmailCommand(inputOf(transmission, await readContent(transmission)));
+        signal.throwIfAborted();
+      } catch (error) {
+        const reply = oneLine(`before the call: ${String(error)}`);
+        return { kind: "refused", permanence: "transient", scope: "transmission", reply };
+      }
+      return await send(command, signal);
+    },
+    async close() {
+      client.destroy();
+    },
+  };
+}

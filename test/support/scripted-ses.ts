@@ -1,0 +1,146 @@
+// SES as the SDK sees it: SendEmail (Raw) and GetAccount of API v2 over HTTP, going wrong on request.
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import { createMessageCounter, type MessageCounts } from "./message-counts.ts";
+import { type SesFault, type SesPlan, sesPlanOf } from "./ses-faults.ts";
+
+/** A fault for all calls of SendEmail, or chosen by their number, from 0. */
+export type SesScript = SesFault | ((number: number) => SesFault);
+
+export interface ScriptedSesOptions {
+  readonly script?: SesScript;
+  readonly tls?: { readonly key: string; readonly cert: string };
+  readonly keepContents?: boolean;
+  /** For GetAccount. */
+  readonly quota?: Readonly<{ MaxSendRate: number; Max24HourSend: number; SentLast24Hours: number }>;
+}
+
+/** The body of a SendEmail call, as far as we use it. */
+export interface SendEmailBody {
+  readonly FromEmailAddress?: string;
+  readonly FeedbackForwardingEmailAddress?: string;
+  readonly FromEmailAddressIdentityArn?: string;
+  readonly ConfigurationSetName?: string;
+  readonly Destination?: { readonly ToAddresses?: readonly string[] };
+  readonly Content?: { readonly Raw?: { readonly Data?: string } };
+}
+
+export interface ScriptedSes extends MessageCounts {
+  /** For the SDK's `endpoint`. */
+  readonly endpoint: string;
+  /** SendEmail calls that arrived so far, whole or not. */
+  calls(): number;
+  connections(): number;
+  /** The body of the last SendEmail call, without the content. */
+  lastCall(): SendEmailBody | undefined;
+  play(script: SesScript): void;
+  /** Resolves when a call next meets a fault. */
+  struck(): Promise<void>;
+  /** Sends the answers that "held-reply" kept back. */
+  release(): void;
+  close(): Promise<void>;
+}
+
+export async function createScriptedSes(options: ScriptedSesOptions = {}): Promise<ScriptedSes> {
+  const { tls, quota = { MaxSendRate: 14, Max24HourSend: 50_000, SentLast24Hours: 0 } } = options;
+  const counter = createMessageCounter(options.keepContents === true);
+  const sockets = new Set<Socket>();
+  let script: SesScript = options.script ?? "accept";
+  let calls = 0;
+  let connections = 0;
+  let lastCall: SendEmailBody | undefined;
+  const held: (() => void)[] = [];
+  const onStruck: (() => void)[] = [];
+
+  async function sendEmail(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const number = calls++;
+    const plan = sesPlanOf(typeof script === "function" ? script(number) : script);
+    if (plan?.at === "request") {
+      if (plan.does === "drop") request.socket.destroy();
+      else request.pause();
+      strike();
+      return;
+    }
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const { Content, ...call }: SendEmailBody = JSON.parse(Buffer.concat(chunks).toString());
+    lastCall = call;
+    if (plan === undefined || plan.takes === true) {
+      const recipients = call.Destination?.ToAddresses ?? [];
+      const content = Buffer.from(Content?.Raw?.Data ?? "", "base64");
+      counter.take(content, call.FeedbackForwardingEmailAddress ?? "", recipients);
+    }
+    const accepted = JSON.stringify({ MessageId: `0100-${counter.taken.length}-000000` });
+    if (plan === undefined) answer(response, 200, accepted);
+    else fail(plan, response, accepted);
+    if (plan !== undefined) strike();
+  }
+
+  function fail(plan: SesPlan, response: ServerResponse, accepted: string): void {
+    const { does, status = 200, error, text } = plan;
+    const body = error === undefined ? (text ?? accepted) : JSON.stringify({ message: text });
+    const headers = { ...plan.headers, ...(error === undefined ? {} : { "x-amzn-errortype": error }) };
+    if (does === "drop") {
+      response.socket?.destroy();
+    } else if (does === "release") {
+      held.push(() => answer(response, 200, accepted));
+    } else if (does === "answer") {
+      answer(response, status, body, headers);
+    } else if (does !== "hang") {
+      response.writeHead(status, { "content-type": "application/json", "content-length": body.length });
+      response.write(body.slice(0, body.length / 2), () => {
+        if (does === "answer-half") response.socket?.destroy();
+      });
+    }
+  }
+
+  function strike(): void {
+    for (const resolve of onStruck.splice(0)) resolve();
+  }
+
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    if (request.method === "POST" && request.url === "/v2/email/outbound-emails") {
+      sendEmail(request, response).catch(() => response.destroy());
+    } else if (request.method === "GET" && request.url === "/v2/email/account") {
+      answer(response, 200, JSON.stringify({ SendingEnabled: true, SendQuota: quota }));
+    } else {
+      answer(response, 404, JSON.stringify({ message: "unknown operation" }));
+    }
+  };
+  const server = tls === undefined ? createServer(handle) : createTlsServer({ ...tls }, handle);
+  server.on("connection", (socket: Socket) => {
+    connections++;
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+
+  return {
+    ...counter,
+    endpoint: `${tls === undefined ? "http" : "https"}://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    calls: () => calls,
+    connections: () => connections,
+    lastCall: () => lastCall,
+    play(next) {
+      script = next;
+    },
+    struck: () => new Promise((resolve) => onStruck.push(resolve)),
+    release() {
+      for (const resume of held.splice(0)) resume();
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+function answer(response: ServerResponse, status: number, body: string, headers = {}): void {
+  const all = { "content-type": "application/json", "content-length": Buffer.byteLength(body), ...headers };
+  response.writeHead(status, { ...all, "x-amzn-requestid": "11111111-2222-3333-4444-555555555555" });
+  response.end(body);
+}

@@ -1,0 +1,187 @@
+import { readFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createSesUpstream, type SesUpstreamOptions } from "../../src/upstream/ses.ts";
+import { type Expectation, testUpstream, verdictOf } from "../conformance/upstream.ts";
+import { createScriptedSes, type ScriptedSes } from "../support/scripted-ses.ts";
+import type { SesFault } from "../support/ses-faults.ts";
+import { messageOf, neverAborted, transmissionOf } from "../support/transmission.ts";
+
+beforeEach(() => {
+  vi.stubEnv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE");
+  vi.stubEnv("AWS_SECRET_ACCESS_KEY", "secret");
+  // What the environment says must not bring the SDK's retries back.
+  vi.stubEnv("AWS_MAX_ATTEMPTS", "5");
+  vi.stubEnv("AWS_EC2_METADATA_DISABLED", "true");
+});
+afterEach(() => vi.unstubAllEnvs());
+
+const timeouts = { connectMs: 300, requestMs: 400 };
+const open = (endpoint: string, more: SesUpstreamOptions = {}) =>
+  createSesUpstream({ region: "eu-west-1", endpoint, timeouts, ...more });
+
+const nobody = { taken: 0 } as const;
+const transient: Expectation = { outcome: "transient", ...nobody };
+const permanent: Expectation = { outcome: "permanent", ...nobody };
+const upstream: Expectation = { outcome: "upstream", ...nobody };
+const doubtful: Expectation = { outcome: "doubtful", taken: 1 };
+/** SES has nothing, but nobody on our side can know. */
+const needlessDoubt: Expectation = { outcome: "doubtful", ...nobody };
+
+testUpstream<SesFault>({
+  name: "ses",
+  expectations: {
+    accept: { outcome: "accepted", taken: 1 },
+    "drop-in-request": needlessDoubt,
+    "hang-in-request": needlessDoubt,
+    "drop-untaken": needlessDoubt,
+    "drop-before-reply": doubtful,
+    "hang-before-reply": doubtful,
+    "half-body": doubtful,
+    "hang-in-body": doubtful,
+    "garbage-body": doubtful,
+    "no-message-id": doubtful,
+    "held-reply": doubtful,
+    "internal-error": needlessDoubt,
+    "internal-error-taken": doubtful,
+    "bad-gateway": needlessDoubt,
+    unavailable: needlessDoubt,
+    "too-many-requests": transient,
+    "too-many-requests-retry-after": transient,
+    "rate-exceeded": transient,
+    "quota-exceeded": upstream,
+    "limit-exceeded": upstream,
+    "sending-paused": upstream,
+    "account-suspended": upstream,
+    "message-rejected": permanent,
+    "mail-from-not-verified": permanent,
+    "bad-request": permanent,
+    "not-found": upstream,
+    "access-denied": upstream,
+    "expired-token": upstream,
+    "unknown-key": upstream,
+    "bad-signature": upstream,
+    "unknown-4xx": transient,
+    "garbage-4xx": transient,
+    redirect: needlessDoubt,
+  },
+  async setUp(fault) {
+    const peer = await createScriptedSes({ script: fault });
+    return {
+      upstream: open(peer.endpoint),
+      peer,
+      async close() {
+        // P2: one attempt is one request, whatever went wrong.
+        expect(peer.calls(), "requests").toBeLessThanOrEqual(1);
+        await peer.close();
+      },
+    };
+  },
+});
+
+describe("a call", () => {
+  let peer: ScriptedSes;
+  beforeEach(async () => {
+    peer = await createScriptedSes({ keepContents: true });
+  });
+  afterEach(() => peer.close());
+
+  test("carries the octets as they are, the recipient, and the reverse-path for bounces", async () => {
+    const more = { configurationSet: "events", fromEmailAddressIdentityArn: "arn:aws:ses:x" };
+    const transmission = transmissionOf({ bodyOctets: 300_000, chunkOctets: 1_000 });
+    await open(peer.endpoint, more).transmit(transmission, neverAborted);
+    expect(peer.lastCall()).toEqual({
+      ConfigurationSetName: "events",
+      FromEmailAddressIdentityArn: "arn:aws:ses:x",
+      FeedbackForwardingEmailAddress: "sender@example.org",
+      Destination: { ToAddresses: ["reader@example.net"] },
+    });
+    const octets = Buffer.from(peer.taken[0]?.octets ?? []);
+    expect(octets.equals(messageOf(transmission.messageId, 300_000))).toBe(true);
+  });
+
+  test("of the null reverse-path names no address for bounces", async () => {
+    await open(peer.endpoint).transmit(transmissionOf({ reversePath: "" }), neverAborted);
+    expect(peer.lastCall()).toEqual({ Destination: { ToAddresses: ["reader@example.net"] } });
+  });
+
+  test("gives the id of SES", async () => {
+    const outcome = await open(peer.endpoint).transmit(transmissionOf(), neverAborted);
+    expect(outcome).toEqual({ kind: "accepted", upstreamId: "0100-1-000000" });
+  });
+
+  test("follows another over the same connection", async () => {
+    const upstream = open(peer.endpoint);
+    for (let number = 0; number < 5; number++) {
+      await upstream.transmit(transmissionOf({ number }), neverAborted);
+    }
+    expect(peer.taken).toHaveLength(5);
+    expect(peer.connections()).toBe(1);
+    await upstream.close();
+  });
+
+  test.each([
+    ["too-many-requests", 1_000],
+    ["too-many-requests-retry-after", 7_000],
+    ["rate-exceeded", 1_000],
+    ["quota-exceeded", 900_000],
+    ["sending-paused", 900_000],
+  ] as const)("that meets %s is not to be repeated before %d ms", async (fault, retryAfterMs) => {
+    peer.play(fault);
+    const outcome = await open(peer.endpoint).transmit(transmissionOf(), neverAborted);
+    expect(outcome).toMatchObject({ kind: "refused", retryAfterMs });
+  });
+
+  test("that is aborted while SES works on it is doubtful", async () => {
+    peer.play("held-reply");
+    const abort = new AbortController();
+    const attempt = open(peer.endpoint, { timeouts: {} }).transmit(transmissionOf(), abort.signal);
+    await peer.struck();
+    abort.abort();
+    expect((await attempt).kind).toBe("doubtful");
+    expect(peer.taken).toHaveLength(1);
+  });
+
+  test("with content cut short is not made", async () => {
+    const transmission = transmissionOf();
+    const upstream = open(peer.endpoint);
+    const short = { ...transmission, size: transmission.size + 1 };
+    expect(verdictOf(await upstream.transmit(short, neverAborted))).toBe("transient");
+    expect(peer.calls()).toBe(0);
+  });
+});
+
+describe("certainly not sent, by our own configuration", () => {
+  const verdict = async (endpoint: string, more: SesUpstreamOptions = {}) =>
+    verdictOf(await open(endpoint, more).transmit(transmissionOf(), neverAborted));
+
+  test("nobody listens", async () => {
+    const peer = await createScriptedSes();
+    await peer.close();
+    expect(await verdict(peer.endpoint)).toBe("upstream");
+  });
+
+  test("no region", async () => {
+    vi.stubEnv("AWS_REGION", undefined);
+    vi.stubEnv("AWS_CONFIG_FILE", "/nonexistent");
+    const outcome = await createSesUpstream().transmit(transmissionOf(), neverAborted);
+    expect(outcome).toMatchObject({ kind: "refused", permanence: "transient", scope: "upstream" });
+    expect(outcome).toMatchObject({ reply: expect.stringContaining("Region is missing") });
+  });
+
+  test("no credentials", async () => {
+    vi.stubEnv("AWS_ACCESS_KEY_ID", undefined);
+    vi.stubEnv("AWS_CONFIG_FILE", "/nonexistent");
+    vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent");
+    expect(await verdict("http://127.0.0.1:9")).toBe("upstream");
+  });
+
+  test("a certificate that nobody vouches for: not one request gets through", async () => {
+    const read = (name: string) =>
+      readFileSync(new URL(`../../fixtures/tls/${name}`, import.meta.url), "utf8");
+    const peer = await createScriptedSes({ tls: { key: read("key.pem"), cert: read("cert.pem") } });
+    expect(await verdict(peer.endpoint)).toBe("upstream");
+    expect(peer.connections()).toBe(1);
+    expect(peer.calls()).toBe(0);
+    await peer.close();
+  });
+});
