@@ -1,0 +1,96 @@
+// The live claims of one process, and who waits for them. In memory only: a claim ends with its process.
+import type { Id } from "../identity/message-id.ts";
+import { StorageError } from "../runtime/storage.ts";
+import type { Claim } from "./ledger.ts";
+
+/** A live claim, from before its look-up until it is settled as relayed or released. */
+export interface Entry {
+  readonly id: Id;
+  /** The 20 octets of the id. */
+  readonly key: Uint8Array;
+  readonly fence: number;
+  readonly digest: Uint8Array;
+  isAccepted: boolean;
+  /** When an earlier mail of the id was relayed that `since` let pass; its record will be replaced. */
+  relayedBefore: number;
+  /** A write failed, so the disk may hold a mark that memory does not. */
+  isMarkUncertain: boolean;
+  waiters: Waiter[] | undefined;
+}
+
+interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (error: StorageError) => void;
+}
+
+export interface Claims {
+  readonly size: number;
+  get(id: Id): Entry | undefined;
+  /** The entry that this very claim stands for; undefined when the claim is stale. */
+  live(claim: Claim): Entry | undefined;
+  /** The id has no live claim. */
+  begin(id: Id, key: Uint8Array, fence: number, digest: Uint8Array): Entry;
+  accept(entry: Entry): void;
+  /** Ends it if it has not ended, and wakes who waits. */
+  end(entry: Entry): void;
+  /** Resolves once the entry is accepted or ended; rejects when the ledger is closed before. */
+  changed(entry: Entry): Promise<void>;
+  /** Wakes all who wait with an error. */
+  close(): void;
+}
+
+export function createClaims(): Claims {
+  const entries = new Map<Id, Entry>();
+
+  function wake(entry: Entry): void {
+    const { waiters } = entry;
+    entry.waiters = undefined;
+    if (waiters !== undefined) for (const waiter of waiters) waiter.resolve();
+  }
+
+  return {
+    get size() {
+      return entries.size;
+    },
+    get: (id) => entries.get(id),
+    live(claim) {
+      const entry = entries.get(claim.id);
+      return entry?.fence === claim.fence ? entry : undefined;
+    },
+    begin(id, key, fence, digest) {
+      const entry: Entry = {
+        id,
+        key,
+        fence,
+        digest,
+        isAccepted: false,
+        relayedBefore: Number.NEGATIVE_INFINITY,
+        isMarkUncertain: false,
+        waiters: undefined,
+      };
+      entries.set(id, entry);
+      return entry;
+    },
+    accept(entry) {
+      entry.isAccepted = true;
+      wake(entry);
+    },
+    end(entry) {
+      if (entries.get(entry.id) !== entry) return;
+      entries.delete(entry.id);
+      wake(entry);
+    },
+    changed: (entry) =>
+      new Promise((resolve, reject) => {
+        entry.waiters ??= [];
+        entry.waiters.push({ resolve, reject });
+      }),
+    close() {
+      const error = new StorageError("unavailable", "the ledger has been closed");
+      for (const entry of entries.values()) {
+        for (const waiter of entry.waiters ?? []) waiter.reject(error);
+        entry.waiters = undefined;
+      }
+    },
+  };
+}

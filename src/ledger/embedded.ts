@@ -1,0 +1,250 @@
+// The ledger of one process: claims in memory, marks and relayed ids in stores of its own. It holds L1
+// to L14 of ledger.ts; how they are held is said here, what they are is said there.
+//
+//     claim     reserves the id in memory before anything is looked up, so two can't both find it absent
+//     attempt   a mark, durable before it resolves
+//     relayed   the record in a generation, durable; then the mark goes, which a crash may undo: opening
+//               forgets a mark whose id was relayed at its time or later
+import { decodeBase32 } from "../identity/base32.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import { type Storage, StorageError } from "../runtime/storage.ts";
+import { type Claims, createClaims, type Entry } from "./claims.ts";
+import { FIRST_CAPACITY, type Generations, openGenerations } from "./generations.ts";
+import type { ClaimRequest, ClaimResult, Ledger } from "./ledger.ts";
+import { loadMarks, type Marks } from "./marks.ts";
+import { openState, type State } from "./state.ts";
+
+export interface EmbeddedLedgerOptions {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Milliseconds for which a relayed id is kept at least, and a doubtful one too. */
+  readonly retentionMs: number;
+  /** Ids of the first generation. */
+  readonly firstCapacity?: number;
+}
+
+/** Sweeps in a retention: what has expired is kept at most a sixty-fourth longer than that. */
+const SWEEPS_IN_RETENTION = 64;
+
+/** But at least so often, since a sweep reserves fences too, and is cheap. */
+const SWEEP_MAX_MS = 3_600_000;
+
+interface Parts extends EmbeddedLedgerOptions {
+  readonly state: State;
+  readonly generations: Generations;
+  readonly marks: Marks;
+}
+
+/** Rejects with a StorageError; nothing stays open then. */
+export async function openEmbeddedLedger(options: EmbeddedLedgerOptions): Promise<Ledger> {
+  const state = await openState(options.storage);
+  let generations: Generations | undefined;
+  try {
+    const firstCapacity = options.firstCapacity ?? FIRST_CAPACITY;
+    generations = await openGenerations({ ...options, state, firstCapacity });
+    const marks = await loadMarks(state, generations.find);
+    if (marks.size > 0) options.log.warn("ledger.doubtful_found", { ids: marks.size });
+    const parts = { ...options, state, generations, marks };
+    const claims = createClaims();
+    const sweeps = createSweeps(parts, claims);
+    await sweeps.now();
+    return createLedger(parts, claims, sweeps);
+  } catch (error) {
+    await generations?.close();
+    await state.close();
+    throw error;
+  }
+}
+
+function createLedger({ clock, state, generations, marks }: Parts, claims: Claims, sweeps: Sweeps): Ledger {
+  let isClosed = false;
+  let underWay = 0;
+  let onIdle: () => void = () => {};
+
+  function assertOpen(): void {
+    if (isClosed) throw new StorageError("unavailable", "the ledger has been closed");
+  }
+
+  /** Runs what close() has to wait for. */
+  async function tracked<T>(work: () => Promise<T>): Promise<T> {
+    assertOpen();
+    underWay++;
+    try {
+      return await work();
+    } finally {
+      if (--underWay === 0) onIdle();
+    }
+  }
+
+  /** The id has no live claim. From the call on it has one. */
+  function begin(request: ClaimRequest): { entry: Entry; result: ClaimResult | Promise<ClaimResult> } {
+    const key = decodeBase32(request.id);
+    const entry = claims.begin(request.id, key, state.nextFence(), request.digest);
+    const mark = marks.get(request.id);
+    if (mark !== undefined) {
+      const { firstDate, digest } = mark;
+      return { entry, result: { kind: "doubtful", claim: claimOf(entry), firstDate, digest } };
+    }
+    if (!generations.maybe(key)) return { entry, result: claimed(entry) };
+    const result = lookUp(entry, request.since ?? Number.NEGATIVE_INFINITY);
+    // It is awaited with the others of its batch, perhaps after one of them has failed.
+    result.catch(() => {});
+    return { entry, result };
+  }
+
+  async function lookUp(entry: Entry, since: number): Promise<ClaimResult> {
+    const relayed = await generations.find(entry.key);
+    if (relayed === undefined) return claimed(entry);
+    if (relayed.time < since) {
+      entry.relayedBefore = relayed.time;
+      return claimed(entry);
+    }
+    claims.end(entry);
+    return { kind: "repeat", standing: "relayed", digest: relayed.digest };
+  }
+
+  async function claim(requests: readonly ClaimRequest[]): Promise<ClaimResult[]> {
+    const results: (ClaimResult | Promise<ClaimResult>)[] = new Array(requests.length);
+    const own: Entry[] = [];
+    try {
+      for (const index of inOrder(requests)) {
+        const request = requests[index] as ClaimRequest;
+        let held = claims.get(request.id);
+        while (held !== undefined && !held.isAccepted) {
+          await claims.changed(held);
+          // Others have waited too, and one of them may have been faster.
+          held = claims.get(request.id);
+        }
+        if (held === undefined) {
+          const { entry, result } = begin(request);
+          own.push(entry);
+          results[index] = result;
+        } else {
+          results[index] = { kind: "repeat", standing: "underway", digest: held.digest };
+        }
+      }
+      return await Promise.all(results);
+    } catch (error) {
+      for (const entry of own) claims.end(entry);
+      throw error;
+    }
+  }
+
+  /** Later than the mark, and than a record that `since` let pass, even if the clock was set back. */
+  function timeFor(entry: Entry): number {
+    return Math.max(clock.now(), marks.get(entry.id)?.time ?? 0, entry.relayedBefore + 1);
+  }
+
+  return {
+    claim: (requests) => tracked(() => claim(requests)),
+    accepted(batch) {
+      for (const one of batch) {
+        const entry = claims.live(one);
+        if (entry !== undefined) claims.accept(entry);
+      }
+    },
+    attempt: (one, firstDate) =>
+      tracked(async () => {
+        const entry = claims.live(one);
+        if (entry === undefined) return "stale";
+        await marks.put(entry, "attempted", firstDate, timeFor(entry));
+        return "attempted";
+      }),
+    settle: (one, settlement) =>
+      tracked(async () => {
+        const entry = claims.live(one);
+        if (entry === undefined) return "stale";
+        if (settlement === "refused") {
+          await marks.remove(entry);
+        } else if (settlement === "doubtful") {
+          await marks.put(entry, "doubtful", clock.now(), timeFor(entry));
+        } else {
+          await generations.add(entry.key, { time: timeFor(entry), digest: entry.digest });
+          marks.forget(entry);
+          claims.end(entry);
+        }
+        return "settled";
+      }),
+    release: (batch) =>
+      tracked(async () => {
+        for (const one of batch) {
+          const entry = claims.live(one);
+          if (entry === undefined) continue;
+          // A mark is the doubt that stays; one that may be on the disk only was never an attempt.
+          if (marks.get(entry.id) === undefined) await marks.remove(entry);
+          claims.end(entry);
+        }
+      }),
+    counts: () => ({ claims: claims.size, open: marks.size }),
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      claims.close();
+      if (underWay > 0) {
+        await new Promise<void>((resolve) => {
+          onIdle = resolve;
+        });
+      }
+      await sweeps.stop();
+      await generations.close();
+      await state.close();
+    },
+  };
+}
+
+interface Sweeps {
+  now(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** The first sweep starts the timer of the next. */
+function createSweeps({ clock, log, retentionMs, state, generations, marks }: Parts, claims: Claims): Sweeps {
+  let timer: Timer | undefined;
+  let sweeping: Promise<void> = Promise.resolve();
+  let isStopped = false;
+
+  async function sweep(): Promise<void> {
+    try {
+      await state.reserveFences();
+      await generations.sweep();
+      const expired = await marks.expire(clock.now() - retentionMs, (id) => claims.get(id) !== undefined);
+      for (const [id, { firstDate }] of expired) log.warn("ledger.doubtful_expired", { id, firstDate });
+    } catch (cause) {
+      log.error("ledger.sweep_failed", { cause });
+    }
+    if (isStopped) return;
+    timer = clock.after(Math.min(retentionMs / SWEEPS_IN_RETENTION, SWEEP_MAX_MS), () => {
+      sweeping = sweep();
+    });
+  }
+
+  return {
+    now() {
+      sweeping = sweep();
+      return sweeping;
+    },
+    async stop() {
+      isStopped = true;
+      timer?.cancel();
+      await sweeping;
+    },
+  };
+}
+
+function claimOf(entry: Entry) {
+  return { id: entry.id, fence: entry.fence };
+}
+
+function claimed(entry: Entry): ClaimResult {
+  return { kind: "claimed", claim: claimOf(entry) };
+}
+
+/** Indices in the order of the ids: batches that overlap then wait in one direction only (L11). */
+function inOrder(requests: readonly ClaimRequest[]): number[] {
+  const indices = Array.from(requests, (_, index) => index);
+  if (indices.length === 1) return indices;
+  const id = (index: number) => (requests[index] as ClaimRequest).id;
+  return indices.sort((a, b) => (id(a) < id(b) ? -1 : 1));
+}

@@ -1,0 +1,206 @@
+// The relayed ids, in generations by time: new ones go to the newest, the filters say which have to be
+// asked, and what is older than the retention goes by the folder. A generation is over after its span of
+// time, or earlier when it is full; the next is larger then, so that the filters' rate holds.
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Storage } from "../runtime/storage.ts";
+import { type Generation, generationNumber, openGeneration } from "./generation.ts";
+import type { GenerationRecord, Relayed } from "./records.ts";
+import type { State } from "./state.ts";
+
+/** More means less kept beyond the retention (an eighth of it at most), and more filters to ask. */
+const SPANS_IN_RETENTION = 8;
+
+/** Ids of the first generation: a filter of 1.8 MB. */
+export const FIRST_CAPACITY = 2 ** 20;
+
+/**
+ * Ids of the largest generation. Its filter takes 115 MiB from the moment that it is opened, needs a
+ * minute to be rebuilt after a crash and a second to be saved; twice of that would make nothing faster,
+ * since eight such generations hold 500 million ids, and nothing keeps there from being more of them.
+ */
+export const CAPACITY_MAX = 2 ** 26;
+
+export interface GenerationsOptions {
+  readonly storage: Storage;
+  readonly state: State;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Ids are kept for at least as many milliseconds. */
+  readonly retentionMs: number;
+  readonly firstCapacity: number;
+}
+
+export interface Generations {
+  /** False: certainly not relayed. True: ask find. Does no I/O. */
+  maybe(key: Uint8Array): boolean;
+  /** The latest record of the id. */
+  find(key: Uint8Array): Promise<Relayed | undefined>;
+  /** Durable when it resolves. */
+  add(key: Uint8Array, relayed: Relayed): Promise<void>;
+  /** Closes a generation whose time is over; removes those whose ids are all older than the retention. */
+  sweep(): Promise<void>;
+  /** Saves the filters, so that the next start need not rebuild them. */
+  close(): Promise<void>;
+}
+
+interface Kept {
+  record: GenerationRecord;
+  readonly generation: Generation;
+}
+
+export async function openGenerations(options: GenerationsOptions): Promise<Generations> {
+  const { storage, state, clock, log, retentionMs } = options;
+  const spanMs = retentionMs / SPANS_IN_RETENTION;
+  /** Newest first. Only the first can be open. */
+  let kept: Kept[] = [];
+  let background: Promise<void> = Promise.resolve();
+  let changing: Promise<void> | undefined;
+  let lastNumber = 0;
+
+  async function load(): Promise<void> {
+    const records = await state.generations();
+    const known = new Set(records.map((record) => record.number));
+    for (const name of await storage.list("ledger")) {
+      const number = generationNumber(name);
+      if (number === undefined || known.has(number)) continue;
+      // Its record is made first and removed last, so somebody has put an older state back in place.
+      log.warn("ledger.generation_adopted", { generation: number });
+      const now = clock.now();
+      records.push({ number, openedAt: now, closedAt: now, capacity: options.firstCapacity, count: 0 });
+      await state.putGenerations(records.slice(-1));
+    }
+    records.sort((a, b) => b.number - a.number);
+    for (const record of records) {
+      kept.push({ record, generation: await openGeneration(storage, log, record) });
+    }
+    lastNumber = records[0]?.number ?? 0;
+    // After an adoption an older generation may still count as open.
+    for (const one of kept.slice(1)) if (one.record.closedAt === undefined) await closeOne(one);
+  }
+
+  function inBackground(work: () => Promise<void>): void {
+    background = background.then(work);
+  }
+
+  function isOver({ record, generation }: Kept): boolean {
+    if (record.closedAt !== undefined || generation.filter.count >= record.capacity) return true;
+    return clock.now() >= record.openedAt + spanMs;
+  }
+
+  /** From the call on nothing is added to it, unless noting that fails. */
+  async function closeOne(one: Kept): Promise<void> {
+    const { record, generation } = one;
+    const closedAt = Math.max(clock.now(), record.openedAt);
+    one.record = { ...record, closedAt, count: generation.filter.count };
+    try {
+      await state.putGenerations([one.record]);
+    } catch (error) {
+      one.record = record;
+      throw error;
+    }
+    inBackground(() => generation.save());
+  }
+
+  async function closeNewest(): Promise<void> {
+    const [newest] = kept;
+    if (newest !== undefined && newest.record.closedAt === undefined) await closeOne(newest);
+  }
+
+  /** One change of the newest generation at a time. */
+  function change(work: () => Promise<void>): Promise<void> {
+    changing ??= work().finally(() => {
+      changing = undefined;
+    });
+    return changing;
+  }
+
+  function nextCapacity(last: GenerationRecord | undefined): number {
+    if (last === undefined) return options.firstCapacity;
+    if (last.count >= last.capacity)
+      return Math.min(last.capacity * 2, Math.max(CAPACITY_MAX, last.capacity));
+    const isRoomy = last.count < last.capacity / 4;
+    return isRoomy ? Math.max(options.firstCapacity, Math.floor(last.capacity / 2)) : last.capacity;
+  }
+
+  /** Closes the newest generation and opens the next. */
+  async function roll(): Promise<void> {
+    await closeNewest();
+    const record: GenerationRecord = {
+      number: lastNumber + 1,
+      openedAt: clock.now(),
+      closedAt: undefined,
+      capacity: nextCapacity(kept[0]?.record),
+      count: 0,
+    };
+    // The record first: a store without one would be taken for another's.
+    await state.putGenerations([record]);
+    const generation = await openGeneration(storage, log, record);
+    await generation.warm();
+    kept = [{ record, generation }, ...kept];
+    lastNumber = record.number;
+    log.info("ledger.generation_opened", { generation: record.number, capacity: record.capacity });
+  }
+
+  async function writable(): Promise<Generation> {
+    for (;;) {
+      const [newest] = kept;
+      if (newest !== undefined && !isOver(newest)) return newest.generation;
+      await change(roll);
+    }
+  }
+
+  async function remove(one: Kept): Promise<void> {
+    kept = kept.filter((other) => other !== one);
+    const { number } = one.record;
+    await one.generation.remove();
+    await state.removeGeneration(number);
+    log.info("ledger.generation_expired", { generation: number, ids: one.record.count });
+  }
+
+  await load();
+  for (const { generation, record } of kept) {
+    inBackground(async () => {
+      await generation.warm();
+      if (record.closedAt !== undefined) await generation.save();
+    });
+  }
+
+  return {
+    maybe(key) {
+      for (const { generation } of kept) if (generation.maybe(key)) return true;
+      return false;
+    },
+    async find(key) {
+      for (const one of kept) {
+        // One that has been removed meanwhile held nothing that still counts.
+        if (!kept.includes(one) || !one.generation.maybe(key)) continue;
+        const relayed = await one.generation.get(key).catch((error) => {
+          if (kept.includes(one)) throw error;
+        });
+        if (relayed !== undefined) return relayed;
+      }
+      return undefined;
+    },
+    async add(key, relayed) {
+      const [newest] = kept;
+      const generation = newest !== undefined && !isOver(newest) ? newest.generation : await writable();
+      await generation.add(key, relayed);
+    },
+    async sweep() {
+      const [newest] = kept;
+      if (newest !== undefined && isOver(newest)) await change(closeNewest);
+      for (const one of [...kept].reverse()) {
+        const { closedAt } = one.record;
+        if (closedAt !== undefined && closedAt + retentionMs < clock.now()) await remove(one);
+      }
+    },
+    async close() {
+      await changing?.catch(() => {});
+      for (const { generation } of kept) generation.stop();
+      await background;
+      if (kept[0]?.record.closedAt === undefined) await kept[0]?.generation.save();
+      for (const { generation } of kept) await generation.close();
+    },
+  };
+}

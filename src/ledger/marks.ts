@@ -1,0 +1,73 @@
+// The marks of attempted and doubtful ids: all of them in memory, each change durable in the state first.
+// A crash may bring back the mark of an id that was relayed; opening sees through that by their times.
+import { encodeBase32 } from "../identity/base32.ts";
+import type { Id } from "../identity/message-id.ts";
+import type { Entry } from "./claims.ts";
+import type { Mark, Relayed } from "./records.ts";
+import type { State } from "./state.ts";
+
+export interface Marks {
+  readonly size: number;
+  get(id: Id): Mark | undefined;
+  /**
+   * Durable when it resolves. A first date that is there stays. On rejection the disk may hold the mark
+   * all the same, which the entry remembers.
+   */
+  put(entry: Entry, state: Mark["state"], firstDate: number, time: number): Promise<void>;
+  /** Durable when it resolves. No I/O when there certainly is no mark. */
+  remove(entry: Entry): Promise<void>;
+  /** For an id whose relaying is durable: gone at once in memory, on the disk when it suits. */
+  forget(entry: Entry): void;
+  /** Forgets the marks last changed before `time` whose ids have no live claim, and says which they were. */
+  expire(time: number, isLive: (id: Id) => boolean): Promise<[Id, Mark][]>;
+}
+
+/** @param find the latest record of a relayed id */
+export async function loadMarks(
+  state: State,
+  find: (key: Uint8Array) => Promise<Relayed | undefined>,
+): Promise<Marks> {
+  const marks = new Map<Id, { readonly key: Uint8Array; readonly mark: Mark }>();
+  for await (const [key, mark] of state.marks()) {
+    const relayed = await find(key);
+    if (relayed !== undefined && relayed.time >= mark.time) await state.forgetMark(key);
+    else marks.set(encodeBase32(key), { key, mark });
+  }
+
+  return {
+    get size() {
+      return marks.size;
+    },
+    get: (id) => marks.get(id)?.mark,
+    async put(entry, markState, firstDate, time) {
+      const { id, key, digest } = entry;
+      const mark = { state: markState, firstDate: marks.get(id)?.mark.firstDate ?? firstDate, time, digest };
+      entry.isMarkUncertain = true;
+      await state.putMark(key, mark);
+      entry.isMarkUncertain = false;
+      marks.set(id, { key, mark });
+    },
+    async remove(entry) {
+      if (!marks.has(entry.id) && !entry.isMarkUncertain) return;
+      entry.isMarkUncertain = true;
+      await state.removeMark(entry.key);
+      entry.isMarkUncertain = false;
+      marks.delete(entry.id);
+    },
+    forget(entry) {
+      if (!marks.delete(entry.id) && !entry.isMarkUncertain) return;
+      // Should it fail, the next start forgets it.
+      state.forgetMark(entry.key).catch(() => {});
+    },
+    async expire(time, isLive) {
+      const expired: [Id, Mark][] = [];
+      for (const [id, { key, mark }] of marks) {
+        if (mark.time >= time || isLive(id)) continue;
+        marks.delete(id);
+        expired.push([id, mark]);
+        await state.forgetMark(key);
+      }
+      return expired;
+    },
+  };
+}

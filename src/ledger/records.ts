@@ -1,0 +1,144 @@
+// What the embedded ledger's stores hold, octet by octet. Every value begins with the version of its
+// layout. Numbers are big-endian; times are milliseconds since the epoch in six octets.
+import { ID_OCTETS } from "../identity/message-id.ts";
+import { StorageError } from "../runtime/storage.ts";
+import { DIGEST_OCTETS } from "./ledger.ts";
+
+const VERSION = 1;
+const TIME_OCTETS = 6;
+
+/** An id that was relayed: version, time, digest; under the 20 octets of the id in a generation. */
+export interface Relayed {
+  readonly time: number;
+  readonly digest: Uint8Array;
+}
+
+/**
+ * An id that was attempted and has no answer yet, or never got one: version, state, first date, time of
+ * the last change, digest; under "a" and the 20 octets of the id in the state.
+ */
+export interface Mark {
+  readonly state: "attempted" | "doubtful";
+  readonly firstDate: number;
+  readonly time: number;
+  readonly digest: Uint8Array;
+}
+
+/** A generation: version, opened, closed (0 while it is open), capacity, count; under "g" and its number. */
+export interface GenerationRecord {
+  readonly number: number;
+  readonly openedAt: number;
+  /** Undefined while new ids go into it. */
+  readonly closedAt: number | undefined;
+  /** Ids that its filter is made for. */
+  readonly capacity: number;
+  /** Ids in it when it was closed; 0 while it is open, or when nobody knew. */
+  readonly count: number;
+}
+
+const RELAYED_OCTETS = 1 + TIME_OCTETS + DIGEST_OCTETS;
+const MARK_OCTETS = 2 + 2 * TIME_OCTETS + DIGEST_OCTETS;
+const GENERATION_OCTETS = 1 + 4 * TIME_OCTETS;
+
+const MARK_PREFIX = 0x61;
+const GENERATION_PREFIX = 0x67;
+const ATTEMPTED = 1;
+const DOUBTFUL = 2;
+
+/** Every key of a mark, and no other. */
+export const MARK_RANGE = { gte: Uint8Array.of(MARK_PREFIX), lt: Uint8Array.of(MARK_PREFIX + 1) };
+export const GENERATION_RANGE = {
+  gte: Uint8Array.of(GENERATION_PREFIX),
+  lt: Uint8Array.of(GENERATION_PREFIX + 1),
+};
+
+export function encodeRelayed(relayed: Relayed): Uint8Array {
+  const value = new Uint8Array(RELAYED_OCTETS);
+  value[0] = VERSION;
+  putNumber(value, 1, relayed.time);
+  value.set(relayed.digest, 1 + TIME_OCTETS);
+  return value;
+}
+
+export function decodeRelayed(value: Uint8Array): Relayed {
+  assertLayout(value, RELAYED_OCTETS);
+  return { time: numberAt(value, 1), digest: value.slice(1 + TIME_OCTETS) };
+}
+
+export function markKey(key: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(1 + ID_OCTETS);
+  whole[0] = MARK_PREFIX;
+  whole.set(key, 1);
+  return whole;
+}
+
+export function encodeMark(mark: Mark): Uint8Array {
+  const value = new Uint8Array(MARK_OCTETS);
+  value[0] = VERSION;
+  value[1] = mark.state === "attempted" ? ATTEMPTED : DOUBTFUL;
+  putNumber(value, 2, mark.firstDate);
+  putNumber(value, 2 + TIME_OCTETS, mark.time);
+  value.set(mark.digest, 2 + 2 * TIME_OCTETS);
+  return value;
+}
+
+export function decodeMark(value: Uint8Array): Mark {
+  assertLayout(value, MARK_OCTETS);
+  return {
+    state: value[1] === ATTEMPTED ? "attempted" : "doubtful",
+    firstDate: numberAt(value, 2),
+    time: numberAt(value, 2 + TIME_OCTETS),
+    digest: value.slice(2 + 2 * TIME_OCTETS),
+  };
+}
+
+export function generationKey(number: number): Uint8Array {
+  const key = new Uint8Array(1 + TIME_OCTETS);
+  key[0] = GENERATION_PREFIX;
+  putNumber(key, 1, number);
+  return key;
+}
+
+export function encodeGeneration(record: GenerationRecord): Uint8Array {
+  const value = new Uint8Array(GENERATION_OCTETS);
+  value[0] = VERSION;
+  putNumber(value, 1, record.openedAt);
+  putNumber(value, 1 + TIME_OCTETS, record.closedAt ?? 0);
+  putNumber(value, 1 + 2 * TIME_OCTETS, record.capacity);
+  putNumber(value, 1 + 3 * TIME_OCTETS, record.count);
+  return value;
+}
+
+export function decodeGeneration(key: Uint8Array, value: Uint8Array): GenerationRecord {
+  assertLayout(value, GENERATION_OCTETS);
+  return {
+    number: numberAt(key, 1),
+    openedAt: numberAt(value, 1),
+    closedAt: numberAt(value, 1 + TIME_OCTETS) || undefined,
+    capacity: numberAt(value, 1 + 2 * TIME_OCTETS),
+    count: numberAt(value, 1 + 3 * TIME_OCTETS),
+  };
+}
+
+/** A number below 2^48 in six octets. */
+export function putNumber(octets: Uint8Array, at: number, number: number): void {
+  const high = Math.floor(number / 2 ** 32);
+  octets[at] = high >>> 8;
+  octets[at + 1] = high;
+  octets[at + 2] = number >>> 24;
+  octets[at + 3] = number >>> 16;
+  octets[at + 4] = number >>> 8;
+  octets[at + 5] = number;
+}
+
+export function numberAt(octets: Uint8Array, at: number): number {
+  let number = 0;
+  for (let i = 0; i < TIME_OCTETS; i++) number = number * 256 + (octets[at + i] ?? 0);
+  return number;
+}
+
+function assertLayout(value: Uint8Array, length: number): void {
+  if (value[0] !== VERSION || value.length !== length) {
+    throw new StorageError("damaged", `the ledger holds a record that is not one: ${value.length} octets`);
+  }
+}

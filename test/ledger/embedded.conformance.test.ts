@@ -1,0 +1,12 @@
+import { diskHarness, memoryHarness } from "../conformance/ledger-embedded.ts";
+import { runLedgerConformance } from "../conformance/run-ledger.ts";
+
+runLedgerConformance("embedded, in memory, losing power", () => memoryHarness());
+runLedgerConformance("embedded, on the disk, killed", diskHarness, {
+  skip: [
+    {
+      reason: "a failing disk is injected in memory; test/runtime/disk.test.ts fills a real one",
+      rules: ["L13"],
+    },
+  ],
+});
