@@ -1,0 +1,129 @@
+// The octets of the spool: keys and values of its store. Pure.
+//
+//   s<submission>                 → a Submission as JSON, then the header, then a body kept in place
+//   t<submission>/<index>         → a SpooledTransmission as JSON
+//
+// Submission ids begin with the time, so the store's order is the order of acceptance.
+import { encodeBase32 } from "../identity/base32.ts";
+import type { Id } from "../identity/message-id.ts";
+import type { PreparedHeader } from "../message/rewrite.ts";
+
+/** 16 characters of base32: 6 octets of time, 4 of chance. Named in the reply and in the log. */
+export type SubmissionId = string;
+
+/** What all transmissions of one mail transaction share. */
+export interface Submission {
+  readonly id: SubmissionId;
+  /** Milliseconds since the epoch. */
+  readonly acceptedAt: number;
+  /** Without angle brackets; empty for the null reverse-path. */
+  readonly reversePath: string;
+  /** For the log; absent when the submission was unkeyed. */
+  readonly task?: string;
+  /** RFC 3461 §4.4: handed back in notifications. */
+  readonly envid?: string;
+  /** The header as it will leave, but for its octets and the fields of each transmission. */
+  readonly header: Omit<PreparedHeader, "octets">;
+  readonly headerSize: number;
+  readonly bodySize: number;
+  readonly bodyIn: "record" | "file";
+  readonly eightBit: boolean;
+}
+
+/** One recipient's share of a submission. */
+export interface SpooledTransmission {
+  readonly id: Id;
+  /** With angle brackets. */
+  readonly messageId: string;
+  readonly recipient: string;
+  /** The digest of the claim, as hexadecimal digits: the claim is made again at the next start. */
+  readonly digest: string;
+  /** See ClaimRequest.since; kept so that the next start makes the same claim. */
+  readonly since?: number;
+  /** The first Date of an id that was attempted before under another submission. */
+  readonly firstDate?: number;
+  /** When its submission was accepted, milliseconds since the epoch. */
+  readonly acceptedAt: number;
+  /** Attempts that have ended without the mail being relayed. */
+  readonly attempts: number;
+  /** Not before this, milliseconds since the epoch. */
+  readonly dueAt: number;
+  /** Doubtful, and waiting for evidence or an operator. */
+  readonly held?: true;
+}
+
+/** Names one transmission in the spool. */
+export interface TransmissionKey {
+  readonly submission: SubmissionId;
+  readonly index: number;
+}
+
+const utf8 = new TextEncoder();
+const fromUtf8 = new TextDecoder();
+
+const SUBMISSION = "s";
+const TRANSMISSION = "t";
+
+/** Every key of one kind: a prefix is one octet, so the range ends at the next octet. */
+const rangeOf = (prefix: string) => ({
+  gte: utf8.encode(prefix),
+  lt: utf8.encode(String.fromCharCode(prefix.charCodeAt(0) + 1)),
+});
+export const ALL_SUBMISSIONS = rangeOf(SUBMISSION);
+export const ALL_TRANSMISSIONS = rangeOf(TRANSMISSION);
+
+export const submissionKey = (id: SubmissionId): Uint8Array => utf8.encode(SUBMISSION + id);
+export const submissionOfKey = (key: Uint8Array): SubmissionId => fromUtf8.decode(key.subarray(1));
+
+/** Six digits: SMTP has no limit on recipients, but the configuration has. */
+export const transmissionKey = ({ submission, index }: TransmissionKey): Uint8Array =>
+  utf8.encode(`${TRANSMISSION}${submission}/${String(index).padStart(6, "0")}`);
+
+export function transmissionOfKey(key: Uint8Array): TransmissionKey {
+  const [submission = "", index = ""] = fromUtf8.decode(key.subarray(1)).split("/");
+  return { submission, index: Number(index) };
+}
+
+/** @param random 4 octets */
+export function makeSubmissionId(now: number, random: Uint8Array): SubmissionId {
+  const octets = Buffer.alloc(10);
+  octets.writeUIntBE(now, 0, 6);
+  octets.set(random.subarray(0, 4), 6);
+  return encodeBase32(octets);
+}
+
+export function encodeSubmission(
+  submission: Submission,
+  header: Uint8Array,
+  body: Uint8Array | undefined,
+): Uint8Array {
+  const json = utf8.encode(JSON.stringify(submission));
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(json.length);
+  return Buffer.concat([length, json, header, body ?? new Uint8Array()]);
+}
+
+export interface StoredSubmission {
+  readonly submission: Submission;
+  readonly header: PreparedHeader;
+  /** Undefined when the body has a file of its own. */
+  readonly body: Uint8Array | undefined;
+}
+
+export function decodeSubmission(value: Uint8Array): StoredSubmission {
+  const octets = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  const headerAt = 4 + octets.readUInt32BE();
+  const submission = JSON.parse(octets.toString("utf8", 4, headerAt)) as Submission;
+  const bodyAt = headerAt + submission.headerSize;
+  return {
+    submission,
+    header: { ...submission.header, octets: octets.subarray(headerAt, bodyAt) },
+    body: submission.bodyIn === "record" ? octets.subarray(bodyAt) : undefined,
+  };
+}
+
+export const encodeTransmission = (transmission: SpooledTransmission): Uint8Array =>
+  utf8.encode(JSON.stringify(transmission));
+
+export const decodeTransmission = (value: Uint8Array): SpooledTransmission =>
+  JSON.parse(fromUtf8.decode(value)) as SpooledTransmission;

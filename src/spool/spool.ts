@@ -1,0 +1,219 @@
+// The durable queue: accepted transmissions and their content, until each is relayed or reported.
+// A message to many recipients is stored once. What is due when, and what happens to a claim, is the
+// dispatcher's business; an accepted transmission in here *is* its claim.
+import type { FileWriter, Operation, Storage } from "../runtime/storage.ts";
+import {
+  ALL_SUBMISSIONS,
+  ALL_TRANSMISSIONS,
+  decodeSubmission,
+  decodeTransmission,
+  encodeSubmission,
+  encodeTransmission,
+  type SpooledTransmission,
+  type StoredSubmission,
+  type Submission,
+  type SubmissionId,
+  submissionKey,
+  submissionOfKey,
+  type TransmissionKey,
+  transmissionKey,
+  transmissionOfKey,
+} from "./record.ts";
+
+export interface NewSubmission {
+  readonly submission: Submission;
+  /** The header's octets, as many as `submission.headerSize` says. */
+  readonly header: Uint8Array;
+  /** The body in memory, or undefined when it lies in the file made by createBody. */
+  readonly body: Uint8Array | undefined;
+  /** Position is the index of the key. At least one. */
+  readonly transmissions: readonly SpooledTransmission[];
+}
+
+export interface SpoolCounts {
+  readonly transmissions: number;
+  readonly submissions: number;
+}
+
+export interface Spool {
+  /** A file for a body that is too large for memory; close it before `accept`, or discard it. */
+  createBody(id: SubmissionId): Promise<FileWriter>;
+  /** The content of a body that was closed. */
+  readBody(id: SubmissionId): AsyncIterable<Uint8Array>;
+  /** Removes a body that was closed and will not be accepted after all. */
+  removeBody(id: SubmissionId): Promise<void>;
+  /** Durable when it resolves; on rejection nothing of it is in the spool. */
+  accept(submission: NewSubmission): Promise<void>;
+  /** All that is in the spool, in order of acceptance. For the start, before anything is accepted. */
+  load(): AsyncIterable<readonly [TransmissionKey, SpooledTransmission]>;
+  /** What is needed to make an attempt, or undefined when the transmission is not in the spool. */
+  read(key: TransmissionKey): Promise<SpooledMail | undefined>;
+  /** Notes attempts, due time or a hold. Lost in a crash at worst, and then found out again. */
+  update(key: TransmissionKey, transmission: SpooledTransmission): Promise<void>;
+  /**
+   * Takes a transmission out, its submission with the last one. A crash may undo it: what comes back
+   * is known to the ledger as relayed.
+   */
+  remove(key: TransmissionKey): Promise<void>;
+  /** Takes a transmission out and accepts its notification, both or neither; durable when it resolves. */
+  replace(key: TransmissionKey, notice: NewSubmission | undefined): Promise<void>;
+  counts(): SpoolCounts;
+  close(): Promise<void>;
+}
+
+/** One transmission with what it shares with others. */
+export interface SpooledMail extends StoredSubmission {
+  readonly transmission: SpooledTransmission;
+  /** The body from its beginning, wherever it lies. */
+  bodyOctets(): AsyncIterable<Uint8Array>;
+}
+
+const BODIES = "spool/bodies";
+const bodyFile = (id: SubmissionId): string => `${BODIES}/${id}`;
+
+/** @throws StorageError when the store can't be opened */
+export async function openSpool(storage: Storage): Promise<Spool> {
+  const store = await storage.openStore("spool/queue");
+  /** Transmissions left of each submission; the content goes with the last. */
+  const remaining = new Map<SubmissionId, number>();
+  /** Submissions whose body has a file. */
+  const bodies = new Set<SubmissionId>();
+  let transmissions = 0;
+  /** Undoing of accepts whose commit failed but may be in the store all the same. */
+  let undo: Operation[] = [];
+
+  const accepting = ({ submission, header, body, transmissions: added }: NewSubmission): Operation[] => [
+    {
+      type: "put",
+      key: submissionKey(submission.id),
+      value: encodeSubmission(submission, header, body),
+    },
+    ...added.map(
+      (transmission, index): Operation => ({
+        type: "put",
+        key: transmissionKey({ submission: submission.id, index }),
+        value: encodeTransmission(transmission),
+      }),
+    ),
+  ];
+
+  const count = (id: SubmissionId, change: number): number => {
+    const left = (remaining.get(id) ?? 0) + change;
+    transmissions += change;
+    if (left > 0) remaining.set(id, left);
+    else remaining.delete(id);
+    return left;
+  };
+
+  /**
+   * Counts a transmission out before anything is awaited, so that of two that leave at the same time
+   * one knows that it is the last.
+   */
+  const takeOut = async (
+    { submission, index }: TransmissionKey,
+    apply: (operations: Operation[]) => Promise<void>,
+  ): Promise<void> => {
+    const last = count(submission, -1) === 0;
+    const operations: Operation[] = [{ type: "del", key: transmissionKey({ submission, index }) }];
+    if (last) operations.push({ type: "del", key: submissionKey(submission) });
+    try {
+      await apply(operations);
+    } catch (error) {
+      count(submission, 1);
+      throw error;
+    }
+    // After the records: a body without a record is swept at the next start at the latest.
+    if (last && bodies.delete(submission)) await storage.removeFile(bodyFile(submission));
+  };
+
+  const commit = async (operations: Operation[], onFailure: readonly Operation[]): Promise<void> => {
+    const undone = undo;
+    try {
+      await store.commit([...undone, ...operations]);
+      undo = undo.filter((operation) => !undone.includes(operation));
+    } catch (error) {
+      undo = [...undo, ...onFailure];
+      throw error;
+    }
+  };
+
+  const sweepBodies = async (): Promise<void> => {
+    const files = await storage.list(BODIES);
+    if (files.length === 0) return;
+    const known = new Set<SubmissionId>();
+    for await (const key of store.keys(ALL_SUBMISSIONS)) known.add(submissionOfKey(key));
+    for (const file of files) {
+      if (known.has(file)) bodies.add(file);
+      else await storage.removeFile(bodyFile(file));
+    }
+  };
+
+  await sweepBodies();
+
+  return {
+    async createBody(id) {
+      const writer = await storage.createFile(bodyFile(id));
+      bodies.add(id);
+      return writer;
+    },
+
+    readBody: (id) => storage.readFile(bodyFile(id)),
+
+    async removeBody(id) {
+      bodies.delete(id);
+      await storage.removeFile(bodyFile(id));
+    },
+
+    async accept(added) {
+      const operations = accepting(added);
+      await commit(
+        operations,
+        operations.map(({ key }) => ({ type: "del", key })),
+      );
+      count(added.submission.id, added.transmissions.length);
+    },
+
+    async *load() {
+      for await (const [key, value] of store.entries(ALL_TRANSMISSIONS)) {
+        const parsed = transmissionOfKey(key);
+        count(parsed.submission, 1);
+        yield [parsed, decodeTransmission(value)];
+      }
+    },
+
+    async read(key) {
+      const [transmission, stored] = await Promise.all([
+        store.get(transmissionKey(key)),
+        store.get(submissionKey(key.submission)),
+      ]);
+      if (transmission === undefined || stored === undefined) return undefined;
+      const decoded = decodeSubmission(stored);
+      const { body } = decoded;
+      return {
+        ...decoded,
+        transmission: decodeTransmission(transmission),
+        async *bodyOctets() {
+          if (body !== undefined) yield body;
+          else yield* storage.readFile(bodyFile(key.submission));
+        },
+      };
+    },
+
+    async update(key, transmission) {
+      await store.write([
+        { type: "put", key: transmissionKey(key), value: encodeTransmission(transmission) },
+      ]);
+    },
+
+    remove: (key) => takeOut(key, (operations) => store.write(operations)),
+
+    async replace(key, notice) {
+      const added = notice === undefined ? [] : accepting(notice);
+      await takeOut(key, (operations) => commit([...operations, ...added], []));
+      if (notice !== undefined) count(notice.submission.id, notice.transmissions.length);
+    },
+
+    counts: () => ({ transmissions, submissions: remaining.size }),
+    close: () => store.close(),
+  };
+}
