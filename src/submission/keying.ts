@@ -1,0 +1,77 @@
+// From a submission to the ids of its transmissions: keyed by its task, or by what policy makes of one
+// without. Pure but for the chance that makes an unkeyed id and the decoding behind a fingerprint.
+import { encodeBase32 } from "../identity/base32.ts";
+import { type Identification, type IdentitySources, identify } from "../identity/identify.ts";
+import { deriveId, ID_OCTETS, type Id, messageIdOf } from "../identity/message-id.ts";
+import type { HeaderField } from "../message/header.ts";
+import type { Random } from "../runtime/random.ts";
+import { type Reply, replies } from "./reply.ts";
+
+export interface KeyingOptions extends IdentitySources {
+  readonly namespace: string;
+  readonly secret: string;
+  readonly unkeyed: "relay" | "reject" | "fingerprint";
+  /** How long the same content without a task id is a repeat, milliseconds. */
+  readonly fingerprintWindowMs: number;
+}
+
+/** How one submission is told from others. */
+export interface Keying {
+  /** Canonical; absent when unkeyed. */
+  readonly task?: string;
+  /** Another From or Subject under the same id is a conflict: it has a task, and a task has a part. */
+  readonly canConflict: boolean;
+  /** The mailer's own Message-ID stays. */
+  readonly keepMessageId: boolean;
+  /** See ClaimRequest.since. */
+  readonly since?: number;
+  idFor(recipient: string): Id;
+  /** @param idRight the right side, a domain in A-labels */
+  messageIdFor(id: Id, idRight: string): string;
+}
+
+/**
+ * @param fingerprint decodes the content; called for unkeyed mail under that policy only
+ * @param now milliseconds since the epoch
+ */
+export async function keySubmission(
+  fields: readonly HeaderField[],
+  envid: string | undefined,
+  options: KeyingOptions,
+  random: Random,
+  now: number,
+  fingerprint: () => Promise<string>,
+): Promise<Keying | Reply> {
+  const { namespace, secret } = options;
+  const found: Identification = identify(fields, envid, options);
+  if (found.kind === "bad") return replies.badTask(found.fault);
+  if (found.kind === "keyed") {
+    const { task, part } = found;
+    return {
+      task,
+      canConflict: true,
+      keepMessageId: false,
+      idFor: (recipient) => deriveId({ secret, namespace, task, recipient, part }),
+      messageIdFor: messageIdOf,
+    };
+  }
+  if (options.unkeyed === "reject") return replies.noTask(options.headers[0] ?? "X-Task-Id");
+  if (options.unkeyed === "relay") {
+    return {
+      canConflict: false,
+      keepMessageId: true,
+      idFor: () => encodeBase32(random.octets(ID_OCTETS)),
+      messageIdFor: messageIdOf,
+    };
+  }
+  // The control character keeps fingerprints apart from every task, which is printable.
+  const task = `\x01fingerprint ${await fingerprint()}`;
+  return {
+    canConflict: false,
+    keepMessageId: true,
+    since: now - options.fingerprintWindowMs,
+    idFor: (recipient) => deriveId({ secret, namespace, task, recipient, part: "" }),
+    // The same content may rightly go out again after the window; receivers must not take it for a repeat.
+    messageIdFor: (id, idRight) => messageIdOf(`${id}.${now.toString(36)}`, idRight),
+  };
+}

@@ -1,0 +1,65 @@
+// Every reply to a client, DESIGN.md section 9. The type pairs a reply code with an enhanced status of
+// the same class (RFC 3463 §2: the class mirrors the first digit), so that a wrong pair can't be written.
+// Wire text is short and generic; details go to the log.
+
+type Tail = `${number}.${number}`;
+
+export type Reply =
+  | { readonly code: 250; readonly status: `2.${Tail}`; readonly text: string }
+  | { readonly code: 421 | 450 | 451 | 452; readonly status: `4.${Tail}`; readonly text: string }
+  | { readonly code: 550 | 552 | 553 | 554; readonly status: `5.${Tail}`; readonly text: string };
+
+export const replies = {
+  queued: (submission: string): Reply => ({ code: 250, status: "2.0.0", text: `queued as ${submission}` }),
+  repeat: (messageId: string): Reply => ({
+    code: 250,
+    status: "2.0.0",
+    text: `repeat of ${messageId}, not relayed again`,
+  }),
+  repeats: (count: number): Reply => ({
+    code: 250,
+    status: "2.0.0",
+    text: `${count} repeats, not relayed again`,
+  }),
+  partlyQueued: (submission: string, queued: number, repeats: number): Reply => ({
+    code: 250,
+    status: "2.0.0",
+    text: `${queued} queued as ${submission}, ${repeats} repeats not relayed again`,
+  }),
+  unavailable: { code: 451, status: "4.3.0", text: "try again later" },
+  full: { code: 452, status: "4.3.1", text: "out of storage, try again later" },
+  shuttingDown: { code: 421, status: "4.3.2", text: "shutting down" },
+  tooLarge: (octets: number): Reply => ({
+    code: 552,
+    status: "5.3.4",
+    text: `message larger than ${octets} octets`,
+  }),
+  headerTooLarge: (octets: number): Reply => ({
+    code: 552,
+    status: "5.3.4",
+    text: `header larger than ${octets} octets`,
+  }),
+  lineTooLong: (octets: number): Reply => ({
+    code: 554,
+    status: "5.6.0",
+    text: `a line is longer than ${octets} octets, which the upstream does not take`,
+  }),
+  badTask: (fault: string): Reply => ({ code: 554, status: "5.6.0", text: fault }),
+  noTask: (header: string): Reply => ({
+    code: 554,
+    status: "5.6.0",
+    text: `no task id: set the header field ${header}`,
+  }),
+  conflict: (partHeader: string): Reply => ({
+    code: 554,
+    status: "5.6.0",
+    text: `another mail of this task went to this recipient: set the header field ${partHeader} to tell them apart`,
+  }),
+  badRecipient: (fault: string): Reply => ({ code: 553, status: "5.1.3", text: fault }),
+  badSender: (fault: string): Reply => ({ code: 553, status: "5.1.7", text: fault }),
+  needsSmtpUtf8: {
+    code: 553,
+    status: "5.6.7",
+    text: "the upstream takes ASCII addresses only",
+  },
+} as const satisfies Record<string, Reply | ((...args: never[]) => Reply)>;

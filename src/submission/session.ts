@@ -1,0 +1,55 @@
+// One mail transaction as it builds up between MAIL and DATA. smtp-server keeps recipients apart by
+// their address in lower case and lets a later one replace an earlier one; identity tells User@ from
+// user@ (RFC 5321 §2.4), so the list is kept here.
+import { canonicalRecipient } from "../identity/recipient.ts";
+import { type Reply, replies } from "./reply.ts";
+
+/** What a client has said about the mail whose content it is about to hand over. */
+export interface Envelope {
+  /** Without angle brackets; empty for the null reverse-path. */
+  readonly reversePath: string;
+  /** Canonical forward-paths, each once, in the order of RCPT. */
+  readonly recipients: readonly string[];
+  /** RFC 3461 §4.4, decoded. */
+  readonly envid: string | undefined;
+}
+
+export interface Transaction {
+  /** The reply when the recipient can't be taken. */
+  addRecipient(forwardPath: string): Reply | undefined;
+  envelope(): Envelope;
+}
+
+const isAscii = (text: string): boolean => /^[\x20-\x7e]*$/.test(text);
+
+/**
+ * A canonical path whose local-part has characters outside ASCII can't be handed to an upstream without
+ * SMTPUTF8 (RFC 6531); the domain is no obstacle, it is in A-labels.
+ */
+const refusedPath = (path: string, smtpUtf8: boolean): Reply | undefined =>
+  smtpUtf8 || isAscii(path) ? undefined : replies.needsSmtpUtf8;
+
+/** @returns the transaction, or the reply when the reverse-path can't be taken */
+export function beginTransaction(
+  reversePath: string,
+  envid: string | undefined,
+  smtpUtf8: boolean,
+): { transaction: Transaction } | { reply: Reply } {
+  const sender = reversePath === "" ? { ok: true as const, recipient: "" } : canonicalRecipient(reversePath);
+  if (!sender.ok) return { reply: replies.badSender(`the reverse-path ${sender.fault}`) };
+  const refused = refusedPath(sender.recipient, smtpUtf8);
+  if (refused !== undefined) return { reply: refused };
+  const recipients = new Set<string>();
+  return {
+    transaction: {
+      addRecipient(forwardPath) {
+        const canonical = canonicalRecipient(forwardPath);
+        if (!canonical.ok) return replies.badRecipient(`the recipient ${canonical.fault}`);
+        const reply = refusedPath(canonical.recipient, smtpUtf8);
+        if (reply === undefined) recipients.add(canonical.recipient);
+        return reply;
+      },
+      envelope: () => ({ reversePath: sender.recipient, recipients: [...recipients], envid }),
+    },
+  };
+}
