@@ -1,0 +1,157 @@
+// When transmissions are attempted: due order, a bound on how many at once, the upstream's rate, and a
+// pause while the upstream or the disk takes nothing. What an attempt does is in attempt.ts.
+import TinyQueue from "tinyqueue";
+import type { Claim } from "../ledger/ledger.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Random } from "../runtime/random.ts";
+import type { TransmissionKey } from "../spool/record.ts";
+import { type BackoffRange, backoff } from "./backoff.ts";
+import type { Rate } from "./rate.ts";
+
+/** A transmission that waits for its time: only what is needed to find it again. */
+export interface QueuedTransmission {
+  readonly key: TransmissionKey;
+  readonly claim: Claim;
+  /** Milliseconds since the epoch. */
+  readonly dueAt: number;
+}
+
+/** What an attempt leaves to be done. */
+export type AttemptResult =
+  /** The transmission has left the queue: relayed, reported, dropped or held. */
+  | { readonly kind: "done" }
+  /** As done, but the upstream was not asked: it says nothing about a pause. */
+  | { readonly kind: "untried" }
+  | { readonly kind: "again"; readonly dueAt: number }
+  /** Nothing can be relayed now, this transmission or any other; it is due as before. */
+  | { readonly kind: "pause"; readonly reason: string; readonly retryAfterMs?: number };
+
+export interface DispatcherParts {
+  /** Makes one attempt. Never rejects. */
+  readonly attempt: (queued: QueuedTransmission, signal: AbortSignal) => Promise<AttemptResult>;
+  readonly rate: Rate;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface DispatcherOptions {
+  /** Attempts under way at once, at most. */
+  readonly concurrency: number;
+  readonly retry: BackoffRange;
+}
+
+export interface Dispatcher {
+  enqueue(queued: QueuedTransmission): void;
+  /** Begins to attempt what is due. */
+  start(): void;
+  /** Begins no further attempt, and resolves when those under way have ended. */
+  drain(): Promise<void>;
+  /** Aborts the attempts under way; they end as certain or doubtful by how far they came. */
+  abort(): void;
+}
+
+/**
+ * While nothing can be relayed one transmission is tried at this interval at the most: an upstream that
+ * is back is noticed within a minute.
+ */
+const PROBE_MAX_MS = 60_000;
+
+export function createDispatcher(parts: DispatcherParts, options: DispatcherOptions): Dispatcher {
+  const { attempt, rate, clock, random, log } = parts;
+  const queue = new TinyQueue<QueuedTransmission>([], (a, b) => a.dueAt - b.dueAt);
+  const aborting = new AbortController();
+  let running = false;
+  let underWay = 0;
+  let wake: Timer | undefined;
+  let pause: { readonly until: number; readonly failures: number } | undefined;
+  let drained: (() => void) | undefined;
+
+  /**
+   * A due time further away than any back-off was written under another clock setting; waiting for it
+   * would keep mail back for as long as the clock was wrong.
+   */
+  const isDue = ({ dueAt }: QueuedTransmission, now: number): boolean =>
+    dueAt <= now || dueAt - now > Math.max(options.retry.maxMs, PROBE_MAX_MS);
+
+  const pauseFor = (result: Extract<AttemptResult, { kind: "pause" }>): void => {
+    const now = clock.now();
+    // Attempts that were under way together fail together; that is one failure.
+    if (pause !== undefined && now < pause.until) return;
+    const failures = (pause?.failures ?? 0) + 1;
+    const { minMs, maxMs } = options.retry;
+    const wait =
+      result.retryAfterMs ?? backoff(failures, { minMs, maxMs: Math.min(maxMs, PROBE_MAX_MS) }, random);
+    if (pause === undefined) log.warn("dispatch.paused", { reason: result.reason, retryMs: wait });
+    else log.debug("dispatch.still_paused", { reason: result.reason, retryMs: wait });
+    pause = { until: now + wait, failures };
+  };
+
+  const resume = (): void => {
+    if (pause === undefined) return;
+    pause = undefined;
+    log.info("dispatch.resumed", { queued: queue.length });
+  };
+
+  const run = async (queued: QueuedTransmission): Promise<void> => {
+    underWay += 1;
+    const result = await attempt(queued, aborting.signal);
+    underWay -= 1;
+    if (result.kind === "pause") {
+      pauseFor(result);
+      queue.push(queued);
+    } else {
+      if (result.kind !== "untried") resume();
+      if (result.kind === "again") queue.push({ ...queued, dueAt: result.dueAt });
+    }
+    if (running) pump();
+    else if (underWay === 0) drained?.();
+  };
+
+  /** Milliseconds to wait before this transmission may be attempted. */
+  const waitFor = (next: QueuedTransmission, now: number): number => {
+    if (pause !== undefined && pause.until > now) return pause.until - now;
+    if (!isDue(next, now)) return next.dueAt - now;
+    return rate.take();
+  };
+
+  function pump(): void {
+    wake?.cancel();
+    wake = undefined;
+    while (running && underWay < (pause === undefined ? options.concurrency : 1)) {
+      const next = queue.peek();
+      if (next === undefined) return;
+      const wait = waitFor(next, clock.now());
+      if (wait > 0) {
+        wake = clock.after(wait, pump);
+        return;
+      }
+      queue.pop();
+      void run(next);
+    }
+  }
+
+  return {
+    enqueue(queued) {
+      queue.push(queued);
+      pump();
+    },
+
+    start() {
+      running = true;
+      pump();
+    },
+
+    drain() {
+      running = false;
+      wake?.cancel();
+      return new Promise((resolve) => {
+        if (underWay === 0) resolve();
+        else drained = resolve;
+      });
+    },
+
+    abort: () => aborting.abort(),
+  };
+}

@@ -1,0 +1,83 @@
+// The start: everything in the spool is claimed again before the first client is heard, so that no id
+// that is on its way can be accepted a second time.
+import type { ClaimResult, Ledger } from "../ledger/ledger.ts";
+import type { Log } from "../runtime/log.ts";
+import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
+import type { Spool } from "../spool/spool.ts";
+import type { QueuedTransmission } from "./dispatcher.ts";
+
+/** Lets policy decide on a transmission that was attempted without an answer (P6). */
+export type TakeUpDoubt = (
+  queued: QueuedTransmission,
+  transmission: SpooledTransmission,
+  cause: string,
+) => Promise<void>;
+
+export interface RecoveryParts {
+  readonly spool: Spool;
+  readonly ledger: Ledger;
+  readonly enqueue: (queued: QueuedTransmission) => void;
+  readonly takeUpDoubt: TakeUpDoubt;
+  readonly log: Log;
+}
+
+/** Large enough that the ledger's reads overlap, small enough that memory does not matter. */
+const BATCH = 500;
+
+type Spooled = readonly [TransmissionKey, SpooledTransmission];
+
+/** Resolves when every transmission of the spool is claimed and queued, held, or taken out. */
+export async function recover({ spool, ledger, enqueue, takeUpDoubt, log }: RecoveryParts): Promise<void> {
+  let recovered = 0;
+  let doubtful = 0;
+  let settled = 0;
+
+  const admit = async (key: TransmissionKey, transmission: SpooledTransmission, result: ClaimResult) => {
+    if (result.kind === "repeat") {
+      // Relayed, and the crash undid its removal; or an accept that was refused and is there all the same.
+      settled += 1;
+      await spool.remove(key);
+      return;
+    }
+    ledger.accepted([result.claim]);
+    recovered += 1;
+    const queued: QueuedTransmission = { key, claim: result.claim, dueAt: transmission.dueAt };
+    if (result.kind === "claimed") {
+      enqueue(queued);
+      return;
+    }
+    doubtful += 1;
+    await takeUpDoubt(queued, transmission, "unsettled when the gateway started");
+  };
+
+  const claim = async (batch: readonly Spooled[]): Promise<void> => {
+    const results = await ledger.claim(
+      batch.map(([, { id, digest, since }]) => ({
+        id,
+        digest: Buffer.from(digest, "hex"),
+        ...(since === undefined ? {} : { since }),
+      })),
+    );
+    for (const [index, [key, transmission]] of batch.entries()) {
+      await admit(key, transmission, results[index] as ClaimResult);
+    }
+  };
+
+  let batch: Spooled[] = [];
+  const ids = new Set<string>();
+  const flush = async (): Promise<void> => {
+    const full = batch;
+    batch = [];
+    ids.clear();
+    if (full.length > 0) await claim(full);
+  };
+  for await (const spooled of spool.load()) {
+    const { id } = spooled[1];
+    // A batch holds no id twice; the second of two is then a repeat of the first.
+    if (batch.length >= BATCH || ids.has(id)) await flush();
+    batch.push(spooled);
+    ids.add(id);
+  }
+  await flush();
+  if (recovered + settled > 0) log.info("spool.recovered", { transmissions: recovered, doubtful, settled });
+}
