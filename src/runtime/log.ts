@@ -35,7 +35,15 @@ export function createLog(options: LogOptions, destination?: DestinationStream):
           destination: out,
         })
       : out;
-  const logger = pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream);
+  const logger = pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    stream,
+  );
   const line = (level: LogLevel) => (event: string, fields?: LogFields) => {
     logger[level]({ event, ...fields });
   };

@@ -1,0 +1,16 @@
+// Exit codes, and how a command says what is wrong: one fault a line on standard error.
+
+export const exitCodes = {
+  ok: 0,
+  /** The command was understood and could not be done. */
+  failed: 1,
+  /** The configuration or the command line is wrong. */
+  badConfiguration: 2,
+  /** Ended by a second signal. */
+  interrupted: 130,
+} as const;
+
+export function reportFaults(faults: readonly string[], exitCode: number): number {
+  for (const fault of faults) process.stderr.write(`mailonce: ${fault}\n`);
+  return exitCode;
+}

@@ -1,0 +1,66 @@
+// `mailonce serve`: the gateway as a process, until a signal ends it.
+import { ConfigError, loadConfig } from "../config.ts";
+import { createUpstream, type Gateway, startGateway } from "../gateway.ts";
+import { systemClock } from "../runtime/clock.ts";
+import { createDiskStorage } from "../runtime/disk.ts";
+import { createLog, type Log } from "../runtime/log.ts";
+import { systemRandom } from "../runtime/random.ts";
+import { StorageError } from "../runtime/storage.ts";
+import { exitCodes, reportFaults } from "./exit.ts";
+
+const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+
+/** Resolves with the exit code when the gateway has stopped, or could not start. */
+export async function serve(options: { config?: string }): Promise<number> {
+  let log: Log | undefined;
+  try {
+    const config = loadConfig({ file: options.config, environment: process.env });
+    const format = config.log.format ?? (process.stdout.isTTY === true ? "pretty" : "json");
+    log = createLog({ level: config.log.level, format });
+    const gateway = await startGateway(config, {
+      storage: createDiskStorage(config.data_dir),
+      upstream: await createUpstream(config, systemClock),
+      clock: systemClock,
+      random: systemRandom,
+      log,
+    });
+    await signalled(gateway);
+    return exitCodes.ok;
+  } catch (error) {
+    if (error instanceof ConfigError) return reportFaults(error.faults, exitCodes.badConfiguration);
+    if (error instanceof StorageError) return reportFaults([error.message], exitCodes.failed);
+    if (isListenError(error)) return reportFaults([listenFault(error)], exitCodes.failed);
+    throw error;
+  }
+}
+
+/**
+ * The first signal stops the gateway in order. A second ends the process at once: what is durable stays
+ * so, and an attempt under way is doubtful at the next start.
+ */
+async function signalled(gateway: Gateway): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const first = (): void => {
+      for (const signal of SIGNALS) {
+        process.off(signal, first);
+        process.on(signal, () => process.exit(exitCodes.interrupted));
+      }
+      resolve();
+    };
+    for (const signal of SIGNALS) process.on(signal, first);
+  });
+  await gateway.stop();
+}
+
+interface ListenError extends NodeJS.ErrnoException {
+  readonly address?: string;
+  readonly port?: number;
+}
+
+const isListenError = (error: unknown): error is ListenError =>
+  error instanceof Error && "syscall" in error && error.syscall === "listen";
+
+const listenFault = ({ code, address, port, message }: ListenError): string =>
+  code === "EADDRINUSE"
+    ? `smtp.port: ${address}:${port} is in use by another program`
+    : `smtp.host, smtp.port: can't listen: ${message}`;

@@ -1,0 +1,183 @@
+// Assembly and life: the one file that knows every part. It decides nothing about a message.
+import { type Config, maildirPathOf } from "./config.ts";
+import { createAttempts } from "./dispatch/attempt.ts";
+import { createDispatcher } from "./dispatch/dispatcher.ts";
+import { createNotices } from "./dispatch/notice.ts";
+import { createRate, unlimited } from "./dispatch/rate.ts";
+import { recover, type TakeUpDoubt } from "./dispatch/recovery.ts";
+import { openEmbeddedLedger } from "./ledger/embedded.ts";
+import type { Clock } from "./runtime/clock.ts";
+import type { Log } from "./runtime/log.ts";
+import type { Random } from "./runtime/random.ts";
+import type { Storage } from "./runtime/storage.ts";
+import { openSpool } from "./spool/spool.ts";
+import { createSubmissionHandler } from "./submission/accept.ts";
+import { listen, type SubmissionHandler } from "./submission/listener.ts";
+import type { Upstream } from "./upstream/upstream.ts";
+
+/** What a gateway takes from the world; a simulation brings its own. */
+export interface World {
+  readonly storage: Storage;
+  readonly upstream: Upstream;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Everything behind the listener: takes submissions and relays them. */
+export interface Relay {
+  readonly submit: SubmissionHandler;
+  /** Ends attempts under way within the grace, begins none, and closes ledger and spool. */
+  close(): Promise<void>;
+}
+
+export interface Gateway {
+  readonly host: string;
+  readonly port: number;
+  /** Accepts nothing more, ends what is under way and closes everything. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Attempts under way at a stop may take this long; what then is without an answer is doubtful. Below the
+ * 30 s after which container runtimes kill.
+ */
+const GRACE_MS = 20_000;
+
+const submissionLimits = (config: Config, upstream: Upstream) => ({
+  messageOctets: Math.min(config.smtp.size_max_bytes, upstream.limits.messageOctets),
+  headerOctets: config.smtp.header_max_bytes,
+  lineOctets: upstream.limits.lineOctets,
+});
+
+/** Opens ledger and spool, claims what is in the spool again, and begins to relay. */
+export async function openRelay(config: Config, world: World): Promise<Relay> {
+  const { storage, upstream, clock, random, log } = world;
+  const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs: config.ledger.retention });
+  const spool = await openSpool(storage);
+  const retry = { minMs: config.spool.retry_min, maxMs: config.spool.retry_max };
+  const { addresses } = config.log;
+  const { rate_per_second: perSecond } = config.upstream;
+
+  const notices = createNotices(
+    { ledger, random, clock, enqueue: (queued) => dispatcher.enqueue(queued) },
+    { hostname: config.hostname, secret: config.identity.secret },
+  );
+  const attempts = createAttempts(
+    { spool, ledger, upstream, notices, clock, random, log },
+    { lifetimeMs: config.spool.lifetime, retry, doubtful: config.ledger.doubtful, addresses },
+  );
+  const dispatcher = createDispatcher(
+    {
+      attempt: attempts.attempt,
+      rate: perSecond === undefined ? unlimited : createRate(perSecond, clock),
+      clock,
+      random,
+      log,
+    },
+    { concurrency: config.upstream.concurrency, retry },
+  );
+  const takeUpDoubt: TakeUpDoubt = async (queued, transmission, cause) => {
+    const next = await attempts.resolveDoubt(queued, transmission, cause);
+    if (next.kind === "again") dispatcher.enqueue({ ...queued, dueAt: next.dueAt });
+  };
+  const submit = createSubmissionHandler(
+    {
+      ledger,
+      spool,
+      clock,
+      random,
+      log,
+      queued({ key, claim, transmission, doubtful }) {
+        const queued = { key, claim, dueAt: transmission.dueAt };
+        if (doubtful) void takeUpDoubt(queued, transmission, "attempted before without an answer");
+        else dispatcher.enqueue(queued);
+      },
+    },
+    {
+      headers: config.identity.headers,
+      partHeader: config.identity.part_header,
+      envid: config.identity.envid,
+      namespace: config.identity.namespace,
+      secret: config.identity.secret,
+      unkeyed: config.identity.unkeyed,
+      fingerprintWindowMs: config.identity.fingerprint_window,
+      conflict: config.identity.conflict,
+      hostname: config.hostname,
+      limits: submissionLimits(config, upstream),
+      addresses,
+    },
+  );
+
+  await recover({ spool, ledger, enqueue: dispatcher.enqueue, takeUpDoubt, log });
+  dispatcher.start();
+
+  return {
+    submit,
+    async close() {
+      const grace = clock.after(GRACE_MS, () => dispatcher.abort());
+      await dispatcher.drain();
+      grace.cancel();
+      await ledger.close();
+      await spool.close();
+      await upstream.close();
+    },
+  };
+}
+
+/** Opens the relay and listens. Rejects, with everything closed again, when the address can't be had. */
+export async function startGateway(config: Config, world: World): Promise<Gateway> {
+  const relay = await openRelay(config, world);
+  const { log, upstream } = world;
+  try {
+    const listener = await listen(
+      {
+        host: config.smtp.host,
+        port: config.smtp.port,
+        hostname: config.hostname,
+        messageOctets: submissionLimits(config, upstream).messageOctets,
+        recipientsMax: config.smtp.recipients_max,
+        connectionsMax: config.smtp.connections_max,
+        smtpUtf8: upstream.limits.smtpUtf8,
+      },
+      relay.submit,
+      log,
+    );
+    const { host, port } = listener;
+    log.info("gateway.listening", { host, port, upstream: upstream.name });
+    return {
+      host,
+      port,
+      async stop() {
+        log.info("gateway.stopping");
+        await listener.stop();
+        await relay.close();
+        log.info("gateway.stopped");
+      },
+    };
+  } catch (error) {
+    await relay.close();
+    throw error;
+  }
+}
+
+/** The upstream that the configuration names; only its own libraries are loaded. */
+export async function createUpstream(config: Config, clock: Clock): Promise<Upstream> {
+  const { kind, concurrency, smtp, ses } = config.upstream;
+  switch (kind) {
+    case "maildir": {
+      const { createMaildirUpstream } = await import("./upstream/maildir.ts");
+      return createMaildirUpstream({ path: maildirPathOf(config) });
+    }
+    case "smtp": {
+      const { createSmtpUpstream } = await import("./upstream/smtp.ts");
+      const { host = "localhost", ...rest } = smtp;
+      return createSmtpUpstream({ ...rest, host, hostname: config.hostname, idleMax: concurrency, clock });
+    }
+    case "ses": {
+      const { createSesUpstream } = await import("./upstream/ses.ts");
+      const { region, endpoint, configuration_set: configurationSet } = ses;
+      return createSesUpstream({ region, endpoint, configurationSet });
+    }
+  }
+}

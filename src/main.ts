@@ -1,0 +1,70 @@
+#!/usr/bin/env node
+// The process: argv, exit codes, and the last words when something that can't happen happens.
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { exitCodes } from "./cli/exit.ts";
+import type { IdOptions } from "./cli/id.ts";
+
+interface Manifest {
+  readonly version: string;
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as Manifest).version;
+}
+
+/** A command is loaded when it is run: `id` must not wait for all that `serve` needs. */
+const commands = {
+  serve: () => import("./cli/serve.ts"),
+  checkConfig: () => import("./cli/check-config.ts"),
+  id: () => import("./cli/id.ts"),
+};
+
+const CONFIG_OPTION = ["--config <file>", "TOML file; MAILONCE_CONFIG names one otherwise"] as const;
+
+function program(exit: (code: number) => void): Command {
+  const mailonce = new Command("mailonce")
+    .description("SMTP submission gateway that relays each mail of a task once")
+    .version(version())
+    .showHelpAfterError()
+    .exitOverride();
+  mailonce
+    .command("serve")
+    .description("run the gateway until SIGTERM or SIGINT")
+    .option(...CONFIG_OPTION)
+    .action(async (options: { config?: string }) => exit(await (await commands.serve()).serve(options)));
+  mailonce
+    .command("check-config")
+    .description("check the configuration and print it, without secrets")
+    .option(...CONFIG_OPTION)
+    .action(async (options: { config?: string }) =>
+      exit((await commands.checkConfig()).checkConfig(options)),
+    );
+  mailonce
+    .command("id")
+    .description("print the Message-ID that the gateway gives to a mail")
+    .requiredOption("--task <id>", "the task id, usually a UUID")
+    .requiredOption("--to <address>", "the recipient, as in RCPT TO")
+    .option("--from <address>", "the From mailbox, whose domain is the right side")
+    .option("--part <part>", "which of several mails of the task to this recipient")
+    .option(...CONFIG_OPTION)
+    .action(async (options: IdOptions) => exit((await commands.id()).id(options)));
+  return mailonce;
+}
+
+async function main(): Promise<number> {
+  let code: number = exitCodes.ok;
+  try {
+    await program((exitCode) => {
+      code = exitCode;
+    }).parseAsync();
+  } catch (error) {
+    // commander has printed help, version or what is wrong with the command line.
+    if (!(error instanceof CommanderError)) throw error;
+    code = error.exitCode === 0 ? exitCodes.ok : exitCodes.badConfiguration;
+  }
+  return code;
+}
+
+process.exit(await main());
