@@ -1,0 +1,158 @@
+// Programs that others wrote, as clients and as upstreams. Where one is not installed its test is skipped
+// and says so; CI has them all, and fails without.
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+
+const FOLDERS = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
+
+/** The path of a program, or undefined when it is missing; in CI nothing may be missing. */
+export function findProgram(name: string): string | undefined {
+  for (const folder of FOLDERS) {
+    try {
+      execFileSync("test", ["-x", join(folder, name)]);
+      return join(folder, name);
+    } catch {
+      // Not in this folder.
+    }
+  }
+  if (process.env.CI !== undefined) throw new Error(`${name} is not installed`);
+  return undefined;
+}
+
+/** A port of 127.0.0.1 that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+/** Resolves when something accepts connections on the port and greets. */
+export async function greets(port: number): Promise<void> {
+  const { connect } = await import("node:net");
+  for (let tries = 0; tries < 500; tries++) {
+    const socket = connect(port, "127.0.0.1");
+    const greeted = await new Promise<boolean>((resolve) => {
+      socket.once("data", () => resolve(true));
+      socket.once("error", () => resolve(false));
+      socket.once("close", () => resolve(false));
+    });
+    socket.destroy();
+    if (greeted) return;
+    // Nothing tells when another's program listens: asking again is the only event there is.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`nothing greets on port ${port}`);
+}
+
+export interface Result {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** Runs a client to its end; standard output and error together. */
+export async function runClient(program: string, args: readonly string[], input = ""): Promise<Result> {
+  const child = spawn(program, args);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  }
+  child.stdin.end(input);
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, output };
+}
+
+export async function endProcess(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill("SIGTERM");
+  await once(child, "close");
+}
+
+export interface Postfix {
+  /** Listens here for SMTP. */
+  readonly port: number;
+  /** Mail for user0 to user99 of example.com lies here, an mbox for each. */
+  readonly mailboxes: string;
+  stop(): void;
+}
+
+/**
+ * A Postfix of its own in a folder: takes mail for users of example.com, or hands all mail to `relayPort`
+ * when one is given. Needs root, as Postfix does.
+ */
+export async function startPostfix(folder: string, relayPort?: number): Promise<Postfix> {
+  const port = await freePort();
+  const config = join(folder, "config");
+  const mailboxes = join(folder, "mailboxes");
+  for (const path of [config, mailboxes, join(folder, "queue"), join(folder, "lib")]) mkdirSync(path);
+  // Postfix' own users have to get into a folder that mkdtemp made for us alone.
+  chmodSync(folder, 0o755);
+  execFileSync("chown", ["postfix", join(folder, "lib")]);
+  execFileSync("chown", ["nobody", mailboxes]);
+  const uid = execFileSync("id", ["-u", "nobody"], { encoding: "utf8" }).trim();
+  const settings = {
+    compatibility_level: "3.6",
+    queue_directory: join(folder, "queue"),
+    data_directory: join(folder, "lib"),
+    maillog_file: join(folder, "postfix.log"),
+    maillog_file_prefixes: folder,
+    inet_interfaces: "127.0.0.1",
+    inet_protocols: "ipv4",
+    myhostname: "postfix.example",
+    mydestination: "",
+    mynetworks: "127.0.0.0/8",
+    smtpd_recipient_restrictions: "permit_mynetworks, reject",
+    alias_maps: "",
+    virtual_mailbox_base: mailboxes,
+    virtual_uid_maps: `static:${uid}`,
+    virtual_gid_maps: `static:${uid}`,
+    smtp_tls_security_level: "none",
+    message_size_limit: "52428800",
+    virtual_mailbox_limit: "0",
+    mailbox_size_limit: "0",
+    ...(relayPort === undefined
+      ? {
+          virtual_mailbox_domains: "example.com",
+          virtual_mailbox_maps: `texthash:${join(config, "mailboxes")}`,
+        }
+      : { relayhost: `[127.0.0.1]:${relayPort}` }),
+  };
+  const users = Array.from({ length: 100 }, (_, n) => `user${n}@example.com user${n}\n`);
+  writeFileSync(join(config, "mailboxes"), users.join(""));
+  writeFileSync(
+    join(config, "main.cf"),
+    Object.entries(settings)
+      .map(([key, value]) => `${key} = ${value}\n`)
+      .join(""),
+  );
+  const services = [
+    `127.0.0.1:${port} inet n - n - - smtpd`,
+    "pickup unix n - n 60 1 pickup",
+    "cleanup unix n - n - 0 cleanup",
+    "qmgr unix n - n 300 1 qmgr",
+    "rewrite unix - - n - - trivial-rewrite",
+    "bounce unix - - n - 0 bounce",
+    "defer unix - - n - 0 bounce",
+    "trace unix - - n - 0 bounce",
+    "proxymap unix - - n - - proxymap",
+    "anvil unix - - n - 1 anvil",
+    "smtp unix - - n - - smtp",
+    "relay unix - - n - - smtp",
+    "error unix - - n - - error",
+    "retry unix - - n - - error",
+    "virtual unix - n n - - virtual",
+    "postlog unix-dgram n - n - 1 postlogd",
+  ];
+  writeFileSync(join(config, "master.cf"), `${services.join("\n")}\n`);
+  const postfix = findProgram("postfix") ?? "postfix";
+  execFileSync(postfix, ["-c", config, "start"], { stdio: "ignore" });
+  await greets(port);
+  return { port, mailboxes, stop: () => execFileSync(postfix, ["-c", config, "stop"], { stdio: "ignore" }) };
+}

@@ -1,0 +1,123 @@
+// The built gateway as a process of its own: started, listened to by its log, stopped or killed.
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const MAIN = new URL("../../dist/main.js", import.meta.url).pathname;
+
+export interface LogLine {
+  readonly event: string;
+  readonly [field: string]: unknown;
+}
+
+/** Settings as environment variables without their prefix: { UPSTREAM_KIND: "smtp" }. */
+export type Settings = Readonly<Record<string, string | number>>;
+
+export interface GatewayProcess {
+  readonly pid: number;
+  readonly port: number;
+  /** Every line logged so far. */
+  readonly lines: readonly LogLine[];
+  /** Resolves when so many lines of the event have been logged since the start. */
+  logged(event: string, count?: number): Promise<void>;
+  /** Resolves with the exit code, or the signal that ended the process. */
+  readonly exited: Promise<number | string>;
+  /** SIGTERM, and the exit code. */
+  stop(): Promise<number | string>;
+  /** SIGKILL; resolves when the process is gone. */
+  kill(): Promise<void>;
+  signal(name: NodeJS.Signals): void;
+}
+
+/** A folder that `afterEach` of the caller removes. */
+export function makeFolder(): { path: string; remove: () => void } {
+  const path = mkdtempSync(join(tmpdir(), "mailonce-test-"));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+function environmentOf(settings: Settings): NodeJS.ProcessEnv {
+  const clean = Object.entries(process.env).filter(([name]) => !name.startsWith("MAILONCE_"));
+  const set = Object.entries(settings).map(([name, value]) => [`MAILONCE_${name}`, String(value)]);
+  return Object.fromEntries([...clean, ...set]);
+}
+
+export interface Run {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command of the built program to its end. */
+export async function run(args: readonly string[], settings: Settings = {}, cwd?: string): Promise<Run> {
+  const child = spawn(process.execPath, [MAIN, ...args], { env: environmentOf(settings), cwd });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  child.stdin.end();
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, stdout, stderr };
+}
+
+/** Starts `serve` on a free port and resolves when it listens; rejects with what it said when it does not. */
+export async function startProcess(settings: Settings): Promise<GatewayProcess> {
+  const child = spawn(process.execPath, [MAIN, "serve"], {
+    env: environmentOf({ SMTP_PORT: 0, LOG_FORMAT: "json", HOSTNAME: "gateway.example", ...settings }),
+  });
+  const lines: LogLine[] = [];
+  const waiting = new Set<() => void>();
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    lines.push(JSON.parse(line) as LogLine);
+    for (const check of [...waiting]) check();
+  });
+  const exited = exitOf(child);
+  const said = (event: string): LogLine[] => lines.filter((line) => line.event === event);
+
+  const logged = (event: string, count = 1): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const check = (): void => {
+        if (said(event).length < count) return;
+        waiting.delete(check);
+        resolve();
+      };
+      waiting.add(check);
+      void exited.then((code) => {
+        if (waiting.delete(check)) reject(new Error(`ended (${code}) without ${count} ${event}: ${stderr}`));
+      });
+      check();
+    });
+
+  await logged("gateway.listening");
+  return {
+    pid: child.pid as number,
+    port: said("gateway.listening")[0]?.port as number,
+    lines,
+    logged,
+    exited,
+    stop() {
+      child.kill("SIGTERM");
+      return exited;
+    },
+    async kill() {
+      child.kill("SIGKILL");
+      await exited;
+    },
+    signal: (name) => child.kill(name),
+  };
+}
+
+async function exitOf(child: ChildProcessWithoutNullStreams): Promise<number | string> {
+  const [code, signal] = (await once(child, "close")) as [number | null, string | null];
+  return code ?? signal ?? "unknown";
+}

@@ -1,0 +1,222 @@
+// Real clients and real upstreams, none of them ours: what arrives, arrives once and whole.
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, watch } from "node:fs";
+import { join } from "node:path";
+import { createTransport } from "nodemailer";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { readMaildir, valuesOf } from "../support/maildir.ts";
+import {
+  endProcess,
+  findProgram,
+  freePort,
+  greets,
+  type Postfix,
+  runClient,
+  startPostfix,
+} from "../support/peers.ts";
+import { type GatewayProcess, makeFolder, type Settings, startProcess } from "../support/process.ts";
+import { connectSmtp, taskMail } from "../support/smtp-client.ts";
+
+const python = findProgram("python3");
+const swaks = findProgram("swaks");
+const smtpSink = findProgram("smtp-sink");
+const postfixProgram = process.getuid?.() === 0 ? findProgram("postfix") : undefined;
+
+let folder: ReturnType<typeof makeFolder>;
+let gateway: GatewayProcess | undefined;
+let others: ChildProcess[] = [];
+let postfix: Postfix | undefined;
+
+beforeEach(() => {
+  folder = makeFolder();
+});
+afterEach(async () => {
+  await gateway?.kill();
+  for (const other of others) await endProcess(other);
+  postfix?.stop();
+  gateway = undefined;
+  postfix = undefined;
+  others = [];
+  folder.remove();
+});
+
+async function start(settings: Settings = {}): Promise<GatewayProcess> {
+  gateway = await startProcess({
+    DATA_DIR: join(folder.path, "data"),
+    SPOOL_RETRY_MIN: "100ms",
+    ...settings,
+  });
+  return gateway;
+}
+
+const to = (port: number): Settings => ({
+  UPSTREAM_KIND: "smtp",
+  UPSTREAM_SMTP_HOST: "127.0.0.1",
+  UPSTREAM_SMTP_PORT: port,
+  UPSTREAM_SMTP_TLS: "none",
+});
+
+describe("clients", () => {
+  const relayed = () => readMaildir(join(folder.path, "data", "outbox"));
+
+  /** The client submits the same task twice; the second is a repeat. */
+  async function twice(submit: (task: string, port: number) => Promise<string>): Promise<string> {
+    const { port, logged } = await start();
+    const task = randomUUID();
+    expect(await submit(task, port)).toContain("queued as");
+    expect(await submit(task, port)).toContain("repeat of");
+    await logged("transmission.relayed", 1);
+    const messages = relayed();
+    expect(messages).toHaveLength(1);
+    expect(messages[0]).not.toMatch(/^x-task-id/im);
+    return messages[0] as string;
+  }
+
+  test("nodemailer", async () => {
+    const message = await twice(async (task, port) => {
+      const transport = createTransport({ host: "127.0.0.1", port, ignoreTLS: true });
+      const info = await transport.sendMail({
+        from: "Zoë <app@sender.example>",
+        to: "user@example.com",
+        subject: "Grüße",
+        text: "Hello",
+        html: "<p>Hello</p>",
+        attachments: [{ filename: "a.bin", content: Buffer.alloc(1_000, 7) }],
+        headers: { "X-Task-Id": task },
+      });
+      transport.close();
+      return info.response;
+    });
+    expect(message).toContain("multipart/mixed");
+  });
+
+  test.skipIf(python === undefined)(
+    "Python's smtplib, with the random Message-ID and Date of Django",
+    async () => {
+      const script = `
+import sys, smtplib
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+message = EmailMessage()
+message["From"], message["To"], message["Subject"] = "app@sender.example", "user@example.com", "Grüße"
+message["X-Task-Id"] = sys.argv[2]
+message["Message-ID"], message["Date"] = make_msgid(), formatdate()
+message.set_content("Hello\\n.\\nJürgen\\n")
+with smtplib.SMTP("127.0.0.1", int(sys.argv[1])) as smtp:
+    smtp.ehlo()
+    smtp.mail("app@sender.example"); smtp.rcpt("user@example.com")
+    print(smtp.data(message.as_bytes()))
+`;
+      await twice(async (task, port) => {
+        const { code, output } = await runClient(python as string, ["-", String(port), task], script);
+        expect(code, output).toBe(0);
+        return output;
+      });
+    },
+  );
+
+  test.skipIf(swaks === undefined)("swaks, with PIPELINING", async () => {
+    await twice(async (task, port) => {
+      const { code, output } = await runClient(swaks as string, [
+        ...["--server", `127.0.0.1:${port}`, "--pipeline", "--to", "user@example.com"],
+        ...["--from", "app@sender.example", "--add-header", `X-Task-Id: ${task}`],
+        ...["--header", "Subject: the same each time", "--body", "Hello"],
+      ]);
+      expect(code, output).toBe(0);
+      return output;
+    });
+  });
+
+  test.skipIf(postfixProgram === undefined)("Postfix handing on to the gateway", async () => {
+    const { port, logged } = await start();
+    postfix = await startPostfix(join(folder.path), port);
+    const task = randomUUID();
+    const client = await connectSmtp(postfix.port);
+    for (let run = 0; run < 2; run++) {
+      expect(await client.submit({ to: ["a@x.example", "b@x.example"], content: taskMail(task) })).toMatch(
+        /^250/,
+      );
+    }
+    await client.quit();
+    await logged("transmission.relayed", 2);
+    await logged("transmission.repeat", 2);
+    expect(valuesOf(relayed(), "Delivered-To").sort()).toEqual(["a@x.example", "b@x.example"]);
+  });
+});
+
+/** 20 recipients, submitted twice at the same time, to whatever upstream. */
+async function runTaskTwice({ port, logged }: GatewayProcess): Promise<void> {
+  const task = randomUUID();
+  await Promise.all(
+    [1, 2].map(async () => {
+      const client = await connectSmtp(port);
+      for (let n = 0; n < 20; n++) {
+        const reply = await client.submit({ to: [`user${n}@example.com`], content: taskMail(task) });
+        expect(reply).toMatch(/^250 2\.0\.0 /);
+      }
+      await client.quit();
+    }),
+  );
+  await logged("transmission.relayed", 20);
+}
+
+describe("upstreams", () => {
+  test.skipIf(smtpSink === undefined)("smtp-sink", async () => {
+    const port = await freePort();
+    const dump = join(folder.path, "sink");
+    const sink = spawn(smtpSink as string, ["-u", "root", "-d", `${dump}.`, `127.0.0.1:${port}`, "100"]);
+    others.push(sink);
+    await greets(port);
+    await runTaskTwice(await start(to(port)));
+    expect(await gateway?.stop()).toBe(0);
+    const files = readdirSync(folder.path).filter((name) => name.startsWith("sink."));
+    const messages = files.map((name) => readFileSync(join(folder.path, name), "latin1"));
+    expect(messages).toHaveLength(20);
+    expect(new Set(messages.map((message) => /^X-Mailonce-ID: (.*)$/m.exec(message)?.[1])).size).toBe(20);
+  });
+
+  test.skipIf(postfixProgram === undefined)("Postfix", async () => {
+    postfix = await startPostfix(folder.path);
+    await runTaskTwice(await start(to(postfix.port)));
+    for (let n = 0; n < 20; n++) {
+      const box = join(postfix.mailboxes, `user${n}`);
+      await fileIn(box);
+      const [message] = readFileSync(box, "latin1")
+        .split(/^From /m)
+        .slice(1);
+      expect(message).toMatch(/^Message-ID: <[a-z2-7]{32}@sender\.example>$/m);
+      expect(readFileSync(box, "latin1").match(/^X-Mailonce-ID: /gm)).toHaveLength(1);
+    }
+  });
+
+  test("aws-ses-v2-local", async () => {
+    const port = await freePort();
+    const cli = new URL("../../node_modules/aws-ses-v2-local/dist/cli.js", import.meta.url).pathname;
+    const ses = spawn(process.execPath, [cli, "--port", String(port), "--host", "127.0.0.1"], {
+      stdio: "pipe",
+    });
+    others.push(ses);
+    await once(ses.stdout, "data");
+    process.env.AWS_ACCESS_KEY_ID = "ANY_STRING";
+    process.env.AWS_SECRET_ACCESS_KEY = "ANY_STRING";
+    await runTaskTwice(
+      await start({
+        UPSTREAM_KIND: "ses",
+        UPSTREAM_SES_REGION: "aws-ses-v2-local",
+        UPSTREAM_SES_ENDPOINT: `http://127.0.0.1:${port}`,
+      }),
+    );
+    const store = (await (await fetch(`http://127.0.0.1:${port}/store`)).json()) as { emails: unknown[] };
+    expect(store.emails).toHaveLength(20);
+  });
+});
+
+async function fileIn(path: string): Promise<void> {
+  if (existsSync(path)) return;
+  const watching = new AbortController();
+  const watcher = watch(join(path, ".."), { signal: watching.signal });
+  while (!existsSync(path)) await once(watcher, "change");
+  watching.abort();
+}
