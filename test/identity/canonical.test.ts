@@ -128,7 +128,7 @@ describe("recipient", () => {
     ["user@-example.com", "has no valid domain"],
     ["user@exa mple.com", "has no valid domain"],
     ["user@ex%61mple.com", "has no valid domain"],
-    ["user@ü%2e.example", "has no valid domain"],
+    ["user@ü.ex%61mple", "has no valid domain"],
     [`user@${"a".repeat(64)}.example`, "has no valid domain"],
     ["user@[192.0.2.256]", "has no valid domain"],
     ["user@[IPv6:fe80::1%eth0]", "has no valid domain"],

@@ -163,6 +163,17 @@ describe("the first Date", () => {
     expect(rendered(header)).toContain("Date: Wed, 11 Dec 2013 01:00:00 +0100");
   });
 
+  test("but a Date that was added, also where a signature says that there is none", () => {
+    expect(rendered("DKIM-Signature: h=from:date\r\nSubject: x\r\n\r\n")).toContain(
+      "\r\nDate: Tue, 10 Dec 2013 10:13:06 +0000\r\n",
+    );
+  });
+
+  test("is that of the first field where there are two", () => {
+    const header = "Date: Tue, 10 Dec 2013 10:13:06 +0000\r\nDate: Wed, 11 Dec 2013 01:00:00 +0100\r\n\r\n";
+    expect(pipe([Buffer.from(header)]).prepared.date).toBe(FIRST);
+  });
+
   test("is told of each message, whatever its time zone", () => {
     const date = (value: string) => pipe([Buffer.from(`Date: ${value}\r\n\r\n`)]).prepared.date;
     expect(date("Tue, 10 Dec 2013 12:13:06 +0200")).toBe(FIRST);
