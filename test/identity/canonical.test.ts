@@ -79,7 +79,7 @@ describe("task", () => {
   test("64 KiB of white space cost nothing", () => {
     const started = performance.now();
     bad(`a${" ".repeat(65_536)}b`, "is 65538 characters long, of which 255 are allowed");
-    expect(performance.now() - started).toBeLessThan(100);
+    expect(performance.now() - started).toBeLessThan(1000);
   });
 });
 
