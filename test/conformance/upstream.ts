@@ -40,25 +40,36 @@ export interface UpstreamSuite<Fault extends string> {
   readonly setUp: (fault: Fault) => Promise<UpstreamUnderTest>;
 }
 
+/** What one attempt against the peer does that it should not; empty when all is well. */
+export async function violations(
+  { upstream, peer }: Pick<UpstreamUnderTest, "upstream" | "peer">,
+  { outcome: expected, taken, bodyOctets }: Expectation,
+): Promise<string[]> {
+  const transmission = transmissionOf(bodyOctets === undefined ? {} : { bodyOctets });
+  const outcome = await upstream.transmit(transmission, neverAborted);
+  const count = peer.taken.length;
+  const wrong: string[] = [];
+  // The three that would break a promise (P3, P5), whatever the table says.
+  if (outcome.kind === "refused" && count > 0) wrong.push("refused, yet taken");
+  if (outcome.kind === "accepted" && count === 0) wrong.push("accepted, yet not taken");
+  if (count > 1) wrong.push("taken twice in one attempt");
+  const verdict = verdictOf(outcome);
+  if (verdict !== expected) wrong.push(`${verdict}, not ${expected}: ${JSON.stringify(outcome)}`);
+  if (count !== taken) wrong.push(`${count} taken, not ${taken}`);
+  if (!hasOneLine(outcome)) wrong.push("its text is not one printable line");
+  return wrong;
+}
+
 export function testUpstream<Fault extends string>(suite: UpstreamSuite<Fault>): void {
   describe(suite.name, () => {
     const table = Object.entries(suite.expectations) as [Fault, Expectation][];
-    test.each(table)("%s", async (fault, { outcome: expected, taken, bodyOctets }) => {
-      const { upstream, peer, close } = await suite.setUp(fault);
+    test.each(table)("%s", async (fault, expectation) => {
+      const tested = await suite.setUp(fault);
       try {
-        const transmission = transmissionOf(bodyOctets === undefined ? {} : { bodyOctets });
-        const outcome = await upstream.transmit(transmission, neverAborted);
-        expect({ outcome: verdictOf(outcome), taken: peer.taken.length }, JSON.stringify(outcome)).toEqual({
-          outcome: expected,
-          taken,
-        });
-        expect(oneLine(outcome), "log and notification take one printable line").toBe(true);
-        // The two that would break a promise, whatever the table says: P3 and P5.
-        if (outcome.kind === "refused") expect(peer.taken.length, "refused, yet taken").toBe(0);
-        if (outcome.kind === "accepted") expect(peer.taken.length, "accepted, yet not taken").toBe(1);
+        expect(await violations(tested, expectation)).toEqual([]);
       } finally {
-        await upstream.close();
-        await close();
+        await tested.upstream.close();
+        await tested.close();
       }
     });
 
@@ -73,7 +84,7 @@ export function testUpstream<Fault extends string>(suite: UpstreamSuite<Fault>):
   });
 }
 
-function oneLine(outcome: Outcome): boolean {
+function hasOneLine(outcome: Outcome): boolean {
   const text =
     outcome.kind === "refused"
       ? outcome.reply

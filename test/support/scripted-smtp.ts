@@ -15,6 +15,8 @@ import { planOf, type SmtpFault, type SmtpStage } from "./smtp-faults.ts";
 export type SmtpScript = SmtpFault | ((number: number) => SmtpFault);
 
 export interface ScriptedSmtpOptions {
+  /** Any free port unless given. */
+  readonly port?: number;
   readonly script?: SmtpScript;
   /** What EHLO announces besides STARTTLS and AUTH; PIPELINING, 8BITMIME and SMTPUTF8 unless given. */
   readonly extensions?: readonly string[];
@@ -226,7 +228,7 @@ export async function createScriptedSmtp(options: ScriptedSmtpOptions = {}): Pro
     socket.on("error", () => {});
     serve(socket);
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(options.port ?? 0, "127.0.0.1");
   await once(server, "listening");
 
   return {
