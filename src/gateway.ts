@@ -27,7 +27,9 @@ export interface World {
 /** Everything behind the listener: takes submissions and relays them. */
 export interface Relay {
   readonly submit: SubmissionHandler;
-  /** Ends attempts under way within the grace, begins none, and closes ledger and spool. */
+  /** Begins no further attempt, and ends those under way within the grace. Submissions go on. */
+  drain(): Promise<void>;
+  /** After drain, and when no submission is under way: closes ledger, spool and upstream. */
   close(): Promise<void>;
 }
 
@@ -114,10 +116,13 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
 
   return {
     submit,
-    async close() {
+    async drain() {
       const grace = clock.after(GRACE_MS, () => dispatcher.abort());
       await dispatcher.drain();
       grace.cancel();
+    },
+
+    async close() {
       await ledger.close();
       await spool.close();
       await upstream.close();
@@ -150,12 +155,14 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
       port,
       async stop() {
         log.info("gateway.stopping");
-        await listener.stop();
+        // What is still accepted stays in the spool for the next start.
+        await Promise.all([listener.stop(), relay.drain()]);
         await relay.close();
         log.info("gateway.stopped");
       },
     };
   } catch (error) {
+    await relay.drain();
     await relay.close();
     throw error;
   }
