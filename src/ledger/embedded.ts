@@ -49,7 +49,7 @@ export async function openEmbeddedLedger(options: EmbeddedLedgerOptions): Promis
     const parts = { ...options, state, generations, marks };
     const claims = createClaims();
     const sweeps = createSweeps(parts, claims);
-    await sweeps.now();
+    await sweeps.start();
     return createLedger(parts, claims, sweeps);
   } catch (error) {
     await generations?.close();
@@ -195,7 +195,7 @@ function createLedger({ clock, state, generations, marks }: Parts, claims: Claim
 }
 
 interface Sweeps {
-  now(): Promise<void>;
+  start(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -205,24 +205,29 @@ function createSweeps({ clock, log, retentionMs, state, generations, marks }: Pa
   let sweeping: Promise<void> = Promise.resolve();
   let isStopped = false;
 
-  async function sweep(): Promise<void> {
+  /** Doubt is left alone at the start, until the spool has claimed again what it holds. */
+  async function sweep(isStart: boolean): Promise<void> {
     try {
       await state.reserveFences();
       await generations.sweep();
-      const expired = await marks.expire(clock.now() - retentionMs, (id) => claims.get(id) !== undefined);
-      for (const [id, { firstDate }] of expired) log.warn("ledger.doubtful_expired", { id, firstDate });
+      if (!isStart) await sweepMarks();
     } catch (cause) {
       log.error("ledger.sweep_failed", { cause });
     }
     if (isStopped) return;
     timer = clock.after(Math.min(retentionMs / SWEEPS_IN_RETENTION, SWEEP_MAX_MS), () => {
-      sweeping = sweep();
+      sweeping = sweep(false);
     });
   }
 
+  async function sweepMarks(): Promise<void> {
+    const expired = await marks.expire(clock.now() - retentionMs, (id) => claims.get(id) !== undefined);
+    for (const [id, { firstDate }] of expired) log.warn("ledger.doubtful_expired", { id, firstDate });
+  }
+
   return {
-    now() {
-      sweeping = sweep();
+    start() {
+      sweeping = sweep(true);
       return sweeping;
     },
     async stop() {

@@ -18,7 +18,7 @@ export interface Marks {
   remove(entry: Entry): Promise<void>;
   /** For an id whose relaying is durable: gone at once in memory, on the disk when it suits. */
   forget(entry: Entry): void;
-  /** Forgets the marks last changed before `time` whose ids have no live claim, and says which they were. */
+  /** Removes the marks last changed before `time` whose ids have no live claim, and says which they were. */
   expire(time: number, isLive: (id: Id) => boolean): Promise<[Id, Mark][]>;
 }
 
@@ -65,7 +65,7 @@ export async function loadMarks(
         if (mark.time >= time || isLive(id)) continue;
         marks.delete(id);
         expired.push([id, mark]);
-        await state.forgetMark(key);
+        await state.removeMark(key);
       }
       return expired;
     },

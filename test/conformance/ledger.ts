@@ -131,6 +131,8 @@ async function expectDoubtful(
 async function settleDown(harness: LedgerHarness, ledger: Ledger): Promise<void> {
   for (let turn = 0; turn < 3; turn++) {
     const claim = await claimed(harness, ledger, request(`unrelated ${turn}`));
+    await soon(harness, ledger.attempt(claim, harness.now()));
+    await soon(harness, ledger.settle(claim, "refused"));
     await soon(harness, ledger.release([claim]));
     await new Promise(setImmediate);
   }
@@ -150,7 +152,9 @@ function watch(answers: readonly Promise<readonly ClaimResult[]>[]): ClaimResult
 
 async function atMostOneHolder(harness: LedgerHarness, ledger: Ledger, asked: ClaimRequest): Promise<void> {
   const rivals = 12;
-  const come = watch(Array.from({ length: rivals }, () => ledger.claim([asked])));
+  const answers = Array.from({ length: rivals }, () => ledger.claim([asked]));
+  const come = watch(answers);
+  await soon(harness, Promise.race(answers));
   const ended = new Set<number>();
   for (let round = 0; round < rivals; round++) {
     await settleDown(harness, ledger);

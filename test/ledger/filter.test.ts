@@ -35,13 +35,13 @@ describe("a filter", () => {
     );
   });
 
-  test.each([1_000, 200_000])("for %i ids answers maybe to one absent id in a thousand", (capacity) => {
+  test.each([1_000, 100_000])("for %i ids answers maybe to one absent id in a thousand", (capacity) => {
     const filter = createFilter(capacity);
     for (const key of pseudoIds("present", capacity)) filter.add(key);
-    const asked = 300_000;
+    const asked = 150_000;
     let maybe = 0;
     for (const key of pseudoIds("absent", asked)) if (filter.has(key)) maybe++;
-    // 300 are expected; five standard deviations of chance are 87.
+    // 150 are expected, and the ids are the same on every run.
     expect(maybe / asked).toBeGreaterThan(FALSE_POSITIVE_RATE * 0.7);
     expect(maybe / asked).toBeLessThan(FALSE_POSITIVE_RATE * 1.3);
     expect(filter.count).toBeGreaterThan(capacity * 0.999);
@@ -49,7 +49,7 @@ describe("a filter", () => {
   });
 
   test("whose bits are numbered above 2^32 keeps ids apart", () => {
-    const capacity = 400_000_000;
+    const capacity = 300_000_000;
     expect(filterOctets(capacity) * 8).toBeGreaterThan(2 ** 32);
     const filter = createFilter(capacity);
     const present = [...pseudoIds("present", 20_000)];

@@ -1,0 +1,326 @@
+// One ledger for each rule that breaks this rule: the proof that the suite detects. Where a defect can't
+// but break another rule too, that is said, with the reason.
+import type { Id } from "../../src/identity/message-id.ts";
+import type { Claim, ClaimResult, Ledger } from "../../src/ledger/ledger.ts";
+import type { Operation, Storage, Store } from "../../src/runtime/storage.ts";
+import type { LedgerRule } from "./ledger.ts";
+import type { Defect } from "./ledger-embedded.ts";
+
+export interface BrokenLedger {
+  readonly rule: LedgerRule;
+  readonly defect: string;
+  /** Rules that fall with it, and why they must. */
+  readonly alsoFails?: readonly { readonly rule: LedgerRule; readonly reason: string }[];
+  /** A new one for each place, since some keep what a broken ledger would keep on its disk. */
+  readonly create: () => Defect;
+}
+
+const MARK_PREFIX = "a".charCodeAt(0);
+
+/** A storage whose stores turn some commits into writes, which a crash undoes. */
+function forgetful(isLost: (name: string, operations: readonly Operation[]) => boolean): Defect {
+  return {
+    storage: (storage: Storage): Storage => ({
+      ...storage,
+      async openStore(name) {
+        const store: Store = await storage.openStore(name);
+        return {
+          ...store,
+          commit: (operations) =>
+            isLost(name, operations) ? store.write(operations) : store.commit(operations),
+        };
+      },
+    }),
+  };
+}
+
+const isMark = (type: Operation["type"]) => (name: string, operations: readonly Operation[]) =>
+  name === "ledger/state" &&
+  operations.some((operation) => operation.type === type && operation.key[0] === MARK_PREFIX);
+
+function claimsIn(results: readonly ClaimResult[]): Claim[] {
+  return results.flatMap((result) => ("claim" in result ? [result.claim] : []));
+}
+
+export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
+  {
+    rule: "L1",
+    defect: "a release lets everyone who waits for the id have the claim",
+    create: () => ({
+      ledger(inner) {
+        const waiting = new Map<Id, Set<(results: ClaimResult[]) => void>>();
+        const released = new Set<Id>();
+        return {
+          ...inner,
+          async claim(requests) {
+            const [first] = requests;
+            if (requests.length !== 1 || first === undefined) return await inner.claim(requests);
+            const queue = waiting.get(first.id) ?? new Set();
+            waiting.set(first.id, queue);
+            const results = await new Promise<ClaimResult[]>((resolve, reject) => {
+              queue.add(resolve);
+              inner.claim(requests).then(
+                (own) => {
+                  const isAfterRelease = queue.delete(resolve) && released.delete(first.id);
+                  resolve(own);
+                  if (isAfterRelease && own[0]?.kind === "claimed") for (const other of queue) other(own);
+                },
+                (error) => {
+                  queue.delete(resolve);
+                  reject(error);
+                },
+              );
+            });
+            return results;
+          },
+          async release(claims) {
+            for (const claim of claims) if ((waiting.get(claim.id)?.size ?? 0) > 0) released.add(claim.id);
+            await inner.release(claims);
+          },
+        };
+      },
+    }),
+  },
+  {
+    rule: "L2",
+    defect: "a claim of an id that is merely claimed is a repeat at once",
+    create: () => ({
+      ledger(inner) {
+        const digests = new Map<Id, Uint8Array>();
+        return {
+          ...inner,
+          async claim(requests) {
+            const [first] = requests;
+            const digest = first === undefined ? undefined : digests.get(first.id);
+            if (requests.length === 1 && digest !== undefined) {
+              return [{ kind: "repeat", standing: "underway", digest }];
+            }
+            for (const { id, digest: own } of requests) if (requests.length === 1) digests.set(id, own);
+            const results = await inner.claim(requests).catch((error) => {
+              for (const { id } of requests) digests.delete(id);
+              throw error;
+            });
+            for (const [i, result] of results.entries()) {
+              if (!("claim" in result)) digests.delete(requests[i]?.id ?? "");
+            }
+            return results;
+          },
+          async settle(claim, settlement) {
+            const settled = await inner.settle(claim, settlement);
+            if (settlement === "relayed" && settled === "settled") digests.delete(claim.id);
+            return settled;
+          },
+          async release(claims) {
+            const live = inner.counts().claims;
+            await inner.release(claims);
+            if (inner.counts().claims < live) for (const { id } of claims) digests.delete(id);
+          },
+        };
+      },
+    }),
+    alsoFails: [
+      {
+        rule: "L9",
+        reason: "one of its checks sees by a waiting claim that a stale accepted() changed nothing",
+      },
+    ],
+  },
+  {
+    rule: "L3",
+    defect: "a claim of an accepted id is told that it is relayed",
+    create: () => ({
+      ledger(inner) {
+        const accepted = new Set<Id>();
+        return {
+          ...inner,
+          accepted(claims) {
+            for (const { id } of claims) accepted.add(id);
+            inner.accepted(claims);
+          },
+          async claim(requests) {
+            const early = requests.map(({ id }) => accepted.has(id));
+            const results = await inner.claim(requests);
+            return results.map((result, i) =>
+              result.kind === "repeat" && early[i] ? { ...result, standing: "relayed" } : result,
+            );
+          },
+        };
+      },
+    }),
+  },
+  {
+    rule: "L4",
+    defect: "an attempt is noted without waiting for the disk",
+    create: () => forgetful(isMark("put")),
+    alsoFails: [
+      { rule: "L9", reason: "the claim of a dead process is told from the next by a doubt that survived" },
+      { rule: "L14", reason: "one of its checks is about a doubt that survives a crash" },
+    ],
+  },
+  {
+    rule: "L5",
+    defect: "the relaying is recorded without waiting for the disk",
+    create: () => forgetful((name) => name.startsWith("ledger/generation-")),
+    alsoFails: [
+      { rule: "L10", reason: "what a crash undoes does not stay for the retention" },
+      { rule: "L12", reason: "one part of its checks is a crash after an id was relayed" },
+    ],
+  },
+  {
+    rule: "L6",
+    defect: "a refusal is noted without waiting for the disk",
+    create: () => forgetful(isMark("del")),
+  },
+  {
+    rule: "L7",
+    defect: "claims are kept across a crash as if they were accepted transmissions",
+    create() {
+      const kept = new Map<Id, Uint8Array>();
+      return {
+        ledger(inner) {
+          const dead = new Map(kept);
+          return {
+            ...inner,
+            async claim(requests) {
+              const [first] = requests;
+              const digest = first === undefined ? undefined : dead.get(first.id);
+              if (digest !== undefined) return [{ kind: "repeat", standing: "underway", digest }];
+              const results = await inner.claim(requests);
+              for (const [i, result] of results.entries()) {
+                if (result.kind === "claimed")
+                  kept.set(result.claim.id, requests[i]?.digest ?? new Uint8Array());
+              }
+              return results;
+            },
+            attempt(claim, firstDate) {
+              kept.delete(claim.id);
+              return inner.attempt(claim, firstDate);
+            },
+            release(claims) {
+              for (const { id } of claims) kept.delete(id);
+              return inner.release(claims);
+            },
+          };
+        },
+      };
+    },
+  },
+  {
+    rule: "L8",
+    defect: "what was accepted can't be released",
+    create: () => ({
+      ledger(inner) {
+        const accepted = new Set<number>();
+        return {
+          ...inner,
+          accepted(claims) {
+            for (const { fence } of claims) accepted.add(fence);
+            inner.accepted(claims);
+          },
+          release: (claims) => inner.release(claims.filter(({ fence }) => !accepted.has(fence))),
+        };
+      },
+    }),
+  },
+  {
+    rule: "L9",
+    defect: "a settlement goes by the id, whatever the fence",
+    create: () => ({
+      ledger(inner) {
+        const latest = new Map<Id, Claim>();
+        return {
+          ...inner,
+          async claim(requests) {
+            const results = await inner.claim(requests);
+            for (const claim of claimsIn(results)) latest.set(claim.id, claim);
+            return results;
+          },
+          settle: (claim, settlement) => inner.settle(latest.get(claim.id) ?? claim, settlement),
+        };
+      },
+    }),
+  },
+  {
+    rule: "L10",
+    defect: "ids are kept for half the retention",
+    create: () => ({ options: { retentionMs: 32_000 } }),
+  },
+  {
+    rule: "L11",
+    defect: "a batch is claimed in the order of its requests",
+    create: () => ({
+      ledger: (inner) => ({
+        ...inner,
+        async claim(requests) {
+          const results: ClaimResult[] = [];
+          try {
+            for (const request of requests) results.push(...(await inner.claim([request])));
+            return results;
+          } catch (error) {
+            await inner.release(claimsIn(results));
+            throw error;
+          }
+        },
+      }),
+    }),
+  },
+  {
+    rule: "L12",
+    defect: "a filter that was lost is taken for an empty one",
+    create() {
+      const relayed = new Set<Id>();
+      let lost = new Set<Id>();
+      return {
+        onSpoil() {
+          lost = new Set(relayed);
+        },
+        ledger: (inner) => ({
+          ...inner,
+          claim: (requests) =>
+            inner.claim(
+              requests.map((request) =>
+                lost.has(request.id) ? { ...request, since: Number.POSITIVE_INFINITY } : request,
+              ),
+            ),
+          async settle(claim, settlement) {
+            if (settlement === "relayed") relayed.add(claim.id);
+            return await inner.settle(claim, settlement);
+          },
+        }),
+      };
+    },
+  },
+  {
+    rule: "L13",
+    defect: "of a batch that fails, what had been claimed stays so",
+    create: () => ({
+      ledger: (inner) => ({
+        ...inner,
+        async claim(requests) {
+          try {
+            return await inner.claim(requests);
+          } catch (error) {
+            await Promise.allSettled(requests.map((request) => inner.claim([request])));
+            throw error;
+          }
+        },
+      }),
+    }),
+  },
+  {
+    rule: "L14",
+    defect: "`since` is not looked at",
+    create: () => ({
+      ledger: (inner): Ledger => ({
+        ...inner,
+        claim: (requests) => inner.claim(requests.map(({ id, digest }) => ({ id, digest }))),
+      }),
+    }),
+    alsoFails: [
+      {
+        rule: "L1",
+        reason: "one of its checks has a claim look into the store and succeed, which takes `since`",
+      },
+    ],
+  },
+];
