@@ -1,0 +1,113 @@
+// docs/configuration.md and the schema say the same: the same keys, the same defaults.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { type Config, loadConfig } from "../../src/config.ts";
+import { blocksOf, codeOf, read, rowsOf } from "./tables.ts";
+
+/** Dotted paths of the keys that may be absent. */
+type OptionalKey<Tree, Path extends string = ""> = {
+  [Key in keyof Tree & string]-?: undefined extends Tree[Key]
+    ? `${Path}${Key}`
+    : Tree[Key] extends string | number | boolean | readonly unknown[]
+      ? never
+      : OptionalKey<Tree[Key], `${Path}${Key}.`>;
+}[keyof Tree & string];
+
+/** A value for each key without a default, as its variable would have it. The compiler keeps it complete. */
+const OPTIONAL: Record<OptionalKey<Config>, string> = {
+  "upstream.rate_per_second": "0.5",
+  "upstream.smtp.host": "smtp.example.com",
+  "upstream.smtp.username": "me",
+  "upstream.smtp.password": "secret",
+  "upstream.ses.region": "eu-west-1",
+  "upstream.ses.endpoint": "https://email.example.com",
+  "upstream.ses.configuration_set": "transactional",
+  "upstream.maildir.path": "/tmp/outbox",
+  "log.format": "json",
+};
+
+const doc = read("docs/configuration.md");
+const example = read("examples/mailonce.toml");
+
+const documented = rowsOf(doc).map(({ heading, cells: [key, fallback, meaning, variable] }) => {
+  const section = /^`\[(.+)\]`$/.exec(heading)?.[1];
+  const name = codeOf(key) ?? "";
+  return {
+    path: section === undefined ? name : `${section}.${name}`,
+    fallback: codeOf(fallback),
+    meaning,
+    variable: codeOf(variable) ?? "",
+  };
+});
+
+/** Dotted paths of all that is no table. */
+function keysOf(tree: object, path = ""): string[] {
+  return Object.entries(tree).flatMap(([key, value]) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? keysOf(value, `${path}${key}.`)
+      : [`${path}${key}`],
+  );
+}
+
+test("every key is documented once, and no other", () => {
+  const keys = [...keysOf(loadConfig({ environment: {} })), ...Object.keys(OPTIONAL)];
+  expect(documented.map(({ path }) => path).sort()).toEqual(keys.sort());
+});
+
+test("each has a meaning and the variable that sets it", () => {
+  for (const { path, meaning, variable } of documented) {
+    expect(meaning).not.toBe("");
+    expect(variable).toBe(`MAILONCE_${path.replaceAll(".", "_").toUpperCase()}`);
+  }
+});
+
+test("the defaults that it says are those in use", () => {
+  const defaults = documented.filter(({ fallback }) => fallback !== undefined);
+  const without = documented.filter(({ fallback }) => fallback === undefined).map(({ path }) => path);
+  expect(without.sort()).toEqual(["hostname", ...Object.keys(OPTIONAL)].sort());
+  const environment: Record<string, string> = { MAILONCE_HOSTNAME: "gateway.example" };
+  const plain = loadConfig({ environment });
+  for (const { variable, fallback } of defaults) environment[variable] = textOf(fallback ?? "");
+  expect(loadConfig({ environment })).toEqual(plain);
+});
+
+/** A TOML value of the doc as its variable would have it. All of them are JSON too. */
+function textOf(fallback: string): string {
+  const value: unknown = JSON.parse(fallback);
+  return Array.isArray(value) ? value.join(",") : String(value);
+}
+
+test("the keys without a default are taken", () => {
+  const environment = Object.fromEntries(
+    Object.entries(OPTIONAL).map(([path, value]) => [
+      `MAILONCE_${path.replaceAll(".", "_").toUpperCase()}`,
+      value,
+    ]),
+  );
+  expect(keysOf(loadConfig({ environment })).sort()).toEqual(documented.map(({ path }) => path).sort());
+});
+
+test("the example is the one in the doc, loads, and shows every key", () => {
+  expect(blocksOf(doc, "toml")).toEqual([example]);
+  const file = fileURLToPath(new URL("../../examples/mailonce.toml", import.meta.url));
+  const config = loadConfig({ file, environment: {} });
+  expect(keysOf(config).sort()).toEqual(documented.map(({ path }) => path).sort());
+});
+
+test("the README's settings load", () => {
+  const folder = mkdtempSync(join(tmpdir(), "mailonce-docs-"));
+  try {
+    const blocks = blocksOf(read("README.md"), "toml");
+    expect(blocks.length).toBeGreaterThan(0);
+    for (const block of blocks) {
+      const file = join(folder, "mailonce.toml");
+      writeFileSync(file, block);
+      expect(() => loadConfig({ file, environment: {} })).not.toThrow();
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
