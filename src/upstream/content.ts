@@ -55,8 +55,6 @@ async function* wholeContent(transmission: Transmission): AsyncGenerator<Uint8Ar
   let octets = 0;
   for await (const chunk of transmission.content()) {
     octets += chunk.length;
-    // Checked before the chunk is handed on: an excess must not reach the upstream either.
-    if (octets > transmission.size) break;
     yield chunk;
   }
   if (octets !== transmission.size) {

@@ -126,7 +126,8 @@ export async function createScriptedSmtp(options: ScriptedSmtpOptions = {}): Pro
         }
         if (planOf(fault)?.at === "content") {
           reach("content", "");
-          return;
+          fault = "accept";
+          continue;
         }
         const received = receiver.push(input);
         input = received?.rest ?? Buffer.alloc(0);

@@ -49,6 +49,8 @@ export const smtpFaults = {
   "drop-in-content": { at: "content", next: "drop" },
   "hang-in-content": { at: "content", next: "hang" },
   "refuse-in-content-5": { at: "content", say: "552 5.3.4 too much\r\n", next: "drop" },
+  /** Says so before the end, and goes on reading. */
+  "early-refusal": { at: "content", say: "552 5.3.4 too much\r\n", next: "go-on" },
   /** The message arrived whole, and the server died before it was stored. */
   "drop-untaken": dot({ next: "drop" }),
   "drop-before-reply": dot({ next: "drop", takes: true }),
@@ -63,6 +65,8 @@ export const smtpFaults = {
   "421-at-content": dot({ say: "421 4.3.2 closing\r\n", next: "drop" }),
   /** Accepts, and says something more that nobody asked for. */
   "stray-reply": dot({ say: "250 2.0.0 ok\r\n250 2.0.0 again\r\n", next: "go-on", takes: true }),
+  /** The same with a refusal, which the next message must not be taken to have met. */
+  "stray-refusal": dot({ say: "250 2.0.0 ok\r\n550 5.0.0 what?\r\n", next: "go-on", takes: true }),
   "drop-after-reply": dot({ say: "250 2.0.0 ok\r\n", next: "drop", takes: true }),
   "slow-reply": dot({ say: "250 2.0.0 ok\r\n", next: "go-on-slowly", takes: true }),
   "held-reply": dot({ say: "250 2.0.0 ok\r\n", next: "release", takes: true }),

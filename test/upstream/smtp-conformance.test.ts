@@ -41,6 +41,7 @@ const expectations: Record<SmtpFault, Expectation> = {
   "drop-in-content": { ...transient, ...large },
   "hang-in-content": { ...transient, ...large },
   "refuse-in-content-5": { ...permanent, ...large },
+  "early-refusal": { ...permanent, ...large },
   // The server has nothing, but the client can't know: exactly what doubtful is for.
   "drop-untaken": { outcome: "doubtful", ...nobody },
   "drop-before-reply": doubtful,
@@ -54,6 +55,7 @@ const expectations: Record<SmtpFault, Expectation> = {
   "refuse-content-5": permanent,
   "421-at-content": transient,
   "stray-reply": accepted,
+  "stray-refusal": accepted,
   "drop-after-reply": accepted,
   "slow-reply": accepted,
   "held-reply": doubtful,

@@ -198,14 +198,26 @@ describe("a connection found dead", () => {
     },
   );
 
-  test("by a reply that nobody asked for is not used again", async () => {
-    await start({ script: faults("stray-reply") });
-    for (let number = 0; number < 3; number++) {
-      expect(await transmit(number)).toMatchObject({ kind: "accepted" });
-    }
+  test.each<SmtpFault>(["stray-reply", "stray-refusal"])(
+    "by a reply that nobody asked for (%s) is not used again",
+    async (fault) => {
+      await start({ script: faults(fault) });
+      for (let number = 0; number < 3; number++) {
+        expect(await transmit(number)).toMatchObject({ kind: "accepted" });
+      }
+      expect(peer.connections()).toBe(2);
+      expect(peer.taken).toHaveLength(3);
+      expect(peer.repeated()).toEqual([]);
+    },
+  );
+
+  test("in the middle of the content, by a refusal that came early, is not used again", async () => {
+    await start({ script: faults("early-refusal") });
+    const large = transmissionOf({ bodyOctets: 24_000_000 });
+    expect(verdictOf(await upstream.transmit(large, neverAborted))).toBe("permanent");
+    expect(await transmit(1)).toMatchObject({ kind: "accepted" });
     expect(peer.connections()).toBe(2);
-    expect(peer.taken).toHaveLength(3);
-    expect(peer.repeated()).toEqual([]);
+    expect(peer.taken).toHaveLength(1);
   });
 });
 
