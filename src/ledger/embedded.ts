@@ -6,7 +6,7 @@
 //     relayed   the record in a generation, durable; then the mark goes, which a crash may undo: opening
 //               forgets a mark whose id was relayed at its time or later
 import { decodeBase32 } from "../identity/base32.ts";
-import type { Clock, Timer } from "../runtime/clock.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { type Storage, StorageError } from "../runtime/storage.ts";
 import { type Claims, createClaims, type Entry } from "./claims.ts";
@@ -14,6 +14,7 @@ import { FIRST_CAPACITY, type Generations, openGenerations } from "./generations
 import type { ClaimRequest, ClaimResult, Ledger } from "./ledger.ts";
 import { loadMarks, type Marks } from "./marks.ts";
 import { openState, type State } from "./state.ts";
+import { createSweeps, type Sweeps } from "./sweeps.ts";
 
 export interface EmbeddedLedgerOptions {
   readonly storage: Storage;
@@ -24,12 +25,6 @@ export interface EmbeddedLedgerOptions {
   /** Ids of the first generation. */
   readonly firstCapacity?: number;
 }
-
-/** Sweeps in a retention: what has expired is kept at most a sixty-fourth longer than that. */
-const SWEEPS_IN_RETENTION = 64;
-
-/** But at least so often, since a sweep reserves fences too, and is cheap. */
-const SWEEP_MAX_MS = 3_600_000;
 
 interface Parts extends EmbeddedLedgerOptions {
   readonly state: State;
@@ -190,50 +185,6 @@ function createLedger({ clock, state, generations, marks }: Parts, claims: Claim
       await sweeps.stop();
       await generations.close();
       await state.close();
-    },
-  };
-}
-
-interface Sweeps {
-  start(): Promise<void>;
-  stop(): Promise<void>;
-}
-
-/** The first sweep starts the timer of the next. */
-function createSweeps({ clock, log, retentionMs, state, generations, marks }: Parts, claims: Claims): Sweeps {
-  let timer: Timer | undefined;
-  let sweeping: Promise<void> = Promise.resolve();
-  let isStopped = false;
-
-  /** Doubt is left alone at the start, until the spool has claimed again what it holds. */
-  async function sweep(isStart: boolean): Promise<void> {
-    try {
-      await state.reserveFences();
-      await generations.sweep();
-      if (!isStart) await sweepMarks();
-    } catch (cause) {
-      log.error("ledger.sweep_failed", { cause });
-    }
-    if (isStopped) return;
-    timer = clock.after(Math.min(retentionMs / SWEEPS_IN_RETENTION, SWEEP_MAX_MS), () => {
-      sweeping = sweep(false);
-    });
-  }
-
-  async function sweepMarks(): Promise<void> {
-    const expired = await marks.expire(clock.now() - retentionMs, (id) => claims.get(id) !== undefined);
-    for (const [id, { firstDate }] of expired) log.warn("ledger.doubtful_expired", { id, firstDate });
-  }
-
-  return {
-    start() {
-      sweeping = sweep(true);
-      return sweeping;
-    },
-    async stop() {
-      isStopped = true;
-      timer?.cancel();
-      await sweeping;
     },
   };
 }

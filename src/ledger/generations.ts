@@ -15,9 +15,9 @@ const SPANS_IN_RETENTION = 8;
 export const FIRST_CAPACITY = 2 ** 20;
 
 /**
- * Ids of the largest generation. Its filter takes 115 MiB from the moment that it is opened, needs a
- * minute to be rebuilt after a crash and a second to be saved; twice of that would make nothing faster,
- * since eight such generations hold 500 million ids, and nothing keeps there from being more of them.
+ * Ids of the largest generation. Its filter takes 115 MiB from the moment that it is opened, two minutes
+ * to be rebuilt after a crash (half a million keys a second) and a second to be saved. Eight such
+ * generations hold 500 million ids, and when that is too few there are more than eight.
  */
 export const CAPACITY_MAX = 2 ** 26;
 

@@ -1,0 +1,236 @@
+// The ledger's checks of what is kept, and for how long: L4 to L6, L10, L12 to L14.
+import { expect } from "vitest";
+import type { LedgerCheck } from "./ledger.ts";
+import {
+  claimed,
+  digestOf,
+  expectDoubtful,
+  expectRelayed,
+  one,
+  plain,
+  relay,
+  request,
+  soon,
+} from "./ledger-steps.ts";
+
+export const RECORD_CHECKS: readonly LedgerCheck[] = [
+  {
+    rule: "L4",
+    title: "an id attempted before a crash is doubtful, with the date of its first attempt and its digest",
+    async run(harness) {
+      let ledger = await harness.open();
+      const claim = await claimed(harness, ledger, request("a", { digest: digestOf(7) }));
+      ledger.accepted([claim]);
+      await soon(harness, ledger.attempt(claim, 12_345));
+      await harness.crash();
+      ledger = await harness.open();
+      const again = await one(harness, ledger, request("a"));
+      expect(plain(again)).toMatchObject({ kind: "doubtful", firstDate: 12_345, digest: [...digestOf(7)] });
+      // A second process changes nothing by looking, and a second attempt nothing of the first date.
+      await harness.crash();
+      ledger = await harness.open();
+      const third = await expectDoubtful(harness, ledger, request("a"), 12_345);
+      await soon(harness, ledger.attempt(third, 99_999));
+      await harness.crash();
+      await expectDoubtful(harness, await harness.open(), request("a"), 12_345);
+    },
+  },
+  {
+    rule: "L4",
+    title: "an id settled as doubtful before a crash is so after it",
+    async run(harness) {
+      const ledger = await harness.open();
+      const claim = await claimed(harness, ledger, request("a"));
+      await soon(harness, ledger.attempt(claim, 12_345));
+      expect(await soon(harness, ledger.settle(claim, "doubtful"))).toBe("settled");
+      await harness.crash();
+      await expectDoubtful(harness, await harness.open(), request("a"), 12_345);
+    },
+  },
+  {
+    rule: "L5",
+    title: "an id relayed before a crash is a repeat, with the digest of its claim",
+    async run(harness) {
+      let ledger = await harness.open();
+      const asked = Array.from({ length: 50 }, (_, i) => request(`relayed ${i}`, { digest: digestOf(i) }));
+      await Promise.all(asked.map((each) => relay(harness, ledger, each)));
+      for (const each of asked) await expectRelayed(harness, ledger, each);
+      await harness.crash();
+      ledger = await harness.open();
+      for (const each of asked) {
+        await expectRelayed(harness, ledger, { ...each, digest: digestOf(99) }, each.digest);
+      }
+      expect(ledger.counts().open).toBe(0);
+    },
+  },
+  {
+    rule: "L5",
+    title: "a doubtful id that is settled as relayed without another attempt is a repeat after a crash",
+    async run(harness) {
+      let ledger = await harness.open();
+      const claim = await claimed(harness, ledger, request("a"));
+      await soon(harness, ledger.attempt(claim, 5));
+      await soon(harness, ledger.settle(claim, "doubtful"));
+      await soon(harness, ledger.release([claim]));
+      const second = await expectDoubtful(harness, ledger, request("a"), 5);
+      expect(await soon(harness, ledger.settle(second, "relayed"))).toBe("settled");
+      await expectRelayed(harness, ledger, request("a"));
+      await harness.crash();
+      ledger = await harness.open();
+      await expectRelayed(harness, ledger, request("a"));
+    },
+  },
+  {
+    rule: "L6",
+    title: "an id refused before a crash is claimed after it as if never attempted",
+    async run(harness) {
+      const ledger = await harness.open();
+      const claim = await claimed(harness, ledger, request("a"));
+      ledger.accepted([claim]);
+      await soon(harness, ledger.attempt(claim, 12_345));
+      expect(await soon(harness, ledger.settle(claim, "refused"))).toBe("settled");
+      expect(ledger.counts()).toEqual({ claims: 1, open: 0 });
+      await harness.crash();
+      await claimed(harness, await harness.open(), request("a"));
+    },
+  },
+  {
+    rule: "L6",
+    title: "the claim goes on after a refusal",
+    async run(harness) {
+      const ledger = await harness.open();
+      const claim = await claimed(harness, ledger, request("a"));
+      await soon(harness, ledger.attempt(claim, 5));
+      await soon(harness, ledger.settle(claim, "refused"));
+      expect(await soon(harness, ledger.attempt(claim, 6))).toBe("attempted");
+      expect(await soon(harness, ledger.settle(claim, "relayed"))).toBe("settled");
+      await expectRelayed(harness, ledger, request("a"));
+    },
+  },
+  {
+    rule: "L10",
+    title: "relayed ids stay for the retention while others come, and are absent once all that is over",
+    async run(harness) {
+      const ledger = await harness.open();
+      const steps = 16;
+      await relay(harness, ledger, request("first"));
+      for (let step = 0; step < steps; step++) {
+        for (let i = 0; i < 10; i++) await relay(harness, ledger, request(`other ${step} ${i}`));
+        await expectRelayed(harness, ledger, request("first"));
+        await harness.pass(Math.floor(harness.retentionMs / steps) - 1);
+      }
+      await expectRelayed(harness, ledger, request("first"));
+      await expectRelayed(harness, ledger, request("other 0 0"));
+      // Expired, with room for an implementation that expires coarsely or late.
+      await harness.pass(harness.retentionMs / 2);
+      await harness.pass(harness.retentionMs / 2);
+      await claimed(harness, ledger, request("first"));
+    },
+  },
+  {
+    rule: "L10",
+    title: "relayed ids stay for the retention across restarts",
+    async run(harness) {
+      let ledger = await harness.open();
+      await relay(harness, ledger, request("a"));
+      for (let restart = 0; restart < 4; restart++) {
+        await harness.pass(Math.floor(harness.retentionMs / 5));
+        if (restart % 2 === 0) await ledger.close();
+        else await harness.crash();
+        ledger = await harness.open();
+        await relay(harness, ledger, request(`other ${restart}`));
+        await expectRelayed(harness, ledger, request("a"));
+      }
+    },
+  },
+  ...(["removed", "damaged", "cut"] as const).map(
+    (how): LedgerCheck => ({
+      rule: "L12",
+      title: `a filter whose file was ${how} changes no result`,
+      needs: ["spoilFilters"],
+      async run(harness) {
+        let ledger = await harness.open();
+        const relayed = Array.from({ length: 20 }, (_, i) => request(`relayed ${i}`));
+        for (const each of relayed) await relay(harness, ledger, each);
+        await ledger.close();
+        await harness.spoilFilters?.(how);
+        ledger = await harness.open();
+        for (const each of relayed) await expectRelayed(harness, ledger, each);
+        await relay(harness, ledger, request("new"));
+        await harness.crash();
+        ledger = await harness.open();
+        for (const each of [...relayed, request("new")]) await expectRelayed(harness, ledger, each);
+        await claimed(harness, ledger, request("absent"));
+      },
+    }),
+  ),
+  {
+    rule: "L13",
+    title: "while the store fails claims reject and claim nothing, and then succeed",
+    needs: ["breakStore"],
+    async run(harness) {
+      const ledger = await harness.open();
+      await relay(harness, ledger, request("relayed"));
+      const batch = ["absent", "relayed", "absent too"].map((label) => request(label));
+      harness.breakStore?.();
+      await expect(soon(harness, ledger.claim(batch))).rejects.toMatchObject({ name: "StorageError" });
+      expect(ledger.counts()).toEqual({ claims: 0, open: 0 });
+      harness.mendStore?.();
+      const results = await soon(harness, ledger.claim(batch));
+      expect(results.map((result) => result.kind)).toEqual(["claimed", "repeat", "claimed"]);
+    },
+  },
+  {
+    rule: "L13",
+    title: "while the store fails attempts and settlements reject, and then succeed under the same claim",
+    needs: ["breakStore"],
+    async run(harness) {
+      const ledger = await harness.open();
+      const claim = await claimed(harness, ledger, request("a"));
+      const failing = async (call: () => Promise<unknown>) => {
+        harness.breakStore?.();
+        await expect(soon(harness, call())).rejects.toMatchObject({ name: "StorageError" });
+        harness.mendStore?.();
+        return await soon(harness, call());
+      };
+      expect(await failing(() => ledger.attempt(claim, 5))).toBe("attempted");
+      expect(await failing(() => ledger.settle(claim, "doubtful"))).toBe("settled");
+      expect(await failing(() => ledger.settle(claim, "refused"))).toBe("settled");
+      expect(await failing(() => ledger.settle(claim, "relayed"))).toBe("settled");
+      await expectRelayed(harness, ledger, request("a"));
+    },
+  },
+  {
+    rule: "L14",
+    title: "a relayed id is absent to a claim that counts from a later time",
+    async run(harness) {
+      const ledger = await harness.open();
+      const before = harness.now();
+      await relay(harness, ledger, request("a"));
+      await expectRelayed(harness, ledger, request("a", { since: before }));
+      await harness.pass(1000);
+      const later = harness.now();
+      await expectRelayed(harness, ledger, request("a"));
+      const claim = await claimed(harness, ledger, request("a", { since: later, digest: digestOf(2) }));
+      await soon(harness, ledger.attempt(claim, later));
+      await soon(harness, ledger.settle(claim, "relayed"));
+      await expectRelayed(harness, ledger, request("a", { since: later }), digestOf(2));
+    },
+  },
+  {
+    rule: "L14",
+    title: "the doubt about a later mail of an id is not hidden by the relaying of an earlier one",
+    async run(harness) {
+      let ledger = await harness.open();
+      await relay(harness, ledger, request("a"));
+      await harness.pass(1);
+      const claim = await claimed(harness, ledger, request("a", { since: harness.now() }));
+      await soon(harness, ledger.attempt(claim, 777));
+      await soon(harness, ledger.release([claim]));
+      await expectDoubtful(harness, ledger, request("a"), 777);
+      await harness.crash();
+      ledger = await harness.open();
+      await expectDoubtful(harness, ledger, request("a"), 777);
+    },
+  },
+];
