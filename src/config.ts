@@ -1,10 +1,12 @@
 // The configuration: one schema for the TOML file and the environment. Everything that is wrong is
 // reported at once, each fault with its place; what is not understood is refused, never ignored.
 import { readFileSync } from "node:fs";
+import { isIPv4 } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { z } from "zod";
+import { canonicalNamespace } from "./identity/task.ts";
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -19,7 +21,8 @@ const duration = z
       keyof typeof UNIT_MS,
     ];
     return Number(amount) * UNIT_MS[unit];
-  });
+  })
+  .refine((ms) => ms > 0, "must be longer than nothing");
 
 /** RFC 5322 §3.6.8 field-name. */
 const fieldName = z
@@ -29,11 +32,13 @@ const fieldName = z
 const text = z.string().min(1, "must not be empty");
 const port = z.int().min(1).max(65_535);
 const count = z.int().min(1);
-/** Printable ASCII: what may stand in a NUL-parted identity text without ambiguity (identity, version 1). */
-const printable = z
-  .string()
-  .max(255)
-  .regex(/^[\x20-\x7e]*$/, "expected printable ASCII characters");
+/** In the form that identity gives it, so that the gateway and `mailonce id` agree. */
+const namespace = z.string().transform((value, context) => {
+  const canonical = canonicalNamespace(value);
+  if (canonical.ok) return canonical.namespace;
+  context.addIssue({ code: "custom", message: canonical.fault });
+  return z.NEVER;
+});
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -48,14 +53,15 @@ const schema = z.strictObject({
       host: text.default("127.0.0.1"),
       /** 0 takes any free port; the log says which. */
       port: z.int().min(0).max(65_535).default(2525),
-      /** 40 MiB: what SES takes at most; smaller where the upstream's own limit is. */
+      /** 40 MiB, of which no common mailer writes more; less where the upstream takes less. */
       size_max_bytes: count.default(40 * MEBIBYTE),
       /** Several times what any mailer writes; the header is held in memory. */
       header_max_bytes: count.default(256 * 1024),
       /** RFC 5321 §4.5.3.1.8 asks for 100 at least. */
       recipients_max: count.default(1_000),
       connections_max: count.default(1_000),
-      reply: z.enum(["queued"]).default("queued"),
+      /** When 250 is said: once the mail is durable, or once the upstream has taken it. */
+      reply: z.enum(["queued", "relayed"]).default("queued"),
     })
     .prefault({}),
   identity: z
@@ -65,7 +71,7 @@ const schema = z.strictObject({
         .default(["X-Task-Id", "Idempotency-Key", "Resend-Idempotency-Key", "X-EE-Idempotency-Key"]),
       part_header: fieldName.default("X-Task-Part"),
       envid: z.boolean().default(true),
-      namespace: printable.default(""),
+      namespace: namespace.default(""),
       unkeyed: z.enum(["relay", "reject", "fingerprint"]).default("relay"),
       /** How long the same content without a task id counts as a repeat. */
       fingerprint_window: duration.prefault("10m"),
@@ -267,6 +273,9 @@ function contradictions(config: Config, placeOf: (path: readonly PropertyKey[]) 
         "forgotten while its mail is still in the spool",
     );
   }
+  if (config.identity.fingerprint_window > config.ledger.retention) {
+    faults.push(`${placeOf(["identity", "fingerprint_window"])}: must not be longer than ledger.retention`);
+  }
   if (config.spool.retry_max < config.spool.retry_min) {
     faults.push(`${placeOf(["spool", "retry_max"])}: must not be shorter than spool.retry_min`);
   }
@@ -282,7 +291,7 @@ function contradictions(config: Config, placeOf: (path: readonly PropertyKey[]) 
 }
 
 const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+  host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 
 /** Where the Maildir lies when no path is configured: beside the gateway's own data. */
 export const maildirPathOf = (config: Config): string =>

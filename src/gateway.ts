@@ -1,17 +1,24 @@
 // Assembly and life: the one file that knows every part. It decides nothing about a message.
 import { type Config, maildirPathOf } from "./config.ts";
-import { createAttempts } from "./dispatch/attempt.ts";
-import { createDispatcher } from "./dispatch/dispatcher.ts";
+import { createAttempt } from "./dispatch/attempt.ts";
+import { createDispatcher, type QueuedTransmission } from "./dispatch/dispatcher.ts";
+import { createDoubts } from "./dispatch/doubt.ts";
 import { createNotices } from "./dispatch/notice.ts";
 import { createRate, unlimited } from "./dispatch/rate.ts";
-import { recover, type TakeUpDoubt } from "./dispatch/recovery.ts";
+import { createRecorder } from "./dispatch/recorder.ts";
+import { recover } from "./dispatch/recovery.ts";
+import { createVerdicts } from "./dispatch/verdicts.ts";
 import { openEmbeddedLedger } from "./ledger/embedded.ts";
+import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
+import { createHandler } from "./operator/requests.ts";
+import { openOperatorSocket } from "./operator/socket.ts";
 import type { Clock } from "./runtime/clock.ts";
 import type { Log } from "./runtime/log.ts";
 import type { Random } from "./runtime/random.ts";
 import type { Storage } from "./runtime/storage.ts";
 import { openSpool } from "./spool/spool.ts";
 import { createSubmissionHandler } from "./submission/accept.ts";
+import { createAwaiting } from "./submission/awaiting.ts";
 import { listen, type SubmissionHandler } from "./submission/listener.ts";
 import type { Upstream } from "./upstream/upstream.ts";
 
@@ -27,6 +34,7 @@ export interface World {
 /** Everything behind the listener: takes submissions and relays them. */
 export interface Relay {
   readonly submit: SubmissionHandler;
+  readonly doubtful: DoubtfulDesk;
   /** Begins no further attempt, and ends those under way within the grace. Submissions go on. */
   drain(): Promise<void>;
   /** After drain, and when no submission is under way: closes ledger, spool and upstream. */
@@ -55,34 +63,29 @@ const submissionLimits = (config: Config, upstream: Upstream) => ({
 /** Opens ledger and spool, claims what is in the spool again, and begins to relay. */
 export async function openRelay(config: Config, world: World): Promise<Relay> {
   const { storage, upstream, clock, random, log } = world;
-  const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs: config.ledger.retention });
-  const spool = await openSpool(storage);
-  const retry = { minMs: config.spool.retry_min, maxMs: config.spool.retry_max };
   const { addresses } = config.log;
-  const { rate_per_second: perSecond } = config.upstream;
+  const { doubtful: policy, retention } = config.ledger;
+  const { lifetime, retry_min: minMs, retry_max: maxMs } = config.spool;
+  const { concurrency, rate_per_second: perSecond } = config.upstream;
+  const { hostname, identity } = config;
+  const retry = { minMs, maxMs };
 
-  const notices = createNotices(
-    { ledger, random, clock, enqueue: (queued) => dispatcher.enqueue(queued) },
-    { hostname: config.hostname, secret: config.identity.secret },
+  const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs: retention });
+  const spool = await openSpool(storage);
+  const enqueue = (queued: QueuedTransmission): void => dispatcher.enqueue(queued);
+  const recorder = createRecorder(ledger, spool, clock, log);
+  const verdicts = createVerdicts(clock);
+  const notices = createNotices({ ledger, random, clock, enqueue }, { hostname, secret: identity.secret });
+  const doubts = createDoubts(
+    { ledger, spool, recorder, verdicts, enqueue, clock, random, log },
+    { policy, retry, addresses },
   );
-  const attempts = createAttempts(
-    { spool, ledger, upstream, notices, clock, random, log },
-    { lifetimeMs: config.spool.lifetime, retry, doubtful: config.ledger.doubtful, addresses },
+  const attempt = createAttempt(
+    { spool, ledger, upstream, doubts, notices, recorder, verdicts, clock, random, log },
+    { lifetimeMs: lifetime, retry, addresses },
   );
-  const dispatcher = createDispatcher(
-    {
-      attempt: attempts.attempt,
-      rate: perSecond === undefined ? unlimited : createRate(perSecond, clock),
-      clock,
-      random,
-      log,
-    },
-    { concurrency: config.upstream.concurrency, retry },
-  );
-  const takeUpDoubt: TakeUpDoubt = async (queued, transmission, cause) => {
-    const next = await attempts.resolveDoubt(queued, transmission, cause);
-    if (next.kind === "again") dispatcher.enqueue({ ...queued, dueAt: next.dueAt });
-  };
+  const rate = perSecond === undefined ? unlimited : createRate(perSecond, clock);
+  const dispatcher = createDispatcher({ attempt, rate, clock, random, log }, { concurrency, retry });
   const submit = createSubmissionHandler(
     {
       ledger,
@@ -92,34 +95,54 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       log,
       queued({ key, claim, transmission, doubtful }) {
         const queued = { key, claim, dueAt: transmission.dueAt };
-        if (doubtful) void takeUpDoubt(queued, transmission, "attempted before without an answer");
-        else dispatcher.enqueue(queued);
+        if (doubtful) void doubts.takeUp(queued, transmission, "attempted before without an answer");
+        else enqueue(queued);
       },
+      awaiting: config.smtp.reply === "relayed" ? createAwaiting(verdicts) : undefined,
     },
     {
-      headers: config.identity.headers,
-      partHeader: config.identity.part_header,
-      envid: config.identity.envid,
-      namespace: config.identity.namespace,
-      secret: config.identity.secret,
-      unkeyed: config.identity.unkeyed,
-      fingerprintWindowMs: config.identity.fingerprint_window,
-      conflict: config.identity.conflict,
-      hostname: config.hostname,
+      headers: identity.headers,
+      partHeader: identity.part_header,
+      envid: identity.envid,
+      namespace: identity.namespace,
+      secret: identity.secret,
+      unkeyed: identity.unkeyed,
+      fingerprintWindowMs: identity.fingerprint_window,
+      conflict: identity.conflict,
+      doubtful: policy,
+      hostname,
       limits: submissionLimits(config, upstream),
       addresses,
     },
   );
 
-  await recover({ spool, ledger, enqueue: dispatcher.enqueue, takeUpDoubt, log });
+  await recover({ spool, ledger, verdicts, doubts, enqueue, log });
   dispatcher.start();
 
   return {
     submit,
+    doubtful: createDoubtfulDesk({
+      ledger,
+      spool,
+      async spooled() {
+        return new Map(
+          [...doubts.list()].map(({ queued, transmission }) => [
+            transmission.id,
+            { key: queued.key, claim: queued.claim, transmission },
+          ]),
+        );
+      },
+      async ended(id, next) {
+        if (next === "queued") await doubts.free(id);
+        doubts.forget(id);
+      },
+    }),
+
     async drain() {
       const grace = clock.after(GRACE_MS, () => dispatcher.abort());
       await dispatcher.drain();
       grace.cancel();
+      verdicts.close();
     },
 
     async close() {
@@ -148,6 +171,7 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
       relay.submit,
       log,
     );
+    const operator = await openOperatorSocket(config.data_dir, createHandler(relay.doubtful), log);
     const { host, port } = listener;
     log.info("gateway.listening", { host, port, upstream: upstream.name });
     return {
@@ -157,6 +181,7 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
         log.info("gateway.stopping");
         // What is still accepted stays in the spool for the next start.
         await Promise.all([listener.stop(), relay.drain()]);
+        await operator.close();
         await relay.close();
         log.info("gateway.stopped");
       },

@@ -2,8 +2,13 @@
 // The process: argv, exit codes, and the last words when something that can't happen happens.
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import type { ResolveOptions } from "./cli/doubtful.ts";
 import { exitCodes } from "./cli/exit.ts";
 import type { IdOptions } from "./cli/id.ts";
+
+interface ConfigOption {
+  readonly config?: string;
+}
 
 interface Manifest {
   readonly version: string;
@@ -19,6 +24,7 @@ const commands = {
   serve: () => import("./cli/serve.ts"),
   checkConfig: () => import("./cli/check-config.ts"),
   id: () => import("./cli/id.ts"),
+  doubtful: () => import("./cli/doubtful.ts"),
 };
 
 const CONFIG_OPTION = ["--config <file>", "TOML file; MAILONCE_CONFIG names one otherwise"] as const;
@@ -33,14 +39,12 @@ function program(exit: (code: number) => void): Command {
     .command("serve")
     .description("run the gateway until SIGTERM or SIGINT")
     .option(...CONFIG_OPTION)
-    .action(async (options: { config?: string }) => exit(await (await commands.serve()).serve(options)));
+    .action(async (options: ConfigOption) => exit(await (await commands.serve()).serve(options)));
   mailonce
     .command("check-config")
     .description("check the configuration and print it, without secrets")
     .option(...CONFIG_OPTION)
-    .action(async (options: { config?: string }) =>
-      exit((await commands.checkConfig()).checkConfig(options)),
-    );
+    .action(async (options: ConfigOption) => exit((await commands.checkConfig()).checkConfig(options)));
   mailonce
     .command("id")
     .description("print the Message-ID that the gateway gives to a mail")
@@ -50,6 +54,23 @@ function program(exit: (code: number) => void): Command {
     .option("--part <part>", "which of several mails of the task to this recipient")
     .option(...CONFIG_OPTION)
     .action(async (options: IdOptions) => exit((await commands.id()).id(options)));
+  const doubtful = mailonce
+    .command("doubtful")
+    .description("mails whose attempt ended without an answer, with or without the gateway running");
+  doubtful
+    .command("list")
+    .description("print one line of JSON for each")
+    .option(...CONFIG_OPTION)
+    .action(async (options: ConfigOption) => exit(await (await commands.doubtful()).listDoubtful(options)));
+  doubtful
+    .command("resolve <id>")
+    .description("decide: the upstream has it (--relayed) or certainly not (--not-relayed)")
+    .option("--relayed", "count it as relayed")
+    .option("--not-relayed", "relay it, if it is still in the spool")
+    .option(...CONFIG_OPTION)
+    .action(async (name: string, options: ResolveOptions) =>
+      exit(await (await commands.doubtful()).resolveDoubtful(name, options)),
+    );
   return mailonce;
 }
 

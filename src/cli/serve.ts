@@ -1,6 +1,6 @@
 // `mailonce serve`: the gateway as a process, until a signal ends it.
 import { ConfigError, loadConfig } from "../config.ts";
-import { createUpstream, type Gateway, startGateway } from "../gateway.ts";
+import { createUpstream, startGateway } from "../gateway.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createDiskStorage } from "../runtime/disk.ts";
 import { createLog, type Log } from "../runtime/log.ts";
@@ -17,6 +17,8 @@ export async function serve(options: { config?: string }): Promise<number> {
     const config = loadConfig({ file: options.config, environment: process.env });
     const format = config.log.format ?? (process.stdout.isTTY === true ? "pretty" : "json");
     log = createLog({ level: config.log.level, format });
+    // From here on a signal is ours: one that comes during the start stops the gateway after it.
+    const signal = firstSignal();
     const gateway = await startGateway(config, {
       storage: createDiskStorage(config.data_dir),
       upstream: await createUpstream(config, systemClock),
@@ -24,7 +26,8 @@ export async function serve(options: { config?: string }): Promise<number> {
       random: systemRandom,
       log,
     });
-    await signalled(gateway);
+    await signal;
+    await gateway.stop();
     return exitCodes.ok;
   } catch (error) {
     if (error instanceof ConfigError) return reportFaults(error.faults, exitCodes.badConfiguration);
@@ -38,18 +41,17 @@ export async function serve(options: { config?: string }): Promise<number> {
  * The first signal stops the gateway in order. A second ends the process at once: what is durable stays
  * so, and an attempt under way is doubtful at the next start.
  */
-async function signalled(gateway: Gateway): Promise<void> {
-  await new Promise<void>((resolve) => {
+function firstSignal(): Promise<void> {
+  return new Promise((resolve) => {
     const first = (): void => {
-      for (const signal of SIGNALS) {
-        process.off(signal, first);
-        process.on(signal, () => process.exit(exitCodes.interrupted));
+      for (const name of SIGNALS) {
+        process.off(name, first);
+        process.on(name, () => process.exit(exitCodes.interrupted));
       }
       resolve();
     };
-    for (const signal of SIGNALS) process.on(signal, first);
+    for (const name of SIGNALS) process.on(name, first);
   });
-  await gateway.stop();
 }
 
 interface ListenError extends NodeJS.ErrnoException {
@@ -57,8 +59,11 @@ interface ListenError extends NodeJS.ErrnoException {
   readonly port?: number;
 }
 
+/** The system's calls behind listening: the address is looked up, then taken. */
+const LISTEN_CALLS: ReadonlySet<string> = new Set(["listen", "bind", "getaddrinfo"]);
+
 const isListenError = (error: unknown): error is ListenError =>
-  error instanceof Error && "syscall" in error && error.syscall === "listen";
+  error instanceof Error && "syscall" in error && LISTEN_CALLS.has(String(error.syscall));
 
 const listenFault = ({ code, address, port, message }: ListenError): string =>
   code === "EADDRINUSE"

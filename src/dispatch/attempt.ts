@@ -1,27 +1,30 @@
 // One attempt of one transmission, from the spool to its end: note it, make it, record how it ended.
 // The order of the steps is what the promises rest on: the attempt is durable before the upstream is
 // called (P2), the settlement before the spool forgets (P3, P5), the claim goes last (P1).
-
-import type { Claim, Ledger, Settlement } from "../ledger/ledger.ts";
+import type { Ledger } from "../ledger/ledger.ts";
 import { render } from "../message/rewrite.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { Log, LogFields } from "../runtime/log.ts";
+import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import type { SpooledTransmission } from "../spool/record.ts";
 import type { Spool, SpooledMail } from "../spool/spool.ts";
 import type { Outcome, Transmission, Upstream } from "../upstream/upstream.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
 import type { AttemptResult, QueuedTransmission } from "./dispatcher.ts";
+import type { Doubts } from "./doubt.ts";
+import { factsOf } from "./facts.ts";
 import type { Failure, Notices } from "./notice.ts";
-
-/** What happens to a transmission whose attempt ended without an answer (P6). */
-export type DoubtfulPolicy = "resend" | "hold" | "drop";
+import { type Recorder, STORAGE_RETRY_MS } from "./recorder.ts";
+import type { Verdicts } from "./verdicts.ts";
 
 export interface AttemptParts {
   readonly spool: Spool;
   readonly ledger: Ledger;
   readonly upstream: Upstream;
+  readonly doubts: Doubts;
   readonly notices: Notices;
+  readonly recorder: Recorder;
+  readonly verdicts: Verdicts;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -31,64 +34,20 @@ export interface AttemptOptions {
   /** How long a transmission may stay in the spool, milliseconds. */
   readonly lifetimeMs: number;
   readonly retry: BackoffRange;
-  readonly doubtful: DoubtfulPolicy;
   /** Log the recipient. */
   readonly addresses: boolean;
 }
 
-export interface Attempts {
-  attempt(queued: QueuedTransmission, signal: AbortSignal): Promise<AttemptResult>;
-  /** What policy does with a transmission that was found doubtful: when it is due again, if at all. */
-  resolveDoubt(queued: QueuedTransmission, mail: SpooledTransmission, cause: string): Promise<AttemptResult>;
-}
+/** Makes one attempt. Never rejects. */
+export type Attempt = (queued: QueuedTransmission, signal: AbortSignal) => Promise<AttemptResult>;
 
-/** How long to wait before the disk is asked again; a full disk is not emptied sooner. */
-const STORAGE_RETRY_MS = 1_000;
+type Refused = Extract<Outcome, { kind: "refused" }>;
 
-export function createAttempts(parts: AttemptParts, options: AttemptOptions): Attempts {
-  const { spool, ledger, upstream, notices, clock, random, log } = parts;
+export function createAttempt(parts: AttemptParts, options: AttemptOptions): Attempt {
+  const { spool, ledger, upstream, doubts, notices, recorder, verdicts, clock, random, log } = parts;
 
-  const factsOf = (transmission: SpooledTransmission, more: LogFields): LogFields => ({
-    messageId: transmission.messageId,
-    ...(options.addresses ? { recipient: transmission.recipient } : {}),
-    ...more,
-  });
-
-  const nextDue = (failures: number): number => clock.now() + backoff(failures, options.retry, random);
-
-  /**
-   * The upstream has answered, so the answer must be recorded however long the disk is away: until then
-   * the claim stands, no repeat passes, and a crash leaves the id doubtful.
-   */
-  const recorded = async <T>(record: () => Promise<T>, signal: AbortSignal): Promise<T> => {
-    for (;;) {
-      try {
-        return await record();
-      } catch (error) {
-        log.error("ledger.unavailable", { error: String(error) });
-        if (signal.aborted) throw error;
-        await new Promise<void>((resolve) => {
-          clock.after(STORAGE_RETRY_MS, resolve);
-          signal.addEventListener("abort", () => resolve(), { once: true });
-        });
-      }
-    }
-  };
-
-  const settle = (claim: Claim, settlement: Settlement, signal: AbortSignal) =>
-    recorded(() => ledger.settle(claim, settlement), signal);
-
-  /**
-   * Notes in the spool what the ledger or a later attempt would tell again. That it can't be noted must
-   * not undo a decision that was taken: a held transmission would be attempted.
-   */
-  const note = async (queued: QueuedTransmission, transmission: SpooledTransmission): Promise<void> => {
-    try {
-      await spool.update(queued.key, transmission);
-    } catch (error) {
-      log.error("spool.unavailable", { error: String(error) });
-    }
-  };
+  const facts = (transmission: SpooledTransmission, more: Readonly<Record<string, unknown>>) =>
+    factsOf(transmission, options.addresses, more);
 
   /** Reports the failure to the reverse-path and takes the transmission out of the spool (P5). */
   const fail = async (queued: QueuedTransmission, mail: SpooledMail, failure: Failure): Promise<void> => {
@@ -100,78 +59,84 @@ export function createAttempts(parts: AttemptParts, options: AttemptOptions): At
       throw error;
     }
     if (notice !== undefined) notices.accepted(notice);
+    doubts.forget(mail.transmission.id);
+    log.info("transmission.reported", facts(mail.transmission, { notice: notice?.messageId ?? "none" }));
     await ledger.release([queued.claim]);
   };
 
-  const resolveDoubt: Attempts["resolveDoubt"] = async (queued, transmission, cause) => {
-    const attempts = transmission.attempts + 1;
-    // Out before anything else: a second copy is never silent (P6).
-    log.warn("transmission.doubtful", factsOf(transmission, { cause, policy: options.doubtful, attempts }));
-    if (options.doubtful === "drop") {
-      await ledger.settle(queued.claim, "relayed");
-      await spool.remove(queued.key);
-      return { kind: "done" };
-    }
-    if (options.doubtful === "hold") {
-      await note(queued, { ...transmission, attempts, held: true });
-      return { kind: "done" };
-    }
-    const dueAt = nextDue(attempts);
-    await note(queued, { ...transmission, attempts, dueAt });
-    return { kind: "again", dueAt };
+  /**
+   * The client waits and is told: no retry of ours, no notice, and the id is free again. The claim goes
+   * first here: should the spool fail, what is left in it is under a stale claim.
+   */
+  const tellRefusal = async (
+    queued: QueuedTransmission,
+    { transmission }: SpooledMail,
+    { permanence, reply }: Pick<Refused, "permanence" | "reply">,
+  ): Promise<void> => {
+    await ledger.release([queued.claim]);
+    verdicts.give(transmission.id, { kind: "refused", permanence, reply });
+    await spool.remove(queued.key);
   };
 
-  const conclude = async (
+  const refused = async (
     queued: QueuedTransmission,
     mail: SpooledMail,
-    outcome: Outcome,
+    outcome: Refused,
     signal: AbortSignal,
   ): Promise<AttemptResult> => {
     const { transmission } = mail;
-    if (outcome.kind === "accepted") {
-      await settle(queued.claim, "relayed", signal);
-      log.info(
-        "transmission.relayed",
-        factsOf(transmission, {
-          task: mail.submission.task,
-          submission: queued.key.submission,
-          upstreamId: outcome.upstreamId,
-          attempts: transmission.attempts + 1,
-          ms: clock.now() - transmission.acceptedAt,
-        }),
-      );
-      await spool.remove(queued.key);
-      return { kind: "done" };
-    }
-    if (outcome.kind === "doubtful") {
-      await settle(queued.claim, "doubtful", signal);
-      return await resolveDoubt(queued, transmission, outcome.cause);
-    }
-    await settle(queued.claim, "refused", signal);
-    if (outcome.scope === "upstream") {
-      const { reply: reason, retryAfterMs } = outcome;
-      return { kind: "pause", reason, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
-    }
+    await recorder.settle(queued.claim, "refused", signal);
+    const isUpstreamDown = outcome.scope === "upstream";
     const attempts = transmission.attempts + 1;
-    const facts = factsOf(transmission, {
+    const about = facts(transmission, {
       task: mail.submission.task,
       submission: queued.key.submission,
       permanence: outcome.permanence,
       reply: outcome.reply,
       attempts,
     });
+    if (transmission.awaited === true) {
+      await tellRefusal(queued, mail, outcome);
+      log.warn("transmission.refused", about);
+      return isUpstreamDown ? { ...pauseFor(outcome), left: true } : { kind: "done" };
+    }
+    if (isUpstreamDown) return { ...pauseFor(outcome), left: false };
     if (outcome.permanence === "permanent") {
-      log.warn("transmission.refused", facts);
+      log.warn("transmission.refused", about);
       await fail(queued, mail, { reason: "refused", reply: outcome.reply });
       return { kind: "done" };
     }
-    const dueAt = Math.max(nextDue(attempts), clock.now() + (outcome.retryAfterMs ?? 0));
-    log.info("transmission.refused", { ...facts, retryMs: dueAt - clock.now() });
-    await note(queued, { ...transmission, attempts, dueAt });
-    return { kind: "again", dueAt };
+    const now = clock.now();
+    const wait = Math.max(backoff(attempts, options.retry, random), outcome.retryAfterMs ?? 0);
+    log.info("transmission.refused", { ...about, retryMs: wait });
+    await recorder.note(queued, { ...transmission, attempts, dueAt: now + wait });
+    return { kind: "again", dueAt: now + wait };
   };
 
-  const attempt = async (queued: QueuedTransmission, signal: AbortSignal): Promise<AttemptResult> => {
+  const relayed = async (
+    queued: QueuedTransmission,
+    { transmission, submission }: SpooledMail,
+    upstreamId: string,
+    signal: AbortSignal,
+  ): Promise<AttemptResult> => {
+    await recorder.settle(queued.claim, "relayed", signal);
+    doubts.forget(transmission.id);
+    log.info(
+      "transmission.relayed",
+      facts(transmission, {
+        task: submission.task,
+        submission: submission.id,
+        upstreamId,
+        attempts: transmission.attempts + 1,
+        ms: clock.now() - transmission.acceptedAt,
+      }),
+    );
+    verdicts.give(transmission.id, { kind: "relayed" });
+    await spool.remove(queued.key);
+    return { kind: "done" };
+  };
+
+  const attempt: Attempt = async (queued, signal) => {
     const mail = await spool.read(queued.key);
     if (mail === undefined) {
       // It left the spool in an earlier turn that failed after that; what remains is its claim.
@@ -180,35 +145,47 @@ export function createAttempts(parts: AttemptParts, options: AttemptOptions): At
     }
     const { transmission } = mail;
     if (clock.now() - transmission.acceptedAt > options.lifetimeMs) {
-      log.warn("transmission.expired", factsOf(transmission, { attempts: transmission.attempts }));
-      await fail(queued, mail, { reason: "expired", reply: "not relayed within the lifetime of the spool" });
+      log.warn("transmission.expired", facts(transmission, { attempts: transmission.attempts }));
+      const reply = "not relayed within the lifetime of the spool";
+      if (transmission.awaited === true) await tellRefusal(queued, mail, { permanence: "transient", reply });
+      else await fail(queued, mail, { reason: "expired", reply });
       return { kind: "untried" };
     }
-    if (
-      (await ledger.attempt(queued.claim, transmission.firstDate ?? mail.submission.header.date)) === "stale"
-    ) {
-      log.error("transmission.stale", factsOf(transmission, { fence: queued.claim.fence }));
+    const firstDate = transmission.firstDate ?? mail.submission.header.date;
+    if ((await ledger.attempt(queued.claim, firstDate)) === "stale") {
+      log.error("transmission.stale", facts(transmission, { fence: queued.claim.fence }));
       await spool.remove(queued.key);
       return { kind: "untried" };
     }
     const outcome = await upstream.transmit(transmissionOf(mail), signal);
-    return await conclude(queued, mail, outcome, signal);
+    switch (outcome.kind) {
+      case "accepted":
+        return await relayed(queued, mail, outcome.upstreamId, signal);
+      case "refused":
+        return await refused(queued, mail, outcome, signal);
+      case "doubtful":
+        await recorder.settle(queued.claim, "doubtful", signal);
+        return await doubts.decide(queued, transmission, outcome.cause, signal);
+    }
   };
 
-  return {
-    async attempt(queued, signal) {
-      try {
-        return await attempt(queued, signal);
-      } catch (error) {
-        // The disk failed on the way. Whatever was not recorded is found again: an attempt without a
-        // settlement is doubtful after a restart, and everything else is still in the spool.
-        log.error("dispatch.failed", { error: error instanceof Error ? error.stack : String(error) });
-        return { kind: "pause", reason: String(error), retryAfterMs: STORAGE_RETRY_MS };
-      }
-    },
-    resolveDoubt,
+  return async (queued, signal) => {
+    try {
+      return await attempt(queued, signal);
+    } catch (error) {
+      // The disk failed on the way. Whatever was not recorded is found again: an attempt without a
+      // settlement is doubtful after a restart, and everything else is still in the spool.
+      log.error("dispatch.failed", { error: error instanceof Error ? error.stack : String(error) });
+      return { kind: "pause", reason: String(error), retryAfterMs: STORAGE_RETRY_MS, left: false };
+    }
   };
 }
+
+const pauseFor = ({ reply, retryAfterMs }: Refused) => ({
+  kind: "pause" as const,
+  reason: reply,
+  ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+});
 
 /** What every attempt of this transmission hands over: the same octets each time (P10). */
 function transmissionOf({ submission, header, transmission, bodyOctets }: SpooledMail): Transmission {

@@ -24,8 +24,16 @@ export type AttemptResult =
   /** As done, but the upstream was not asked: it says nothing about a pause. */
   | { readonly kind: "untried" }
   | { readonly kind: "again"; readonly dueAt: number }
-  /** Nothing can be relayed now, this transmission or any other; it is due as before. */
-  | { readonly kind: "pause"; readonly reason: string; readonly retryAfterMs?: number };
+  /**
+   * Nothing can be relayed now, this transmission or any other. Unless it has left the queue all the
+   * same, it is due as before.
+   */
+  | {
+      readonly kind: "pause";
+      readonly reason: string;
+      readonly retryAfterMs?: number;
+      readonly left: boolean;
+    };
 
 export interface DispatcherParts {
   /** Makes one attempt. Never rejects. */
@@ -100,7 +108,7 @@ export function createDispatcher(parts: DispatcherParts, options: DispatcherOpti
     underWay -= 1;
     if (result.kind === "pause") {
       pauseFor(result);
-      queue.push(queued);
+      if (!result.left) queue.push(queued);
     } else {
       if (result.kind !== "untried") resume();
       if (result.kind === "again") queue.push({ ...queued, dueAt: result.dueAt });

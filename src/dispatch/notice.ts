@@ -6,6 +6,7 @@ import { deriveId, messageIdOf } from "../identity/message-id.ts";
 import { type Claim, DIGEST_OCTETS, type Ledger } from "../ledger/ledger.ts";
 import { composeFailureNotice } from "../message/dsn.ts";
 import { render } from "../message/rewrite.ts";
+import { formatDate } from "../message/trace.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import { makeSubmissionId } from "../spool/record.ts";
@@ -21,6 +22,8 @@ export interface Failure {
 
 /** A notification with its claim, not yet in the spool. */
 export interface Notice {
+  /** With its angle brackets. */
+  readonly messageId: string;
   readonly submission: NewSubmission;
   readonly claim: Claim;
 }
@@ -88,7 +91,7 @@ export function createNotices(parts: NoticeParts, { hostname, secret }: NoticeOp
           // The slot before the empty line; the notice is ours, so nothing else in it changes.
           slot: bodyAt - 2,
           setsMessageId: false,
-          date: now,
+          date: formatDate(now),
           dateStart: 0,
           dateEnd: 0,
         },
@@ -122,7 +125,7 @@ export function createNotices(parts: NoticeParts, { hostname, secret }: NoticeOp
       const messageId = messageIdOf(id, idRightOf({ from: undefined, reversePath: "", hostname }));
       const [result] = await ledger.claim([{ id, digest: new Uint8Array(DIGEST_OCTETS) }]);
       if (result === undefined || result.kind === "repeat") return undefined;
-      return { submission: submissionOf(mail, failure, id, messageId), claim: result.claim };
+      return { submission: submissionOf(mail, failure, id, messageId), claim: result.claim, messageId };
     },
 
     accepted({ submission, claim }) {

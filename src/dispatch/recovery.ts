@@ -5,19 +5,15 @@ import type { Log } from "../runtime/log.ts";
 import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { QueuedTransmission } from "./dispatcher.ts";
-
-/** Lets policy decide on a transmission that was attempted without an answer (P6). */
-export type TakeUpDoubt = (
-  queued: QueuedTransmission,
-  transmission: SpooledTransmission,
-  cause: string,
-) => Promise<void>;
+import type { Doubts } from "./doubt.ts";
+import type { Verdicts } from "./verdicts.ts";
 
 export interface RecoveryParts {
   readonly spool: Spool;
   readonly ledger: Ledger;
   readonly enqueue: (queued: QueuedTransmission) => void;
-  readonly takeUpDoubt: TakeUpDoubt;
+  readonly doubts: Doubts;
+  readonly verdicts: Verdicts;
   readonly log: Log;
 }
 
@@ -27,7 +23,14 @@ const BATCH = 500;
 type Spooled = readonly [TransmissionKey, SpooledTransmission];
 
 /** Resolves when every transmission of the spool is claimed and queued, held, or taken out. */
-export async function recover({ spool, ledger, enqueue, takeUpDoubt, log }: RecoveryParts): Promise<void> {
+export async function recover({
+  spool,
+  ledger,
+  enqueue,
+  doubts,
+  verdicts,
+  log,
+}: RecoveryParts): Promise<void> {
   let recovered = 0;
   let doubtful = 0;
   let settled = 0;
@@ -39,6 +42,7 @@ export async function recover({ spool, ledger, enqueue, takeUpDoubt, log }: Reco
       await spool.remove(key);
       return;
     }
+    if (transmission.awaited === true) verdicts.open(transmission.id);
     ledger.accepted([result.claim]);
     recovered += 1;
     const queued: QueuedTransmission = { key, claim: result.claim, dueAt: transmission.dueAt };
@@ -47,7 +51,7 @@ export async function recover({ spool, ledger, enqueue, takeUpDoubt, log }: Reco
       return;
     }
     doubtful += 1;
-    await takeUpDoubt(queued, transmission, "unsettled when the gateway started");
+    await doubts.takeUp(queued, transmission, "unsettled when the gateway started");
   };
 
   const claim = async (batch: readonly Spooled[]): Promise<void> => {

@@ -6,6 +6,7 @@
 //     relayed   the record in a generation, durable; then the mark goes, which a crash may undo: opening
 //               forgets a mark whose id was relayed at its time or later
 import { decodeBase32 } from "../identity/base32.ts";
+import { formatDate } from "../message/trace.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { type Storage, StorageError } from "../runtime/storage.ts";
@@ -77,7 +78,7 @@ function createLedger({ clock, state, generations, marks }: Parts, claims: Claim
   function begin(request: ClaimRequest): { entry: Entry; result: ClaimResult | Promise<ClaimResult> } {
     const key = decodeBase32(request.id);
     const entry = claims.begin(request.id, key, state.nextFence(), request.digest);
-    const mark = marks.get(request.id);
+    const mark = marks.doubt(request.id);
     if (mark !== undefined) {
       const { firstDate, digest } = mark;
       return { entry, result: { kind: "doubtful", claim: claimOf(entry), firstDate, digest } };
@@ -151,10 +152,11 @@ function createLedger({ clock, state, generations, marks }: Parts, claims: Claim
       tracked(async () => {
         const entry = claims.live(one);
         if (entry === undefined) return "stale";
-        if (settlement === "refused") {
+        const doubted = marks.get(entry.id)?.state === "reattempted";
+        if (settlement === "cleared" || (settlement === "refused" && !doubted)) {
           await marks.remove(entry);
-        } else if (settlement === "doubtful") {
-          await marks.put(entry, "doubtful", clock.now(), timeFor(entry));
+        } else if (settlement === "refused" || settlement === "doubtful") {
+          await marks.put(entry, "doubtful", formatDate(clock.now()), timeFor(entry));
         } else {
           await generations.add(entry.key, { time: timeFor(entry), digest: entry.digest });
           marks.forget(entry);
@@ -172,6 +174,12 @@ function createLedger({ clock, state, generations, marks }: Parts, claims: Claim
           claims.end(entry);
         }
       }),
+    doubts: () =>
+      [...marks.all()].flatMap(([id, { state, firstDate, digest, time }]) =>
+        state === "attempted" && claims.get(id) !== undefined
+          ? []
+          : [{ id, firstDate, digest, changedAt: time, claimed: claims.get(id) !== undefined }],
+      ),
     counts: () => ({ claims: claims.size, open: marks.size }),
     async close() {
       if (isClosed) return;

@@ -13,7 +13,8 @@
 //     attempt. So is settle doubtful.
 // L5  settle relayed is durable when it resolves: after a crash the id is a repeat, `relayed`, with the
 //     digest of its claim.
-// L6  settle refused is durable when it resolves: after a crash the id is claimed as if never attempted.
+// L6  settle refused is durable when it resolves: after a crash the id is claimed as if never attempted;
+//     but if an earlier attempt was doubtful, the id is doubtful again. settle cleared ends that doubt.
 // L7  A claim ends with the process. After a restart an id never attempted is absent.
 // L8  release makes the id absent. release of a doubtful id leaves it doubtful, without a claim.
 // L9  attempt, settle, accepted and release under a fence that is not the live one change nothing and
@@ -50,13 +51,28 @@ export type ClaimResult =
   | {
       readonly kind: "doubtful";
       readonly claim: Claim;
-      readonly firstDate: number;
+      readonly firstDate: string;
       readonly digest: Uint8Array;
     }
   | { readonly kind: "repeat"; readonly standing: "relayed" | "underway"; readonly digest: Uint8Array };
 
-/** How an attempt ended. "relayed" also ends a doubtful id whose policy is to drop it. */
-export type Settlement = "relayed" | "refused" | "doubtful";
+/**
+ * How an attempt ended. "relayed" also ends a doubtful id whose policy is to drop it, and "cleared" is for
+ * one of which an operator or other evidence says that no attempt arrived.
+ */
+export type Settlement = "relayed" | "refused" | "doubtful" | "cleared";
+
+/** An id that was attempted without an answer. */
+export interface Doubt {
+  readonly id: Id;
+  readonly firstDate: string;
+  /** That of its claim. */
+  readonly digest: Uint8Array;
+  /** When it was last attempted or found doubtful, milliseconds since the epoch. */
+  readonly changedAt: number;
+  /** A live claim: its transmission is in the spool. */
+  readonly claimed: boolean;
+}
 
 export interface LedgerCounts {
   /** Live claims. */
@@ -76,13 +92,16 @@ export interface Ledger {
   /**
    * Notes durably, before the upstream is called, that it is about to be.
    *
-   * @param firstDate milliseconds since the epoch: the Date that every attempt of this id carries
+   * @param firstDate the text of the Date field that every attempt of this id carries; that of an earlier
+   *   attempt stays
    */
-  attempt(claim: Claim, firstDate: number): Promise<"attempted" | "stale">;
-  /** Records how the attempt ended. Relayed ends the claim; refused and doubtful keep it. */
+  attempt(claim: Claim, firstDate: string): Promise<"attempted" | "stale">;
+  /** Records how the attempt ended. Relayed ends the claim; the others keep it. */
   settle(claim: Claim, settlement: Settlement): Promise<"settled" | "stale">;
   /** Gives claims up when it is certain that nothing was sent under them, or leaves doubt to a later claim. */
   release(claims: readonly Claim[]): Promise<void>;
+  /** Every doubtful id. */
+  doubts(): Doubt[];
   counts(): LedgerCounts;
   /** Waits for what is under way and saves what makes the next start fast. */
   close(): Promise<void>;

@@ -9,11 +9,15 @@ import type { State } from "./state.ts";
 export interface Marks {
   readonly size: number;
   get(id: Id): Mark | undefined;
+  /** A new claim finds the mark: whatever was attempted is in doubt now. */
+  doubt(id: Id): Mark | undefined;
+  all(): Iterable<readonly [Id, Mark]>;
   /**
-   * Durable when it resolves. A first date that is there stays. On rejection the disk may hold the mark
+   * Durable when it resolves. A first date that is there stays, and so does the doubt about an earlier
+   * attempt: the state is "reattempted" then. On rejection the disk may hold the mark
    * all the same, which the entry remembers.
    */
-  put(entry: Entry, state: Mark["state"], firstDate: number, time: number): Promise<void>;
+  put(entry: Entry, state: "attempted" | "doubtful", firstDate: string, time: number): Promise<void>;
   /** Durable when it resolves. No I/O when there certainly is no mark. */
   remove(entry: Entry): Promise<void>;
   /** For an id whose relaying is durable: gone at once in memory, on the disk when it suits. */
@@ -39,9 +43,27 @@ export async function loadMarks(
       return marks.size;
     },
     get: (id) => marks.get(id)?.mark,
+    doubt(id) {
+      const known = marks.get(id);
+      if (known === undefined) return undefined;
+      // On the disk it need not change: opening makes the same of it.
+      const mark: Mark = { ...known.mark, state: "doubtful" };
+      marks.set(id, { ...known, mark });
+      return mark;
+    },
+    *all() {
+      for (const [id, { mark }] of marks) yield [id, mark] as const;
+    },
     async put(entry, markState, firstDate, time) {
       const { id, key, digest } = entry;
-      const mark = { state: markState, firstDate: marks.get(id)?.mark.firstDate ?? firstDate, time, digest };
+      const known = marks.get(id)?.mark;
+      const doubted = known !== undefined && known.state !== "attempted";
+      const mark: Mark = {
+        state: markState === "attempted" && doubted ? "reattempted" : markState,
+        firstDate: known?.firstDate ?? firstDate,
+        time,
+        digest,
+      };
       entry.isMarkUncertain = true;
       await state.putMark(key, mark);
       entry.isMarkUncertain = false;

@@ -14,12 +14,14 @@ export interface Relayed {
 }
 
 /**
- * An id that was attempted and has no answer yet, or never got one: version, state, first date, time of
- * the last change, digest; under "a" and the 20 octets of the id in the state.
+ * An id that was attempted and has no answer yet, or never got one: version, state, time of the last
+ * change, digest, first date; under "a" and the 20 octets of the id in the state.
  */
 export interface Mark {
-  readonly state: "attempted" | "doubtful";
-  readonly firstDate: number;
+  /** reattempted: attempted again after an attempt that was doubtful. */
+  readonly state: "attempted" | "reattempted" | "doubtful";
+  /** The text of the Date field, ASCII. */
+  readonly firstDate: string;
   readonly time: number;
   readonly digest: Uint8Array;
 }
@@ -37,13 +39,19 @@ export interface GenerationRecord {
 }
 
 const RELAYED_OCTETS = 1 + TIME_OCTETS + DIGEST_OCTETS;
-const MARK_OCTETS = 2 + 2 * TIME_OCTETS + DIGEST_OCTETS;
+/** Without the first date, which takes the rest. */
+const MARK_OCTETS = 2 + TIME_OCTETS + DIGEST_OCTETS;
 const GENERATION_OCTETS = 1 + 4 * TIME_OCTETS;
 
 const MARK_PREFIX = 0x61;
 const GENERATION_PREFIX = 0x67;
-const ATTEMPTED = 1;
-const DOUBTFUL = 2;
+/** The position is the octet that stands for the state. */
+const MARK_STATES: readonly (Mark["state"] | undefined)[] = [
+  undefined,
+  "attempted",
+  "doubtful",
+  "reattempted",
+];
 
 /** Every key of a mark, and no other. */
 export const MARK_RANGE = { gte: Uint8Array.of(MARK_PREFIX), lt: Uint8Array.of(MARK_PREFIX + 1) };
@@ -73,22 +81,24 @@ export function markKey(key: Uint8Array): Uint8Array {
 }
 
 export function encodeMark(mark: Mark): Uint8Array {
-  const value = new Uint8Array(MARK_OCTETS);
+  const value = Buffer.alloc(MARK_OCTETS + mark.firstDate.length);
   value[0] = VERSION;
-  value[1] = mark.state === "attempted" ? ATTEMPTED : DOUBTFUL;
-  putNumber(value, 2, mark.firstDate);
-  putNumber(value, 2 + TIME_OCTETS, mark.time);
-  value.set(mark.digest, 2 + 2 * TIME_OCTETS);
+  value[1] = MARK_STATES.indexOf(mark.state);
+  putNumber(value, 2, mark.time);
+  value.set(mark.digest, 2 + TIME_OCTETS);
+  value.write(mark.firstDate, MARK_OCTETS, "latin1");
   return value;
 }
 
 export function decodeMark(value: Uint8Array): Mark {
-  assertLayout(value, MARK_OCTETS);
+  const state = MARK_STATES[value[1] ?? 0];
+  if (state === undefined) throw notARecord(value);
+  assertLayout(value.subarray(0, MARK_OCTETS), MARK_OCTETS);
   return {
-    state: value[1] === ATTEMPTED ? "attempted" : "doubtful",
-    firstDate: numberAt(value, 2),
-    time: numberAt(value, 2 + TIME_OCTETS),
-    digest: value.slice(2 + 2 * TIME_OCTETS),
+    state,
+    time: numberAt(value, 2),
+    digest: value.slice(2 + TIME_OCTETS, MARK_OCTETS),
+    firstDate: Buffer.from(value.subarray(MARK_OCTETS)).toString("latin1"),
   };
 }
 
@@ -138,7 +148,8 @@ export function numberAt(octets: Uint8Array, at: number): number {
 }
 
 function assertLayout(value: Uint8Array, length: number): void {
-  if (value[0] !== VERSION || value.length !== length) {
-    throw new StorageError("damaged", `the ledger holds a record that is not one: ${value.length} octets`);
-  }
+  if (value[0] !== VERSION || value.length !== length) throw notARecord(value);
 }
+
+const notARecord = (value: Uint8Array): StorageError =>
+  new StorageError("damaged", `the ledger holds a record that is not one: ${value.length} octets`);

@@ -24,8 +24,8 @@ export interface PreparedHeader {
   readonly slot: number;
   /** False when the message keeps its own Message-ID, so that only X-Mailonce-ID goes into the slot. */
   readonly setsMessageId: boolean;
-  /** Milliseconds since the epoch: the message's Date, or `acceptedAt` when it has none that can be read. */
-  readonly date: number;
+  /** The text of the message's Date: its own, or that of `acceptedAt` when it has none that can be kept. */
+  readonly date: string;
   /** Where the Date field stands in `octets`; both are equal when a signature keeps it as it is. */
   readonly dateStart: number;
   readonly dateEnd: number;
@@ -35,8 +35,11 @@ export interface PreparedHeader {
 export interface TransmissionFields {
   /** With its angle brackets. */
   readonly messageId: string;
-  /** Milliseconds since the epoch; given when an id is sent again, whose first Date this is. */
-  readonly firstDate?: number;
+  /**
+   * The text of the Date field of an id that is sent again. The text and not the instant: receivers that
+   * go by Message-ID and Date compare the text.
+   */
+  readonly firstDate?: string;
 }
 
 const SES_ARN = /^x-ses-.*-arn$/;
@@ -89,18 +92,20 @@ export function prepare(fields: readonly HeaderField[], options: RewriteOptions)
   slot ??= length;
   add(CRLF);
 
-  const instant = Date.parse(date.value);
   return {
     octets: Buffer.concat(out, length),
     slot,
     setsMessageId,
-    date: Number.isNaN(instant) ? options.acceptedAt : instant,
+    date: KEEPABLE_DATE.test(date.value) ? date.value : formatDate(options.acceptedAt),
     dateStart: date.start,
     dateEnd: dateStays ? date.start : date.end,
   };
 }
 
 const COLON = 0x3a;
+
+/** What a date-time with a comment is made of, and not longer than one; anything else is no date. */
+const KEEPABLE_DATE = /^[\x20-\x7e]{1,64}$/;
 
 /** The last field of a message that ends within its header may lack a line end. */
 function terminated(raw: Uint8Array): Uint8Array {
@@ -126,7 +131,7 @@ export function render(prepared: PreparedHeader, fields: TransmissionFields): Ui
   const { octets, slot, dateStart, dateEnd } = prepared;
   const edits = [{ start: slot, end: slot, by: identityFields(fields.messageId, prepared.setsMessageId) }];
   if (fields.firstDate !== undefined && dateEnd > dateStart) {
-    const by = Buffer.from(`Date: ${formatDate(fields.firstDate)}\r\n`);
+    const by = Buffer.from(`Date: ${fields.firstDate}\r\n`);
     edits.push({ start: dateStart, end: dateEnd, by });
     edits.sort((a, b) => a.start - b.start || a.end - b.end);
   }

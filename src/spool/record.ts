@@ -41,7 +41,7 @@ export interface SpooledTransmission {
   /** See ClaimRequest.since; kept so that the next start makes the same claim. */
   readonly since?: number;
   /** The first Date of an id that was attempted before under another submission. */
-  readonly firstDate?: number;
+  readonly firstDate?: string;
   /** When its submission was accepted, milliseconds since the epoch. */
   readonly acceptedAt: number;
   /** Attempts that have ended without the mail being relayed. */
@@ -50,6 +50,8 @@ export interface SpooledTransmission {
   readonly dueAt: number;
   /** Doubtful, and waiting for evidence or an operator. */
   readonly held?: true;
+  /** The client was not told 250: it waits for the verdict, or submits again. */
+  readonly awaited?: true;
 }
 
 /** Names one transmission in the spool. */

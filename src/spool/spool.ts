@@ -42,7 +42,7 @@ export interface Spool {
   readBody(id: SubmissionId): AsyncIterable<Uint8Array>;
   /** Removes a body that was closed and will not be accepted after all. */
   removeBody(id: SubmissionId): Promise<void>;
-  /** Durable when it resolves; on rejection nothing of it is in the spool. */
+  /** Durable when it resolves. On rejection nothing of it is in the spool, and its body is removed too. */
   accept(submission: NewSubmission): Promise<void>;
   /** All that is in the spool, in order of acceptance. For the start, before anything is accepted. */
   load(): AsyncIterable<readonly [TransmissionKey, SpooledTransmission]>;
@@ -79,8 +79,8 @@ export async function openSpool(storage: Storage): Promise<Spool> {
   /** Submissions whose body has a file. */
   const bodies = new Set<SubmissionId>();
   let transmissions = 0;
-  /** Undoing of accepts whose commit failed but may be in the store all the same. */
-  let undo: Operation[] = [];
+  /** Accepts whose commit failed, but which may be in the store all the same, to be taken back. */
+  let failed: { readonly id: SubmissionId; readonly records: readonly Operation[] }[] = [];
 
   const accepting = ({ submission, header, body, transmissions: added }: NewSubmission): Operation[] => [
     {
@@ -126,15 +126,17 @@ export async function openSpool(storage: Storage): Promise<Spool> {
     if (last && bodies.delete(submission)) await storage.removeFile(bodyFile(submission));
   };
 
-  const commit = async (operations: Operation[], onFailure: readonly Operation[]): Promise<void> => {
-    const undone = undo;
+  const commit = async (operations: readonly Operation[]): Promise<void> => {
+    const taken = failed;
+    failed = [];
     try {
-      await store.commit([...undone, ...operations]);
-      undo = undo.filter((operation) => !undone.includes(operation));
+      await store.commit([...taken.flatMap(({ records }) => records), ...operations]);
     } catch (error) {
-      undo = [...undo, ...onFailure];
+      failed.push(...taken);
       throw error;
     }
+    // A body outlives its record, here too.
+    for (const { id } of taken) if (bodies.delete(id)) await storage.removeFile(bodyFile(id));
   };
 
   const sweepBodies = async (): Promise<void> => {
@@ -154,7 +156,13 @@ export async function openSpool(storage: Storage): Promise<Spool> {
     async createBody(id) {
       const writer = await storage.createFile(bodyFile(id));
       bodies.add(id);
-      return writer;
+      return {
+        ...writer,
+        async discard() {
+          bodies.delete(id);
+          await writer.discard();
+        },
+      };
     },
 
     readBody: (id) => storage.readFile(bodyFile(id)),
@@ -166,10 +174,13 @@ export async function openSpool(storage: Storage): Promise<Spool> {
 
     async accept(added) {
       const operations = accepting(added);
-      await commit(
-        operations,
-        operations.map(({ key }) => ({ type: "del", key })),
-      );
+      try {
+        await commit(operations);
+      } catch (error) {
+        const records = operations.map(({ key }): Operation => ({ type: "del", key }));
+        failed.push({ id: added.submission.id, records });
+        throw error;
+      }
       count(added.submission.id, added.transmissions.length);
     },
 
@@ -209,7 +220,7 @@ export async function openSpool(storage: Storage): Promise<Spool> {
 
     async replace(key, notice) {
       const added = notice === undefined ? [] : accepting(notice);
-      await takeOut(key, (operations) => commit([...operations, ...added], []));
+      await takeOut(key, (operations) => commit([...operations, ...added]));
       if (notice !== undefined) count(notice.submission.id, notice.transmissions.length);
     },
 

@@ -1,22 +1,21 @@
 // What becomes of one submission: derive, claim, spool, answer. The order is what the promises rest on:
 // claimed before it is spooled (P1), durable before 250 (P4), and nothing kept of what was refused (P9).
 import { idRightOf } from "../identity/id-right.ts";
+import type { Id } from "../identity/message-id.ts";
 import type { Claim, ClaimResult, Ledger } from "../ledger/ledger.ts";
 import { sameBody, sameFromAndSubject } from "../message/digest.ts";
 import { fieldValue } from "../message/header.ts";
-import { prepare } from "../message/rewrite.ts";
-import { receivedValue } from "../message/trace.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { Log } from "../runtime/log.ts";
+import type { Log, LogFields } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
-import { StorageError } from "../runtime/storage.ts";
-import { makeSubmissionId, type SpooledTransmission, type SubmissionId } from "../spool/record.ts";
+import { makeSubmissionId, type SubmissionId } from "../spool/record.ts";
 import type { Spool } from "../spool/spool.ts";
 import { fingerprintOf } from "./decode.ts";
+import { type Accepted, type Claimed, toSpool } from "./enter.ts";
 import { type Keying, type KeyingOptions, keySubmission } from "./keying.ts";
 import type { Client, SubmissionHandler } from "./listener.ts";
 import { type ReceivedContent, type ReceiveLimits, receiveContent } from "./receive.ts";
-import { type Reply, replies } from "./reply.ts";
+import { type Reply, replies, replyForFailure } from "./reply.ts";
 import type { Envelope } from "./session.ts";
 
 export interface AcceptParts {
@@ -26,76 +25,78 @@ export interface AcceptParts {
   readonly random: Random;
   readonly log: Log;
   /** Told of each transmission once it is durable. */
-  readonly queued: (transmission: AcceptedTransmission) => void;
+  readonly queued: (accepted: Accepted) => void;
+  /** Given when clients are to hear the upstream's verdict; else they hear that their mail is durable. */
+  readonly awaiting: Awaiting | undefined;
 }
 
-export interface AcceptedTransmission {
-  readonly key: { readonly submission: SubmissionId; readonly index: number };
-  readonly claim: Claim;
-  readonly transmission: SpooledTransmission;
-  /** Attempted before, under another submission, with no answer: policy decides (P6). */
-  readonly doubtful: boolean;
+/** How a submission hears what became of its mail. */
+export interface Awaiting {
+  /** To be called before the claim is accepted. */
+  open(id: Id): void;
+  /** The reply for the recipients of a submission, by id; those that nobody was told to wait for count as relayed. */
+  reply(recipients: ReadonlyMap<Id, string>): Promise<Reply>;
 }
 
 export interface AcceptOptions extends KeyingOptions {
   readonly hostname: string;
   readonly limits: ReceiveLimits;
   readonly conflict: "reject" | "drop";
+  readonly doubtful: "resend" | "hold" | "drop";
   /** Log sender and recipients. */
   readonly addresses: boolean;
 }
 
-/** One recipient on the way through. */
+/** One recipient with what the ledger said of its id. */
 interface Candidate {
   readonly recipient: string;
-  readonly id: string;
+  readonly id: Id;
   readonly messageId: string;
+  readonly result: ClaimResult;
+}
+
+/** One mail transaction, its content received. */
+interface Submission {
+  readonly id: SubmissionId;
+  readonly envelope: Envelope;
+  readonly client: Client;
+  readonly content: ReceivedContent;
+}
+
+/** What is to be done about the recipients of one submission. */
+interface Sorted {
+  readonly claimed: readonly Claimed[];
+  readonly repeats: readonly Candidate[];
+  /** Doubtful, held, and nothing in the spool: the client hears so, and submits again. */
+  readonly withheld: readonly Candidate[];
 }
 
 export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptions): SubmissionHandler {
-  const { ledger, spool, clock, random, log } = parts;
+  const { ledger, spool, clock, random, log, awaiting } = parts;
 
   return async (envelope, client, source) => {
     const id = makeSubmissionId(clock.now(), random.octets(4));
-    const received = await receive(id, source);
+    const received = await receiveContent(source, options.limits, () => spool.createBody(id));
     if (received.kind === "refused") {
-      log.warn("submission.refused", { submission: id, reply: received.reply.text });
-      return received.reply;
+      const { reply, cause } = received;
+      if (cause === undefined) log.warn("submission.refused", { submission: id, reply: reply.text });
+      else log.error("spool.unavailable", { submission: id, error: String(cause) });
+      return reply;
     }
-    const { content } = received;
-    let reply: Reply;
     try {
-      reply = await decide(id, envelope, client, content);
+      return await decide({ id, envelope, client, content: received.content });
     } catch (error) {
-      reply = replyFor(error);
-      log.error("submission.failed", {
-        submission: id,
-        error: error instanceof Error ? error.stack : String(error),
-      });
+      const told = error instanceof Error ? error.stack : String(error);
+      log.error("submission.failed", { submission: id, error: told });
+      return replyForFailure(error);
     }
-    return reply;
   };
 
-  /** The disk may fail while the content comes in; the client going away is the caller's concern. */
-  async function receive(id: SubmissionId, source: AsyncIterable<Uint8Array>) {
-    try {
-      return await receiveContent(source, options.limits, () => spool.createBody(id));
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      log.error("spool.unavailable", { submission: id, error: error.message });
-      for await (const _ of source);
-      return { kind: "refused" as const, reply: replyFor(error) };
-    }
-  }
-
-  async function decide(
-    id: SubmissionId,
-    envelope: Envelope,
-    client: Client,
-    content: ReceivedContent,
-  ): Promise<Reply> {
+  async function decide(submission: Submission): Promise<Reply> {
+    const { id, envelope, content } = submission;
+    /** What has to be given up unless the mail enters the spool. */
     let claims: readonly Claim[] = [];
-    let kept = false;
+    let entering = false;
     try {
       const now = clock.now();
       const keying = await keySubmission(content.fields, envelope.envid, options, random, now, () =>
@@ -105,138 +106,112 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
         log.warn("submission.refused", { submission: id, reply: keying.text });
         return keying;
       }
-      const candidates = candidatesOf(keying, envelope, content);
-      const { digest } = content;
-      const results = await ledger.claim(
-        candidates.map((candidate) => ({
-          id: candidate.id,
-          digest,
-          ...(keying.since === undefined ? {} : { since: keying.since }),
-        })),
-      );
-      claims = results.flatMap((result) => (result.kind === "repeat" ? [] : [result.claim]));
       const facts = { submission: id, ...(keying.task === undefined ? {} : { task: keying.task }) };
-      if (keying.canConflict && hasConflict(results, digest)) {
+      const candidates = await claimAll(keying, submission);
+      claims = candidates.flatMap(({ result }) => (result.kind === "repeat" ? [] : [result.claim]));
+      if (keying.canConflict && candidates.some((candidate) => isConflict(candidate, content.digest))) {
         log.warn("submission.conflict", { ...facts, policy: options.conflict });
         if (options.conflict === "reject") return replies.conflict(options.partHeader);
       }
-      const repeats = logRepeats(candidates, results, digest, facts);
-      if (claims.length === 0) return repeatReply(repeats);
 
-      const accepted = await enterSpool(id, now, keying, envelope, client, content, candidates, results);
-      kept = true;
-      ledger.accepted(claims);
-      log.info("submission.accepted", {
-        ...facts,
-        ...(options.addresses ? { from: envelope.reversePath, recipients: envelope.recipients } : {}),
-        queued: accepted.length,
-        repeats: repeats.length,
-        size: content.bodySize,
-      });
-      for (const transmission of accepted) parts.queued(transmission);
-      return repeats.length === 0
-        ? replies.queued(id)
-        : replies.partlyQueued(id, accepted.length, repeats.length);
-    } finally {
-      if (!kept) {
-        if (claims.length > 0) await ledger.release(claims);
-        if (content.body === undefined) await spool.removeBody(id);
+      const sorted = await sortOut(candidates, facts);
+      claims = sorted.claimed.map(({ claim }) => claim);
+      logRepeats(sorted.repeats, content.digest, facts);
+      if (sorted.claimed.length > 0) {
+        entering = true;
+        await enter(submission, now, keying, sorted, facts);
       }
+      claims = [];
+      return awaiting === undefined ? durableReply(id, sorted) : await verdictReply(awaiting, sorted);
+    } finally {
+      if (claims.length > 0) await ledger.release(claims);
+      // Once it was to enter, the spool looks after the body, also when that failed.
+      if (!entering && content.body === undefined) await spool.removeBody(id);
     }
   }
 
-  /** Distinct ids in the order of RCPT: two recipients may share one only by sharing the address. */
-  function candidatesOf(keying: Keying, envelope: Envelope, content: ReceivedContent): Candidate[] {
+  /** Claims the id of each recipient; recipients are distinct, so their ids are. */
+  async function claimAll(keying: Keying, { envelope, content }: Submission): Promise<Candidate[]> {
     const from = fieldValue(content.fields, "from");
     const idRight = idRightOf({ from, reversePath: envelope.reversePath, hostname: options.hostname });
-    return envelope.recipients.map((recipient) => {
+    const named = envelope.recipients.map((recipient) => {
       const id = keying.idFor(recipient);
       return { recipient, id, messageId: keying.messageIdFor(id, idRight) };
     });
+    const { since } = keying;
+    const { digest } = content;
+    const results = await ledger.claim(
+      named.map(({ id }) => ({ id, digest, ...(since === undefined ? {} : { since }) })),
+    );
+    return named.map((one, index) => ({ ...one, result: results[index] as ClaimResult }));
   }
 
-  function logRepeats(
-    candidates: readonly Candidate[],
-    results: readonly ClaimResult[],
-    digest: Uint8Array,
-    facts: Readonly<Record<string, unknown>>,
-  ): Candidate[] {
-    return candidates.filter((candidate, index) => {
-      const result = results[index];
-      if (result?.kind !== "repeat") return false;
+  /** Applies policy to ids that were attempted before without an answer and are not in the spool. */
+  async function sortOut(candidates: readonly Candidate[], facts: LogFields): Promise<Sorted> {
+    const claimed: Claimed[] = [];
+    const repeats: Candidate[] = [];
+    const withheld: Candidate[] = [];
+    for (const candidate of candidates) {
+      const { recipient, id, messageId, result } = candidate;
+      if (result.kind === "repeat") repeats.push(candidate);
+      else if (result.kind === "claimed") claimed.push({ recipient, id, messageId, claim: result.claim });
+      else if (options.doubtful === "drop") {
+        log.warn("transmission.doubtful", { ...facts, messageId, cause: ATTEMPTED_BEFORE, policy: "drop" });
+        await ledger.settle(result.claim, "relayed");
+        const { digest } = result;
+        repeats.push({ ...candidate, result: { kind: "repeat", standing: "relayed", digest } });
+      } else if (options.doubtful === "hold" && awaiting !== undefined) {
+        await ledger.release([result.claim]);
+        withheld.push(candidate);
+      } else {
+        const { claim, firstDate } = result;
+        claimed.push({ recipient, id, messageId, claim, firstDate });
+      }
+    }
+    return { claimed, repeats, withheld };
+  }
+
+  function logRepeats(repeats: readonly Candidate[], digest: Uint8Array, facts: LogFields): void {
+    for (const { recipient, messageId, result } of repeats) {
+      if (result.kind !== "repeat") continue;
       log.info("transmission.repeat", {
         ...facts,
-        messageId: candidate.messageId,
-        ...(options.addresses ? { recipient: candidate.recipient } : {}),
+        messageId,
+        ...(options.addresses ? { recipient } : {}),
         standing: result.standing,
         ...(sameBody(result.digest, digest) ? {} : { bodyDiffers: true }),
       });
-      return true;
-    });
+    }
   }
 
-  async function enterSpool(
-    id: SubmissionId,
+  async function enter(
+    submission: Submission,
     now: number,
     keying: Keying,
-    envelope: Envelope,
-    client: Client,
-    content: ReceivedContent,
-    candidates: readonly Candidate[],
-    results: readonly ClaimResult[],
-  ): Promise<AcceptedTransmission[]> {
-    const received = receivedValue({
-      ...client,
+    { claimed, repeats }: Sorted,
+    facts: LogFields,
+  ): Promise<void> {
+    const { envelope, content } = submission;
+    const entry = toSpool({
+      ...submission,
+      now,
+      keying,
+      claimed,
+      awaited: awaiting !== undefined,
       hostname: options.hostname,
-      submissionId: id,
-      date: now,
-    });
-    const { octets, ...header } = prepare(content.fields, {
-      received,
       taskFields: [...options.headers, options.partHeader],
-      acceptedAt: now,
-      keepMessageId: keying.keepMessageId,
     });
-    const digest = Buffer.from(content.digest).toString("hex");
-    const accepted: AcceptedTransmission[] = [];
-    for (const [index, { recipient, id: transmissionId, messageId }] of candidates.entries()) {
-      const result = results[index];
-      if (result === undefined || result.kind === "repeat") continue;
-      accepted.push({
-        key: { submission: id, index: accepted.length },
-        claim: result.claim,
-        doubtful: result.kind === "doubtful",
-        transmission: {
-          id: transmissionId,
-          messageId,
-          recipient,
-          digest,
-          acceptedAt: now,
-          attempts: 0,
-          dueAt: now,
-          ...(keying.since === undefined ? {} : { since: keying.since }),
-          ...(result.kind === "doubtful" ? { firstDate: result.firstDate } : {}),
-        },
-      });
-    }
-    await spool.accept({
-      submission: {
-        id,
-        acceptedAt: now,
-        reversePath: envelope.reversePath,
-        ...(keying.task === undefined ? {} : { task: keying.task }),
-        ...(envelope.envid === undefined ? {} : { envid: envelope.envid }),
-        header,
-        headerSize: octets.length,
-        bodySize: content.bodySize,
-        bodyIn: content.body === undefined ? "file" : "record",
-        eightBit: content.eightBit,
-      },
-      header: octets,
-      body: content.body,
-      transmissions: accepted.map(({ transmission }) => transmission),
+    await spool.accept(entry.submission);
+    if (awaiting !== undefined) for (const { id } of claimed) awaiting.open(id);
+    ledger.accepted(claimed.map(({ claim }) => claim));
+    log.info("submission.accepted", {
+      ...facts,
+      ...(options.addresses ? { from: envelope.reversePath, recipients: envelope.recipients } : {}),
+      queued: claimed.length,
+      repeats: repeats.length,
+      size: content.bodySize,
     });
-    return accepted;
+    for (const accepted of entry.accepted) parts.queued(accepted);
   }
 
   /** The message as it came, for the fingerprint. */
@@ -248,14 +223,28 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
   }
 }
 
+const ATTEMPTED_BEFORE = "attempted before without an answer";
+
 /** Another mail under the same id: From or Subject differ (the body may, a retry renders it anew). */
-const hasConflict = (results: readonly ClaimResult[], digest: Uint8Array): boolean =>
-  results.some((result) => result.kind !== "claimed" && !sameFromAndSubject(result.digest, digest));
+const isConflict = ({ result }: Candidate, digest: Uint8Array): boolean =>
+  result.kind !== "claimed" && !sameFromAndSubject(result.digest, digest);
 
-const repeatReply = ([first, ...others]: readonly Candidate[]): Reply =>
-  first !== undefined && others.length === 0
-    ? replies.repeat(first.messageId)
-    : replies.repeats(1 + others.length);
+/** The mail is durable, or a repeat (P4). */
+function durableReply(id: SubmissionId, { claimed, repeats }: Sorted): Reply {
+  const [repeat] = repeats;
+  if (repeat === undefined) return replies.queued(id);
+  if (claimed.length > 0) return replies.partlyQueued(id, claimed.length, repeats.length);
+  return repeats.length === 1 ? replies.repeat(repeat.messageId) : replies.repeats(repeats.length);
+}
 
-const replyFor = (error: unknown): Reply =>
-  error instanceof StorageError && error.code === "full" ? replies.full : replies.unavailable;
+async function verdictReply(awaiting: Awaiting, { claimed, repeats, withheld }: Sorted): Promise<Reply> {
+  const waiting = [...claimed, ...repeats.filter(({ result }) => isUnderway(result))];
+  const reply = await awaiting.reply(new Map(waiting.map(({ id, recipient }) => [id, recipient])));
+  if (withheld.length > 0) return replies.doubtful;
+  const [repeat] = repeats;
+  if (claimed.length > 0 || repeat === undefined || reply.code !== 250) return reply;
+  return repeats.length === 1 ? replies.repeat(repeat.messageId) : replies.repeats(repeats.length);
+}
+
+const isUnderway = (result: ClaimResult): boolean =>
+  result.kind === "repeat" && result.standing === "underway";

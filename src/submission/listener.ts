@@ -127,6 +127,7 @@ export async function listen(
       const { envid } = session.envelope.dsn ?? {};
       const began = beginTransaction(address.address, envid ?? undefined, options.smtpUtf8);
       if ("reply" in began) {
+        log.warn("submission.refused", { reply: began.reply.text });
         callback(asError(began.reply));
         return;
       }
@@ -136,6 +137,7 @@ export async function listen(
 
     onRcptTo(address, session, callback) {
       const reply = transactions.get(session)?.addRecipient(address.address);
+      if (reply !== undefined) log.warn("submission.refused", { reply: reply.text });
       callback(reply === undefined ? null : asError(reply));
     },
 

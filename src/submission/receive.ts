@@ -5,7 +5,7 @@ import { createMailDigest, type MailDigest } from "../message/digest.ts";
 import { createHeaderScanner, fieldValue, type HeaderField, parseHeader } from "../message/header.ts";
 import { createNewlineNormaliser } from "../message/newlines.ts";
 import type { FileWriter } from "../runtime/storage.ts";
-import { type Reply, replies } from "./reply.ts";
+import { type Reply, replies, replyForFailure } from "./reply.ts";
 
 export interface ReceiveLimits {
   /** Octets of the message after normalisation. */
@@ -30,11 +30,12 @@ export interface ReceivedContent {
 
 export type Received =
   | { readonly kind: "content"; readonly content: ReceivedContent }
-  | { readonly kind: "refused"; readonly reply: Reply };
+  | { readonly kind: "refused"; readonly reply: Reply; readonly cause?: unknown };
 
 /**
  * Reads the content to its end, also when it is refused on the way: SMTP has no reply before the final
- * dot. A file it began is durable on "content", and gone on "refused" and on rejection.
+ * dot. A file it began is durable on "content", and gone on "refused" and on rejection. A disk that fails
+ * on the way is a refusal too.
  *
  * @param source rejects when the client goes away before the final dot
  */
@@ -47,9 +48,12 @@ export async function receiveContent(
   try {
     for await (const chunk of source) {
       const written = receiver.push(chunk);
-      if (written !== undefined) await written;
+      if (written !== undefined) await written.catch(receiver.fail);
     }
-    return await receiver.end();
+    return await receiver.end().catch(async (error) => {
+      await receiver.fail(error);
+      return receiver.refused();
+    });
   } catch (error) {
     await receiver.discard();
     throw error;
@@ -70,6 +74,7 @@ function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWri
   let bodySize = 0;
   let file: FileWriter | undefined;
   let refusal: Reply | undefined;
+  let cause: unknown;
 
   const discard = async (): Promise<void> => {
     held = [];
@@ -109,8 +114,16 @@ function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWri
     return pushBody(scan.rest);
   };
 
+  const refused = (): Received => ({ kind: "refused", reply: refusal ?? replies.unavailable, cause });
+
   return {
     discard,
+    refused,
+
+    async fail(error: unknown): Promise<void> {
+      cause = error;
+      await refuse(replyForFailure(error));
+    },
 
     /** Undefined when the next octets may come at once. */
     push(chunk: Uint8Array): Promise<void> | undefined {
@@ -124,7 +137,7 @@ function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWri
         await refuse(replies.lineTooLong(limits.lineOctets));
       }
       if (refusal !== undefined || header === undefined || digest === undefined) {
-        return { kind: "refused", reply: refusal ?? replies.unavailable };
+        return refused();
       }
       await file?.close();
       const { fields } = header;

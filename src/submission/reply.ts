@@ -2,12 +2,17 @@
 // the same class (RFC 3463 §2: the class mirrors the first digit), so that a wrong pair can't be written.
 // Wire text is short and generic; details go to the log.
 
+import { StorageError } from "../runtime/storage.ts";
+
 type Tail = `${number}.${number}`;
 
 export type Reply =
   | { readonly code: 250; readonly status: `2.${Tail}`; readonly text: string }
   | { readonly code: 421 | 450 | 451 | 452; readonly status: `4.${Tail}`; readonly text: string }
   | { readonly code: 550 | 552 | 553 | 554; readonly status: `5.${Tail}`; readonly text: string };
+
+/** RFC 5321 §4.5.3.1.5: a reply line has 512 octets at most, code and CRLF included. */
+const REPLY_TEXT_MAX = 480;
 
 export const replies = {
   queued: (submission: string): Reply => ({ code: 250, status: "2.0.0", text: `queued as ${submission}` }),
@@ -57,9 +62,26 @@ export const replies = {
   }),
   badRecipient: (fault: string): Reply => ({ code: 553, status: "5.1.3", text: fault }),
   badSender: (fault: string): Reply => ({ code: 553, status: "5.1.7", text: fault }),
+  refusedForNow: { code: 451, status: "4.3.0", text: "the upstream refused it for now, try again later" },
+  doubtful: {
+    code: 451,
+    status: "4.4.2",
+    text: "the upstream gave no answer and may have the message, try again later",
+  },
+  /** @param reply what the upstream said, where one recipient was refused */
+  refusedForGood: (recipients: readonly string[], reply: string): Reply => ({
+    code: 554,
+    status: "5.0.0",
+    text: `refused by the upstream for ${recipients.join(", ")}: ${reply}`.slice(0, REPLY_TEXT_MAX),
+  }),
+  relayed: (count: number): Reply => ({ code: 250, status: "2.0.0", text: `${count} relayed` }),
   needsSmtpUtf8: {
     code: 553,
     status: "5.6.7",
     text: "the upstream takes ASCII addresses only",
   },
 } as const satisfies Record<string, Reply | ((...args: never[]) => Reply)>;
+
+/** The reply when something of ours failed. */
+export const replyForFailure = (error: unknown): Reply =>
+  error instanceof StorageError && error.code === "full" ? replies.full : replies.unavailable;

@@ -153,6 +153,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     defect: "an attempt is noted without waiting for the disk",
     create: () => forgetful(isMark("put")),
     alsoFails: [
+      { rule: "L6", reason: "one of its checks is about a doubt that survives a refusal and a crash" },
       { rule: "L9", reason: "the claim of a dead process is told from the next by a doubt that survived" },
       { rule: "L14", reason: "one of its checks is about a doubt that survives a crash" },
     ],

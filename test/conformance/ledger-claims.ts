@@ -73,9 +73,9 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
       const claim = await claimed(harness, ledger, request("a"));
       const waiting = ledger.claim([request("a")]);
       const come = watch([waiting]);
-      await soon(harness, ledger.attempt(claim, 5));
+      await soon(harness, ledger.attempt(claim, "5"));
       await soon(harness, ledger.settle(claim, "refused"));
-      await soon(harness, ledger.attempt(claim, 6));
+      await soon(harness, ledger.attempt(claim, "6"));
       await settleDown(harness, ledger);
       expect(come).toEqual([]);
       await soon(harness, ledger.settle(claim, "relayed"));
@@ -92,11 +92,11 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
       ledger.accepted([claim]);
       const underway = { kind: "repeat", standing: "underway", digest: [...digestOf(7)] };
       expect(plain(await one(harness, ledger, request("a")))).toEqual(underway);
-      await soon(harness, ledger.attempt(claim, 5));
+      await soon(harness, ledger.attempt(claim, "5"));
       expect(plain(await one(harness, ledger, request("a")))).toEqual(underway);
       await soon(harness, ledger.settle(claim, "doubtful"));
       expect(plain(await one(harness, ledger, request("a")))).toEqual(underway);
-      await soon(harness, ledger.attempt(claim, 6));
+      await soon(harness, ledger.attempt(claim, "6"));
       await soon(harness, ledger.settle(claim, "refused"));
       expect(plain(await one(harness, ledger, request("a")))).toEqual(underway);
     },
@@ -137,14 +137,14 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
     async run(harness) {
       const ledger = await harness.open();
       const settled = await claimed(harness, ledger, request("a"));
-      await soon(harness, ledger.attempt(settled, 5));
+      await soon(harness, ledger.attempt(settled, "5"));
       await soon(harness, ledger.settle(settled, "doubtful"));
       const attempted = await claimed(harness, ledger, request("b"));
-      await soon(harness, ledger.attempt(attempted, 6));
+      await soon(harness, ledger.attempt(attempted, "6"));
       await soon(harness, ledger.release([settled, attempted]));
       expect(ledger.counts()).toEqual({ claims: 0, open: 2 });
-      await expectDoubtful(harness, ledger, request("a"), 5);
-      await expectDoubtful(harness, ledger, request("b"), 6);
+      await expectDoubtful(harness, ledger, request("a"), "5");
+      await expectDoubtful(harness, ledger, request("b"), "6");
     },
   },
   {
@@ -156,7 +156,7 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
       await soon(harness, ledger.release([old]));
       const live = await claimed(harness, ledger, request("a"));
       expect(live.fence).toBeGreaterThan(old.fence);
-      expect(await soon(harness, ledger.attempt(old, 5))).toBe("stale");
+      expect(await soon(harness, ledger.attempt(old, "5"))).toBe("stale");
       for (const settlement of ["relayed", "refused", "doubtful"] as const) {
         expect(await soon(harness, ledger.settle(old, settlement))).toBe("stale");
       }
@@ -166,7 +166,7 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
       const come = watch([ledger.claim([request("a")])]);
       await settleDown(harness, ledger);
       expect(come).toEqual([]);
-      expect(await soon(harness, ledger.attempt(live, 5))).toBe("attempted");
+      expect(await soon(harness, ledger.attempt(live, "5"))).toBe("attempted");
     },
   },
   {
@@ -176,7 +176,7 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
       const ledger = await harness.open();
       const claim = await relay(harness, ledger, request("a"));
       expect(await soon(harness, ledger.settle(claim, "refused"))).toBe("stale");
-      expect(await soon(harness, ledger.attempt(claim, 5))).toBe("stale");
+      expect(await soon(harness, ledger.attempt(claim, "5"))).toBe("stale");
       await soon(harness, ledger.release([claim]));
       await expectRelayed(harness, ledger, request("a"));
     },
@@ -187,11 +187,11 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
     async run(harness) {
       const ledger = await harness.open();
       const dead = await claimed(harness, ledger, request("a"));
-      await soon(harness, ledger.attempt(dead, 5));
+      await soon(harness, ledger.attempt(dead, "5"));
       await harness.crash();
       const after = await harness.open();
       expect(await soon(harness, after.settle(dead, "relayed"))).toBe("stale");
-      const live = await expectDoubtful(harness, after, request("a"), 5);
+      const live = await expectDoubtful(harness, after, request("a"), "5");
       expect(live.fence).toBeGreaterThan(dead.fence);
       expect(await soon(harness, after.settle(dead, "relayed"))).toBe("stale");
       expect(await soon(harness, after.settle(live, "refused"))).toBe("settled");

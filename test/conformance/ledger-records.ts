@@ -21,18 +21,18 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
       let ledger = await harness.open();
       const claim = await claimed(harness, ledger, request("a", { digest: digestOf(7) }));
       ledger.accepted([claim]);
-      await soon(harness, ledger.attempt(claim, 12_345));
+      await soon(harness, ledger.attempt(claim, "12345"));
       await harness.crash();
       ledger = await harness.open();
       const again = await one(harness, ledger, request("a"));
-      expect(plain(again)).toMatchObject({ kind: "doubtful", firstDate: 12_345, digest: [...digestOf(7)] });
+      expect(plain(again)).toMatchObject({ kind: "doubtful", firstDate: "12345", digest: [...digestOf(7)] });
       // A second process changes nothing by looking, and a second attempt nothing of the first date.
       await harness.crash();
       ledger = await harness.open();
-      const third = await expectDoubtful(harness, ledger, request("a"), 12_345);
-      await soon(harness, ledger.attempt(third, 99_999));
+      const third = await expectDoubtful(harness, ledger, request("a"), "12345");
+      await soon(harness, ledger.attempt(third, "99999"));
       await harness.crash();
-      await expectDoubtful(harness, await harness.open(), request("a"), 12_345);
+      await expectDoubtful(harness, await harness.open(), request("a"), "12345");
     },
   },
   {
@@ -41,10 +41,10 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
     async run(harness) {
       const ledger = await harness.open();
       const claim = await claimed(harness, ledger, request("a"));
-      await soon(harness, ledger.attempt(claim, 12_345));
+      await soon(harness, ledger.attempt(claim, "12345"));
       expect(await soon(harness, ledger.settle(claim, "doubtful"))).toBe("settled");
       await harness.crash();
-      await expectDoubtful(harness, await harness.open(), request("a"), 12_345);
+      await expectDoubtful(harness, await harness.open(), request("a"), "12345");
     },
   },
   {
@@ -69,10 +69,10 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
     async run(harness) {
       let ledger = await harness.open();
       const claim = await claimed(harness, ledger, request("a"));
-      await soon(harness, ledger.attempt(claim, 5));
+      await soon(harness, ledger.attempt(claim, "5"));
       await soon(harness, ledger.settle(claim, "doubtful"));
       await soon(harness, ledger.release([claim]));
-      const second = await expectDoubtful(harness, ledger, request("a"), 5);
+      const second = await expectDoubtful(harness, ledger, request("a"), "5");
       expect(await soon(harness, ledger.settle(second, "relayed"))).toBe("settled");
       await expectRelayed(harness, ledger, request("a"));
       await harness.crash();
@@ -87,7 +87,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
       const ledger = await harness.open();
       const claim = await claimed(harness, ledger, request("a"));
       ledger.accepted([claim]);
-      await soon(harness, ledger.attempt(claim, 12_345));
+      await soon(harness, ledger.attempt(claim, "12345"));
       expect(await soon(harness, ledger.settle(claim, "refused"))).toBe("settled");
       expect(ledger.counts()).toEqual({ claims: 1, open: 0 });
       await harness.crash();
@@ -100,11 +100,31 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
     async run(harness) {
       const ledger = await harness.open();
       const claim = await claimed(harness, ledger, request("a"));
-      await soon(harness, ledger.attempt(claim, 5));
+      await soon(harness, ledger.attempt(claim, "5"));
       await soon(harness, ledger.settle(claim, "refused"));
-      expect(await soon(harness, ledger.attempt(claim, 6))).toBe("attempted");
+      expect(await soon(harness, ledger.attempt(claim, "6"))).toBe("attempted");
       expect(await soon(harness, ledger.settle(claim, "relayed"))).toBe("settled");
       await expectRelayed(harness, ledger, request("a"));
+    },
+  },
+  {
+    rule: "L6",
+    title: "a refusal after a doubtful attempt leaves the id doubtful, and clearing ends the doubt",
+    async run(harness) {
+      let ledger = await harness.open();
+      let claim = await claimed(harness, ledger, request("a"));
+      await soon(harness, ledger.attempt(claim, "first"));
+      await soon(harness, ledger.settle(claim, "doubtful"));
+      await soon(harness, ledger.attempt(claim, "second"));
+      await soon(harness, ledger.settle(claim, "refused"));
+      expect(ledger.doubts()).toMatchObject([{ id: claim.id, firstDate: "first", claimed: true }]);
+      await harness.crash();
+      ledger = await harness.open();
+      claim = await expectDoubtful(harness, ledger, request("a"), "first");
+      expect(await soon(harness, ledger.settle(claim, "cleared"))).toBe("settled");
+      expect(ledger.doubts()).toEqual([]);
+      await harness.crash();
+      await claimed(harness, await harness.open(), request("a"));
     },
   },
   {
@@ -125,6 +145,26 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
       await harness.pass(harness.retentionMs / 2);
       await harness.pass(harness.retentionMs / 2);
       await claimed(harness, ledger, request("first"));
+    },
+  },
+  {
+    rule: "L6",
+    title: "a refusal after a doubtful attempt leaves the id doubtful, and clearing ends the doubt",
+    async run(harness) {
+      let ledger = await harness.open();
+      let claim = await claimed(harness, ledger, request("a"));
+      await soon(harness, ledger.attempt(claim, "first"));
+      await soon(harness, ledger.settle(claim, "doubtful"));
+      await soon(harness, ledger.attempt(claim, "second"));
+      await soon(harness, ledger.settle(claim, "refused"));
+      expect(ledger.doubts()).toMatchObject([{ id: claim.id, firstDate: "first", claimed: true }]);
+      await harness.crash();
+      ledger = await harness.open();
+      claim = await expectDoubtful(harness, ledger, request("a"), "first");
+      expect(await soon(harness, ledger.settle(claim, "cleared"))).toBe("settled");
+      expect(ledger.doubts()).toEqual([]);
+      await harness.crash();
+      await claimed(harness, await harness.open(), request("a"));
     },
   },
   {
@@ -193,7 +233,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
         harness.mendStore?.();
         return await soon(harness, call());
       };
-      expect(await failing(() => ledger.attempt(claim, 5))).toBe("attempted");
+      expect(await failing(() => ledger.attempt(claim, "5"))).toBe("attempted");
       expect(await failing(() => ledger.settle(claim, "doubtful"))).toBe("settled");
       expect(await failing(() => ledger.settle(claim, "refused"))).toBe("settled");
       expect(await failing(() => ledger.settle(claim, "relayed"))).toBe("settled");
@@ -212,7 +252,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
       const later = harness.now();
       await expectRelayed(harness, ledger, request("a"));
       const claim = await claimed(harness, ledger, request("a", { since: later, digest: digestOf(2) }));
-      await soon(harness, ledger.attempt(claim, later));
+      await soon(harness, ledger.attempt(claim, String(later)));
       await soon(harness, ledger.settle(claim, "relayed"));
       await expectRelayed(harness, ledger, request("a", { since: later }), digestOf(2));
     },
@@ -225,12 +265,12 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
       await relay(harness, ledger, request("a"));
       await harness.pass(1);
       const claim = await claimed(harness, ledger, request("a", { since: harness.now() }));
-      await soon(harness, ledger.attempt(claim, 777));
+      await soon(harness, ledger.attempt(claim, "777"));
       await soon(harness, ledger.release([claim]));
-      await expectDoubtful(harness, ledger, request("a"), 777);
+      await expectDoubtful(harness, ledger, request("a"), "777");
       await harness.crash();
       ledger = await harness.open();
-      await expectDoubtful(harness, ledger, request("a"), 777);
+      await expectDoubtful(harness, ledger, request("a"), "777");
     },
   },
 ];

@@ -50,7 +50,7 @@ export async function claimed(harness: LedgerHarness, ledger: Ledger, asked: Cla
 export async function relay(harness: LedgerHarness, ledger: Ledger, asked: ClaimRequest): Promise<Claim> {
   const claim = await claimed(harness, ledger, asked);
   ledger.accepted([claim]);
-  expect(await soon(harness, ledger.attempt(claim, harness.now()))).toBe("attempted");
+  expect(await soon(harness, ledger.attempt(claim, String(harness.now())))).toBe("attempted");
   expect(await soon(harness, ledger.settle(claim, "relayed"))).toBe("settled");
   return claim;
 }
@@ -72,7 +72,7 @@ export async function expectDoubtful(
   harness: LedgerHarness,
   ledger: Ledger,
   asked: ClaimRequest,
-  firstDate: number,
+  firstDate: string,
 ): Promise<Claim> {
   const result = await one(harness, ledger, asked);
   expect(plain(result)).toMatchObject({ kind: "doubtful", firstDate });
@@ -83,7 +83,7 @@ export async function expectDoubtful(
 export async function settleDown(harness: LedgerHarness, ledger: Ledger): Promise<void> {
   for (let turn = 0; turn < 3; turn++) {
     const claim = await claimed(harness, ledger, request(`unrelated ${turn}`));
-    await soon(harness, ledger.attempt(claim, harness.now()));
+    await soon(harness, ledger.attempt(claim, String(harness.now())));
     await soon(harness, ledger.settle(claim, "refused"));
     await soon(harness, ledger.release([claim]));
     await new Promise(setImmediate);

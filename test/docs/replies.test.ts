@@ -31,6 +31,10 @@ const REPLIES: Record<keyof typeof replies, Reply> = {
   badRecipient: replies.badRecipient("FAULT"),
   badSender: replies.badSender("FAULT"),
   needsSmtpUtf8: replies.needsSmtpUtf8,
+  refusedForNow: replies.refusedForNow,
+  doubtful: replies.doubtful,
+  refusedForGood: replies.refusedForGood(["RECIPIENT"], "REPLY"),
+  relayed: replies.relayed(COUNT),
 };
 
 test("every reply of the gateway, and no other", () => {

@@ -11,7 +11,7 @@ interface Known {
   /** When and with which digest it was relayed. */
   relayed: { time: number; digest: number } | undefined;
   /** The first date of an attempt without an answer. */
-  doubt: { firstDate: number; digest: number } | undefined;
+  doubt: { firstDate: string; digest: number; certain: boolean } | undefined;
   live: { claim: Claim; digest: number; isAccepted: boolean } | undefined;
 }
 
@@ -77,6 +77,7 @@ test("the embedded ledger answers as the model does", async () => {
               });
             } else if (known.doubt !== undefined) {
               const { firstDate, digest: octet } = known.doubt;
+              known.doubt.certain = true;
               expect(result).toMatchObject({ kind: "doubtful", firstDate, digest: digestOf(octet) });
             } else if (known.relayed !== undefined && known.relayed.time >= (since ?? 0)) {
               expect(result).toEqual({
@@ -102,9 +103,13 @@ test("the embedded ledger answers as the model does", async () => {
           case "attempt": {
             const known = knownOf(step.label);
             if (known.live === undefined) break;
-            const date = harness.now();
+            const date = String(harness.now());
             expect(await ledger.attempt(known.live.claim, date)).toBe("attempted");
-            known.doubt = { firstDate: known.doubt?.firstDate ?? date, digest: known.live.digest };
+            known.doubt = {
+              firstDate: known.doubt?.firstDate ?? date,
+              digest: known.live.digest,
+              certain: known.doubt?.certain ?? false,
+            };
             break;
           }
           case "settle": {
@@ -114,9 +119,11 @@ test("the embedded ledger answers as the model does", async () => {
             const { settlement } = step;
             const date = harness.now();
             expect(await ledger.settle(claim, settlement)).toBe("settled");
-            if (settlement === "doubtful")
-              known.doubt = { firstDate: known.doubt?.firstDate ?? date, digest };
-            else known.doubt = undefined;
+            if (settlement === "doubtful" || (settlement === "refused" && known.doubt?.certain === true)) {
+              const firstDate =
+                known.doubt?.firstDate ?? new Date(date).toUTCString().replace("GMT", "+0000");
+              known.doubt = { firstDate, digest, certain: true };
+            } else known.doubt = undefined;
             if (settlement === "relayed") {
               known.relayed = { time: date, digest };
               end(known);

@@ -77,10 +77,10 @@ test("doubt about a later mail survives though the clock was set back behind the
   await ledger.settle(await claimed(ledger, "a"), "relayed");
   clock.set(clock.now() - 3_600_000);
   const claim = await claimed(ledger, "a", Number.POSITIVE_INFINITY);
-  await ledger.attempt(claim, 5);
+  await ledger.attempt(claim, "5");
   storage.crash();
   ledger = await open();
-  expect((await ledger.claim([request("a")]))[0]).toMatchObject({ kind: "doubtful", firstDate: 5 });
+  expect((await ledger.claim([request("a")]))[0]).toMatchObject({ kind: "doubtful", firstDate: "5" });
   await ledger.close();
 });
 
@@ -89,7 +89,7 @@ test("an attempt that could not be noted leaves no doubt behind, even if the dis
   let ledger = await open();
   const claim = await claimed(ledger, "a");
   storage.fail({ call: "commit", name: "ledger/state", takesEffect: true });
-  await expect(ledger.attempt(claim, 5)).rejects.toMatchObject({ name: "StorageError" });
+  await expect(ledger.attempt(claim, "5")).rejects.toMatchObject({ name: "StorageError" });
   await ledger.release([claim]);
   storage.crash();
   ledger = await open();
@@ -101,8 +101,8 @@ test("doubt older than the retention is swept, and said to be; not while a claim
   const { clock, events, open } = createPlace();
   const ledger = await open();
   const [left, held] = [await claimed(ledger, "left"), await claimed(ledger, "held")];
-  await ledger.attempt(left, 5);
-  await ledger.attempt(held, 6);
+  await ledger.attempt(left, "5");
+  await ledger.attempt(held, "6");
   await ledger.release([left]);
   const until = clock.now() + RETENTION_MS + RETENTION_MS / 32;
   while (clock.now() < until) {
@@ -111,7 +111,7 @@ test("doubt older than the retention is swept, and said to be; not while a claim
   }
   expect(ledger.counts()).toEqual({ claims: 1, open: 1 });
   expect(events.filter(([event]) => event === "ledger.doubtful_expired")).toEqual([
-    ["ledger.doubtful_expired", { id: idOf("left"), firstDate: 5 }],
+    ["ledger.doubtful_expired", { id: idOf("left"), firstDate: "5" }],
   ]);
   await ledger.close();
 });

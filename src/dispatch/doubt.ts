@@ -1,0 +1,149 @@
+// Doubtful transmissions (P6): an attempt ended without an answer, so the upstream may or may not hold the
+// message. What happens then is policy, or an operator's decision; nothing here guesses.
+import type { Id } from "../identity/message-id.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Random } from "../runtime/random.ts";
+import type { SpooledTransmission } from "../spool/record.ts";
+import type { Spool } from "../spool/spool.ts";
+import { type BackoffRange, backoff } from "./backoff.ts";
+import type { AttemptResult, QueuedTransmission } from "./dispatcher.ts";
+import { factsOf } from "./facts.ts";
+import type { Recorder } from "./recorder.ts";
+import type { Verdicts } from "./verdicts.ts";
+
+export type DoubtfulPolicy = "resend" | "hold" | "drop";
+
+/** One doubtful transmission of the spool. */
+export interface Doubtful {
+  readonly queued: QueuedTransmission;
+  readonly transmission: SpooledTransmission;
+}
+
+export interface Doubts {
+  /** What policy does with an attempt that has just ended without an answer. The ledger knows already. */
+  decide(
+    queued: QueuedTransmission,
+    transmission: SpooledTransmission,
+    cause: string,
+    signal: AbortSignal,
+  ): Promise<AttemptResult>;
+  /** The same for a transmission that was in doubt when the gateway started, or its submission came. */
+  takeUp(queued: QueuedTransmission, transmission: SpooledTransmission, cause: string): Promise<void>;
+  /** Those of the spool. */
+  list(): Iterable<Doubtful>;
+  get(id: Id): Doubtful | undefined;
+  /** The doubt has ended. */
+  forget(id: Id): void;
+  /** The held transmission is to be relayed after all, now. */
+  free(id: Id): Promise<void>;
+}
+
+export interface DoubtParts {
+  readonly ledger: Ledger;
+  readonly spool: Spool;
+  readonly recorder: Recorder;
+  readonly verdicts: Verdicts;
+  readonly enqueue: (queued: QueuedTransmission) => void;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface DoubtOptions {
+  readonly policy: DoubtfulPolicy;
+  readonly retry: BackoffRange;
+  /** Log the recipient. */
+  readonly addresses: boolean;
+}
+
+export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: DoubtOptions): Doubts {
+  const { ledger, spool, recorder, verdicts, enqueue, clock, random, log } = parts;
+  const doubtful = new Map<Id, Doubtful>();
+
+  /** Out before anything else is done: a second copy is never silent. */
+  const announce = (transmission: SpooledTransmission, cause: string): void => {
+    const { attempts } = transmission;
+    log.warn("transmission.doubtful", factsOf(transmission, addresses, { cause, policy, attempts }));
+  };
+
+  const drop = async (
+    queued: QueuedTransmission,
+    { id }: SpooledTransmission,
+    signal: AbortSignal,
+  ): Promise<AttemptResult> => {
+    await recorder.settle(queued.claim, "relayed", signal);
+    verdicts.give(id, { kind: "relayed" });
+    await spool.remove(queued.key);
+    return { kind: "done" };
+  };
+
+  const hold = async (
+    queued: QueuedTransmission,
+    transmission: SpooledTransmission,
+  ): Promise<AttemptResult> => {
+    const held: SpooledTransmission = { ...transmission, held: true };
+    doubtful.set(transmission.id, { queued, transmission: held });
+    await recorder.note(queued, held);
+    return { kind: "done" };
+  };
+
+  return {
+    async decide(queued, before, cause, signal) {
+      const transmission = { ...before, attempts: before.attempts + 1 };
+      announce(transmission, cause);
+      if (policy === "drop") return await drop(queued, transmission, signal);
+      if (transmission.awaited === true) {
+        // The client hears that it is doubtful and submits again; the ledger keeps the doubt meanwhile.
+        // The claim goes first: should the spool fail, what is left in it is under a stale claim.
+        await ledger.release([queued.claim]);
+        verdicts.give(transmission.id, { kind: "doubtful" });
+        await spool.remove(queued.key);
+        return { kind: "done" };
+      }
+      if (policy === "hold") return await hold(queued, transmission);
+      const dueAt = clock.now() + backoff(transmission.attempts, retry, random);
+      const again = { ...transmission, dueAt };
+      doubtful.set(transmission.id, { queued, transmission: again });
+      await recorder.note(queued, again);
+      return { kind: "again", dueAt };
+    },
+
+    async takeUp(queued, transmission, cause) {
+      if (policy === "hold" && transmission.held === true) {
+        doubtful.set(transmission.id, { queued, transmission });
+        return;
+      }
+      announce(transmission, cause);
+      if (policy === "drop") await drop(queued, transmission, NEVER);
+      else if (policy === "hold") await hold(queued, transmission);
+      else {
+        const { held: _, ...freed } = transmission;
+        // What was held may be older than the spool's lifetime, which is for trying, not for waiting.
+        const again = transmission.held === true ? { ...freed, acceptedAt: clock.now() } : freed;
+        doubtful.set(transmission.id, { queued, transmission: again });
+        await recorder.note(queued, again);
+        enqueue(queued);
+      }
+    },
+
+    list: () => doubtful.values(),
+    get: (id) => doubtful.get(id),
+    forget: (id) => {
+      doubtful.delete(id);
+    },
+
+    async free(id) {
+      const found = doubtful.get(id);
+      if (found?.transmission.held !== true) return;
+      const { held: _, ...transmission } = found.transmission;
+      const now = clock.now();
+      await spool.update(found.queued.key, { ...transmission, acceptedAt: now, dueAt: now });
+      doubtful.delete(id);
+      enqueue({ ...found.queued, dueAt: now });
+    },
+  };
+}
+
+const NEVER = new AbortController().signal;

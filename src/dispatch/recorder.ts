@@ -1,0 +1,60 @@
+// Records of what has happened already, which therefore must be made however long the disk is away.
+import type { Claim, Ledger, Settlement } from "../ledger/ledger.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import type { SpooledTransmission } from "../spool/record.ts";
+import type { Spool } from "../spool/spool.ts";
+import type { QueuedTransmission } from "./dispatcher.ts";
+
+export interface Recorder {
+  /**
+   * Settles, trying again until it is recorded: until then the claim stands, no repeat passes, and a crash
+   * leaves the id doubtful. Rejects only when the signal aborts while the disk is away.
+   */
+  settle(claim: Claim, settlement: Settlement, signal: AbortSignal): Promise<void>;
+  /**
+   * Notes in the spool what the ledger or a later attempt would tell again. Never rejects: that it can't
+   * be noted must not undo a decision that was taken, or a held transmission would be attempted.
+   */
+  note(queued: QueuedTransmission, transmission: SpooledTransmission): Promise<void>;
+}
+
+/** How long to wait before the disk is asked again; a full disk is not emptied sooner. */
+export const STORAGE_RETRY_MS = 1_000;
+
+export function createRecorder(ledger: Ledger, spool: Spool, clock: Clock, log: Log): Recorder {
+  return {
+    async settle(claim, settlement, signal) {
+      for (;;) {
+        try {
+          await ledger.settle(claim, settlement);
+          return;
+        } catch (error) {
+          log.error("ledger.unavailable", { error: String(error) });
+          if (signal.aborted) throw error;
+          await pass(STORAGE_RETRY_MS, signal, clock);
+        }
+      }
+    },
+
+    async note({ key }, transmission) {
+      try {
+        await spool.update(key, transmission);
+      } catch (error) {
+        log.error("spool.unavailable", { error: String(error) });
+      }
+    },
+  };
+}
+
+/** Resolves after the time, or earlier when the signal aborts. */
+const pass = (ms: number, signal: AbortSignal, clock: Clock): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      timer.cancel();
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = clock.after(ms, done);
+    signal.addEventListener("abort", done);
+  });

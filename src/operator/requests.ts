@@ -1,0 +1,28 @@
+// The requests that commands make of a gateway, running or not.
+import { z } from "zod";
+import type { DoubtfulDesk } from "./doubtful.ts";
+import type { Handler } from "./socket.ts";
+
+const request = z.discriminatedUnion("request", [
+  z.strictObject({ request: z.literal("doubtful.list") }),
+  z.strictObject({
+    request: z.literal("doubtful.resolve"),
+    id: z.string(),
+    decision: z.enum(["relayed", "not-relayed"]),
+  }),
+]);
+
+export type OperatorRequest = z.output<typeof request>;
+
+/** Rejects for a request that is none. */
+export function createHandler(desk: DoubtfulDesk): Handler {
+  return async (value) => {
+    const asked = request.parse(value);
+    switch (asked.request) {
+      case "doubtful.list":
+        return await desk.list();
+      case "doubtful.resolve":
+        return await desk.resolve(asked.id, asked.decision);
+    }
+  };
+}

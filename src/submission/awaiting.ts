@@ -1,0 +1,49 @@
+// The reply of `reply = "relayed"`: what the upstream said, over all recipients of a submission. Anything
+// refused for now makes the whole 451, and a retry is safe, since what was relayed is a repeat; else
+// anything refused for good makes it 554, naming whom; else it is 250.
+import type { Id } from "../identity/message-id.ts";
+import type { Awaiting } from "./accept.ts";
+import { type Reply, replies } from "./reply.ts";
+
+/** What became of one transmission; `pending` when that is not known in time. */
+export type AwaitedVerdict =
+  | { readonly kind: "relayed" | "doubtful" | "pending" }
+  | { readonly kind: "refused"; readonly permanence: "transient" | "permanent"; readonly reply: string };
+
+export interface VerdictSource {
+  open(id: Id): void;
+  of(id: Id): Promise<AwaitedVerdict> | undefined;
+}
+
+export function createAwaiting(verdicts: VerdictSource): Awaiting {
+  return {
+    open: (id) => verdicts.open(id),
+    async reply(recipients) {
+      const told = await Promise.all(
+        [...recipients].map(async ([id, recipient]) => ({ recipient, verdict: await verdicts.of(id) })),
+      );
+      return replyFor(told);
+    },
+  };
+}
+
+interface Told {
+  readonly recipient: string;
+  readonly verdict: AwaitedVerdict | undefined;
+}
+
+function replyFor(told: readonly Told[]): Reply {
+  const verdicts = told.map(({ verdict }) => verdict);
+  if (verdicts.some((verdict) => verdict?.kind === "doubtful")) return replies.doubtful;
+  if (verdicts.some((verdict) => verdict?.kind === "pending")) return replies.unavailable;
+  if (verdicts.some((verdict) => verdict?.kind === "refused" && verdict.permanence === "transient")) {
+    return replies.refusedForNow;
+  }
+  const refused = told.filter(({ verdict }) => verdict?.kind === "refused");
+  const [first] = refused;
+  if (first?.verdict?.kind !== "refused") return replies.relayed(told.length);
+  return replies.refusedForGood(
+    refused.map(({ recipient }) => recipient),
+    first.verdict.reply,
+  );
+}

@@ -1,0 +1,98 @@
+// From a submission that is to be relayed to what the spool keeps of it: the header is rewritten here, once
+// for all attempts and all recipients.
+import type { Id } from "../identity/message-id.ts";
+import type { Claim } from "../ledger/ledger.ts";
+import { prepare } from "../message/rewrite.ts";
+import { receivedValue } from "../message/trace.ts";
+import type { SpooledTransmission, SubmissionId, TransmissionKey } from "../spool/record.ts";
+import type { NewSubmission } from "../spool/spool.ts";
+import type { Keying } from "./keying.ts";
+import type { Client } from "./listener.ts";
+import type { ReceivedContent } from "./receive.ts";
+import type { Envelope } from "./session.ts";
+
+/** One recipient whose id is claimed. */
+export interface Claimed {
+  readonly recipient: string;
+  readonly id: Id;
+  /** With angle brackets. */
+  readonly messageId: string;
+  readonly claim: Claim;
+  /** Given when the id was attempted before without an answer. */
+  readonly firstDate?: string;
+}
+
+/** What enters the spool and then the queue. */
+export interface Accepted {
+  readonly key: TransmissionKey;
+  readonly claim: Claim;
+  readonly transmission: SpooledTransmission;
+  /** Attempted before, under another submission, with no answer: policy decides (P6). */
+  readonly doubtful: boolean;
+}
+
+export interface Entering {
+  readonly id: SubmissionId;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly envelope: Envelope;
+  readonly client: Client;
+  readonly content: ReceivedContent;
+  readonly keying: Keying;
+  readonly claimed: readonly Claimed[];
+  /** The client waits for the verdict. */
+  readonly awaited: boolean;
+  readonly hostname: string;
+  /** Header fields that carried task and part. */
+  readonly taskFields: readonly string[];
+}
+
+export function toSpool(entering: Entering): { submission: NewSubmission; accepted: Accepted[] } {
+  const { id, now, envelope, client, content, keying, claimed, awaited, hostname, taskFields } = entering;
+  const { octets, ...header } = prepare(content.fields, {
+    received: receivedValue({ ...client, hostname, submissionId: id, date: now }),
+    taskFields,
+    acceptedAt: now,
+    keepMessageId: keying.keepMessageId,
+  });
+  const digest = Buffer.from(content.digest).toString("hex");
+  const accepted = claimed.map(
+    ({ recipient, id: transmissionId, messageId, claim, firstDate }, index): Accepted => ({
+      key: { submission: id, index },
+      claim,
+      doubtful: firstDate !== undefined,
+      transmission: {
+        id: transmissionId,
+        messageId,
+        recipient,
+        digest,
+        acceptedAt: now,
+        attempts: 0,
+        dueAt: now,
+        ...(keying.since === undefined ? {} : { since: keying.since }),
+        ...(firstDate === undefined ? {} : { firstDate }),
+        ...(awaited ? { awaited } : {}),
+      },
+    }),
+  );
+  return {
+    accepted,
+    submission: {
+      submission: {
+        id,
+        acceptedAt: now,
+        reversePath: envelope.reversePath,
+        ...(keying.task === undefined ? {} : { task: keying.task }),
+        ...(envelope.envid === undefined ? {} : { envid: envelope.envid }),
+        header,
+        headerSize: octets.length,
+        bodySize: content.bodySize,
+        bodyIn: content.body === undefined ? "file" : "record",
+        eightBit: content.eightBit,
+      },
+      header: octets,
+      body: content.body,
+      transmissions: accepted.map(({ transmission }) => transmission),
+    },
+  };
+}
