@@ -7,6 +7,8 @@ export interface Taken {
   readonly recipients: readonly string[];
   /** Empty unless the server was asked to keep contents. */
   readonly octets: Uint8Array;
+  /** When, in milliseconds since the epoch: what was logged up to then was known. */
+  readonly takenAt: number;
 }
 
 export interface MessageCounts {
@@ -39,7 +41,8 @@ export function createMessageCounter(keepContents: boolean): MessageCounter {
     },
     take(content, reversePath, recipients) {
       const messageId = messageIdIn(content);
-      taken.push({ messageId, reversePath, recipients, octets: keepContents ? content : new Uint8Array() });
+      const octets = keepContents ? content : new Uint8Array();
+      taken.push({ messageId, reversePath, recipients, octets, takenAt: Date.now() });
       byMessageId.set(messageId, (byMessageId.get(messageId) ?? 0) + 1);
       for (const waiter of waiting) {
         if (taken.length < waiter.count) continue;

@@ -1,0 +1,117 @@
+// `serve` in a world that can be killed at a step: the same loadConfig, startGateway, disk and sockets, with
+// a storage and an upstream that tell where they are. Run as a process of its own by gateway-process.ts.
+import { openSync, readdirSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { loadConfig } from "../../src/config.ts";
+import { startGateway } from "../../src/gateway.ts";
+import { type Clock, systemClock } from "../../src/runtime/clock.ts";
+import { createDiskStorage } from "../../src/runtime/disk.ts";
+import { createLog } from "../../src/runtime/log.ts";
+import { systemRandom } from "../../src/runtime/random.ts";
+import { type Storage, StorageError } from "../../src/runtime/storage.ts";
+import { createSmtpUpstream } from "../../src/upstream/smtp.ts";
+import { createCrashingStorage, type StorageMoment } from "../support/crashing-storage.ts";
+import { createCrashingUpstream } from "../support/crashing-upstream.ts";
+import type { Answer, Defect, Order, Plan } from "./plan.ts";
+import { createQueueWatch } from "./queue-watch.ts";
+import { type Moment, type Step, stepNamed } from "./steps.ts";
+
+/** The stores whose commits are none under a defect. */
+const unsynced: Readonly<Record<Defect, RegExp | undefined>> = {
+  "accept unsynced": /^spool\/queue$/,
+  "attempt unsynced": /^ledger\/state$/,
+  "settlement unsynced": /^ledger\/generation-\d+$/,
+  "filter kept": undefined,
+};
+
+const plan = JSON.parse(process.env.CRASH_PLAN ?? "{}") as Plan;
+const config = loadConfig({ environment: process.env });
+const queue = createQueueWatch();
+let offset = plan.clockOffsetMs ?? 0;
+let armed: { readonly step: Step; left: number } | undefined;
+
+function arm(name: string, nth: number): void {
+  armed = { step: stepNamed(name), left: nth };
+}
+
+function broken(storage: Storage, defect: Defect): Storage {
+  return {
+    ...storage,
+    async openStore(name) {
+      const store = await storage.openStore(name);
+      return unsynced[defect]?.test(name) ? { ...store, commit: store.write } : store;
+    },
+    removeFile: async (name) => {
+      if (defect !== "filter kept" || !name.endsWith(".filter")) await storage.removeFile(name);
+    },
+  };
+}
+
+function reached(moment: Moment): void {
+  if (armed?.step.at?.(moment) !== true || --armed.left > 0) return;
+  process.kill(process.pid, "SIGKILL");
+  // Not one instruction more: the signal is delivered when the system finds the time.
+  for (;;);
+}
+
+/** Notes how long a store's log was when it was last made durable; what is beyond may be lost with power. */
+function createSyncNote(file: string): (moment: StorageMoment) => void {
+  const out = openSync(file, "a");
+  return ({ call, when, name }) => {
+    // A store that has just been opened has put all of its old log into tables, and begun an empty one.
+    if ((call !== "commit" && call !== "openStore") || when !== "after") return;
+    if (call === "commit" && plan.defect !== undefined && unsynced[plan.defect]?.test(name)) return;
+    const folder = join(config.data_dir, name);
+    const log = readdirSync(folder)
+      .filter((entry) => entry.endsWith(".log"))
+      .sort()
+      .at(-1);
+    if (log !== undefined) writeSync(out, `${name} ${log} ${statSync(join(folder, log)).size}\n`);
+  };
+}
+
+const noteSync = plan.syncNotes === undefined ? () => {} : createSyncNote(plan.syncNotes);
+const sound = createDiskStorage(config.data_dir);
+const disk = plan.defect === undefined ? sound : broken(sound, plan.defect);
+const clock: Clock = { ...systemClock, now: () => systemClock.now() + offset };
+
+const tell = (answer: Answer): void => {
+  process.send?.(answer);
+};
+
+process.on("message", (order: Order) => {
+  if (order.kind === "arm") arm(order.step, order.nth);
+  if (order.kind === "arm-at-stop") process.once("SIGTERM", () => arm(order.step, order.nth));
+  if (order.kind === "advance") offset += order.ms;
+  if (order.kind === "tell-when-dry") queue.whenDry(() => tell({ kind: "dry" }));
+  else tell({ kind: "done" });
+});
+
+if (plan.step !== undefined) arm(plan.step, plan.nth ?? 1);
+// Before the line that says it listens: whoever reads that may stop it at once.
+const told = new Promise<void>((resolve) => process.once("SIGTERM", () => resolve()));
+
+try {
+  const { host = "127.0.0.1", ...smtp } = config.upstream.smtp;
+  const { level } = config.log;
+  const gateway = await startGateway(config, {
+    storage: createCrashingStorage(queue.watching(disk), (moment) => {
+      noteSync(moment);
+      reached(moment);
+    }),
+    upstream: createCrashingUpstream(
+      createSmtpUpstream({ ...smtp, host, hostname: config.hostname, timeouts: plan.timeouts, clock }),
+      reached,
+    ),
+    clock,
+    random: systemRandom,
+    log: createLog({ level, format: "json" }),
+  });
+  await told;
+  await gateway.stop();
+  process.exit(0);
+} catch (error) {
+  if (!(error instanceof StorageError)) throw error;
+  process.stderr.write(`mailonce: ${error.message}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,111 @@
+// The count: what clients were told, what the upstream took, what was logged, and whether they agree.
+
+import type { Taken } from "../support/message-counts.ts";
+import type { LogLine } from "../support/process.ts";
+
+export type Policy = "resend" | "hold" | "drop";
+
+/** One mail of one task to one recipient, over all its submissions; or the notice about one. */
+export interface Tracked {
+  /** Unique to it, so that everything about it is found by this. */
+  readonly recipient: string;
+  /** A client has read 250. */
+  answered: boolean;
+  /** Times at which the upstream took a copy. */
+  readonly copies: number[];
+  readonly messageIds: Set<string>;
+  /** Times of its lines transmission.doubtful. */
+  readonly doubtful: number[];
+  /** A line says that the upstream refused it for good. */
+  refused: boolean;
+  /** The gateway has forgotten it after 250, which only a notice to the reverse-path may explain. */
+  forgotten: boolean;
+}
+
+export interface Tally {
+  /** Follows what becomes of it from now on. */
+  track(recipient: string): Tracked;
+  heard(line: LogLine): void;
+  took(taken: Taken): void;
+  /** The reply to a submission of it. */
+  replied(tracked: Tracked, reply: string): void;
+  /** What does not agree, one sentence each. To be asked when the queue has run dry. */
+  faults(tracked: Iterable<Tracked>): string[];
+}
+
+export function createTally(policy: Policy): Tally {
+  const all = new Map<string, Tracked>();
+
+  function about(recipient: string): Tracked {
+    let tracked = all.get(recipient);
+    if (tracked === undefined) {
+      tracked = {
+        recipient,
+        answered: false,
+        copies: [],
+        messageIds: new Set(),
+        doubtful: [],
+        refused: false,
+        forgotten: false,
+      };
+      all.set(recipient, tracked);
+    }
+    return tracked;
+  }
+
+  function faultsOf(one: Tracked): string[] {
+    const { recipient, copies, doubtful } = one;
+    const faults: string[] = [];
+    const say = (text: string) => faults.push(`${recipient}: ${text}`);
+    if (one.messageIds.size > 1) say(`was relayed under ${[...one.messageIds].join(" and ")}`);
+    if (one.forgotten && !one.refused) say("was answered 250 and then taken for new");
+    if (one.answered && copies.length === 0 && (policy === "resend" || doubtful.length === 0))
+      say(`is lost: 250 was said, the upstream never got it, ${doubtful.length} lines say doubtful`);
+    if (policy !== "resend" && copies.length > 1) say(`was relayed ${copies.length} times`);
+    for (const [earlier, takenAt] of copies.slice(1).entries()) {
+      const said = doubtful.filter((loggedAt) => loggedAt <= takenAt).length;
+      if (said <= earlier)
+        say(`copy ${earlier + 2} went with only ${said} lines transmission.doubtful before it`);
+    }
+    return faults;
+  }
+
+  return {
+    track: about,
+    heard(line) {
+      if (typeof line.recipient !== "string") return;
+      const tracked = about(line.recipient);
+      if (line.event === "transmission.doubtful") tracked.doubtful.push(Date.parse(String(line.time)));
+      if (line.event === "transmission.refused" && line.permanence === "permanent") tracked.refused = true;
+    },
+    took({ recipients: [recipient = ""], takenAt, messageId }) {
+      const tracked = about(recipient);
+      tracked.copies.push(takenAt);
+      tracked.messageIds.add(messageId);
+    },
+    replied(tracked, reply) {
+      if (!reply.startsWith("250 ")) return;
+      if (tracked.answered && !reply.includes("repeat of")) tracked.forgotten = true;
+      tracked.answered = true;
+    },
+    faults(tracked) {
+      const faults: string[] = [];
+      for (const one of tracked) {
+        faults.push(...faultsOf(one));
+        if (!one.forgotten) continue;
+        const notice = about(noticeOf(one.recipient));
+        if (
+          notice.copies.length === 0 &&
+          !notice.refused &&
+          (policy === "resend" || notice.doubtful.length === 0)
+        )
+          faults.push(`${one.recipient}: refused for good, and nobody was told`);
+        faults.push(...faultsOf(notice));
+      }
+      return faults;
+    },
+  };
+}
+
+/** The reverse-path of a mail: where the notice about it goes. */
+export const noticeOf = (recipient: string): string => recipient.replace("@example.com", "@sender.example");
