@@ -12,8 +12,9 @@ import type { Log } from "../runtime/log.ts";
 import { type Storage, StorageError } from "../runtime/storage.ts";
 import { type Claims, createClaims, type Entry } from "./claims.ts";
 import { FIRST_CAPACITY, type Generations, openGenerations } from "./generations.ts";
-import type { ClaimRequest, ClaimResult, Ledger } from "./ledger.ts";
+import type { ClaimRequest, ClaimResult, Ledger, Settlement } from "./ledger.ts";
 import { loadMarks, type Marks } from "./marks.ts";
+import { type IdState, PROTOCOL } from "./protocol.ts";
 import { openState, type State } from "./state.ts";
 import { createSweeps, type Sweeps } from "./sweeps.ts";
 
@@ -133,6 +134,28 @@ function createLedger({ clock, state, generations, marks }: Parts, claims: Claim
     return Math.max(clock.now(), marks.get(entry.id)?.time ?? 0, entry.relayedBefore + 1);
   }
 
+  /** That of a live claim. Whether it is accepted changes who waits for it, and nothing durable. */
+  const stateOf = (entry: Entry): IdState => marks.get(entry.id)?.state ?? "queued";
+
+  /** Makes the next state of a live claim's id durable. */
+  async function move(entry: Entry, event: "attempt" | Settlement, firstDate: string): Promise<void> {
+    const next = PROTOCOL[stateOf(entry)][event];
+    switch (next) {
+      case "relayed":
+        await generations.add(entry.key, { time: timeFor(entry), digest: entry.digest });
+        marks.forget(entry);
+        claims.end(entry);
+        return;
+      case "attempted":
+      case "reattempted":
+        return await marks.put(entry, next, firstDate, timeFor(entry));
+      case "doubtful":
+        return await marks.put(entry, "doubtful", firstDate, timeFor(entry));
+      default:
+        return await marks.remove(entry);
+    }
+  }
+
   return {
     claim: (requests) => tracked(() => claim(requests)),
     accepted(batch) {
@@ -145,23 +168,14 @@ function createLedger({ clock, state, generations, marks }: Parts, claims: Claim
       tracked(async () => {
         const entry = claims.live(one);
         if (entry === undefined) return "stale";
-        await marks.put(entry, "attempted", firstDate, timeFor(entry));
+        await move(entry, "attempt", firstDate);
         return "attempted";
       }),
     settle: (one, settlement) =>
       tracked(async () => {
         const entry = claims.live(one);
         if (entry === undefined) return "stale";
-        const doubted = marks.get(entry.id)?.state === "reattempted";
-        if (settlement === "cleared" || (settlement === "refused" && !doubted)) {
-          await marks.remove(entry);
-        } else if (settlement === "refused" || settlement === "doubtful") {
-          await marks.put(entry, "doubtful", formatDate(clock.now()), timeFor(entry));
-        } else {
-          await generations.add(entry.key, { time: timeFor(entry), digest: entry.digest });
-          marks.forget(entry);
-          claims.end(entry);
-        }
+        await move(entry, settlement, formatDate(clock.now()));
         return "settled";
       }),
     release: (batch) =>

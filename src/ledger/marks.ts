@@ -13,11 +13,10 @@ export interface Marks {
   doubt(id: Id): Mark | undefined;
   all(): Iterable<readonly [Id, Mark]>;
   /**
-   * Durable when it resolves. A first date that is there stays, and so does the doubt about an earlier
-   * attempt: the state is "reattempted" then. On rejection the disk may hold the mark
+   * Durable when it resolves. A first date that is there stays. On rejection the disk may hold the mark
    * all the same, which the entry remembers.
    */
-  put(entry: Entry, state: "attempted" | "doubtful", firstDate: string, time: number): Promise<void>;
+  put(entry: Entry, state: Mark["state"], firstDate: string, time: number): Promise<void>;
   /** Durable when it resolves. No I/O when there certainly is no mark. */
   remove(entry: Entry): Promise<void>;
   /** For an id whose relaying is durable: gone at once in memory, on the disk when it suits. */
@@ -56,11 +55,9 @@ export async function loadMarks(
     },
     async put(entry, markState, firstDate, time) {
       const { id, key, digest } = entry;
-      const known = marks.get(id)?.mark;
-      const doubted = known !== undefined && known.state !== "attempted";
       const mark: Mark = {
-        state: markState === "attempted" && doubted ? "reattempted" : markState,
-        firstDate: known?.firstDate ?? firstDate,
+        state: markState,
+        firstDate: marks.get(id)?.mark.firstDate ?? firstDate,
         time,
         digest,
       };

@@ -1,4 +1,5 @@
 import { diskHarness, memoryHarness } from "../conformance/ledger-embedded.ts";
+import { runLedgerProtocol } from "../conformance/ledger-protocol.ts";
 import { runLedgerConformance } from "../conformance/run-ledger.ts";
 
 runLedgerConformance("embedded, in memory, losing power", () => memoryHarness());
@@ -10,3 +11,4 @@ runLedgerConformance("embedded, on the disk, killed", diskHarness, {
     },
   ],
 });
+runLedgerProtocol("embedded, in memory, losing power", () => memoryHarness());

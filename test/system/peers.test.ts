@@ -187,7 +187,7 @@ describe("upstreams", () => {
         .split(/^From /m)
         .slice(1);
       expect(message).toMatch(/^Message-ID: <[a-z2-7]{32}@sender\.example>$/m);
-      expect(readFileSync(box, "latin1").match(/^X-Mailonce-ID: /gm)).toHaveLength(1);
+      expect(content.match(/^X-Mailonce-ID: /gm)).toHaveLength(1);
     }
   });
 
@@ -213,10 +213,18 @@ describe("upstreams", () => {
   });
 });
 
-async function fileIn(path: string): Promise<void> {
-  if (existsSync(path)) return;
+/** The content of a file that somebody else writes, once the mark stands in it. */
+async function contentOf(path: string, mark: string): Promise<string> {
   const watching = new AbortController();
   const watcher = watch(join(path, ".."), { signal: watching.signal });
-  while (!existsSync(path)) await once(watcher, "change");
-  watching.abort();
+  try {
+    for (;;) {
+      const changed = once(watcher, "change");
+      const content = existsSync(path) ? readFileSync(path, "latin1") : "";
+      if (content.includes(mark)) return content;
+      await changed;
+    }
+  } finally {
+    watching.abort();
+  }
 }

@@ -1,0 +1,159 @@
+// The life of one id, whole: every state, every event, no cell left out, or this does not compile. The
+// embedded ledger takes its transitions from here, the conformance suite puts every cell to every ledger,
+// and docs/protocol.md shows the same table, which a test sees to.
+
+/**
+ * - absent: nothing is known of the id.
+ * - claimed: a submission holds the claim and is on its way into the spool.
+ * - queued: the claim is accepted: its transmission is durable in the spool, and no attempt is open.
+ * - attempted: the attempt is durable, the upstream may be hearing of it.
+ * - doubtful: an attempt ended without an answer; the transmission is still in the spool.
+ * - reattempted: attempted again after that.
+ * - remembered: doubtful, and no claim is live.
+ * - reclaimed: a new claim of a remembered id, on its way into the spool or decided by policy.
+ * - relayed: the upstream has taken responsibility, or policy or an operator says so.
+ */
+export type IdState =
+  | "absent"
+  | "claimed"
+  | "queued"
+  | "attempted"
+  | "doubtful"
+  | "reattempted"
+  | "remembered"
+  | "reclaimed"
+  | "relayed";
+
+/**
+ * The ledger's calls, under the live claim where they need one, and what happens to it: a crash ends the
+ * process with all its claims; expire is the end of the retention.
+ */
+export type IdEvent =
+  | "claim"
+  | "accepted"
+  | "attempt"
+  | "relayed"
+  | "refused"
+  | "doubtful"
+  | "cleared"
+  | "release"
+  | "crash"
+  | "expire";
+
+/**
+ * The next state, or what is said while the state stays: "waits" for the pending claim to be accepted or
+ * released, "repeat", or "stale" since no claim is live. "never": nobody does that, since only what is in
+ * the spool is attempted.
+ */
+export type Transition = IdState | "waits" | "repeat" | "stale" | "never";
+
+export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
+  absent: {
+    claim: "claimed",
+    accepted: "stale",
+    attempt: "stale",
+    relayed: "stale",
+    refused: "stale",
+    doubtful: "stale",
+    cleared: "stale",
+    release: "stale",
+    crash: "absent",
+    expire: "absent",
+  },
+  claimed: {
+    claim: "waits",
+    accepted: "queued",
+    attempt: "never",
+    relayed: "relayed",
+    refused: "claimed",
+    doubtful: "reclaimed",
+    cleared: "claimed",
+    release: "absent",
+    crash: "absent",
+    expire: "claimed",
+  },
+  queued: {
+    claim: "repeat",
+    accepted: "queued",
+    attempt: "attempted",
+    relayed: "relayed",
+    refused: "queued",
+    doubtful: "doubtful",
+    cleared: "queued",
+    release: "absent",
+    crash: "absent",
+    expire: "queued",
+  },
+  attempted: {
+    claim: "repeat",
+    accepted: "attempted",
+    attempt: "attempted",
+    relayed: "relayed",
+    refused: "queued",
+    doubtful: "doubtful",
+    cleared: "queued",
+    release: "remembered",
+    crash: "remembered",
+    expire: "attempted",
+  },
+  doubtful: {
+    claim: "repeat",
+    accepted: "doubtful",
+    attempt: "reattempted",
+    relayed: "relayed",
+    refused: "doubtful",
+    doubtful: "doubtful",
+    cleared: "queued",
+    release: "remembered",
+    crash: "remembered",
+    expire: "doubtful",
+  },
+  reattempted: {
+    claim: "repeat",
+    accepted: "reattempted",
+    attempt: "reattempted",
+    relayed: "relayed",
+    refused: "doubtful",
+    doubtful: "doubtful",
+    cleared: "queued",
+    release: "remembered",
+    crash: "remembered",
+    expire: "reattempted",
+  },
+  remembered: {
+    claim: "reclaimed",
+    accepted: "stale",
+    attempt: "stale",
+    relayed: "stale",
+    refused: "stale",
+    doubtful: "stale",
+    cleared: "stale",
+    release: "stale",
+    crash: "remembered",
+    expire: "absent",
+  },
+  reclaimed: {
+    claim: "waits",
+    accepted: "doubtful",
+    attempt: "never",
+    relayed: "relayed",
+    refused: "reclaimed",
+    doubtful: "reclaimed",
+    cleared: "claimed",
+    release: "remembered",
+    crash: "remembered",
+    expire: "reclaimed",
+  },
+  relayed: {
+    claim: "repeat",
+    accepted: "stale",
+    attempt: "stale",
+    relayed: "stale",
+    refused: "stale",
+    doubtful: "stale",
+    cleared: "stale",
+    release: "stale",
+    crash: "relayed",
+    expire: "absent",
+  },
+};
