@@ -73,7 +73,8 @@ export function createDispatcher(parts: DispatcherParts, options: DispatcherOpti
   let running = false;
   let underWay = 0;
   let wake: Timer | undefined;
-  let pause: { readonly until: number; readonly failures: number } | undefined;
+  /** By a timer and not by the time of day, which may be set back. */
+  let pause: { readonly failures: number; readonly timer: Timer; isOver: boolean } | undefined;
   let drained: (() => void) | undefined;
 
   /**
@@ -84,20 +85,26 @@ export function createDispatcher(parts: DispatcherParts, options: DispatcherOpti
     dueAt <= now || dueAt - now > Math.max(options.retry.maxMs, PROBE_MAX_MS);
 
   const pauseFor = (result: Extract<AttemptResult, { kind: "pause" }>): void => {
-    const now = clock.now();
     // Attempts that were under way together fail together; that is one failure.
-    if (pause !== undefined && now < pause.until) return;
+    if (pause !== undefined && !pause.isOver) return;
     const failures = (pause?.failures ?? 0) + 1;
     const { minMs, maxMs } = options.retry;
     const wait =
       result.retryAfterMs ?? backoff(failures, { minMs, maxMs: Math.min(maxMs, PROBE_MAX_MS) }, random);
     if (pause === undefined) log.warn("dispatch.paused", { reason: result.reason, retryMs: wait });
     else log.debug("dispatch.still_paused", { reason: result.reason, retryMs: wait });
-    pause = { until: now + wait, failures };
+    const begun = { failures, isOver: false, timer: clock.after(wait, () => over(begun)) };
+    pause = begun;
+  };
+
+  const over = (ended: { isOver: boolean }): void => {
+    ended.isOver = true;
+    pump();
   };
 
   const resume = (): void => {
     if (pause === undefined) return;
+    pause.timer.cancel();
     pause = undefined;
     log.info("dispatch.resumed", { queued: queue.length });
   };
@@ -118,16 +125,19 @@ export function createDispatcher(parts: DispatcherParts, options: DispatcherOpti
   };
 
   /** Milliseconds to wait before this transmission may be attempted. */
-  const waitFor = (next: QueuedTransmission, now: number): number => {
-    if (pause !== undefined && pause.until > now) return pause.until - now;
-    if (!isDue(next, now)) return next.dueAt - now;
-    return rate.take();
+  const waitFor = (next: QueuedTransmission, now: number): number =>
+    isDue(next, now) ? rate.take() : next.dueAt - now;
+
+  /** While nothing can be relayed, one transmission at a time is tried, and not before its time is over. */
+  const places = (): number => {
+    if (pause === undefined) return options.concurrency;
+    return pause.isOver ? 1 : 0;
   };
 
   function pump(): void {
     wake?.cancel();
     wake = undefined;
-    while (running && underWay < (pause === undefined ? options.concurrency : 1)) {
+    while (running && underWay < places()) {
       const next = queue.peek();
       if (next === undefined) return;
       const wait = waitFor(next, clock.now());
@@ -154,6 +164,7 @@ export function createDispatcher(parts: DispatcherParts, options: DispatcherOpti
     drain() {
       running = false;
       wake?.cancel();
+      pause?.timer.cancel();
       return new Promise((resolve) => {
         if (underWay === 0) resolve();
         else drained = resolve;

@@ -7,7 +7,7 @@ import {
   type StorageErrorCode,
   type Store,
 } from "../../src/runtime/storage.ts";
-import { createMemoryContent, type MemoryContent } from "./memory-store.ts";
+import { createMemoryContent, type MemoryContent, type StoreView } from "./memory-store.ts";
 
 export type StorageCall =
   | "openStore"
@@ -48,9 +48,11 @@ export interface MemoryStorage extends Storage {
    * Loss of power. What is under way or called later through stores and writers opened before rejects.
    *
    * @param kept how many of the last `unsynced` commits and writes of a store survive, oldest first; none
-   *   when left out
+   *   when left out. When the process ends and not the machine, those up to `acknowledged` do.
    */
-  crash(kept?: (unsynced: number, store: string) => number): void;
+  crash(kept?: (unsynced: number, store: string, acknowledged: number) => number): void;
+  /** What is in a store now; undefined when there is none. */
+  view(store: string): StoreView | undefined;
   /** Makes coming calls fail. Failures are used up in the order in which they were given. */
   fail(failure: Failure): void;
   /** Takes back all failures that have not happened. */
@@ -123,6 +125,7 @@ export function createMemoryStorage({ pause }: MemoryStorageOptions = {}): Memor
       await perform(call, name, since, () => {
         if (call === "commit") content.sync(position);
       });
+      content.acknowledge(position);
     }
 
     async function* iterate<T>(
@@ -204,8 +207,9 @@ export function createMemoryStorage({ pause }: MemoryStorageOptions = {}): Memor
       life++;
       open.clear();
       for (const [name, content] of stores)
-        content.crash(Math.min(kept(content.unsynced, name), content.unsynced));
+        content.crash(Math.min(kept(content.unsynced, name, content.acknowledged), content.unsynced));
     },
+    view: (store) => stores.get(store),
     fail(failure) {
       failures.push({ failure, left: failure.times ?? 1 });
     },

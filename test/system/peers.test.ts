@@ -182,10 +182,8 @@ describe("upstreams", () => {
     await runTaskTwice(await start(to(postfix.port)));
     for (let n = 0; n < 20; n++) {
       const box = join(postfix.mailboxes, `user${n}`);
-      await fileIn(box);
-      const [message] = readFileSync(box, "latin1")
-        .split(/^From /m)
-        .slice(1);
+      const content = await contentOf(box, "Hello.");
+      const [message] = content.split(/^From /m).slice(1);
       expect(message).toMatch(/^Message-ID: <[a-z2-7]{32}@sender\.example>$/m);
       expect(content.match(/^X-Mailonce-ID: /gm)).toHaveLength(1);
     }
