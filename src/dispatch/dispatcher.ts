@@ -1,5 +1,6 @@
 // When transmissions are attempted: due order, a bound on how many at once, the upstream's rate, and a
 // pause while the upstream or the disk takes nothing. What an attempt does is in attempt.ts.
+import { setMaxListeners } from "node:events";
 import TinyQueue from "tinyqueue";
 import type { Claim } from "../ledger/ledger.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
@@ -70,6 +71,8 @@ export function createDispatcher(parts: DispatcherParts, options: DispatcherOpti
   const { attempt, rate, clock, random, log } = parts;
   const queue = new TinyQueue<QueuedTransmission>([], (a, b) => a.dueAt - b.dueAt);
   const aborting = new AbortController();
+  // Each attempt under way listens to it, so many listeners are no leak.
+  setMaxListeners(0, aborting.signal);
   let running = false;
   let underWay = 0;
   let wake: Timer | undefined;

@@ -174,11 +174,14 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
   async function redeliver(gateway: TestedGateway, batch: readonly Mail[]): Promise<string[]> {
     upstream.play("accept");
     if (gateway.port !== undefined) await submit(gateway.port, chance.shuffled(batch));
-    if (!(await gateway.order({ kind: "tell-when-dry" }))) {
+    const answer = await gateway.order({ kind: "tell-when-dry" });
+    if (answer === undefined) {
       return [`ended (${await gateway.exited}) while nothing was to kill it: ${gateway.stderr()}`];
     }
     countTaken();
     const faults = tally.faults(batch.map(({ tracked }) => tracked));
+    if (answer.kind === "dry" && answer.waiting > 0)
+      faults.push(`${answer.waiting} still wait to be relayed`);
     for (const { tracked } of batch)
       if (!tracked.answered) faults.push(`${tracked.recipient}: was not accepted`);
     return faults;
@@ -207,9 +210,9 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
       if (step.from === "client" && --left === 0) kill();
     });
     // What was accepted is on its way still, and the step may be on it.
-    const isAlive = await gateway.order({ kind: "tell-when-dry" });
+    const answer = await gateway.order({ kind: "tell-when-dry" });
     isOver = true;
-    return isKilled || !isAlive;
+    return isKilled || answer === undefined;
   }
 
   async function nthStrike(nth: number): Promise<void> {
@@ -239,7 +242,7 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
     give(CONNECTIONS);
     if (gateway.port === undefined) return true;
     await submit(gateway.port, latest);
-    return !(await gateway.order({ kind: "tell-when-dry" }));
+    return (await gateway.order({ kind: "tell-when-dry" })) === undefined;
   }
 
   /** Brings about what the step needs, with nothing running before and after. */

@@ -24,6 +24,9 @@ const unsynced: Readonly<Record<Defect, RegExp | undefined>> = {
   "filter kept": undefined,
 };
 
+/** Far above what the longest back-off in these tests and a busy machine add up to. */
+const PATIENCE_MS = 20_000;
+
 const plan = JSON.parse(process.env.CRASH_PLAN ?? "{}") as Plan;
 const config = loadConfig({ environment: process.env });
 const queue = createQueueWatch();
@@ -83,8 +86,9 @@ process.on("message", (order: Order) => {
   if (order.kind === "arm") arm(order.step, order.nth);
   if (order.kind === "arm-at-stop") process.once("SIGTERM", () => arm(order.step, order.nth));
   if (order.kind === "advance") offset += order.ms;
-  if (order.kind === "tell-when-dry") queue.whenDry(() => tell({ kind: "dry" }));
-  else tell({ kind: "done" });
+  if (order.kind === "tell-when-dry") {
+    void queue.dry(PATIENCE_MS).then((waiting) => tell({ kind: "dry", waiting }));
+  } else tell({ kind: "done" });
 });
 
 if (plan.step !== undefined) arm(plan.step, plan.nth ?? 1);

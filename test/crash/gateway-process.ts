@@ -46,8 +46,8 @@ export interface TestedGateway {
   readonly lines: readonly LogLine[];
   /** Exit code or signal. All that it logged has been heard then. */
   readonly exited: Promise<number | string>;
-  /** Resolves when the process has done it, false when it died before. */
-  order(order: Order): Promise<boolean>;
+  /** Resolves when the process has done it; undefined when it died before. One at a time. */
+  order(order: Order): Promise<Answer | undefined>;
   logged(event: string, count?: number): Promise<void>;
   signal(name: NodeJS.Signals): void;
 }
@@ -77,7 +77,7 @@ export async function startTested({
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   const lines: LogLine[] = [];
-  const answers: ((answer: boolean) => void)[] = [];
+  const answers: ((answer: Answer | undefined) => void)[] = [];
   const checks = new Set<() => void>();
   let stderr = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
@@ -91,11 +91,11 @@ export async function startTested({
       for (const check of [...checks]) check();
     });
   }
-  child.on("message", (_: Answer) => answers.shift()?.(true));
+  child.on("message", (answer: Answer) => answers.shift()?.(answer));
   // An order to a process that is dying: its end says so.
   child.on("error", () => {});
   const exited = once(child, "close").then(([code, signal]) => {
-    for (const answer of answers.splice(0)) answer(false);
+    for (const answer of answers.splice(0)) answer(undefined);
     return (code ?? signal ?? "unknown") as number | string;
   });
   const count = (event: string) => lines.filter((line) => line.event === event).length;
@@ -123,7 +123,7 @@ export async function startTested({
     exited,
     order: (order) =>
       new Promise((resolve) => {
-        if (!child.connected) return resolve(false);
+        if (!child.connected) return resolve(undefined);
         answers.push(resolve);
         child.send(order, () => {});
       }),

@@ -27,4 +27,5 @@ export type Order =
   | { readonly kind: "advance"; readonly ms: number }
   | { readonly kind: "tell-when-dry" };
 
-export type Answer = { readonly kind: "done" } | { readonly kind: "dry" };
+/** `waiting`: transmissions that were still not relayed when the patience had ended. */
+export type Answer = { readonly kind: "done" } | { readonly kind: "dry"; readonly waiting: number };

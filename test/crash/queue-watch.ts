@@ -5,8 +5,8 @@ import { decodeTransmission } from "../../src/spool/record.ts";
 
 export interface QueueWatch {
   watching(storage: Storage): Storage;
-  /** Calls once: now if the queue is dry, else as soon as it is. */
-  whenDry(call: () => void): void;
+  /** Resolves with 0 when the queue is dry; with what is left in it when that takes longer. */
+  dry(patienceMs: number): Promise<number>;
 }
 
 const TRANSMISSION = "t".charCodeAt(0);
@@ -51,9 +51,14 @@ export function createQueueWatch(): QueueWatch {
         return watched(store);
       },
     }),
-    whenDry(call) {
-      if (waiting.size === 0) call();
-      else calls.push(call);
-    },
+    dry: (patienceMs) =>
+      new Promise((resolve) => {
+        if (waiting.size === 0) return resolve(0);
+        const timer = setTimeout(() => resolve(waiting.size), patienceMs);
+        calls.push(() => {
+          clearTimeout(timer);
+          resolve(0);
+        });
+      }),
   };
 }
