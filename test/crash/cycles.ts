@@ -172,7 +172,6 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
 
   /** All that the gateway was given is given to it again, and everything that is due is relayed. */
   async function redeliver(gateway: TestedGateway, batch: readonly Mail[]): Promise<string[]> {
-    upstream.play("accept");
     if (gateway.port !== undefined) await submit(gateway.port, chance.shuffled(batch));
     const answer = await gateway.order({ kind: "tell-when-dry" });
     if (answer === undefined) {
@@ -275,6 +274,8 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
         reached = await (step.during === "stop" ? loadAndStop : load)(running, step);
       }
       await kill();
+      // Before it starts again, since it relays at once what it finds.
+      upstream.play("accept");
       const cut = chance.fraction() < cutShare ? cutToLastSync(dataFolder, syncNotes, chance) : 0;
       rmSync(syncNotes, { force: true });
 
