@@ -29,6 +29,7 @@ export function createLog(options: LogOptions, destination?: DestinationStream):
       ? pretty({
           colorize: destination === undefined && process.stdout.isTTY === true,
           sync: true,
+          singleLine: true,
           ignore: "event",
           messageFormat: "{event}",
           translateTime: "SYS:HH:MM:ss.l",
