@@ -50,14 +50,14 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     factsOf(transmission, options.addresses, more);
 
   /** Reports the failure to the reverse-path and takes the transmission out of the spool (P5). */
-  const fail = async (queued: QueuedTransmission, mail: SpooledMail, failure: Failure): Promise<void> => {
+  const fail = async (
+    queued: QueuedTransmission,
+    mail: SpooledMail,
+    failure: Failure,
+    signal: AbortSignal,
+  ): Promise<void> => {
     const notice = await notices.compose(mail, failure);
-    try {
-      await spool.replace(queued.key, notice?.submission);
-    } catch (error) {
-      if (notice !== undefined) await notices.release(notice);
-      throw error;
-    }
+    await recorder.replace(queued.key, notice?.submission, signal);
     if (notice !== undefined) notices.accepted(notice);
     doubts.forget(mail.transmission.id);
     log.info("transmission.reported", facts(mail.transmission, { notice: notice?.messageId ?? "none" }));
@@ -103,7 +103,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     if (isUpstreamDown) return { ...pauseFor(outcome), left: false };
     if (outcome.permanence === "permanent") {
       log.warn("transmission.refused", about);
-      await fail(queued, mail, { reason: "refused", reply: outcome.reply });
+      await fail(queued, mail, { reason: "refused", reply: outcome.reply }, signal);
       return { kind: "done" };
     }
     const now = clock.now();
@@ -148,7 +148,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       log.warn("transmission.expired", facts(transmission, { attempts: transmission.attempts }));
       const reply = "not relayed within the lifetime of the spool";
       if (transmission.awaited === true) await tellRefusal(queued, mail, { permanence: "transient", reply });
-      else await fail(queued, mail, { reason: "expired", reply });
+      else await fail(queued, mail, { reason: "expired", reply }, signal);
       return { kind: "untried" };
     }
     const firstDate = transmission.firstDate ?? mail.submission.header.date;

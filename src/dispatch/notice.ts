@@ -33,8 +33,6 @@ export interface Notices {
   compose(mail: SpooledMail, failure: Failure): Promise<Notice | undefined>;
   /** It is durable in the spool: queue it. */
   accepted(notice: Notice): void;
-  /** It is not in the spool after all. */
-  release(notice: Notice): Promise<void>;
 }
 
 export interface NoticeParts {
@@ -133,7 +131,5 @@ export function createNotices(parts: NoticeParts, { hostname, secret }: NoticeOp
       const key = { submission: submission.submission.id, index: 0 };
       enqueue({ key, claim, dueAt: submission.submission.acceptedAt });
     },
-
-    release: ({ claim }) => ledger.release([claim]),
   };
 }

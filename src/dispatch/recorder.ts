@@ -2,8 +2,8 @@
 import type { Claim, Ledger, Settlement } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import type { SpooledTransmission } from "../spool/record.ts";
-import type { Spool } from "../spool/spool.ts";
+import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
+import type { NewSubmission, Spool } from "../spool/spool.ts";
 import type { QueuedTransmission } from "./dispatcher.ts";
 
 export interface Recorder {
@@ -12,6 +12,11 @@ export interface Recorder {
    * leaves the id doubtful. Rejects only when the signal aborts while the disk is away.
    */
   settle(claim: Claim, settlement: Settlement, signal: AbortSignal): Promise<void>;
+  /**
+   * Puts a notification, if there is one, in the place of the transmission, trying again as settle does:
+   * whether a commit that failed took effect is not known, and only the same one, repeated, leaves no doubt.
+   */
+  replace(key: TransmissionKey, notice: NewSubmission | undefined, signal: AbortSignal): Promise<void>;
   /**
    * Notes in the spool what the ledger or a later attempt would tell again. Never rejects: that it can't
    * be noted must not undo a decision that was taken, or a held transmission would be attempted.
@@ -23,19 +28,22 @@ export interface Recorder {
 export const STORAGE_RETRY_MS = 1_000;
 
 export function createRecorder(ledger: Ledger, spool: Spool, clock: Clock, log: Log): Recorder {
-  return {
-    async settle(claim, settlement, signal) {
-      for (;;) {
-        try {
-          await ledger.settle(claim, settlement);
-          return;
-        } catch (error) {
-          log.error("ledger.unavailable", { error: String(error) });
-          if (signal.aborted) throw error;
-          await pass(STORAGE_RETRY_MS, signal, clock);
-        }
+  const untilRecorded = async (record: () => Promise<unknown>, signal: AbortSignal): Promise<void> => {
+    for (;;) {
+      try {
+        await record();
+        return;
+      } catch (error) {
+        log.error("dispatch.unrecorded", { error: String(error) });
+        if (signal.aborted) throw error;
+        await pass(STORAGE_RETRY_MS, signal, clock);
       }
-    },
+    }
+  };
+
+  return {
+    settle: (claim, settlement, signal) => untilRecorded(() => ledger.settle(claim, settlement), signal),
+    replace: (key, notice, signal) => untilRecorded(() => spool.replace(key, notice), signal),
 
     async note({ key }, transmission) {
       try {
