@@ -73,10 +73,9 @@ export async function openLevelStore(folder: string): Promise<Store> {
     failed = false;
   }
 
-  /** For reads: LevelDB ready, and all that was committed or written before the call applied. */
+  /** For reads, which need not wait for writes under way: LevelDB shows what has resolved. */
   async function ready(): Promise<Level> {
     assertOpen();
-    await requests.drain();
     return await usable();
   }
 

@@ -14,9 +14,9 @@ export interface Range {
 
 /** An ordered store of octet strings. One process at a time. */
 export interface Store {
-  /** The value, or undefined when the key is absent. Sees every commit and write made before the call. */
+  /** The value, or undefined when the key is absent. Sees every commit and write that has resolved. */
   get(key: Uint8Array): Promise<Uint8Array | undefined>;
-  /** A consistent view, taken when the iteration begins. */
+  /** A consistent view, taken when the iteration begins, of what had resolved by then. */
   entries(range?: Range): AsyncIterable<[key: Uint8Array, value: Uint8Array]>;
   /** As `entries`, without reading the values. */
   keys(range?: Range): AsyncIterable<Uint8Array>;

@@ -49,9 +49,9 @@ describe("a store on the disk", () => {
         const model = new Map<string, string>();
         let store = await storage.openStore(name);
         for (const { does, operations } of steps) {
-          // Not awaited: later calls must see and follow earlier ones without that.
-          if (does === "commit") void store.commit(operations);
-          else if (does === "write") void store.write(operations);
+          // Not awaited one by one: later calls must follow earlier ones without that.
+          if (does === "commit") await Promise.all(operations.map((one) => store.commit([one])));
+          else if (does === "write") await Promise.all(operations.map((one) => store.write([one])));
           else {
             await store.close();
             store = await storage.openStore(name);
