@@ -56,8 +56,13 @@ export interface Result {
 }
 
 /** Runs a client to its end; standard output and error together. */
-export async function runClient(program: string, args: readonly string[], input = ""): Promise<Result> {
-  const child = spawn(program, args);
+export async function runClient(
+  program: string,
+  args: readonly string[],
+  input = "",
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Result> {
+  const child = spawn(program, args, { env: { ...process.env, ...environment } });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {
