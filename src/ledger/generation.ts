@@ -31,14 +31,15 @@ export interface Generation {
   remove(): Promise<void>;
 }
 
-const storeName = (number: number) => `ledger/generation-${String(number).padStart(6, "0")}`;
-const filterName = (number: number) => `${storeName(number)}.filter`;
-
-/** The number of a generation from the name of its store; undefined for any other name. */
-export function generationNumber(name: string): number | undefined {
-  const digits = /^generation-(\d{6,})$/.exec(name)?.[1];
-  return digits === undefined ? undefined : Number(digits);
+/** Removes what a removal that was cut short has left of a generation. */
+export async function removeRemains(storage: Storage, number: number): Promise<void> {
+  // The file first: it must never be found beside a new store of the same number.
+  await storage.removeFile(filterName(number));
+  await storage.removeStore(storeName(number));
 }
+
+export const storeName = (number: number) => `ledger/generation-${String(number).padStart(6, "0")}`;
+const filterName = (number: number) => `${storeName(number)}.filter`;
 
 /** @param record of which number and capacity are used */
 export async function openGeneration(
@@ -149,9 +150,7 @@ export async function openGeneration(
     close,
     async remove() {
       await close();
-      // The file first: it must never be found beside a new store of the same number.
-      await storage.removeFile(filterName(number));
-      await storage.removeStore(storeName(number));
+      await removeRemains(storage, number);
     },
   };
 }

@@ -3,10 +3,10 @@
 // time, or earlier when it is full; the next is larger then, so that the filters' rate holds.
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import type { Storage } from "../runtime/storage.ts";
-import { type Generation, generationNumber, openGeneration } from "./generation.ts";
+import { type Storage, StorageError } from "../runtime/storage.ts";
+import { type Generation, openGeneration, removeRemains, storeName } from "./generation.ts";
 import type { GenerationRecord, Relayed } from "./records.ts";
-import type { State } from "./state.ts";
+import { generationNumber, missing, type State } from "./state.ts";
 
 /** More means less kept beyond the retention (an eighth of it at most), and more filters to ask. */
 const SPANS_IN_RETENTION = 8;
@@ -58,22 +58,43 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
   let changing: Promise<void> | undefined;
   let lastNumber = 0;
 
-  async function load(): Promise<void> {
-    const records = await state.generations();
-    const known = new Set(records.map((record) => record.number));
-    for (const name of await storage.list("ledger")) {
-      const number = generationNumber(name);
-      if (number === undefined || known.has(number)) continue;
+  /** What the state knows, without what a removal was cut short of; adopts what it does not know. */
+  async function recordsOf(): Promise<GenerationRecord[]> {
+    const names = await storage.list("ledger");
+    const present = names.flatMap((name) => generationNumber(name) ?? []);
+    const unfinished = await state.unfinished();
+    const records: GenerationRecord[] = [];
+    for (const record of await state.generations()) {
+      const { number, closedAt } = record;
+      if (unfinished.get(number) === "removing") {
+        await removeRemains(storage, number);
+        await state.removeGeneration(number);
+      } else if (present.includes(number) || (unfinished.has(number) && closedAt === undefined)) {
+        records.push(record);
+      } else {
+        const consequence = "ids relayed before are then forgotten and may be relayed again";
+        throw new StorageError("damaged", missing(storeName(number), consequence));
+      }
+    }
+    for (const number of present) {
+      if (unfinished.get(number) === "removing" || records.some((record) => record.number === number))
+        continue;
       // Its record is made first and removed last, so somebody has put an older state back in place.
       log.warn("ledger.generation_adopted", { generation: number });
       const now = clock.now();
       records.push({ number, openedAt: now, closedAt: now, capacity: options.firstCapacity, count: 0 });
       await state.putGenerations(records.slice(-1));
     }
+    return records;
+  }
+
+  async function load(): Promise<void> {
+    const records = await recordsOf();
     records.sort((a, b) => b.number - a.number);
     for (const record of records) {
       kept.push({ record, generation: await openGeneration(storage, log, record) });
     }
+    for (const number of (await state.unfinished()).keys()) await state.finishGeneration(number);
     lastNumber = records[0]?.number ?? 0;
     // After an adoption an older generation may still count as open.
     for (const one of kept.slice(1)) if (one.record.closedAt === undefined) await closeOne(one);
@@ -134,11 +155,13 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
       count: 0,
     };
     // The record first: a store without one would be taken for another's.
-    await state.putGenerations([record]);
+    await state.beginGeneration(record);
     const generation = await openGeneration(storage, log, record);
     await generation.warm();
     kept = [{ record, generation }, ...kept];
     lastNumber = record.number;
+    // Should it fail, the next start finds the store and does it.
+    state.finishGeneration(record.number).catch(() => {});
     log.info("ledger.generation_opened", { generation: record.number, capacity: record.capacity });
   }
 
@@ -151,8 +174,9 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
   }
 
   async function remove(one: Kept): Promise<void> {
-    kept = kept.filter((other) => other !== one);
     const { number } = one.record;
+    await state.beginRemoval(number);
+    kept = kept.filter((other) => other !== one);
     await one.generation.remove();
     await state.removeGeneration(number);
     log.info("ledger.generation_expired", { generation: number, ids: one.record.count });

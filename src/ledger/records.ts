@@ -45,6 +45,7 @@ const GENERATION_OCTETS = 1 + 4 * TIME_OCTETS;
 
 const MARK_PREFIX = 0x61;
 const GENERATION_PREFIX = 0x67;
+const UNFINISHED_PREFIX = 0x75;
 /** The position is the octet that stands for the state. */
 const MARK_STATES: readonly (Mark["state"] | undefined)[] = [
   undefined,
@@ -58,6 +59,10 @@ export const MARK_RANGE = { gte: Uint8Array.of(MARK_PREFIX), lt: Uint8Array.of(M
 export const GENERATION_RANGE = {
   gte: Uint8Array.of(GENERATION_PREFIX),
   lt: Uint8Array.of(GENERATION_PREFIX + 1),
+};
+export const UNFINISHED_RANGE = {
+  gte: Uint8Array.of(UNFINISHED_PREFIX),
+  lt: Uint8Array.of(UNFINISHED_PREFIX + 1),
 };
 
 export function encodeRelayed(relayed: Relayed): Uint8Array {
@@ -103,8 +108,22 @@ export function decodeMark(value: Uint8Array): Mark {
 }
 
 export function generationKey(number: number): Uint8Array {
+  return numberedKey(GENERATION_PREFIX, number);
+}
+
+/** What may have been cut short by a crash, as one octet; under "u" and the number of the generation. */
+export type Unfinished = "making" | "removing";
+
+export const encodeUnfinished = (what: Unfinished): Uint8Array => Uint8Array.of(what === "making" ? 1 : 2);
+export const decodeUnfinished = (value: Uint8Array): Unfinished => (value[0] === 1 ? "making" : "removing");
+
+export function unfinishedKey(number: number): Uint8Array {
+  return numberedKey(UNFINISHED_PREFIX, number);
+}
+
+function numberedKey(prefix: number, number: number): Uint8Array {
   const key = new Uint8Array(1 + TIME_OCTETS);
-  key[0] = GENERATION_PREFIX;
+  key[0] = prefix;
   putNumber(key, 1, number);
   return key;
 }

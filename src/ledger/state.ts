@@ -5,8 +5,10 @@ import { StorageError } from "../runtime/storage.ts";
 import {
   decodeGeneration,
   decodeMark,
+  decodeUnfinished,
   encodeGeneration,
   encodeMark,
+  encodeUnfinished,
   GENERATION_RANGE,
   type GenerationRecord,
   generationKey,
@@ -15,6 +17,9 @@ import {
   markKey,
   numberAt,
   putNumber,
+  UNFINISHED_RANGE,
+  type Unfinished,
+  unfinishedKey,
 } from "./records.ts";
 
 const NAME = "ledger/state";
@@ -41,6 +46,14 @@ export interface State {
   /** In the order of their numbers. */
   generations(): Promise<GenerationRecord[]>;
   putGenerations(records: readonly GenerationRecord[]): Promise<void>;
+  /** What a crash may have cut short. Of no other generation may the store be missing. */
+  unfinished(): Promise<Map<number, Unfinished>>;
+  /** Notes the record before its store is made. */
+  beginGeneration(record: GenerationRecord): Promise<void>;
+  /** The store is there, durably. Should a crash undo it, the generation counts as unfinished again. */
+  finishGeneration(number: number): Promise<void>;
+  /** To be called before the store is removed; `removeGeneration` forgets the record after that. */
+  beginRemoval(number: number): Promise<void>;
   removeGeneration(number: number): Promise<void>;
   /** Greater than every fence before it, those of earlier processes included. */
   nextFence(): number;
@@ -49,8 +62,18 @@ export interface State {
   close(): Promise<void>;
 }
 
-/** Rejects when the store was written by a mailonce that knows more than this one. */
+/**
+ * Rejects when the store was written by a mailonce that knows more than this one, or when it is gone while
+ * there are generations: a new one would know of no attempt without an answer.
+ */
 export async function openState(storage: Storage): Promise<State> {
+  const names = await storage.list("ledger");
+  if (!names.includes("state") && names.some((name) => generationNumber(name) !== undefined)) {
+    throw new StorageError(
+      "damaged",
+      missing(NAME, "which mails are without an answer is then forgotten, and they may be relayed again"),
+    );
+  }
   const store = await storage.openStore(NAME);
   try {
     await checkFormat(store);
@@ -59,6 +82,17 @@ export async function openState(storage: Storage): Promise<State> {
     await store.close();
     throw error;
   }
+}
+
+/** What to do about a store that is not there any more: its operator decides, never the next start. */
+export function missing(store: string, consequence: string): string {
+  return `${store} is missing from the data folder; restore it from a backup, or make an empty folder there to go on without it: ${consequence}`;
+}
+
+/** The number of a generation from the name of its store; undefined for any other name. */
+export function generationNumber(name: string): number | undefined {
+  const digits = /^generation-(\d{6,})$/.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 async function checkFormat(store: Store): Promise<void> {
@@ -107,7 +141,26 @@ async function createState(store: Store): Promise<State> {
           value: encodeGeneration(record),
         })),
       ),
-    removeGeneration: (number) => store.commit([{ type: "del", key: generationKey(number) }]),
+    async unfinished() {
+      const numbers = new Map<number, Unfinished>();
+      for await (const [key, value] of store.entries(UNFINISHED_RANGE)) {
+        numbers.set(numberAt(key, 1), decodeUnfinished(value));
+      }
+      return numbers;
+    },
+    beginGeneration: (record) =>
+      store.commit([
+        { type: "put", key: unfinishedKey(record.number), value: encodeUnfinished("making") },
+        { type: "put", key: generationKey(record.number), value: encodeGeneration(record) },
+      ]),
+    finishGeneration: (number) => store.write([{ type: "del", key: unfinishedKey(number) }]),
+    beginRemoval: (number) =>
+      store.commit([{ type: "put", key: unfinishedKey(number), value: encodeUnfinished("removing") }]),
+    removeGeneration: (number) =>
+      store.commit([
+        { type: "del", key: generationKey(number) },
+        { type: "del", key: unfinishedKey(number) },
+      ]),
     nextFence() {
       if (fence >= reserved)
         throw new StorageError("unavailable", "no fence is left that is known to be new");

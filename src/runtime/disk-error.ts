@@ -22,12 +22,18 @@ export function toStorageError(error: unknown, path: string): StorageError {
   return new StorageError(code, explain(code, path, said.at(-1) ?? "unknown error"), error);
 }
 
+/** What lies there can't be trusted, and nobody but its operator can say what may be forgotten. */
+export function damaged(path: string, said: string): StorageError {
+  const advice = "restore it from a backup, or move it away to go on without all that it holds";
+  return new StorageError("damaged", `${path} is damaged (${said}); ${advice}`);
+}
+
 function explain(code: StorageErrorCode, path: string, said: string): string {
   switch (code) {
     case "locked":
       return `${path} is in use by another mailonce`;
     case "damaged":
-      return `${path} is damaged: ${said}`;
+      return damaged(path, said).message;
     case "full":
       return `no space left for ${path}`;
     case "unavailable":

@@ -1,8 +1,8 @@
 // A Store on LevelDB. classic-level is imported here and nowhere else.
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
-import { toStorageError } from "./disk-error.ts";
+import { damaged, toStorageError } from "./disk-error.ts";
 import { createGroupCommit } from "./group-commit.ts";
 import { type Operation, type Range, StorageError, type Store } from "./storage.ts";
 
@@ -155,11 +155,14 @@ async function openLevel(folder: string): Promise<Level> {
  */
 async function refuseHeadless(folder: string): Promise<void> {
   const names = await readdir(folder);
-  if (names.includes("CURRENT")) return;
+  if (names.includes("CURRENT")) {
+    const manifest = (await readFile(join(folder, "CURRENT"), "utf8")).trim();
+    if (!names.includes(manifest)) throw damaged(folder, `CURRENT names ${manifest}, which is not there`);
+    return;
+  }
   for (const name of names) {
     const holdsData =
       /\.(ldb|sst)$/.test(name) || (/\.log$/.test(name) && (await stat(join(folder, name))).size > 0);
-    if (holdsData)
-      throw new StorageError("damaged", `${folder} is damaged: ${name} is there, but no CURRENT`);
+    if (holdsData) throw damaged(folder, `${name} is there, but no CURRENT`);
   }
 }

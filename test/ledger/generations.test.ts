@@ -26,7 +26,12 @@ function createPlace(storageOptions?: MemoryStorageOptions) {
     async open(firstCapacity = 100): Promise<Generations> {
       const state = await openState(storage);
       const options = { storage, state, clock, log, retentionMs: RETENTION_MS, firstCapacity };
-      open = { state, generations: await openGenerations(options) };
+      try {
+        open = { state, generations: await openGenerations(options) };
+      } catch (error) {
+        await state.close();
+        throw error;
+      }
       return open.generations;
     },
     async close() {
@@ -179,10 +184,62 @@ describe("generations", () => {
     await (await place.open()).add(key, relayed(1));
     await place.close();
     await place.storage.removeStore("ledger/state");
+    // What somebody makes there by hand says that all but the ids may be forgotten.
+    await (await place.storage.openStore("ledger/state")).close();
     const generations = await place.open();
     expect(await generations.find(key)).toBeDefined();
     expect(place.events).toContainEqual(["ledger.generation_adopted", { generation: 1 }]);
     await place.close();
+  });
+
+  test("whose store is gone are an error that says what to do, unless somebody put an empty one there", async () => {
+    const place = createPlace();
+    const generations = await place.open(1);
+    for (const key of pseudoIds("k", 2)) await generations.add(key, relayed(1));
+    await place.close();
+    for (const name of ["ledger/generation-000001", "ledger/generation-000002", "ledger/state"]) {
+      await place.storage.removeStore(name);
+      await expect(place.open(1)).rejects.toMatchObject({
+        code: "damaged",
+        message: expect.stringContaining(`${name} is missing from the data folder; restore it from a backup`),
+      });
+      await (await place.storage.openStore(name)).close();
+      await place.open(1);
+      await place.close();
+    }
+  });
+
+  test("being made or removed when the power went are made or removed at the next start", async () => {
+    for (const call of ["commit", "openStore", "removeStore", "removeFile", "write"] as const) {
+      for (let nth = 0; nth < 8; nth++) {
+        let until = Number.POSITIVE_INFINITY;
+        const place = createPlace({
+          async pause(paused) {
+            if (paused === call && until-- === 0) place.storage.crash();
+          },
+        });
+        const [first, second] = [...pseudoIds("k", 2)] as [Uint8Array, Uint8Array];
+        const generations = await place.open(1);
+        await generations.add(first, relayed(1));
+        place.clock.advance(RETENTION_MS * 2);
+        await generations.sweep();
+        place.clock.advance(RETENTION_MS * 2);
+        until = nth;
+        const cut = await generations
+          .sweep()
+          .then(() => generations.add(second, relayed(2)))
+          .then(() => false)
+          .catch(() => true);
+        until = Number.POSITIVE_INFINITY;
+        place.storage.crash();
+        const again = await place.open(1);
+        if (!cut) expect(await again.find(second)).toBeDefined();
+        await again.add(second, relayed(2));
+        await place.close();
+        await place.open(1);
+        await place.close();
+      }
+    }
   });
 
   test("work again after the store of a new one could not be opened", async () => {
