@@ -1,0 +1,255 @@
+// The promises of docs/design.md held against one history. Pure: it knows what clients heard, what the
+// upstream took and what was logged, and nothing of how the gateway works.
+import { messageIdOf } from "../../src/identity/message-id.ts";
+import type { Attempt, Event, Heard, Submission } from "./history.ts";
+import { FROM_DOMAIN, HOSTNAME, type Plan } from "./plan.ts";
+
+/** "life" is none of the design's: the process lives on, and whatever a client begins comes to an end. */
+export type Promised = "P1" | "P2" | "P3" | "P4" | "P5" | "P6" | "P9" | "P10" | "life";
+
+export interface Violation {
+  readonly promise: Promised;
+  readonly text: string;
+  /** The event that shows it. */
+  readonly seq: number;
+}
+
+interface Made {
+  readonly attempt: Attempt;
+  readonly seq: number;
+  readonly at: number;
+  /** Where the upstream took it. */
+  takenSeq: number | undefined;
+  /** "cut": its process ended before. */
+  answer: "accepted" | "refused" | "doubtful" | "cut" | undefined;
+}
+
+/** What the events say, sorted by what it is about. */
+interface Facts {
+  readonly attempts: Map<number, Made>;
+  readonly heard: { readonly submission: Submission; readonly reply: Heard; readonly seq: number }[];
+  /** By Message-ID: where it was logged as doubtful. */
+  readonly doubtful: Map<string, number[]>;
+  /** By Message-ID: where it was given up. */
+  readonly givenUp: Map<string, number[]>;
+  readonly violations: Violation[];
+}
+
+export function check(events: readonly Event[], plan: Plan): Violation[] {
+  const facts = gather(events);
+  checkCopies(facts, plan);
+  checkAnswers(facts, plan);
+  // Nothing may need a restart to go on, and a restart may lose nothing.
+  for (const event of events) if (event.kind === "idle") checkLosses(facts, plan, event.seq);
+  return facts.violations.sort((a, b) => a.seq - b.seq);
+}
+
+const push = <T>(map: Map<string, T[]>, key: string, value: T): void => {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+};
+
+function gather(events: readonly Event[]): Facts {
+  const facts: Facts = {
+    attempts: new Map(),
+    heard: [],
+    doubtful: new Map(),
+    givenUp: new Map(),
+    violations: [],
+  };
+  const { attempts, violations } = facts;
+  const underWay = new Map<string, Made>();
+  const fails = (promise: Promised, text: string, seq: number) => violations.push({ promise, text, seq });
+
+  for (const event of events) {
+    const { seq } = event;
+    switch (event.kind) {
+      case "attempted": {
+        const { attempt } = event;
+        const made: Made = { attempt, seq, at: event.at, takenSeq: undefined, answer: undefined };
+        attempts.set(attempt.number, made);
+        if (underWay.has(attempt.id)) fails("P1", `two attempts of ${attempt.messageId} at once`, seq);
+        underWay.set(attempt.id, made);
+        if (!attempt.isMarked) fails("P2", `attempt of ${attempt.messageId} that is not durable`, seq);
+        break;
+      }
+      case "taken": {
+        const made = attempts.get(event.attempt.number);
+        if (made !== undefined) made.takenSeq = seq;
+        if (!event.attempt.content.sizeIsRight)
+          fails("P10", "the size of the content is another than was said", seq);
+        break;
+      }
+      case "answered": {
+        const made = attempts.get(event.attempt.number);
+        if (made !== undefined) made.answer = event.outcome.kind;
+        if (underWay.get(event.attempt.id) === made) underWay.delete(event.attempt.id);
+        break;
+      }
+      case "crashed":
+      case "stopped":
+        for (const made of underWay.values()) made.answer = "cut";
+        underWay.clear();
+        break;
+      case "logged":
+        if (event.messageId === undefined) break;
+        if (event.event === "transmission.doubtful") push(facts.doubtful, event.messageId, seq);
+        if (
+          event.event === "transmission.expired" ||
+          (event.event === "transmission.refused" && event.fields.permanence === "permanent")
+        ) {
+          push(facts.givenUp, event.messageId, seq);
+        }
+        break;
+      case "heard": {
+        const { submission, reply } = event;
+        facts.heard.push({ submission, reply, seq });
+        if (reply.code === -1) fails("P9", `s${submission.number} was not answered: ${reply.text}`, seq);
+        for (const id of event.undurable) {
+          // Given up in the very moment: the reverse-path is told.
+          if (facts.givenUp.has(messageIdOf(id, FROM_DOMAIN))) continue;
+          fails("P4", `s${submission.number} heard 250 and ${id} is nowhere`, seq);
+        }
+        break;
+      }
+      case "unhandled":
+        fails("life", `the process ends: ${event.error}`, seq);
+        break;
+      case "blocked":
+        fails("life", event.by, seq);
+        break;
+    }
+  }
+  return facts;
+}
+
+/** P3, P6, P10: what went more than once. */
+function checkCopies(facts: Facts, plan: Plan): void {
+  const { attempts, doubtful, violations } = facts;
+  const byId = new Map<string, Made[]>();
+  const bySubmission = new Map<string, Made>();
+  for (const made of attempts.values()) {
+    if (made.takenSeq === undefined) continue;
+    const { id, messageId, content } = made.attempt;
+    push(byId, id, made);
+    const key = `${messageId} ${content.marker}`;
+    const before = bySubmission.get(key);
+    if (before === undefined) bySubmission.set(key, made);
+    else if (before.attempt.content.text !== content.text) {
+      violations.push({ promise: "P10", text: `other octets of ${messageId}`, seq: made.takenSeq });
+    }
+  }
+  const { identity, ledger } = plan.config;
+  for (const copies of byId.values()) {
+    copies.sort((a, b) => a.seq - b.seq);
+    for (const [at, copy] of copies.entries()) {
+      const before = copies[at - 1];
+      if (before === undefined) continue;
+      const { messageId } = copy.attempt;
+      // A fingerprint is a repeat within its window only.
+      if (identity.unkeyed === "fingerprint" && copy.attempt.messageId !== before.attempt.messageId) {
+        if (copy.at - before.at > identity.fingerprint_window) continue;
+      }
+      const isDoubtful = before.answer !== "accepted";
+      const promise = isDoubtful ? "P6" : "P3";
+      const seq = copy.seq;
+      const isLogged = doubtful
+        .get(before.attempt.messageId)
+        ?.some((line) => line > before.seq && line < seq);
+      if (ledger.doubtful !== "resend") {
+        violations.push({ promise, text: `${messageId} went twice under ${ledger.doubtful}`, seq });
+      } else if (isLogged !== true) {
+        violations.push({ promise, text: `${messageId} went twice, and not as doubtful`, seq });
+      } else if (dateOf(copy) !== dateOf(before)) {
+        violations.push({ promise: "P6", text: `${messageId} went again with another Date`, seq });
+      }
+    }
+  }
+  // Last, so that what is wrong with one attempt is said once.
+  for (const made of attempts.values()) {
+    const hasNone = made.answer === "doubtful" || made.answer === "cut";
+    if (!hasNone) continue;
+    const { messageId } = made.attempt;
+    if (doubtful.get(messageId)?.some((line) => line > made.seq)) continue;
+    violations.push({ promise: "P6", text: `no line says that ${messageId} is doubtful`, seq: made.seq });
+  }
+}
+
+const dateOf = (made: Made): string | undefined => /^Date: (.*)\r$/m.exec(made.attempt.content.text)?.[1];
+
+/** P9: what was refused is not sent. */
+function checkAnswers({ attempts, heard, violations }: Facts, plan: Plan): void {
+  const refused = new Set<string>();
+  for (const { submission, reply } of heard) {
+    if (reply.code < 500) continue;
+    // The upstream may take a mail for one recipient and refuse it for another, which makes the reply.
+    if (plan.config.smtp.reply === "relayed" && submission.mail.recipients.length > 1) continue;
+    refused.add(submission.marker);
+  }
+  for (const { takenSeq, attempt } of attempts.values()) {
+    const { marker, reports } = attempt.content;
+    if (takenSeq === undefined || reports !== undefined || !refused.has(marker ?? "")) continue;
+    violations.push({ promise: "P9", text: `${marker} was refused and sent`, seq: takenSeq });
+  }
+}
+
+/** P5: what was accepted and is neither relayed nor reported nor, under a policy that says so, put aside. */
+function checkLosses(
+  { attempts, heard, doubtful, givenUp, violations }: Facts,
+  plan: Plan,
+  until: number,
+): void {
+  const putsAside = plan.config.ledger.doubtful !== "resend";
+  const settled = new Set<string>();
+  const settledOf = new Set<string>();
+  /** By marker and recipient, and by recipient alone. */
+  const reported = new Set<string>();
+  const attempted = new Set<string>();
+  for (const { attempt, takenSeq, seq } of attempts.values()) {
+    if (seq > until) continue;
+    const { id, messageId, recipient } = attempt;
+    attempted.add(messageId);
+    const isAside = putsAside && doubtful.has(messageId);
+    const isTaken = takenSeq !== undefined && takenSeq < until;
+    if (isTaken || isAside) settled.add(id);
+    const { marker, reports } = attempt.content;
+    if (reports === undefined) {
+      if (isTaken || isAside) settledOf.add(`${marker} ${recipient}`);
+    } else if (isTaken || isAside || givenUp.has(messageId)) {
+      reported.add(`${marker} ${reports}`);
+      reported.add(reports);
+    }
+  }
+  // What ended before its first attempt and whose Message-ID says nothing of its submission.
+  const unknown = new Set<string>();
+  for (const messageId of givenUp.keys()) if (messageId.endsWith(`@${HOSTNAME}>`)) unknown.add(messageId);
+  if (putsAside) for (const messageId of doubtful.keys()) unknown.add(messageId);
+  for (const messageId of attempted) unknown.delete(messageId);
+  for (const { submission } of heard) {
+    for (const id of submission.ids) if (id !== undefined) unknown.delete(messageIdOf(id, FROM_DOMAIN));
+  }
+
+  const losses = new Map<string, Violation>();
+  for (const { submission, reply, seq } of heard) {
+    if (reply.code !== 250 || seq > until) continue;
+    const { marker, mail, ids, task } = submission;
+    const isNew = reply.text.includes("queued as") && !reply.text.includes("repeats");
+    for (const [at, recipient] of mail.recipients.entries()) {
+      const id = ids[at];
+      if (id === undefined ? settledOf.has(`${marker} ${recipient}`) : settled.has(id)) continue;
+      // Its process died between the mark and the call of the upstream.
+      if (putsAside && id !== undefined && doubtful.has(messageIdOf(id, FROM_DOMAIN))) continue;
+      if (reported.has(isNew ? `${marker} ${recipient}` : recipient)) continue;
+      if (mail.reversePath === "" && id !== undefined && givenUp.has(messageIdOf(id, FROM_DOMAIN))) continue;
+      if (!isNew && id === undefined && [...settledOf].some((one) => one.endsWith(` ${recipient}`))) continue;
+      if (losses.has(recipient)) continue;
+      losses.set(recipient, {
+        promise: "P5",
+        text: `${marker} of ${task.name} to ${recipient} is lost`,
+        seq,
+      });
+    }
+  }
+  if (losses.size > unknown.size) violations.push(...losses.values());
+}

@@ -1,0 +1,166 @@
+// The mailers: workers of a job queue that run a task each time the queue delivers it, and run it again,
+// whole, when a mail of it was not taken. The same task id each time, the mail rendered anew.
+import { decodeBase32 } from "../../src/identity/base32.ts";
+import { deriveId, type Id } from "../../src/identity/message-id.ts";
+import { beginTransaction, type Envelope } from "../../src/submission/session.ts";
+import type { SimulatedDisk } from "./disk.ts";
+import type { Heard, Submission } from "./history.ts";
+import type { Machine } from "./machine.ts";
+import { FROM_DOMAIN, type Mail, type Task } from "./plan.ts";
+
+export interface Clients {
+  /** Runs a delivery of the task until all its mails have been taken or refused for good. */
+  deliver(task: Task): void;
+  /** Deliveries that have not come to their end. */
+  readonly working: number;
+  /** Mail transactions under way. */
+  readonly submitting: number;
+  /** Resolves when no mail transaction is under way. */
+  idle(): Promise<void>;
+}
+
+const LOST: Heard = { code: 0, text: "the connection is lost" };
+const REFUSED: Heard = { code: 0, text: "no connection" };
+const VANISHED: Heard = { code: 0, text: "the client has left" };
+
+/** What a task's transmissions go by, where a client can compute it. */
+function idOf(machine: Machine, task: Task, mail: Mail, recipient: string): Id | undefined {
+  if (task.id === undefined) return undefined;
+  const { secret, namespace } = machine.plan.config.identity;
+  return deriveId({ secret, namespace, task: task.id, recipient, part: mail.part ?? "" });
+}
+
+export function createClients(machine: Machine, disk: SimulatedDisk): Clients {
+  const { chance, clock, history, plan } = machine;
+  const { config } = plan;
+  /** What is in doubt is answered so until an operator decides, and there is none here. */
+  const waitsForOperator = config.smtp.reply === "relayed" && config.ledger.doubtful === "hold";
+  let submissions = 0;
+  let working = 0;
+  let submitting = 0;
+  const onIdle: (() => void)[] = [];
+
+  const wait = (ms: number) => new Promise<void>((resolve) => void clock.after(ms, resolve));
+
+  /** Of a 250: the ids that neither the spool nor the ledger would have after a loss of power. */
+  function undurable(submission: Submission): string[] {
+    const spooled = [...(disk.memory.view("spool/queue")?.durable.values() ?? [])].map(asText);
+    return submission.ids.filter((id): id is string => {
+      if (id === undefined || spooled.some((text) => text.includes(`"id":"${id}"`))) return false;
+      const key = asText(decodeBase32(id));
+      return !disk.generations.some((name) => disk.memory.view(name)?.durable.has(key));
+    });
+  }
+
+  async function submit(task: Task, mail: Mail): Promise<Heard> {
+    const { life } = machine;
+    const { relay } = life;
+    if (relay === undefined || life.isStopping) return REFUSED;
+    const number = ++submissions;
+    const submission: Submission = {
+      number,
+      task,
+      mail,
+      marker: `s${number}`,
+      ids: mail.recipients.map((recipient) => idOf(machine, task, mail, recipient)),
+    };
+    history.add({ kind: "submitted", submission });
+    submitting += 1;
+    const vanishes = machine.fails(plan.faults.client_vanishes);
+    const reply = await new Promise<Heard>((resolve) => {
+      const onEnd = () => resolve(LOST);
+      life.onEnd.add(onEnd);
+      const hear = (heard: Heard) => {
+        life.onEnd.delete(onEnd);
+        resolve(heard);
+      };
+      const client = { address: "127.0.0.1", helo: "mailer.example.org", protocol: "ESMTP" };
+      relay.submit(envelopeOf(task, mail), client, content(submission, vanishes)).then(
+        ({ code, status, text }) => {
+          if (life.isAlive) hear(vanishes ? VANISHED : { code, text: `${status} ${text}` });
+        },
+        (error: unknown) => {
+          if (life.isAlive) hear(vanishes ? VANISHED : { code: -1, text: String(error) });
+        },
+      );
+    });
+    history.add({
+      kind: "heard",
+      submission,
+      reply,
+      undurable: reply.code === 250 ? undurable(submission) : [],
+    });
+    submitting -= 1;
+    if (reply.code === 250) machine.step(life, "reply");
+    if (submitting === 0) for (const tell of onIdle.splice(0)) tell();
+    return reply;
+  }
+
+  async function* content(submission: Submission, vanishes: boolean): AsyncGenerator<Uint8Array> {
+    const octets = render(submission);
+    const pieces = chance.between(1, 3);
+    const size = Math.ceil(octets.length / pieces);
+    const last = vanishes ? chance.between(0, pieces - 1) : pieces;
+    for (let piece = 0; piece < last; piece++) {
+      if (chance.happens(0.3)) await wait(chance.between(1, 400));
+      yield octets.subarray(piece * size, (piece + 1) * size);
+    }
+    if (vanishes) throw new Error("the client went away");
+  }
+
+  function render({ number, task, mail, marker }: Submission): Uint8Array {
+    const { subject, part, padding, recipients } = mail;
+    const fields = [
+      `From: Newsletter <news@${FROM_DOMAIN}>`,
+      `To: ${recipients[0]}`,
+      `Subject: ${subject}`,
+      ...(mail.hasDate ? [`Date: ${new Date(clock.now()).toUTCString().replace("GMT", "+0000")}`] : []),
+      `Message-ID: <own-${number}@mailer.example.org>`,
+      ...(task.id !== undefined && task.idIn !== "envid" ? [`${task.idIn}: ${task.id}`] : []),
+      ...(part === undefined ? [] : [`X-Task-Part: ${part}`]),
+      `X-Sim: ${marker}`,
+    ];
+    // A fingerprint takes only the same content for a repeat; a task's mail may be rendered anew.
+    const rendered = task.id === undefined ? "" : ` Rendered ${number} times.`;
+    const body = `Hello!${rendered}\r\n${`${"x".repeat(68)}\r\n`.repeat(Math.ceil(padding / 70))}`;
+    return Buffer.from(`${fields.join("\r\n")}\r\n\r\n${body}`);
+  }
+
+  async function run(task: Task): Promise<void> {
+    working += 1;
+    for (let isDone = false; !isDone; ) {
+      isDone = true;
+      for (const mail of task.mails) {
+        const { code, text } = await submit(task, mail);
+        if (code === 250 || code >= 500 || (waitsForOperator && text.startsWith("4.4.2"))) continue;
+        isDone = false;
+        break;
+      }
+      if (!isDone) await wait(chance.pick([chance.between(50, 2_000), chance.between(1_000, 60_000)]));
+    }
+    working -= 1;
+  }
+
+  return {
+    deliver: (task) => void run(task),
+    get working() {
+      return working;
+    },
+    get submitting() {
+      return submitting;
+    },
+    idle: () =>
+      submitting === 0 ? Promise.resolve() : new Promise<void>((resolve) => void onIdle.push(resolve)),
+  };
+}
+
+function envelopeOf(task: Task, mail: Mail): Envelope {
+  const envid = task.idIn === "envid" ? task.id : undefined;
+  const begun = beginTransaction(mail.reversePath, envid, true);
+  if ("reply" in begun) throw new Error(begun.reply.text);
+  for (const recipient of mail.recipients) begun.transaction.addRecipient(recipient);
+  return begun.transaction.envelope();
+}
+
+const asText = (octets: Uint8Array): string =>
+  Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString("latin1");

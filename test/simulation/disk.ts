@@ -1,0 +1,103 @@
+// The simulated disk: the storage in memory with its crashes, and around it time, a full disk, and the
+// ends of lives.
+import { type FileWriter, type Storage, StorageError, type Store } from "../../src/runtime/storage.ts";
+import { createMemoryStorage, type MemoryStorage } from "../support/memory-storage.ts";
+import { type Life, type Machine, never } from "./machine.ts";
+
+export interface SimulatedDisk {
+  readonly memory: MemoryStorage;
+  /** The names of the stores that the ledger keeps relayed ids in, or did. */
+  readonly generations: readonly string[];
+  /** The disk as one life sees it. */
+  storageOf(life: Life): Storage;
+  /** Its process has ended; or with `ofPower` its machine, and what was not synced is lost by chance. */
+  crash(ofPower: boolean): void;
+}
+
+export function createSimulatedDisk(machine: Machine): SimulatedDisk {
+  const { chance, clock, plan } = machine;
+  const { faults } = plan;
+  const generations: string[] = [];
+  let fullUntil = 0;
+
+  const wait = (ms: number) => new Promise<void>((resolve) => void clock.after(ms, resolve));
+
+  const memory = createMemoryStorage({
+    async pause(call, name, place) {
+      const { life } = machine;
+      if (!machine.step(life, `${call} ${name} ${place}`)) return await never;
+      if (life.number === 0 || !chance.happens(faults.slow_disk)) return;
+      await wait(chance.happens(0.05) ? chance.between(500, 5_000) : chance.between(1, 50));
+      if (!life.isAlive) await never;
+    },
+  });
+
+  /** How a write fails that comes now, if it does. */
+  function failure(): "lost" | "kept" | undefined {
+    if (machine.fails(faults.disk_full) && machine.elapsed() >= fullUntil) {
+      const forMs = chance.pick([50, 2_000, 30_000, 120_000]);
+      fullUntil = machine.elapsed() + forMs;
+      machine.history.add({ kind: "disk_full", forMs });
+    }
+    if (machine.isHealed || machine.elapsed() >= fullUntil || chance.happens(0.1)) return undefined;
+    return chance.happens(faults.full_takes_effect) ? "kept" : "lost";
+  }
+
+  async function changed<T>(life: Life, name: string, change: () => Promise<T>): Promise<T> {
+    const how = failure();
+    if (how === undefined) return await change();
+    if (how === "kept") await change();
+    else if (!machine.step(life, `full ${name}`)) await never;
+    throw new StorageError("full", `no space left for ${name}`);
+  }
+
+  function storeOf(life: Life, name: string, store: Store): Store {
+    return {
+      get: (key) => (life.isAlive ? store.get(key) : never),
+      entries: (range) => (life.isAlive ? store.entries(range) : nothing()),
+      keys: (range) => (life.isAlive ? store.keys(range) : nothing()),
+      commit: (operations) => (life.isAlive ? changed(life, name, () => store.commit(operations)) : never),
+      write: (operations) => (life.isAlive ? changed(life, name, () => store.write(operations)) : never),
+      close: () => (life.isAlive ? store.close() : never),
+    };
+  }
+
+  function writerOf(life: Life, name: string, writer: FileWriter): FileWriter {
+    return {
+      append: (octets) => (life.isAlive ? changed(life, name, () => writer.append(octets)) : never),
+      close: () => (life.isAlive ? changed(life, name, () => writer.close()) : never),
+      discard: () => (life.isAlive ? writer.discard() : never),
+    };
+  }
+
+  async function openStore(life: Life, name: string): Promise<Store> {
+    if (!life.isAlive) return await never;
+    if (name.startsWith("ledger/generation-") && !generations.includes(name)) generations.push(name);
+    return storeOf(life, name, await memory.openStore(name));
+  }
+
+  return {
+    memory,
+    generations,
+    storageOf: (life) => ({
+      openStore: (name) => openStore(life, name),
+      removeStore: (name) => (life.isAlive ? memory.removeStore(name) : never),
+      createFile: async (name) =>
+        life.isAlive ? writerOf(life, name, await changed(life, name, () => memory.createFile(name))) : never,
+      readFile: (name) => (life.isAlive ? memory.readFile(name) : nothing()),
+      removeFile: (name) => (life.isAlive ? memory.removeFile(name) : never),
+      list: (folder) => (life.isAlive ? memory.list(folder) : never),
+    }),
+    crash(ofPower) {
+      memory.crash((unsynced, _store, acknowledged) => {
+        if (ofPower) return chance.between(0, unsynced);
+        return chance.happens(faults.torn_last_write) ? unsynced : acknowledged;
+      });
+    },
+  };
+}
+
+/** What a dead life would read. */
+async function* nothing(): AsyncGenerator<never> {
+  yield await never;
+}

@@ -1,0 +1,155 @@
+// What happened in one simulated history, in order: all that the checker goes by, and what is shown of a
+// failure.
+import type { Outcome } from "../../src/upstream/upstream.ts";
+import type { Mail, Task } from "./plan.ts";
+
+/** One mail transaction of a client. */
+export interface Submission {
+  readonly number: number;
+  readonly task: Task;
+  readonly mail: Mail;
+  /** In the field X-Sim of its content, so that what the upstream took names the submission it came from. */
+  readonly marker: string;
+  /** The id of each recipient; undefined where the client can't know it. */
+  readonly ids: readonly (string | undefined)[];
+}
+
+/** One call of the upstream. */
+export interface Attempt {
+  readonly number: number;
+  readonly id: string;
+  readonly messageId: string;
+  readonly recipient: string;
+  /** The id has a mark in the ledger that a loss of power would leave. */
+  readonly isMarked: boolean;
+  readonly content: Content;
+}
+
+/** What the upstream read of an attempt. */
+export interface Content {
+  readonly text: string;
+  /** The marker of the submission that it came from, or that it reports. */
+  readonly marker: string | undefined;
+  /** The recipient whose failure it reports; undefined for what is no report. */
+  readonly reports: string | undefined;
+  /** The transmission's `size` says the same. */
+  readonly sizeIsRight: boolean;
+}
+
+export type What =
+  | { readonly kind: "started"; readonly life: number }
+  | { readonly kind: "start_failed"; readonly life: number; readonly error: string }
+  | { readonly kind: "crashed"; readonly life: number; readonly step: string; readonly ofPower: boolean }
+  | { readonly kind: "stopping" | "stopped"; readonly life: number }
+  | { readonly kind: "submitted"; readonly submission: Submission }
+  /** `undurable`: recipients of a 250 that are neither in the spool nor a repeat, of those that can be known. */
+  | {
+      readonly kind: "heard";
+      readonly submission: Submission;
+      readonly reply: Heard;
+      readonly undurable: readonly string[];
+    }
+  | { readonly kind: "attempted"; readonly attempt: Attempt }
+  | { readonly kind: "taken"; readonly attempt: Attempt }
+  | { readonly kind: "answered"; readonly attempt: Attempt; readonly outcome: Outcome }
+  | {
+      readonly kind: "logged";
+      readonly event: string;
+      readonly messageId: string | undefined;
+      readonly fields: Readonly<Record<string, unknown>>;
+    }
+  /** A rejection that nobody handles, which ends a Node process. */
+  | { readonly kind: "unhandled"; readonly life: number; readonly error: string }
+  | { readonly kind: "clock_set"; readonly by: number }
+  | { readonly kind: "upstream_down" | "disk_full"; readonly forMs: number }
+  /** Faults have ended; and later: all is idle. */
+  | { readonly kind: "healed" | "idle" }
+  | { readonly kind: "blocked"; readonly by: string };
+
+export interface Heard {
+  /** 0 when there was no reply: the connection was lost, or the client left. */
+  readonly code: number;
+  readonly text: string;
+}
+
+export type Event = What & {
+  /** Its place in the history. */
+  readonly seq: number;
+  /** Milliseconds from the beginning. */
+  readonly at: number;
+};
+
+export interface History {
+  readonly events: readonly Event[];
+  add(what: What): void;
+}
+
+export function createHistory(elapsed: () => number): History {
+  const events: Event[] = [];
+  return {
+    events,
+    add(what) {
+      events.push(Object.assign(what, { seq: events.length, at: elapsed() }));
+    },
+  };
+}
+
+/** One event a line. */
+export const textOf = (events: readonly Event[]): string => events.map(lineOf).join("\n");
+
+const lineOf = (event: Event): string =>
+  `${String(event.seq).padStart(5)}  +${(event.at / 1000).toFixed(3).padStart(9)} s  ${said(event)}`;
+
+function said(event: Event): string {
+  switch (event.kind) {
+    case "started":
+      return `gateway ${event.life} is up`;
+    case "start_failed":
+      return `gateway ${event.life} could not start: ${event.error}`;
+    case "crashed":
+      return `gateway ${event.life} ${event.ofPower ? "loses power" : "is killed"} at: ${event.step}`;
+    case "stopping":
+    case "stopped":
+      return `gateway ${event.life} ${event.kind}`;
+    case "submitted": {
+      const { number, task, mail } = event.submission;
+      const part = mail.part === undefined ? "" : ` part ${mail.part}`;
+      return `s${number} submits ${task.name}${task.id === undefined ? " (unkeyed)" : ""}${part} "${mail.subject}" to ${mail.recipients.join(", ")}`;
+    }
+    case "heard": {
+      const { code, text } = event.reply;
+      const undurable = event.undurable.length === 0 ? "" : `   NOT DURABLE: ${event.undurable.join(", ")}`;
+      return `s${event.submission.number} hears ${code === 0 ? "nothing" : code} ${text}${undurable}`;
+    }
+    case "attempted":
+      return `a${event.attempt.number} attempt of ${short(event.attempt.messageId)} to ${event.attempt.recipient}${event.attempt.isMarked ? "" : "   WITHOUT A MARK"}`;
+    case "taken": {
+      const { marker, reports } = event.attempt.content;
+      return `a${event.attempt.number} the upstream TAKES ${short(event.attempt.messageId)} of ${marker}${reports === undefined ? "" : `, a report on ${reports}`}`;
+    }
+    case "answered": {
+      const { outcome } = event;
+      const more = outcome.kind === "refused" ? ` ${outcome.permanence} ${outcome.scope}` : "";
+      return `a${event.attempt.number} answer: ${outcome.kind}${more}`;
+    }
+    case "logged": {
+      const { messageId, ...fields } = event.fields;
+      return `     log ${event.event} ${event.messageId === undefined ? "" : short(event.messageId)} ${JSON.stringify(fields)}`;
+    }
+    case "unhandled":
+      return `gateway ${event.life} ends by a rejection that is not handled: ${event.error}`;
+    case "clock_set":
+      return `the clock is set by ${event.by / 1000} s`;
+    case "upstream_down":
+    case "disk_full":
+      return `${event.kind} for ${event.forMs / 1000} s`;
+    case "healed":
+      return "faults end";
+    case "idle":
+      return "all is idle";
+    case "blocked":
+      return `BLOCKED: ${event.by}`;
+  }
+}
+
+const short = (messageId: string): string => messageId.replace(/^<(.{8})[^@]*@(.*)>$/, "<$1…@$2>");

@@ -1,0 +1,185 @@
+// What one history is made of, all of it from its seed: the configuration, the tasks with their mails and
+// deliveries, and which faults there are and how often.
+import { type Config, loadConfig } from "../../src/config.ts";
+import { type Chance, createChance } from "./chance.ts";
+
+/** The faults by name. A rate is a probability at each occasion, which is said beside it. */
+export interface Faults {
+  /** An attempt: the upstream takes the message and its answer is lost. */
+  readonly upstream_reply_lost: number;
+  /** An attempt: no answer for a long time; taken or not. */
+  readonly upstream_timeout: number;
+  readonly upstream_refuses_transient: number;
+  readonly upstream_refuses_permanent: number;
+  /** An attempt: from now on and for a while the upstream can't be reached. */
+  readonly upstream_down: number;
+  /** A start of the gateway: this process will die at one of its steps. */
+  readonly crash: number;
+  /** A crash: it is that of the machine, and unsynced writes are lost, the last ones first. */
+  readonly crash_loses_unsynced: number;
+  /** A crash of the process only: a write that was under way took effect all the same. */
+  readonly torn_last_write: number;
+  /** A write: from now on and for a while the disk is full. */
+  readonly disk_full: number;
+  /** A write to a full disk: it fails and has taken effect all the same. */
+  readonly full_takes_effect: number;
+  /** A call of the disk: it takes time. */
+  readonly slow_disk: number;
+  /** A history: how many times the clock is set. */
+  readonly clock_jump: number;
+  /** A submission: the client goes away in the middle of the content. */
+  readonly client_vanishes: number;
+  /** A history: how many times the gateway is stopped in order. */
+  readonly orderly_stop: number;
+}
+
+export interface Mail {
+  readonly recipients: readonly [string, ...string[]];
+  readonly part: string | undefined;
+  readonly subject: string;
+  /** Empty for the null reverse-path. */
+  readonly reversePath: string;
+  readonly hasDate: boolean;
+  /** Octets of padding in the body. */
+  readonly padding: number;
+}
+
+export interface Task {
+  readonly name: string;
+  /** Undefined: the mailer gives none. */
+  readonly id: string | undefined;
+  readonly idIn: "X-Task-Id" | "Idempotency-Key" | "envid";
+  readonly mails: readonly Mail[];
+  /** When the queue delivers it, milliseconds from the beginning. */
+  readonly deliveries: readonly number[];
+}
+
+export interface Plan {
+  readonly seed: number;
+  readonly config: Config;
+  readonly tasks: readonly Task[];
+  readonly faults: Faults;
+  /** From then on nothing fails any more, milliseconds from the beginning. */
+  readonly healAt: number;
+  /** When the clock is set, and by how much. */
+  readonly jumps: readonly { readonly at: number; readonly by: number }[];
+  readonly stops: readonly number[];
+  /** For everything else. */
+  readonly chance: Chance;
+}
+
+export const HOSTNAME = "gateway.example";
+export const FROM_DOMAIN = "example.org";
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** Longer than a history with all its jumps of the clock. */
+export const RETENTION_MS = 30 * DAY;
+
+const BASE = loadConfig({ environment: { MAILONCE_HOSTNAME: HOSTNAME } });
+
+function planConfig(chance: Chance): Config {
+  const retryMin = chance.pick([200, 1_000, 5_000]);
+  return {
+    ...BASE,
+    smtp: { ...BASE.smtp, reply: chance.pick(["queued", "queued", "relayed"]) },
+    identity: {
+      ...BASE.identity,
+      unkeyed: chance.pick(["relay", "relay", "relay", "reject", "fingerprint"]),
+      conflict: chance.pick(["reject", "drop"]),
+      fingerprint_window: chance.pick([MINUTE, 10 * MINUTE]),
+    },
+    ledger: { ...BASE.ledger, retention: RETENTION_MS, doubtful: chance.pick(["resend", "hold", "drop"]) },
+    spool: {
+      ...BASE.spool,
+      lifetime: chance.pick([30_000, 10 * MINUTE, 2 * DAY, 2 * DAY]),
+      retry_min: retryMin,
+      retry_max: chance.pick([retryMin, 20_000, 60_000]),
+    },
+    upstream: {
+      ...BASE.upstream,
+      concurrency: chance.between(1, 5),
+      rate_per_second: chance.pick([undefined, undefined, undefined, 2]),
+    },
+  };
+}
+
+/** Any fault is there or not, so that some histories show one alone (Groce: swarm testing). */
+function planFaults(chance: Chance): Faults {
+  const rate = (...rates: [number, ...number[]]) => (chance.happens(0.5) ? chance.pick(rates) : 0);
+  const count = (most: number) => (chance.happens(0.3) ? chance.between(1, most) : 0);
+  return {
+    upstream_reply_lost: rate(0.1, 0.4),
+    upstream_timeout: rate(0.1, 0.3),
+    upstream_refuses_transient: rate(0.2, 0.6),
+    upstream_refuses_permanent: rate(0.1, 0.3),
+    upstream_down: rate(0.05, 0.2),
+    crash: chance.happens(0.7) ? chance.pick([0.5, 0.9]) : 0,
+    crash_loses_unsynced: chance.pick([0, 0.5, 1]),
+    torn_last_write: chance.pick([0, 0.5, 1]),
+    disk_full: rate(0.01, 0.05),
+    full_takes_effect: chance.pick([0, 0.3]),
+    slow_disk: chance.pick([0.02, 0.1, 0.5]),
+    clock_jump: count(3),
+    client_vanishes: rate(0.05, 0.2),
+    orderly_stop: count(2),
+  };
+}
+
+/** Small: most of what can go wrong needs few mails, and a short history is soon read. */
+const MANY: [number, ...number[]] = [1, 1, 1, 2, 2, 3, 4];
+
+function planTask(chance: Chance, number: number): Task {
+  const name = `t${number}`;
+  const isKeyed = chance.happens(0.85);
+  const mailboxes = Array.from({ length: chance.pick(MANY) }, (_, at) => `r${at}.${name}@example.net`);
+  const base = {
+    part: undefined,
+    subject: `Report ${name}`,
+    reversePath: isKeyed && chance.happens(0.1) ? "" : `bounces+${name}@${FROM_DOMAIN}`,
+    hasDate: chance.happens(0.5),
+    padding: chance.happens(0.04) ? 70_000 : chance.between(0, 300),
+  };
+  const [first = "", ...others] = mailboxes;
+  const mails: Mail[] = chance.happens(0.4)
+    ? [{ ...base, recipients: [first, ...others] }]
+    : mailboxes.map((mailbox) => ({ ...base, recipients: [mailbox] }));
+  if (chance.happens(0.1)) {
+    // A second mail to the same recipient: told apart by its part, or in conflict with the first.
+    const part = chance.happens(0.5) ? "second" : undefined;
+    mails.push({ ...base, recipients: [first], part, subject: `Appendix ${name}` });
+  }
+  const at = chance.between(0, 60_000);
+  const deliveries = [at];
+  for (let more = chance.pick(MANY) - 1; more > 0; more--) {
+    deliveries.push(at + (chance.happens(0.4) ? chance.between(0, 400) : chance.between(0, 5 * MINUTE)));
+  }
+  const octets = Buffer.from(chance.octets(16)).toString("hex");
+  const uuid = octets.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  return {
+    name,
+    id: isKeyed ? uuid : undefined,
+    idIn: chance.pick(["X-Task-Id", "X-Task-Id", "Idempotency-Key", "envid"]),
+    mails,
+    deliveries,
+  };
+}
+
+export function planOf(seed: number): Plan {
+  const chance = createChance(seed);
+  const config = planConfig(chance.fork());
+  const faults = planFaults(chance.fork());
+  const own = chance.fork();
+  const tasks = Array.from({ length: own.pick(MANY) }, (_, at) => planTask(own, at + 1));
+  const healAt = own.between(MINUTE, 8 * MINUTE);
+  // Fingerprints count in a window of time; what a clock that is set does to it is nobody's promise.
+  const mayJump = config.identity.unkeyed !== "fingerprint";
+  const jumps = Array.from({ length: mayJump ? faults.clock_jump : 0 }, () => ({
+    at: own.between(0, healAt),
+    by: own.pick([1, -1]) * own.pick([own.between(1_000, 10 * MINUTE), own.between(HOUR, DAY)]),
+  }));
+  const stops = Array.from({ length: faults.orderly_stop }, () => own.between(0, healAt));
+  return { seed, config, tasks, faults, healAt, jumps, stops, chance: chance.fork() };
+}

@@ -1,0 +1,171 @@
+// The simulated upstream: takes what it is handed, refuses it, or leaves its answer to be guessed. It
+// records all it took, and outlives the gateway's processes.
+import { decodeBase32 } from "../../src/identity/base32.ts";
+import { markKey } from "../../src/ledger/records.ts";
+import type { Outcome, Transmission, Upstream } from "../../src/upstream/upstream.ts";
+import type { SimulatedDisk } from "./disk.ts";
+import type { Attempt, Content } from "./history.ts";
+import { type Life, type Machine, never } from "./machine.ts";
+
+export interface SimulatedUpstream {
+  upstreamOf(life: Life): Upstream;
+  /** The life has ended: what it had handed over whole is taken or not. */
+  cut(life: Life): void;
+  /** Attempts under way. */
+  readonly underWay: number;
+}
+
+/** What the upstream makes of an attempt. */
+interface Fate {
+  readonly takes: boolean;
+  readonly outcome: Outcome;
+  /** Milliseconds until it takes or refuses, and from then until its answer is there. */
+  readonly ms: readonly [number, number];
+}
+
+interface UnderWay {
+  readonly life: Life;
+  readonly attempt: Attempt;
+  /** It will take it, and has not yet. */
+  willTake: boolean;
+}
+
+export function createSimulatedUpstream(machine: Machine, disk: SimulatedDisk): SimulatedUpstream {
+  const { chance, clock, history, plan } = machine;
+  const { faults } = plan;
+  const underWay = new Set<UnderWay>();
+  let attempts = 0;
+  let downUntil = 0;
+
+  const refused = (
+    permanence: "transient" | "permanent",
+    scope: "transmission" | "upstream",
+    reply: string,
+  ): Outcome => ({
+    kind: "refused",
+    permanence,
+    scope,
+    reply,
+    ...(permanence === "transient" && chance.happens(0.2) ? { retryAfterMs: chance.between(1, 30_000) } : {}),
+  });
+
+  function isDown(): boolean {
+    if (machine.isHealed) return false;
+    if (machine.fails(faults.upstream_down) && machine.elapsed() >= downUntil) {
+      const forMs = chance.pick([500, 10_000, 120_000]);
+      downUntil = machine.elapsed() + forMs;
+      history.add({ kind: "upstream_down", forMs });
+    }
+    return machine.elapsed() < downUntil;
+  }
+
+  function decide(): Fate {
+    const ms = [chance.between(0, 200), chance.between(0, 200)] as const;
+    if (isDown()) return { takes: false, outcome: refused("transient", "upstream", "ECONNREFUSED"), ms };
+    if (machine.fails(faults.upstream_refuses_permanent)) {
+      return { takes: false, outcome: refused("permanent", "transmission", "550 5.1.1 no such user"), ms };
+    }
+    if (machine.fails(faults.upstream_refuses_transient)) {
+      return { takes: false, outcome: refused("transient", "transmission", "450 4.2.1 try later"), ms };
+    }
+    if (machine.fails(faults.upstream_reply_lost)) {
+      return { takes: true, outcome: { kind: "doubtful", cause: "the connection was lost" }, ms };
+    }
+    if (machine.fails(faults.upstream_timeout)) {
+      const takes = chance.happens(0.5);
+      return { takes, outcome: { kind: "doubtful", cause: "time-out" }, ms: [ms[0], 60_000] };
+    }
+    return { takes: true, outcome: { kind: "accepted", upstreamId: `u${attempts}` }, ms };
+  }
+
+  const wait = (ms: number, signal: AbortSignal) =>
+    new Promise<void>((resolve) => {
+      if (signal.aborted) return resolve();
+      const end = () => {
+        signal.removeEventListener("abort", end);
+        resolve();
+      };
+      clock.after(ms, end);
+      signal.addEventListener("abort", end);
+    });
+
+  function isMarked(id: string): boolean {
+    const key = Buffer.from(markKey(decodeBase32(id))).toString("latin1");
+    return disk.memory.view("ledger/state")?.durable.has(key) === true;
+  }
+
+  function take(one: UnderWay): void {
+    if (!one.willTake) return;
+    history.add({ kind: "taken", attempt: one.attempt });
+    one.willTake = false;
+  }
+
+  async function transmit(life: Life, transmission: Transmission, signal: AbortSignal): Promise<Outcome> {
+    if (!machine.step(life, "upstream called")) return await never;
+    const { id, messageId, recipient } = transmission;
+    const marked = isMarked(id);
+    const content = await readContent(transmission).catch((error) => String(error));
+    if (!life.isAlive) return await never;
+    // Nothing of it has left, so this is certain.
+    if (typeof content === "string") return refused("transient", "transmission", content);
+
+    const attempt = { number: ++attempts, id, messageId, recipient, isMarked: marked, content };
+    history.add({ kind: "attempted", attempt });
+    const { takes, outcome, ms } = decide();
+    const one: UnderWay = { life, attempt, willTake: takes };
+    underWay.add(one);
+    const answer = (said: Outcome): Outcome => {
+      underWay.delete(one);
+      history.add({ kind: "answered", attempt, outcome: said });
+      return said;
+    };
+    await wait(ms[0], signal);
+    if (!life.isAlive) return await never;
+    if (signal.aborted && chance.happens(0.5)) return answer(refused("transient", "transmission", "aborted"));
+    take(one);
+    if (!machine.step(life, "upstream has it")) return await never;
+    await wait(ms[1], signal);
+    if (!life.isAlive) return await never;
+    if (!machine.step(life, "upstream answers")) return await never;
+    return answer(signal.aborted ? { kind: "doubtful", cause: "aborted" } : outcome);
+  }
+
+  return {
+    upstreamOf: (life) => ({
+      name: "simulated",
+      limits: {
+        messageOctets: Number.POSITIVE_INFINITY,
+        lineOctets: Number.POSITIVE_INFINITY,
+        smtpUtf8: true,
+      },
+      transmit: (transmission, signal) => (life.isAlive ? transmit(life, transmission, signal) : never),
+      close: async () => {
+        if (!life.isAlive) await never;
+      },
+    }),
+    cut(life) {
+      for (const one of underWay) {
+        if (one.life !== life) continue;
+        if (chance.happens(0.5)) take(one);
+        underWay.delete(one);
+      }
+    },
+    get underWay() {
+      return underWay.size;
+    },
+  };
+}
+
+async function readContent(transmission: Transmission): Promise<Content> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of transmission.content()) chunks.push(chunk);
+  const octets = Buffer.concat(chunks);
+  const text = octets.toString("latin1");
+  const isReport = text.includes("report-type=delivery-status");
+  return {
+    text,
+    marker: /^X-Sim: (\S+)\r$/m.exec(text)?.[1],
+    reports: isReport ? (/^Final-Recipient: rfc822; ?(\S+)\r$/m.exec(text)?.[1] ?? "?") : undefined,
+    sizeIsRight: octets.length === transmission.size,
+  };
+}
