@@ -1,4 +1,5 @@
 // `npm run crash -- --cycles 1000 --seed N`: the long run, with a line for every tenth cycle and a table.
+// `npm run crash -- --storm 200`: one task on 50 connections at once, so many times.
 import { parseArgs } from "node:util";
 import { build } from "./gateway-process.ts";
 import { runCycles, tableOf } from "./run-cycles.ts";
