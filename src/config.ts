@@ -107,6 +107,8 @@ const schema = z.strictObject({
           username: text.optional(),
           password: text.optional(),
           tls: z.enum(["required", "opportunistic", "implicit", "none"]).default("required"),
+          /** PEM, in place of the authorities that Node.js knows. */
+          ca_file: text.optional(),
         })
         .prefault({}),
       ses: z

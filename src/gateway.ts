@@ -1,5 +1,6 @@
 // Assembly and life: the one file that knows every part. It decides nothing about a message.
 import { type Config, maildirPathOf } from "./config.ts";
+import { readConfigFiles } from "./config-files.ts";
 import { createAttempt } from "./dispatch/attempt.ts";
 import { createDispatcher, type QueuedTransmission } from "./dispatch/dispatcher.ts";
 import { createDoubts } from "./dispatch/doubt.ts";
@@ -203,8 +204,11 @@ export async function createUpstream(config: Config, clock: Clock): Promise<Upst
     }
     case "smtp": {
       const { createSmtpUpstream } = await import("./upstream/smtp.ts");
-      const { host = "localhost", ...rest } = smtp;
-      return createSmtpUpstream({ ...rest, host, hostname: config.hostname, idleMax: concurrency, clock });
+      const { host = "localhost", ca_file: _, ...rest } = smtp;
+      const { smtpAuthorities: ca } = readConfigFiles(config);
+      const trust = ca === undefined ? {} : { tlsOptions: { ca } };
+      const { hostname } = config;
+      return createSmtpUpstream({ ...rest, ...trust, host, hostname, idleMax: concurrency, clock });
     }
     case "ses": {
       const { createSesUpstream } = await import("./upstream/ses.ts");

@@ -1,6 +1,7 @@
 // `mailonce check-config`: what a start with this configuration would say, without starting. Values of
 // secrets are never printed.
 import { type Config, ConfigError, loadConfig } from "../config.ts";
+import { readConfigFiles } from "../config-files.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 
 const SECRETS: ReadonlySet<string> = new Set(["secret", "password"]);
@@ -8,6 +9,7 @@ const SECRETS: ReadonlySet<string> = new Set(["secret", "password"]);
 export function checkConfig(options: { config?: string }): number {
   try {
     const config = loadConfig({ file: options.config, environment: process.env });
+    readConfigFiles(config);
     process.stdout.write(`${describe(config).join("\n")}\n`);
     return exitCodes.ok;
   } catch (error) {

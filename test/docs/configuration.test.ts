@@ -22,6 +22,7 @@ const OPTIONAL: Record<OptionalKey<Config>, string> = {
   "upstream.smtp.host": "smtp.example.com",
   "upstream.smtp.username": "me",
   "upstream.smtp.password": "secret",
+  "upstream.smtp.ca_file": "ca.pem",
   "upstream.ses.region": "eu-west-1",
   "upstream.ses.endpoint": "https://email.example.com",
   "upstream.ses.configuration_set": "transactional",

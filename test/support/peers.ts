@@ -2,7 +2,7 @@
 // and says so; CI has them all, and fails without.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, watch, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 
@@ -88,11 +88,21 @@ export interface Postfix {
   stop(): void;
 }
 
+export interface PostfixOptions {
+  /** All mail is handed to this port of 127.0.0.1. */
+  readonly relayPort?: number;
+  /** Files in PEM: STARTTLS is offered, and nothing is taken without. */
+  readonly tls?: { readonly key: string; readonly cert: string };
+  /** AUTH (Cyrus SASL, sasldb) is demanded of everybody. */
+  readonly auth?: { readonly username: string; readonly password: string };
+}
+
 /**
  * A Postfix of its own in a folder: takes mail for users of example.com, or hands all mail to `relayPort`
  * when one is given. Needs root, as Postfix does.
  */
-export async function startPostfix(folder: string, relayPort?: number): Promise<Postfix> {
+export async function startPostfix(folder: string, options: PostfixOptions = {}): Promise<Postfix> {
+  const { relayPort, tls, auth } = options;
   const port = await freePort();
   const config = join(folder, "config");
   const mailboxes = join(folder, "mailboxes");
@@ -122,6 +132,15 @@ export async function startPostfix(folder: string, relayPort?: number): Promise<
     message_size_limit: "52428800",
     virtual_mailbox_limit: "0",
     mailbox_size_limit: "0",
+    ...(tls === undefined
+      ? {}
+      : {
+          smtpd_tls_security_level: "encrypt",
+          smtpd_tls_key_file: tls.key,
+          smtpd_tls_cert_file: tls.cert,
+          smtpd_tls_session_cache_database: "",
+        }),
+    ...(auth === undefined ? {} : saslSettings(folder, auth)),
     ...(relayPort === undefined
       ? {
           virtual_mailbox_domains: "example.com",
@@ -148,6 +167,7 @@ export async function startPostfix(folder: string, relayPort?: number): Promise<
     "trace unix - - n - 0 bounce",
     "proxymap unix - - n - - proxymap",
     "anvil unix - - n - 1 anvil",
+    "tlsmgr unix - - n 1000? 1 tlsmgr",
     "smtp unix - - n - - smtp",
     "relay unix - - n - - smtp",
     "error unix - - n - - error",
@@ -160,4 +180,42 @@ export async function startPostfix(folder: string, relayPort?: number): Promise<
   execFileSync(postfix, ["-c", config, "start"], { stdio: "ignore" });
   await greets(port);
   return { port, mailboxes, stop: () => execFileSync(postfix, ["-c", config, "stop"], { stdio: "ignore" }) };
+}
+
+/** A user in a database of its own, which Postfix' own user has to read. Debian's Postfix looks in config/sasl. */
+function saslSettings(folder: string, { username, password }: { username: string; password: string }) {
+  const path = join(folder, "config", "sasl");
+  const database = join(path, "users.db");
+  mkdirSync(path);
+  execFileSync("saslpasswd2", ["-c", "-p", "-f", database, "-u", "postfix.example", username], {
+    input: password,
+  });
+  execFileSync("chown", ["-R", "postfix", path]);
+  const library = ["pwcheck_method: auxprop", "auxprop_plugin: sasldb", `sasldb_path: ${database}`];
+  writeFileSync(join(path, "smtpd.conf"), `${[...library, "mech_list: PLAIN LOGIN"].join("\n")}\n`);
+  return {
+    smtpd_sasl_auth_enable: "yes",
+    smtpd_sasl_path: "smtpd",
+    smtpd_sasl_local_domain: "postfix.example",
+    smtpd_tls_auth_only: "yes",
+    smtpd_sender_restrictions: "permit_sasl_authenticated, reject",
+    smtpd_recipient_restrictions: "permit_sasl_authenticated, reject",
+    mynetworks: "192.0.2.0/24",
+  };
+}
+
+/** The content of a file that somebody else writes, once the mark stands in it. */
+export async function contentOf(path: string, mark: string): Promise<string> {
+  const watching = new AbortController();
+  const watcher = watch(join(path, ".."), { signal: watching.signal });
+  try {
+    for (;;) {
+      const changed = once(watcher, "change");
+      const content = existsSync(path) ? readFileSync(path, "latin1") : "";
+      if (content.includes(mark)) return content;
+      await changed;
+    }
+  } finally {
+    watching.abort();
+  }
 }

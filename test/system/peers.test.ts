@@ -2,12 +2,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, watch } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createTransport } from "nodemailer";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { readMaildir, valuesOf } from "../support/maildir.ts";
 import {
+  contentOf,
   endProcess,
   findProgram,
   freePort,
@@ -131,7 +132,7 @@ with smtplib.SMTP("127.0.0.1", int(sys.argv[1])) as smtp:
 
   test.skipIf(postfixProgram === undefined)("Postfix handing on to the gateway", async () => {
     const { port, logged } = await start();
-    postfix = await startPostfix(join(folder.path), port);
+    postfix = await startPostfix(folder.path, { relayPort: port });
     const task = randomUUID();
     const client = await connectSmtp(postfix.port);
     for (let run = 0; run < 2; run++) {
@@ -210,19 +211,3 @@ describe("upstreams", () => {
     expect(store.emails).toHaveLength(20);
   });
 });
-
-/** The content of a file that somebody else writes, once the mark stands in it. */
-async function contentOf(path: string, mark: string): Promise<string> {
-  const watching = new AbortController();
-  const watcher = watch(join(path, ".."), { signal: watching.signal });
-  try {
-    for (;;) {
-      const changed = once(watcher, "change");
-      const content = existsSync(path) ? readFileSync(path, "latin1") : "";
-      if (content.includes(mark)) return content;
-      await changed;
-    }
-  } finally {
-    watching.abort();
-  }
-}
