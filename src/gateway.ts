@@ -5,7 +5,6 @@ import { createAttempt } from "./dispatch/attempt.ts";
 import { createDispatcher, type QueuedTransmission } from "./dispatch/dispatcher.ts";
 import { createDoubts } from "./dispatch/doubt.ts";
 import { createNotices } from "./dispatch/notice.ts";
-import { createRate, unlimited } from "./dispatch/rate.ts";
 import { createRecorder } from "./dispatch/recorder.ts";
 import { recover } from "./dispatch/recovery.ts";
 import { createVerdicts } from "./dispatch/verdicts.ts";
@@ -16,6 +15,7 @@ import { openOperatorSocket } from "./operator/socket.ts";
 import type { Clock } from "./runtime/clock.ts";
 import type { Log } from "./runtime/log.ts";
 import type { Random } from "./runtime/random.ts";
+import { createRate, unlimited } from "./runtime/rate.ts";
 import type { Storage } from "./runtime/storage.ts";
 import { openSpool } from "./spool/spool.ts";
 import { createSubmissionHandler } from "./submission/accept.ts";
@@ -85,7 +85,8 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { spool, ledger, upstream, doubts, notices, recorder, verdicts, clock, random, log },
     { lifetimeMs: lifetime, retry, addresses },
   );
-  const rate = perSecond === undefined ? unlimited : createRate(perSecond, clock);
+  const configured = perSecond === undefined ? unlimited : createRate(perSecond, clock);
+  const rate = upstream.rate ?? configured;
   const dispatcher = createDispatcher({ attempt, rate, clock, random, log }, { concurrency, retry });
   const submit = createSubmissionHandler(
     {

@@ -6,9 +6,10 @@ import type { Claim } from "../ledger/ledger.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
+import type { Rate } from "../runtime/rate.ts";
 import type { TransmissionKey } from "../spool/record.ts";
-import { type BackoffRange, backoff } from "./backoff.ts";
-import type { Rate } from "./rate.ts";
+import type { BackoffRange } from "./backoff.ts";
+import { createPause, PROBE_MAX_MS } from "./pause.ts";
 
 /** A transmission that waits for its time: only what is needed to find it again. */
 export interface QueuedTransmission {
@@ -61,12 +62,6 @@ export interface Dispatcher {
   abort(): void;
 }
 
-/**
- * While nothing can be relayed one transmission is tried at this interval at the most: an upstream that
- * is back is noticed within a minute.
- */
-const PROBE_MAX_MS = 60_000;
-
 export function createDispatcher(parts: DispatcherParts, options: DispatcherOptions): Dispatcher {
   const { attempt, rate, clock, random, log } = parts;
   const queue = new TinyQueue<QueuedTransmission>([], (a, b) => a.dueAt - b.dueAt);
@@ -76,9 +71,8 @@ export function createDispatcher(parts: DispatcherParts, options: DispatcherOpti
   let running = false;
   let underWay = 0;
   let wake: Timer | undefined;
-  /** By a timer and not by the time of day, which may be set back. */
-  let pause: { readonly failures: number; readonly timer: Timer; isOver: boolean } | undefined;
   let drained: (() => void) | undefined;
+  const pause = createPause({ clock, random, log }, options.retry, {}, () => pump());
 
   /**
    * A due time further away than any back-off was written under another clock setting; waiting for it
@@ -87,40 +81,18 @@ export function createDispatcher(parts: DispatcherParts, options: DispatcherOpti
   const isDue = ({ dueAt }: QueuedTransmission, now: number): boolean =>
     dueAt <= now || dueAt - now > Math.max(options.retry.maxMs, PROBE_MAX_MS);
 
-  const pauseFor = (result: Extract<AttemptResult, { kind: "pause" }>): void => {
-    // Attempts that were under way together fail together; that is one failure.
-    if (pause !== undefined && !pause.isOver) return;
-    const failures = (pause?.failures ?? 0) + 1;
-    const { minMs, maxMs } = options.retry;
-    const wait =
-      result.retryAfterMs ?? backoff(failures, { minMs, maxMs: Math.min(maxMs, PROBE_MAX_MS) }, random);
-    if (pause === undefined) log.warn("dispatch.paused", { reason: result.reason, retryMs: wait });
-    else log.debug("dispatch.still_paused", { reason: result.reason, retryMs: wait });
-    const begun = { failures, isOver: false, timer: clock.after(wait, () => over(begun)) };
-    pause = begun;
-  };
-
-  const over = (ended: { isOver: boolean }): void => {
-    ended.isOver = true;
-    pump();
-  };
-
-  const resume = (): void => {
-    if (pause === undefined) return;
-    pause.timer.cancel();
-    pause = undefined;
-    log.info("dispatch.resumed", { queued: queue.length });
-  };
-
   const run = async (queued: QueuedTransmission): Promise<void> => {
     underWay += 1;
+    const mark = pause.mark();
     const result = await attempt(queued, aborting.signal);
     underWay -= 1;
     if (result.kind === "pause") {
-      pauseFor(result);
+      pause.failed(result);
       if (!result.left) queue.push(queued);
     } else {
-      if (result.kind !== "untried") resume();
+      if (result.kind !== "untried" && pause.answered(mark)) {
+        log.info("dispatch.resumed", { queued: queue.length });
+      }
       if (result.kind === "again") queue.push({ ...queued, dueAt: result.dueAt });
     }
     if (running) pump();
@@ -132,10 +104,7 @@ export function createDispatcher(parts: DispatcherParts, options: DispatcherOpti
     isDue(next, now) ? rate.take() : next.dueAt - now;
 
   /** While nothing can be relayed, one transmission at a time is tried, and not before its time is over. */
-  const places = (): number => {
-    if (pause === undefined) return options.concurrency;
-    return pause.isOver ? 1 : 0;
-  };
+  const places = (): number => ({ none: options.concurrency, waiting: 0, probing: 1 })[pause.standing()];
 
   function pump(): void {
     wake?.cancel();
@@ -167,7 +136,7 @@ export function createDispatcher(parts: DispatcherParts, options: DispatcherOpti
     drain() {
       running = false;
       wake?.cancel();
-      pause?.timer.cancel();
+      pause.cancel();
       return new Promise((resolve) => {
         if (underWay === 0) resolve();
         else drained = resolve;

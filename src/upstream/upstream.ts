@@ -1,6 +1,7 @@
 // The boundary to where transmissions go. An upstream makes one attempt for one message and one
 // recipient and says how it ended; it never retries, never decides, and never guesses.
 import type { Id } from "../identity/message-id.ts";
+import type { Rate } from "../runtime/rate.ts";
 
 /** One message for one recipient, rendered: what the upstream is to receive. */
 export interface Transmission {
@@ -58,6 +59,8 @@ export interface Upstream {
   /** For the log: kind and place, no credentials. */
   readonly name: string;
   readonly limits: UpstreamLimits;
+  /** The rate that the upstream allows, when it can tell. Left out: the configured one holds. */
+  readonly rate?: Rate;
   /**
    * Makes one attempt. Never rejects: what is unexpected is an outcome. Never reaches the upstream
    * twice for one call.

@@ -1,0 +1,98 @@
+// While the upstream or the disk takes nothing: a wait, then one transmission at a time, until one is
+// answered. One line in the log when it begins and one when it ends, however many attempts fail meanwhile.
+import type { Clock, Timer } from "../runtime/clock.ts";
+import type { Log, LogFields } from "../runtime/log.ts";
+import type { Random } from "../runtime/random.ts";
+import { type BackoffRange, backoff } from "./backoff.ts";
+import type { AttemptResult } from "./dispatcher.ts";
+
+/** None; nothing may be attempted; or one transmission may, to see whether it is over. */
+export type Standing = "none" | "waiting" | "probing";
+
+/** What an attempt began under. */
+export type PauseMark = object | undefined;
+
+export interface Pause {
+  standing(): Standing;
+  /** To be taken when an attempt begins, and given to `answered` when it ends. */
+  mark(): PauseMark;
+  /** An attempt found that nothing can be relayed. */
+  failed(result: Extract<AttemptResult, { kind: "pause" }>): void;
+  /**
+   * An attempt was answered. It ends the pause only if it began as a try under it: one that was already
+   * under way when the upstream began to refuse tells nothing about now. True when the pause has ended.
+   */
+  answered(mark: PauseMark): boolean;
+  cancel(): void;
+}
+
+/**
+ * While nothing can be relayed one transmission is tried at this interval at the most: an upstream that
+ * is back is noticed within a minute.
+ */
+export const PROBE_MAX_MS = 60_000;
+/** One call a second burdens nobody. */
+const PROBE_MIN_MS = 1_000;
+/** The next try comes after this share of the pause so far, so that a pause is overrun by no more. */
+const PROBE_SHARE = 0.1;
+
+export interface PauseParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/**
+ * @param about what the lines of the log say beside the reason
+ * @param over called when the wait has passed and one transmission may be tried
+ */
+export function createPause(
+  { clock, random, log }: PauseParts,
+  retry: BackoffRange,
+  about: LogFields,
+  over: () => void,
+): Pause {
+  /** `waitedMs`: of all waits so far, as the time of day may be set back. */
+  let pause: { readonly waitedMs: number; readonly timer: Timer; isOver: boolean } | undefined;
+
+  const probeAfter = (waitedMs: number): number => {
+    const shortest = Math.min(retry.minMs, PROBE_MIN_MS);
+    const full = Math.min(retry.maxMs, PROBE_MAX_MS, Math.max(shortest, waitedMs * PROBE_SHARE));
+    return backoff(1, { minMs: full, maxMs: full }, random);
+  };
+
+  const standing = (): Standing => {
+    if (pause === undefined) return "none";
+    return pause.isOver ? "probing" : "waiting";
+  };
+
+  return {
+    standing,
+    mark: () => pause,
+
+    failed({ reason, retryAfterMs }) {
+      // Attempts that were under way together fail together; that is one failure.
+      if (standing() === "waiting") return;
+      const before = pause?.waitedMs ?? 0;
+      const wait = retryAfterMs ?? probeAfter(before);
+      const facts = { ...about, reason, retryMs: wait };
+      if (pause === undefined) log.warn("dispatch.paused", facts);
+      else log.debug("dispatch.still_paused", facts);
+      const timer = clock.after(wait, () => {
+        begun.isOver = true;
+        over();
+      });
+      const begun = { waitedMs: before + wait, timer, isOver: false };
+      pause = begun;
+    },
+
+    answered(mark) {
+      if (pause === undefined || mark !== pause) return false;
+      pause.timer.cancel();
+      pause = undefined;
+      return true;
+    },
+
+    cancel: () => pause?.timer.cancel(),
+  };
+}
