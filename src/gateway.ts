@@ -71,8 +71,8 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const { hostname, identity } = config;
   const retry = { minMs, maxMs };
 
-  const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs: retention });
   const spool = await openSpool(storage);
+  const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs: retention });
   const enqueue = (queued: QueuedTransmission): void => dispatcher.enqueue(queued);
   const recorder = createRecorder(ledger, spool, clock, log);
   const verdicts = createVerdicts(clock);

@@ -73,14 +73,14 @@ async function asked(
 /** Opens what a gateway would, but for its queue: what is decided here is found by the next start. */
 async function withDesk<T>(config: Config, use: (desk: DoubtfulDesk) => Promise<T>): Promise<T> {
   const storage = createDiskStorage(config.data_dir);
-  const ledger = await openEmbeddedLedger({
-    storage,
-    clock: systemClock,
-    log: silentLog,
-    retentionMs: config.ledger.retention,
-  });
+  const spool = await openSpool(storage);
   try {
-    const spool = await openSpool(storage);
+    const ledger = await openEmbeddedLedger({
+      storage,
+      clock: systemClock,
+      log: silentLog,
+      retentionMs: config.ledger.retention,
+    });
     const transmissions = new Map<Id, SpooledDoubt>();
     for await (const [key, transmission] of spool.load())
       transmissions.set(transmission.id, { key, transmission });
@@ -97,9 +97,9 @@ async function withDesk<T>(config: Config, use: (desk: DoubtfulDesk) => Promise<
         }),
       );
     } finally {
-      await spool.close();
+      await ledger.close();
     }
   } finally {
-    await ledger.close();
+    await spool.close();
   }
 }

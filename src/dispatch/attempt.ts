@@ -65,17 +65,18 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
   };
 
   /**
-   * The client waits and is told: no retry of ours, no notice, and the id is free again. The claim goes
-   * first here: should the spool fail, what is left in it is under a stale claim.
+   * The client waits and is told: no retry of ours, no notice, and the id is free again. It leaves the
+   * spool durably before that, or a crash would bring back what the client was told had failed.
    */
   const tellRefusal = async (
     queued: QueuedTransmission,
     { transmission }: SpooledMail,
     { permanence, reply }: Pick<Refused, "permanence" | "reply">,
+    signal: AbortSignal,
   ): Promise<void> => {
+    await recorder.replace(queued.key, undefined, signal);
     await ledger.release([queued.claim]);
     verdicts.give(transmission.id, { kind: "refused", permanence, reply });
-    await spool.remove(queued.key);
   };
 
   const refused = async (
@@ -96,7 +97,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       attempts,
     });
     if (transmission.awaited === true) {
-      await tellRefusal(queued, mail, outcome);
+      await tellRefusal(queued, mail, outcome, signal);
       log.warn("transmission.refused", about);
       return isUpstreamDown ? { ...pauseFor(outcome), left: true } : { kind: "done" };
     }
@@ -147,7 +148,8 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     if (clock.now() - transmission.acceptedAt > options.lifetimeMs) {
       log.warn("transmission.expired", facts(transmission, { attempts: transmission.attempts }));
       const reply = "not relayed within the lifetime of the spool";
-      if (transmission.awaited === true) await tellRefusal(queued, mail, { permanence: "transient", reply });
+      const expired = { permanence: "transient", reply } as const;
+      if (transmission.awaited === true) await tellRefusal(queued, mail, expired, signal);
       else await fail(queued, mail, { reason: "expired", reply }, signal);
       return { kind: "untried" };
     }

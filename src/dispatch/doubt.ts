@@ -79,6 +79,21 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
     return { kind: "done" };
   };
 
+  /**
+   * The client hears that it is doubtful and submits again; the ledger keeps the doubt meanwhile. It leaves
+   * the spool durably before that, or a crash would bring it back.
+   */
+  const withdraw = async (
+    queued: QueuedTransmission,
+    { id }: SpooledTransmission,
+    signal: AbortSignal,
+  ): Promise<AttemptResult> => {
+    await recorder.replace(queued.key, undefined, signal);
+    await ledger.release([queued.claim]);
+    verdicts.give(id, { kind: "doubtful" });
+    return { kind: "done" };
+  };
+
   const hold = async (
     queued: QueuedTransmission,
     transmission: SpooledTransmission,
@@ -94,14 +109,7 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
       const transmission = { ...before, attempts: before.attempts + 1 };
       announce(transmission, cause);
       if (policy === "drop") return await drop(queued, transmission, signal);
-      if (transmission.awaited === true) {
-        // The client hears that it is doubtful and submits again; the ledger keeps the doubt meanwhile.
-        // The claim goes first: should the spool fail, what is left in it is under a stale claim.
-        await ledger.release([queued.claim]);
-        verdicts.give(transmission.id, { kind: "doubtful" });
-        await spool.remove(queued.key);
-        return { kind: "done" };
-      }
+      if (transmission.awaited === true) return await withdraw(queued, transmission, signal);
       if (policy === "hold") return await hold(queued, transmission);
       const dueAt = clock.now() + backoff(transmission.attempts, retry, random);
       const again = { ...transmission, dueAt };
@@ -117,6 +125,7 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
       }
       announce(transmission, cause);
       if (policy === "drop") await drop(queued, transmission, NEVER);
+      else if (policy === "hold" && transmission.awaited === true) await withdraw(queued, transmission, NEVER);
       else if (policy === "hold") await hold(queued, transmission);
       else {
         const { held: _, ...freed } = transmission;

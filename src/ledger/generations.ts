@@ -3,10 +3,10 @@
 // time, or earlier when it is full; the next is larger then, so that the filters' rate holds.
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import { type Storage, StorageError } from "../runtime/storage.ts";
+import { missingStore, type Storage } from "../runtime/storage.ts";
 import { type Generation, openGeneration, removeRemains, storeName } from "./generation.ts";
 import type { GenerationRecord, Relayed } from "./records.ts";
-import { generationNumber, missing, type State } from "./state.ts";
+import { generationNumber, type State } from "./state.ts";
 
 /** More means less kept beyond the retention (an eighth of it at most), and more filters to ask. */
 const SPANS_IN_RETENTION = 8;
@@ -73,7 +73,7 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
         records.push(record);
       } else {
         const consequence = "ids relayed before are then forgotten and may be relayed again";
-        throw new StorageError("damaged", missing(storeName(number), consequence));
+        throw missingStore(storeName(number), consequence);
       }
     }
     for (const number of present) {

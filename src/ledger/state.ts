@@ -1,7 +1,7 @@
 // The store `ledger/state`: which generations there are, the marks of attempted and doubtful ids, the
 // fences that may be given out, and the format of it all. Small: what is relayed lies in generations.
-import type { Storage, Store } from "../runtime/storage.ts";
-import { StorageError } from "../runtime/storage.ts";
+import { checkFormat } from "../runtime/format.ts";
+import { missingStore, type Storage, StorageError, type Store } from "../runtime/storage.ts";
 import {
   decodeGeneration,
   decodeMark,
@@ -24,7 +24,6 @@ import {
 
 const NAME = "ledger/state";
 const FORMAT = 1;
-const FORMAT_KEY = Uint8Array.of(0x76);
 const FENCE_KEY = Uint8Array.of(0x66);
 
 /**
@@ -69,14 +68,14 @@ export interface State {
 export async function openState(storage: Storage): Promise<State> {
   const names = await storage.list("ledger");
   if (!names.includes("state") && names.some((name) => generationNumber(name) !== undefined)) {
-    throw new StorageError(
-      "damaged",
-      missing(NAME, "which mails are without an answer is then forgotten, and they may be relayed again"),
+    throw missingStore(
+      NAME,
+      "which mails are without an answer is then forgotten, and they may be relayed again",
     );
   }
   const store = await storage.openStore(NAME);
   try {
-    await checkFormat(store);
+    await checkFormat(store, NAME, FORMAT);
     return await createState(store);
   } catch (error) {
     await store.close();
@@ -84,27 +83,10 @@ export async function openState(storage: Storage): Promise<State> {
   }
 }
 
-/** What to do about a store that is not there any more: its operator decides, never the next start. */
-export function missing(store: string, consequence: string): string {
-  return `${store} is missing from the data folder; restore it from a backup, or make an empty folder there to go on without it: ${consequence}`;
-}
-
 /** The number of a generation from the name of its store; undefined for any other name. */
 export function generationNumber(name: string): number | undefined {
   const digits = /^generation-(\d{6,})$/.exec(name)?.[1];
   return digits === undefined ? undefined : Number(digits);
-}
-
-async function checkFormat(store: Store): Promise<void> {
-  const found = await store.get(FORMAT_KEY);
-  if (found === undefined) {
-    await store.commit([{ type: "put", key: FORMAT_KEY, value: Uint8Array.of(FORMAT) }]);
-  } else if (found.length !== 1 || found[0] !== FORMAT) {
-    throw new StorageError(
-      "unavailable",
-      `${NAME} has format ${found.join(".")}; this version of mailonce knows only format ${FORMAT}`,
-    );
-  }
 }
 
 async function createState(store: Store): Promise<State> {

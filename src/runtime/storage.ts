@@ -69,6 +69,14 @@ export type StorageErrorCode =
   /** Anything else that the operating system said. */
   | "unavailable";
 
+/** What to do about a store that is not there any more: its operator decides, never the next start. */
+export const missingStore = (name: string, consequence: string): StorageError =>
+  new StorageError(
+    "damaged",
+    `${name} is missing from the data folder; restore it from a backup, or make an empty folder there to ` +
+      `go on without it: ${consequence}`,
+  );
+
 /** What went wrong with the disk, for replies (452 or 451) and for the person who reads the log. */
 export class StorageError extends Error {
   override readonly name = "StorageError";

@@ -1,7 +1,8 @@
 // The durable queue: accepted transmissions and their content, until each is relayed or reported.
 // A message to many recipients is stored once. What is due when, and what happens to a claim, is the
 // dispatcher's business; an accepted transmission in here *is* its claim.
-import type { FileWriter, Operation, Storage } from "../runtime/storage.ts";
+import { checkFormat } from "../runtime/format.ts";
+import { type FileWriter, missingStore, type Operation, type Storage, type Store } from "../runtime/storage.ts";
 import {
   ALL_SUBMISSIONS,
   ALL_TRANSMISSIONS,
@@ -71,9 +72,32 @@ export interface SpooledMail extends StoredSubmission {
 const BODIES = "spool/bodies";
 const bodyFile = (id: SubmissionId): string => `${BODIES}/${id}`;
 
-/** @throws StorageError when the store can't be opened */
+const NAME = "spool/queue";
+const FORMAT = 1;
+
+/**
+ * To be opened before the ledger: where there is a ledger, there was a spool, and its being gone is no
+ * empty queue.
+ *
+ * @throws StorageError when the store can't be opened, is gone, or was written by a mailonce that knows
+ *   more than this one
+ */
 export async function openSpool(storage: Storage): Promise<Spool> {
-  const store = await storage.openStore("spool/queue");
+  const wasThere = (await storage.list("ledger")).length > 0;
+  if (wasThere && !(await storage.list("spool")).includes("queue")) {
+    throw missingStore(NAME, "the mail that it held is then lost");
+  }
+  const store = await storage.openStore(NAME);
+  try {
+    await checkFormat(store, NAME, FORMAT);
+    return await createSpool(storage, store);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function createSpool(storage: Storage, store: Store): Promise<Spool> {
   /** Transmissions left of each submission; the content goes with the last. */
   const remaining = new Map<SubmissionId, number>();
   /** Submissions whose body has a file. */
