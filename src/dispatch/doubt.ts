@@ -125,9 +125,10 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
       }
       announce(transmission, cause);
       if (policy === "drop") await drop(queued, transmission, NEVER);
-      else if (policy === "hold" && transmission.awaited === true) await withdraw(queued, transmission, NEVER);
-      else if (policy === "hold") await hold(queued, transmission);
-      else {
+      else if (policy === "hold") {
+        if (transmission.awaited === true) await withdraw(queued, transmission, NEVER);
+        else await hold(queued, transmission);
+      } else {
         const { held: _, ...freed } = transmission;
         // What was held may be older than the spool's lifetime, which is for trying, not for waiting.
         const again = transmission.held === true ? { ...freed, acceptedAt: clock.now() } : freed;

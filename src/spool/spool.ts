@@ -2,7 +2,13 @@
 // A message to many recipients is stored once. What is due when, and what happens to a claim, is the
 // dispatcher's business; an accepted transmission in here *is* its claim.
 import { checkFormat } from "../runtime/format.ts";
-import { type FileWriter, missingStore, type Operation, type Storage, type Store } from "../runtime/storage.ts";
+import {
+  type FileWriter,
+  missingStore,
+  type Operation,
+  type Storage,
+  type Store,
+} from "../runtime/storage.ts";
 import {
   ALL_SUBMISSIONS,
   ALL_TRANSMISSIONS,
