@@ -106,6 +106,7 @@ describe.each(STORES)("%s", (store) => {
 test.each([
   ["ledger/state", "may be relayed again"],
   ["ledger/generation-000001", "ids relayed before are then forgotten and may be relayed again"],
+  ["spool/queue", "the mail that it held is then lost"],
 ])("%s is gone: refused, unless somebody made an empty one", async (store, consequence) => {
   const place = await used();
   rmSync(join(place.dataFolder, store), { recursive: true });
@@ -176,22 +177,25 @@ test("a second gateway on the folder of one that runs: refused, and the first go
   await submitNumbered(first, [1]);
   const second = await place.start();
   expect(await second.exited).toBe(1);
-  expect(second.stderr()).toBe(`mailonce: ${place.dataFolder}/ledger/state is in use by another mailonce\n`);
+  expect(second.stderr()).toBe(`mailonce: ${place.dataFolder}/spool/queue is in use by another mailonce\n`);
   await submitNumbered(first, [1, 2]);
   await first.logged("transmission.relayed", 2);
   expect(place.upstream.repeated()).toEqual([]);
 });
 
-test("a folder that a newer version wrote: refused, and left as it is", async () => {
-  const place = await used();
-  const store = await createDiskStorage(place.dataFolder).openStore("ledger/state");
-  await store.commit([{ type: "put", key: Uint8Array.of(0x76), value: Uint8Array.of(9) }]);
-  await store.close();
-  for (let start = 0; start < 2; start++) {
-    const gateway = await startOn(place, place.dataFolder);
-    expect(await gateway.exited).toBe(1);
-    expect(gateway.stderr()).toBe(
-      "mailonce: ledger/state has format 9; this version of mailonce knows only format 1\n",
-    );
-  }
-});
+test.each(["ledger/state", "spool/queue"])(
+  "%s that a newer version wrote: refused, and left as it is",
+  async (name) => {
+    const place = await used();
+    const store = await createDiskStorage(place.dataFolder).openStore(name);
+    await store.commit([{ type: "put", key: Uint8Array.of(0x76), value: Uint8Array.of(9) }]);
+    await store.close();
+    for (let start = 0; start < 2; start++) {
+      const gateway = await startOn(place, place.dataFolder);
+      expect(await gateway.exited).toBe(1);
+      expect(gateway.stderr()).toBe(
+        `mailonce: ${name} has format 9; this version of mailonce knows only format 1\n`,
+      );
+    }
+  },
+);
