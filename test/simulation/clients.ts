@@ -44,11 +44,11 @@ export function createClients(machine: Machine, disk: SimulatedDisk): Clients {
 
   /** Of a 250: the ids that neither the spool nor the ledger would have after a loss of power. */
   function undurable(submission: Submission): string[] {
-    const spooled = [...(disk.memory.view("spool/queue")?.durable.values() ?? [])].map(asText);
+    const spooled = disk.views("spool/queue").flatMap(({ durable }) => [...durable.values()].map(asText));
     return submission.ids.filter((id): id is string => {
       if (id === undefined || spooled.some((text) => text.includes(`"id":"${id}"`))) return false;
       const key = asText(decodeBase32(id));
-      return !disk.generations.some((name) => disk.memory.view(name)?.durable.has(key));
+      return !disk.views("ledger/generation-0").some(({ durable }) => durable.has(key));
     });
   }
 
@@ -126,9 +126,14 @@ export function createClients(machine: Machine, disk: SimulatedDisk): Clients {
     return Buffer.from(`${fields.join("\r\n")}\r\n\r\n${body}`);
   }
 
+  /** At first soon, to meet what is still under way; then rarely. */
+  const pauseAfter = (tries: number): number =>
+    tries < 2 ? chance.between(50, 5_000) : chance.between(10_000, 120_000);
+
   async function run(task: Task): Promise<void> {
     working += 1;
-    for (let isDone = false; !isDone; ) {
+    let tries = 0;
+    for (let isDone = false; !isDone; tries++) {
       isDone = true;
       for (const mail of task.mails) {
         const { code, text } = await submit(task, mail);
@@ -136,7 +141,7 @@ export function createClients(machine: Machine, disk: SimulatedDisk): Clients {
         isDone = false;
         break;
       }
-      if (!isDone) await wait(chance.pick([chance.between(50, 2_000), chance.between(1_000, 60_000)]));
+      if (!isDone) await wait(pauseAfter(tries));
     }
     working -= 1;
   }

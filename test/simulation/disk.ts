@@ -2,12 +2,13 @@
 // ends of lives.
 import { type FileWriter, type Storage, StorageError, type Store } from "../../src/runtime/storage.ts";
 import { createMemoryStorage, type MemoryStorage } from "../support/memory-storage.ts";
+import type { StoreView } from "../support/memory-store.ts";
 import { type Life, type Machine, never } from "./machine.ts";
 
 export interface SimulatedDisk {
   readonly memory: MemoryStorage;
-  /** The names of the stores that the ledger keeps relayed ids in, or did. */
-  readonly generations: readonly string[];
+  /** What is in the stores whose names end so; a digit stands for any number. */
+  views(name: "spool/queue" | "ledger/state" | "ledger/generation-0"): StoreView[];
   /** The disk as one life sees it. */
   storageOf(life: Life): Storage;
   /** Its process has ended; or with `ofPower` its machine, and what was not synced is lost by chance. */
@@ -17,7 +18,8 @@ export interface SimulatedDisk {
 export function createSimulatedDisk(machine: Machine): SimulatedDisk {
   const { chance, clock, plan } = machine;
   const { faults } = plan;
-  const generations: string[] = [];
+  /** Every store that was opened, by its name with its number as 0. */
+  const opened = new Map<string, Set<string>>();
   let fullUntil = 0;
 
   const wait = (ms: number) => new Promise<void>((resolve) => void clock.after(ms, resolve));
@@ -72,13 +74,14 @@ export function createSimulatedDisk(machine: Machine): SimulatedDisk {
 
   async function openStore(life: Life, name: string): Promise<Store> {
     if (!life.isAlive) return await never;
-    if (name.startsWith("ledger/generation-") && !generations.includes(name)) generations.push(name);
+    const kind = name.replace(/\d+$/, "0").replace(/^second\//, "");
+    opened.set(kind, (opened.get(kind) ?? new Set()).add(name));
     return storeOf(life, name, await memory.openStore(name));
   }
 
   return {
     memory,
-    generations,
+    views: (kind) => [...(opened.get(kind) ?? [])].flatMap((name) => memory.view(name) ?? []),
     storageOf: (life) => ({
       openStore: (name) => openStore(life, name),
       removeStore: (name) => (life.isAlive ? memory.removeStore(name) : never),

@@ -120,7 +120,7 @@ export function createMachine(plan: Plan, onDeath: (life: Life, at: string) => v
       if (death === undefined || machine.isHealed || !name.startsWith(death.at) || --death.left > 0)
         return true;
       onDeath(life, name);
-      return false;
+      return life.isAlive;
     },
     fails: (rate) => !machine.isHealed && rate > 0 && chance.happens(rate),
     elapsed,

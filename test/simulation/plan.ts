@@ -129,7 +129,7 @@ function planFaults(chance: Chance): Faults {
 }
 
 /** Small: most of what can go wrong needs few mails, and a short history is soon read. */
-const MANY: [number, ...number[]] = [1, 1, 1, 2, 2, 3, 4];
+const MANY: [number, ...number[]] = [1, 1, 1, 1, 2, 2, 3, 4];
 
 function planTask(chance: Chance, number: number): Task {
   const name = `t${number}`;

@@ -6,6 +6,7 @@ import { ID_OCTETS } from "../../src/identity/message-id.ts";
 import { openEmbeddedLedger } from "../../src/ledger/embedded.ts";
 import { DIGEST_OCTETS } from "../../src/ledger/ledger.ts";
 import { silentLog } from "../../src/runtime/log.ts";
+import { openSpool } from "../../src/spool/spool.ts";
 import { check, type Violation } from "./checker.ts";
 import { createClients } from "./clients.ts";
 import { createSimulatedDisk, type SimulatedDisk } from "./disk.ts";
@@ -20,6 +21,10 @@ export interface Defect {
   readonly world?: (world: World) => World;
   /** Each start of the gateway. */
   readonly open?: (open: typeof openRelay) => typeof openRelay;
+  /** A process that dies does not: it goes on beside the one that takes its place. */
+  readonly outlivesDeath?: boolean;
+  /** Told that every process has really ended. */
+  readonly onEnd?: () => void;
 }
 
 export interface Result {
@@ -55,7 +60,8 @@ const turns = async (count: number): Promise<void> => {
 };
 
 /** Leaves what a gateway leaves that has relayed one mail of another task, with a small generation. */
-async function prepareLedger({ clock }: Machine, { memory }: SimulatedDisk): Promise<void> {
+async function prepareFolder({ clock }: Machine, { memory }: SimulatedDisk): Promise<void> {
+  await (await openSpool(memory)).close();
   const ledger = await openEmbeddedLedger({
     storage: memory,
     clock,
@@ -83,8 +89,16 @@ export async function simulate(seed: number, defect: Defect = {}): Promise<Resul
   const clients = createClients(machine, disk);
   const open = defect.open?.(openRelay) ?? openRelay;
 
+  /** Lives that should have ended. */
+  const outlived: Life[] = [];
+
   function die(life: Life, at: string): void {
-    const ofPower = at === "rest" || chance.happens(faults.crash_loses_unsynced);
+    if (defect.outlivesDeath === true) {
+      outlived.push(life);
+      void start();
+      return;
+    }
+    const ofPower = chance.happens(faults.crash_loses_unsynced);
     history.add({ kind: "crashed", life: life.number, step: at, ofPower });
     end(life, ofPower);
   }
@@ -102,8 +116,11 @@ export async function simulate(seed: number, defect: Defect = {}): Promise<Resul
 
   function end(life: Life, ofPower: boolean): void {
     disk.crash(ofPower);
-    upstream.cut(life);
-    endLife(life);
+    for (const one of [...outlived, life]) {
+      upstream.cut(one);
+      endLife(one);
+    }
+    defect.onEnd?.();
     clock.after(chance.pick([1, 500, chance.between(1_000, 30_000)]), () => void start());
   }
 
@@ -155,9 +172,10 @@ export async function simulate(seed: number, defect: Defect = {}): Promise<Resul
 
   /** Everything accepted has left the spool, or is held. */
   const isSpoolDone = () =>
-    [...(disk.memory.view("spool/queue")?.visible ?? [])].every(
-      ([key, value]) => !key.startsWith("t") || Buffer.from(value).includes('"held":true'),
-    );
+    disk
+      .views("spool/queue")
+      .flatMap(({ visible }) => [...visible])
+      .every(([key, value]) => !key.startsWith("t") || Buffer.from(value).includes('"held":true'));
 
   const isDone = () =>
     machine.isHealed &&
@@ -192,7 +210,7 @@ export async function simulate(seed: number, defect: Defect = {}): Promise<Resul
     history.add({ kind: "idle" });
   }
 
-  await prepareLedger(machine, disk);
+  await prepareFolder(machine, disk);
   for (const task of tasks) for (const at of task.deliveries) clock.after(at, () => clients.deliver(task));
   for (const { at, by } of plan.jumps) {
     clock.after(at, () => {

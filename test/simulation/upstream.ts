@@ -91,7 +91,7 @@ export function createSimulatedUpstream(machine: Machine, disk: SimulatedDisk): 
 
   function isMarked(id: string): boolean {
     const key = Buffer.from(markKey(decodeBase32(id))).toString("latin1");
-    return disk.memory.view("ledger/state")?.durable.has(key) === true;
+    return disk.views("ledger/state").some(({ durable }) => durable.has(key));
   }
 
   function take(one: UnderWay): void {

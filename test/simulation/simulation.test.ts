@@ -1,0 +1,43 @@
+// A part of what `npm run simulate` runs: the same histories each time, some that nobody has seen, those
+// that once failed, and the gateways that are broken on purpose.
+import { describe, expect, test } from "vitest";
+import { BROKEN_GATEWAYS, catchBroken } from "./broken.ts";
+import { textOf } from "./history.ts";
+import { KNOWN_SEEDS } from "./seeds.ts";
+import { simulate } from "./simulate.ts";
+
+const FIXED = { first: 1, count: 250 } as const;
+const FRESH = 50;
+
+/** Histories within which each broken gateway must be caught; docs/simulation.md says how soon each was. */
+const CAUGHT_WITHIN = 1_000;
+
+async function holds(seed: number): Promise<void> {
+  const { events, violations } = await simulate(seed);
+  if (violations.length === 0) return;
+  const broken = violations.map(({ promise, seq, text }) => `${promise} at ${seq}: ${text}`);
+  throw new Error(`seed ${seed}\n${broken.join("\n")}\n${textOf(events)}`);
+}
+
+test(`histories ${FIXED.first} to ${FIXED.first + FIXED.count - 1} keep every promise`, async () => {
+  for (let seed = FIXED.first; seed < FIXED.first + FIXED.count; seed++) await holds(seed);
+});
+
+test(`${FRESH} fresh histories keep every promise`, async () => {
+  const first = Math.floor(Math.random() * 2 ** 31);
+  console.log(`npm run simulate -- --seed ${first} --runs ${FRESH}`);
+  for (let seed = first; seed < first + FRESH; seed++) await holds(seed);
+});
+
+test.each(KNOWN_SEEDS)("seed $seed, which found: $found", ({ seed }) => holds(seed));
+
+test("a seed gives the same history each time", async () => {
+  const [one, other] = [await simulate(FIXED.first), await simulate(FIXED.first)];
+  expect(other.events).toEqual(one.events);
+});
+
+describe("a gateway that is broken on purpose is caught", () => {
+  test.each(BROKEN_GATEWAYS)("$name: $defect", async (broken) => {
+    expect(await catchBroken(broken, FIXED.first, CAUGHT_WITHIN)).toBeDefined();
+  });
+});
