@@ -3,7 +3,7 @@ import { type Chance, createChance } from "./chance.ts";
 import { type CycleResult, createCycles } from "./cycles.ts";
 import type { Build } from "./gateway-process.ts";
 import { type Step, steps } from "./steps.ts";
-import type { Policy } from "./tally.ts";
+import type { Policy, Reply } from "./tally.ts";
 
 /** Cycles over one data folder. */
 const CYCLES_OF_FOLDER = 20;
@@ -17,6 +17,7 @@ export interface RunOptions {
   readonly cycles: number;
   /** Taken in turn, a folder each. */
   readonly policies: readonly Policy[];
+  readonly reply?: Reply | undefined;
   readonly cyclesOfFolder?: number;
   /** All steps unless given. */
   readonly only?: readonly Step[];
@@ -37,7 +38,7 @@ export async function runCycles(options: RunOptions): Promise<RunResult> {
   const faults: string[] = [];
   for (let folder = 0; order.length > 0; folder++) {
     const policy = policies[folder % policies.length] as Policy;
-    const series = await createCycles({ build, policy, chance, cutShare: CUT_SHARE });
+    const series = await createCycles({ build, policy, reply: options.reply, chance, cutShare: CUT_SHARE });
     try {
       for (const step of order.splice(0, cyclesOfFolder)) {
         const result = await series.run(step);
@@ -63,7 +64,8 @@ function orderOf(chance: Chance, cycles: number, from: readonly Step[]): Step[] 
 
 /** One line a step: cycles, how many died at the step itself, and what was counted. */
 export function tableOf(results: readonly CycleResult[]): string {
-  const rows = steps.map(({ name }) => {
+  const met = steps.filter(({ name }) => results.some(({ step }) => step === name));
+  const rows = met.map(({ name }) => {
     const own = results.filter(({ step }) => step === name);
     const sum = (count: (result: CycleResult) => number) =>
       own.reduce((total, result) => total + count(result), 0);

@@ -4,7 +4,8 @@ import { parseArgs } from "node:util";
 import { build } from "./gateway-process.ts";
 import { runCycles, tableOf } from "./run-cycles.ts";
 import { steps } from "./steps.ts";
-import type { Policy } from "./tally.ts";
+import { runStorm } from "./storm.ts";
+import type { Policy, Reply } from "./tally.ts";
 
 const { values } = parseArgs({
   options: {
@@ -13,29 +14,48 @@ const { values } = parseArgs({
     /** Only steps whose name has this in it. */
     step: { type: "string", default: "" },
     doubtful: { type: "string", default: "hold,resend" },
+    reply: { type: "string", default: "queued" },
+    storm: { type: "string" },
   },
 });
-const seed = Number(values.seed);
-const cycles = Number(values.cycles);
-const policies = values.doubtful.split(",") as Policy[];
-const PROGRESS_EVERY = 10;
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
-
-say(`seed ${seed}, ${cycles} cycles, doubtful = ${policies.join(" and ")}`);
 const begun = performance.now();
-const { results, faults } = await runCycles({
-  build: build(),
-  seed,
-  cycles,
-  policies,
-  only: steps.filter(({ name }) => name.includes(values.step)),
-  heard(done, { step, faults: found }) {
-    for (const fault of found) say(`cycle ${done}, ${step}: ${fault}`);
-    if (done % PROGRESS_EVERY !== 0) return;
-    say(`${done} of ${cycles}, ${Math.round((performance.now() - begun) / 1000)} s`);
-  },
-});
-say(tableOf(results));
-say(`${faults.length} faults in ${Math.round((performance.now() - begun) / 1000)} s`);
-for (const fault of faults) say(fault);
-process.exitCode = faults.length === 0 ? 0 : 1;
+const seconds = (): number => Math.round((performance.now() - begun) / 1000);
+
+const PROGRESS_EVERY = 10;
+const STORM_CONNECTIONS = 50;
+
+async function kill(): Promise<boolean> {
+  const seed = Number(values.seed);
+  const cycles = Number(values.cycles);
+  const policies = values.doubtful.split(",") as Policy[];
+  const reply = values.reply as Reply;
+  say(`seed ${seed}, ${cycles} cycles, doubtful = ${policies.join(" and ")}, reply = ${reply}`);
+  const { results, faults } = await runCycles({
+    build: build(),
+    seed,
+    cycles,
+    policies,
+    reply,
+    only: steps.filter(({ name }) => name.includes(values.step)),
+    heard(done, { step, faults: found }) {
+      for (const fault of found) say(`cycle ${done}, ${step}: ${fault}`);
+      if (done % PROGRESS_EVERY === 0) say(`${done} of ${cycles}, ${seconds()} s`);
+    },
+  });
+  say(tableOf(results));
+  say(`${faults.length} faults in ${seconds()} s`);
+  for (const fault of faults) say(fault);
+  return faults.length === 0;
+}
+
+async function stormy(rounds: number): Promise<boolean> {
+  const { queued, taken, repeated } = await runStorm(build(), STORM_CONNECTIONS, rounds);
+  const copies = queued.filter((count) => count !== 1).length;
+  say(`${rounds} tasks on ${STORM_CONNECTIONS} connections at once: ${taken} taken by the upstream,`);
+  say(`${repeated} of them twice; ${copies} rounds with more or less than one "queued as"; ${seconds()} s`);
+  return taken === rounds && repeated === 0 && copies === 0;
+}
+
+const isSound = values.storm === undefined ? await kill() : await stormy(Number(values.storm));
+process.exitCode = isSound ? 0 : 1;

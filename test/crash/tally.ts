@@ -4,6 +4,8 @@ import type { Taken } from "../support/message-counts.ts";
 import type { LogLine } from "../support/process.ts";
 
 export type Policy = "resend" | "hold" | "drop";
+/** What 250 stands for: durable in the spool, or taken by the upstream. */
+export type Reply = "queued" | "relayed";
 
 /** One mail of one task to one recipient, over all its submissions; or the notice about one. */
 export interface Tracked {
@@ -28,12 +30,12 @@ export interface Tally {
   heard(line: LogLine): void;
   took(taken: Taken): void;
   /** The reply to a submission of it. */
-  replied(tracked: Tracked, reply: string): void;
-  /** What does not agree, one sentence each. To be asked when the queue has run dry. */
+  replied(tracked: Tracked, text: string): void;
+  /** What does not agree, one sentence each. To be asked when all were redelivered and the queue is dry. */
   faults(tracked: Iterable<Tracked>): string[];
 }
 
-export function createTally(policy: Policy): Tally {
+export function createTally(policy: Policy, reply: Reply = "queued"): Tally {
   const all = new Map<string, Tracked>();
 
   function about(recipient: string): Tracked {
@@ -59,7 +61,9 @@ export function createTally(policy: Policy): Tally {
     const say = (text: string) => faults.push(`${recipient}: ${text}`);
     if (one.messageIds.size > 1) say(`was relayed under ${[...one.messageIds].join(" and ")}`);
     if (one.forgotten && !one.refused) say("was answered 250 and then taken for new");
-    if (one.answered && copies.length === 0 && (policy === "resend" || doubtful.length === 0))
+    if (one.answered && copies.length === 0 && reply === "relayed")
+      say("was answered 250, and the upstream never got it");
+    else if (one.answered && copies.length === 0 && (policy === "resend" || doubtful.length === 0))
       say(`is lost: 250 was said, the upstream never got it, ${doubtful.length} lines say doubtful`);
     if (policy !== "resend" && copies.length > 1) say(`was relayed ${copies.length} times`);
     for (const [earlier, takenAt] of copies.slice(1).entries()) {
@@ -83,15 +87,18 @@ export function createTally(policy: Policy): Tally {
       tracked.copies.push(takenAt);
       tracked.messageIds.add(messageId);
     },
-    replied(tracked, reply) {
-      if (!reply.startsWith("250 ")) return;
-      if (tracked.answered && !reply.includes("repeat of")) tracked.forgotten = true;
+    replied(tracked, text) {
+      if (!text.startsWith("250 ")) return;
+      if (tracked.answered && !text.includes("repeat of")) tracked.forgotten = true;
       tracked.answered = true;
     },
     faults(tracked) {
       const faults: string[] = [];
       for (const one of tracked) {
         faults.push(...faultsOf(one));
+        // A client that waits for the verdict is told of a doubt, for as long as nobody has decided on it.
+        const isTold = reply === "relayed" && policy === "hold" && one.doubtful.length > 0;
+        if (!one.answered && !isTold) faults.push(`${one.recipient}: was not accepted`);
         if (!one.forgotten) continue;
         const notice = about(noticeOf(one.recipient));
         if (
