@@ -100,6 +100,11 @@ const schema = z.strictObject({
       concurrency: count.max(1_000).default(20),
       /** Transmissions a second; no limit when left out. */
       rate_per_second: z.number().positive().optional(),
+      /**
+       * What attempts under way may hold of contents. With what the process needs besides it stays below
+       * 512 MiB, and the largest mail that SES takes fits in twice.
+       */
+      memory_max_bytes: count.default(256 * MEBIBYTE),
       smtp: z
         .strictObject({
           host: text.optional(),

@@ -2,7 +2,8 @@
 import { type Config, maildirPathOf } from "./config.ts";
 import { readConfigFiles } from "./config-files.ts";
 import { createAttempt } from "./dispatch/attempt.ts";
-import { createDispatcher, type QueuedTransmission } from "./dispatch/dispatcher.ts";
+import { createBudget } from "./dispatch/budget.ts";
+import { createDispatcher, type QueuedTransmission, type ToQueue } from "./dispatch/dispatcher.ts";
 import { createDoubts } from "./dispatch/doubt.ts";
 import { createNotices } from "./dispatch/notice.ts";
 import { createRecorder } from "./dispatch/recorder.ts";
@@ -67,27 +68,33 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const { addresses } = config.log;
   const { doubtful: policy, retention } = config.ledger;
   const { lifetime, retry_min: minMs, retry_max: maxMs } = config.spool;
-  const { concurrency, rate_per_second: perSecond } = config.upstream;
+  const { concurrency, rate_per_second: perSecond, memory_max_bytes: memoryOctets } = config.upstream;
   const { hostname, identity } = config;
   const retry = { minMs, maxMs };
 
   const spool = await openSpool(storage);
   const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs: retention });
+  const toQueue: ToQueue = (key, claim, { dueAt, size }) => ({ key, claim, dueAt, size, lane: 0 });
   const enqueue = (queued: QueuedTransmission): void => dispatcher.enqueue(queued);
   const recorder = createRecorder(ledger, spool, clock, log);
   const verdicts = createVerdicts(clock);
-  const notices = createNotices({ ledger, random, clock, enqueue }, { hostname, secret: identity.secret });
+  const notices = createNotices(
+    { ledger, random, clock, toQueue, enqueue },
+    { hostname, secret: identity.secret },
+  );
   const doubts = createDoubts(
     { ledger, spool, recorder, verdicts, enqueue, clock, random, log },
     { policy, retry, addresses },
   );
   const attempt = createAttempt(
-    { spool, ledger, upstream, doubts, notices, recorder, verdicts, clock, random, log },
+    { spool, ledger, doubts, notices, recorder, verdicts, clock, random, log },
     { lifetimeMs: lifetime, retry, addresses },
   );
   const configured = perSecond === undefined ? unlimited : createRate(perSecond, clock);
   const rate = upstream.rate ?? configured;
-  const dispatcher = createDispatcher({ attempt, rate, clock, random, log }, { concurrency, retry });
+  const budget = createBudget(memoryOctets);
+  const lane = { upstream, rate, concurrency };
+  const dispatcher = createDispatcher({ attempt, budget, clock, random, log }, [lane], retry);
   const submit = createSubmissionHandler(
     {
       ledger,
@@ -96,7 +103,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       random,
       log,
       queued({ key, claim, transmission, doubtful }) {
-        const queued = { key, claim, dueAt: transmission.dueAt };
+        const queued = toQueue(key, claim, transmission);
         if (doubtful) void doubts.takeUp(queued, transmission, "attempted before without an answer");
         else enqueue(queued);
       },
@@ -118,7 +125,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     },
   );
 
-  await recover({ spool, ledger, verdicts, doubts, enqueue, log });
+  await recover({ spool, ledger, verdicts, doubts, toQueue, enqueue, log });
   dispatcher.start();
 
   return {

@@ -20,7 +20,6 @@ import type { Verdicts } from "./verdicts.ts";
 export interface AttemptParts {
   readonly spool: Spool;
   readonly ledger: Ledger;
-  readonly upstream: Upstream;
   readonly doubts: Doubts;
   readonly notices: Notices;
   readonly recorder: Recorder;
@@ -39,12 +38,16 @@ export interface AttemptOptions {
 }
 
 /** Makes one attempt. Never rejects. */
-export type Attempt = (queued: QueuedTransmission, signal: AbortSignal) => Promise<AttemptResult>;
+export type Attempt = (
+  queued: QueuedTransmission,
+  upstream: Upstream,
+  signal: AbortSignal,
+) => Promise<AttemptResult>;
 
 type Refused = Extract<Outcome, { kind: "refused" }>;
 
 export function createAttempt(parts: AttemptParts, options: AttemptOptions): Attempt {
-  const { spool, ledger, upstream, doubts, notices, recorder, verdicts, clock, random, log } = parts;
+  const { spool, ledger, doubts, notices, recorder, verdicts, clock, random, log } = parts;
 
   const facts = (transmission: SpooledTransmission, more: Readonly<Record<string, unknown>>) =>
     factsOf(transmission, options.addresses, more);
@@ -137,7 +140,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     return { kind: "done" };
   };
 
-  const attempt: Attempt = async (queued, signal) => {
+  const attempt: Attempt = async (queued, upstream, signal) => {
     const mail = await spool.read(queued.key);
     if (mail === undefined) {
       // It left the spool in an earlier turn that failed after that; what remains is its claim.
@@ -171,9 +174,9 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     }
   };
 
-  return async (queued, signal) => {
+  return async (queued, upstream, signal) => {
     try {
-      return await attempt(queued, signal);
+      return await attempt(queued, upstream, signal);
     } catch (error) {
       // The disk failed on the way. Whatever was not recorded is found again: an attempt without a
       // settlement is doubtful after a restart, and everything else is still in the spool.

@@ -1,23 +1,36 @@
-// When transmissions are attempted: due order, a bound on how many at once, the upstream's rate, and a
-// pause while the upstream or the disk takes nothing. What an attempt does is in attempt.ts.
+// What waits for its time, and the lanes in which it waits: one for each way out, with its own queue, rate
+// and pause, so that mail for an upstream that is down keeps no other mail waiting. They share one budget
+// of memory. When a lane attempts what is in lane.ts.
 import { setMaxListeners } from "node:events";
-import TinyQueue from "tinyqueue";
 import type { Claim } from "../ledger/ledger.ts";
-import type { Clock, Timer } from "../runtime/clock.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import type { Rate } from "../runtime/rate.ts";
-import type { TransmissionKey } from "../spool/record.ts";
+import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
+import type { Upstream } from "../upstream/upstream.ts";
 import type { BackoffRange } from "./backoff.ts";
-import { createPause, PROBE_MAX_MS } from "./pause.ts";
+import type { Budget } from "./budget.ts";
+import { createLane } from "./lane.ts";
 
-/** A transmission that waits for its time: only what is needed to find it again. */
+/** A transmission that waits for its time: only what is needed to find it again and to send it its way. */
 export interface QueuedTransmission {
   readonly key: TransmissionKey;
   readonly claim: Claim;
   /** Milliseconds since the epoch. */
   readonly dueAt: number;
+  /** Octets of its content. */
+  readonly size: number;
+  /** Which lane it goes by: a position in the dispatcher's list. */
+  readonly lane: number;
 }
+
+/** The entry in the queue for a transmission of the spool. */
+export type ToQueue = (
+  key: TransmissionKey,
+  claim: Claim,
+  transmission: SpooledTransmission,
+) => QueuedTransmission;
 
 /** What an attempt leaves to be done. */
 export type AttemptResult =
@@ -27,8 +40,8 @@ export type AttemptResult =
   | { readonly kind: "untried" }
   | { readonly kind: "again"; readonly dueAt: number }
   /**
-   * Nothing can be relayed now, this transmission or any other. Unless it has left the queue all the
-   * same, it is due as before.
+   * Nothing can be relayed in this lane now, this transmission or any other. Unless it has left the queue
+   * all the same, it is due as before.
    */
   | {
       readonly kind: "pause";
@@ -39,17 +52,23 @@ export type AttemptResult =
 
 export interface DispatcherParts {
   /** Makes one attempt. Never rejects. */
-  readonly attempt: (queued: QueuedTransmission, signal: AbortSignal) => Promise<AttemptResult>;
-  readonly rate: Rate;
+  readonly attempt: (
+    queued: QueuedTransmission,
+    upstream: Upstream,
+    signal: AbortSignal,
+  ) => Promise<AttemptResult>;
+  readonly budget: Budget;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
 }
 
-export interface DispatcherOptions {
+/** One way out. */
+export interface LaneSettings {
+  readonly upstream: Upstream;
+  readonly rate: Rate;
   /** Attempts under way at once, at most. */
   readonly concurrency: number;
-  readonly retry: BackoffRange;
 }
 
 export interface Dispatcher {
@@ -62,85 +81,40 @@ export interface Dispatcher {
   abort(): void;
 }
 
-export function createDispatcher(parts: DispatcherParts, options: DispatcherOptions): Dispatcher {
-  const { attempt, rate, clock, random, log } = parts;
-  const queue = new TinyQueue<QueuedTransmission>([], (a, b) => a.dueAt - b.dueAt);
+/** @param settings the lanes; what names one that is not there goes by the first */
+export function createDispatcher(
+  parts: DispatcherParts,
+  settings: readonly [LaneSettings, ...LaneSettings[]],
+  retry: BackoffRange,
+): Dispatcher {
+  const { attempt, budget, clock, random, log } = parts;
   const aborting = new AbortController();
   // Each attempt under way listens to it, so many listeners are no leak.
   setMaxListeners(0, aborting.signal);
-  let running = false;
-  let underWay = 0;
-  let wake: Timer | undefined;
-  let drained: (() => void) | undefined;
-  const pause = createPause({ clock, random, log }, options.retry, {}, () => pump());
 
-  /**
-   * A due time further away than any back-off was written under another clock setting; waiting for it
-   * would keep mail back for as long as the clock was wrong.
-   */
-  const isDue = ({ dueAt }: QueuedTransmission, now: number): boolean =>
-    dueAt <= now || dueAt - now > Math.max(options.retry.maxMs, PROBE_MAX_MS);
-
-  const run = async (queued: QueuedTransmission): Promise<void> => {
-    underWay += 1;
-    const mark = pause.mark();
-    const result = await attempt(queued, aborting.signal);
-    underWay -= 1;
-    if (result.kind === "pause") {
-      pause.failed(result);
-      if (!result.left) queue.push(queued);
-    } else {
-      if (result.kind !== "untried" && pause.answered(mark)) {
-        log.info("dispatch.resumed", { queued: queue.length });
-      }
-      if (result.kind === "again") queue.push({ ...queued, dueAt: result.dueAt });
-    }
-    if (running) pump();
-    else if (underWay === 0) drained?.();
-  };
-
-  /** Milliseconds to wait before this transmission may be attempted. */
-  const waitFor = (next: QueuedTransmission, now: number): number =>
-    isDue(next, now) ? rate.take() : next.dueAt - now;
-
-  /** While nothing can be relayed, one transmission at a time is tried, and not before its time is over. */
-  const places = (): number => ({ none: options.concurrency, waiting: 0, probing: 1 })[pause.standing()];
-
-  function pump(): void {
-    wake?.cancel();
-    wake = undefined;
-    while (running && underWay < places()) {
-      const next = queue.peek();
-      if (next === undefined) return;
-      const wait = waitFor(next, clock.now());
-      if (wait > 0) {
-        wake = clock.after(wait, pump);
-        return;
-      }
-      queue.pop();
-      void run(next);
-    }
-  }
+  const makeLane = ({ upstream, rate, concurrency }: LaneSettings) =>
+    createLane(
+      {
+        upstream,
+        rate,
+        attempt: (queued) => attempt(queued, upstream, aborting.signal),
+        ...{ budget, clock, random, log },
+      },
+      { concurrency, retry },
+    );
+  const [first, ...others] = settings;
+  const firstLane = makeLane(first);
+  const lanes = [firstLane, ...others.map(makeLane)];
 
   return {
-    enqueue(queued) {
-      queue.push(queued);
-      pump();
-    },
+    enqueue: (queued) => (lanes[queued.lane] ?? firstLane).enqueue(queued),
 
     start() {
-      running = true;
-      pump();
+      for (const lane of lanes) lane.start();
     },
 
-    drain() {
-      running = false;
-      wake?.cancel();
-      pause.cancel();
-      return new Promise((resolve) => {
-        if (underWay === 0) resolve();
-        else drained = resolve;
-      });
+    async drain() {
+      await Promise.all(lanes.map((lane) => lane.drain()));
     },
 
     abort: () => aborting.abort(),

@@ -1,7 +1,7 @@
 // The report of a failure to the reverse-path (P5): an RFC 3464 notification that goes through the same
 // spool and ledger as any mail, under an id of its own, so that no failure is reported twice.
 
-import { idRightOf } from "../identity/id-right.ts";
+import { idRightOf, senderDomainsOf } from "../identity/id-right.ts";
 import { deriveId, messageIdOf } from "../identity/message-id.ts";
 import { type Claim, DIGEST_OCTETS, type Ledger } from "../ledger/ledger.ts";
 import { composeFailureNotice } from "../message/dsn.ts";
@@ -11,7 +11,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import { makeSubmissionId } from "../spool/record.ts";
 import type { NewSubmission, SpooledMail } from "../spool/spool.ts";
-import type { QueuedTransmission } from "./dispatcher.ts";
+import type { QueuedTransmission, ToQueue } from "./dispatcher.ts";
 
 /** Why a transmission is given up. */
 export interface Failure {
@@ -39,6 +39,7 @@ export interface NoticeParts {
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly random: Random;
+  readonly toQueue: ToQueue;
   readonly enqueue: (queued: QueuedTransmission) => void;
 }
 
@@ -53,7 +54,11 @@ const NAMESPACE = "\x01notice";
 const HEADER_END = Buffer.from("\r\n\r\n");
 
 export function createNotices(parts: NoticeParts, { hostname, secret }: NoticeOptions): Notices {
-  const { ledger, clock, random, enqueue } = parts;
+  const { ledger, clock, random, toQueue, enqueue } = parts;
+
+  const postmaster = `MAILER-DAEMON@${hostname}`;
+  /** A report is the gateway's own mail, and is routed as such. */
+  const sender = senderDomainsOf({ from: postmaster, reversePath: "" });
 
   const submissionOf = (
     mail: SpooledMail,
@@ -66,7 +71,7 @@ export function createNotices(parts: NoticeParts, { hostname, secret }: NoticeOp
     const content = Buffer.from(
       composeFailureNotice({
         reportingMta: hostname,
-        from: `MAILER-DAEMON@${hostname}`,
+        from: postmaster,
         to: submission.reversePath,
         recipient: transmission.recipient,
         reason: failure.reason,
@@ -105,6 +110,8 @@ export function createNotices(parts: NoticeParts, { hostname, secret }: NoticeOp
           id,
           messageId,
           recipient: submission.reversePath,
+          size: content.length,
+          sender,
           digest: "00".repeat(DIGEST_OCTETS),
           acceptedAt: now,
           attempts: 0,
@@ -129,7 +136,8 @@ export function createNotices(parts: NoticeParts, { hostname, secret }: NoticeOp
     accepted({ submission, claim }) {
       ledger.accepted([claim]);
       const key = { submission: submission.submission.id, index: 0 };
-      enqueue({ key, claim, dueAt: submission.submission.acceptedAt });
+      const [transmission] = submission.transmissions;
+      if (transmission !== undefined) enqueue(toQueue(key, claim, transmission));
     },
   };
 }

@@ -4,13 +4,14 @@ import type { ClaimResult, Ledger } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
 import type { Spool } from "../spool/spool.ts";
-import type { QueuedTransmission } from "./dispatcher.ts";
+import type { QueuedTransmission, ToQueue } from "./dispatcher.ts";
 import type { Doubts } from "./doubt.ts";
 import type { Verdicts } from "./verdicts.ts";
 
 export interface RecoveryParts {
   readonly spool: Spool;
   readonly ledger: Ledger;
+  readonly toQueue: ToQueue;
   readonly enqueue: (queued: QueuedTransmission) => void;
   readonly doubts: Doubts;
   readonly verdicts: Verdicts;
@@ -26,6 +27,7 @@ type Spooled = readonly [TransmissionKey, SpooledTransmission];
 export async function recover({
   spool,
   ledger,
+  toQueue,
   enqueue,
   doubts,
   verdicts,
@@ -45,7 +47,7 @@ export async function recover({
     if (transmission.awaited === true) verdicts.open(transmission.id);
     ledger.accepted([result.claim]);
     recovered += 1;
-    const queued: QueuedTransmission = { key, claim: result.claim, dueAt: transmission.dueAt };
+    const queued = toQueue(key, result.claim, transmission);
     if (result.kind === "claimed") {
       enqueue(queued);
       return;

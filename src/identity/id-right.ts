@@ -32,6 +32,21 @@ export function idRightOf(sources: IdRightSources): string {
   );
 }
 
+/** The domains by which a mail is routed, in A-labels; absent where there is none. */
+export interface SenderDomains {
+  /** Of the first mailbox in From that has one. */
+  readonly from?: string;
+  readonly reversePath?: string;
+}
+
+export function senderDomainsOf({ from, reversePath }: Omit<IdRightSources, "hostname">): SenderDomains {
+  const [ofFrom, ofReversePath] = [domainOfFrom(from), domainOf(reversePath)];
+  return {
+    ...(ofFrom === undefined ? {} : { from: ofFrom }),
+    ...(ofReversePath === undefined ? {} : { reversePath: ofReversePath }),
+  };
+}
+
 /** The domain of the first mailbox that has a valid one. */
 export function domainOfFrom(from: string | undefined): string | undefined {
   if (from === undefined) return undefined;

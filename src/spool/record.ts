@@ -5,6 +5,7 @@
 //
 // Submission ids begin with the time, so the store's order is the order of acceptance.
 import { encodeBase32 } from "../identity/base32.ts";
+import type { SenderDomains } from "../identity/id-right.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { PreparedHeader } from "../message/rewrite.ts";
 
@@ -30,12 +31,16 @@ export interface Submission {
   readonly eightBit: boolean;
 }
 
-/** One recipient's share of a submission. */
+/** One recipient's share of a submission; with what dispatch has to know of it without reading the content. */
 export interface SpooledTransmission {
   readonly id: Id;
   /** With angle brackets. */
   readonly messageId: string;
   readonly recipient: string;
+  /** Octets of the content, but for the fields of each transmission. */
+  readonly size: number;
+  /** Whose mail it is; every attempt is routed by it. */
+  readonly sender: SenderDomains;
   /** The digest of the claim, as hexadecimal digits: the claim is made again at the next start. */
   readonly digest: string;
   /** See ClaimRequest.since; kept so that the next start makes the same claim. */

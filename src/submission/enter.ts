@@ -1,7 +1,9 @@
 // From a submission that is to be relayed to what the spool keeps of it: the header is rewritten here, once
 // for all attempts and all recipients.
+import { senderDomainsOf } from "../identity/id-right.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Claim } from "../ledger/ledger.ts";
+import { fieldValue } from "../message/header.ts";
 import { prepare } from "../message/rewrite.ts";
 import { receivedValue } from "../message/trace.ts";
 import type { SpooledTransmission, SubmissionId, TransmissionKey } from "../spool/record.ts";
@@ -56,6 +58,8 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
     keepMessageId: keying.keepMessageId,
   });
   const digest = Buffer.from(content.digest).toString("hex");
+  const from = fieldValue(content.fields, "from");
+  const sender = senderDomainsOf({ from, reversePath: envelope.reversePath });
   const accepted = claimed.map(
     ({ recipient, id: transmissionId, messageId, claim, firstDate }, index): Accepted => ({
       key: { submission: id, index },
@@ -65,6 +69,8 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
         id: transmissionId,
         messageId,
         recipient,
+        size: octets.length + content.bodySize,
+        sender,
         digest,
         acceptedAt: now,
         attempts: 0,

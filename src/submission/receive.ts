@@ -18,6 +18,9 @@ export interface ReceiveLimits {
 /** A body up to this stays in memory and goes into the spool's own store; a larger one gets a file. */
 export const BODY_IN_MEMORY_OCTETS = 64 * 1024;
 
+/** An octet in a piece of its own needs a hundred times its memory; so many pieces are joined to one. */
+const PIECES_MAX = 64;
+
 export interface ReceivedContent {
   readonly fields: readonly HeaderField[];
   /** The body, or undefined when it is in the file. */
@@ -100,6 +103,7 @@ function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWri
     }
     digest?.body(octets);
     held.push(octets);
+    if (held.length >= PIECES_MAX) held = [Buffer.concat(held)];
     return file !== undefined || bodySize > BODY_IN_MEMORY_OCTETS ? spill() : undefined;
   };
 

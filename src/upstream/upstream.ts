@@ -62,6 +62,11 @@ export interface Upstream {
   /** The rate that the upstream allows, when it can tell. Left out: the configured one holds. */
   readonly rate?: Rate;
   /**
+   * Octets of memory that an attempt holds for each octet of the content. Absent when the content is
+   * streamed: then it holds some chunks of it, whatever its size.
+   */
+  readonly memoryPerOctet?: number;
+  /**
    * Makes one attempt. Never rejects: what is unexpected is an outcome. Never reaches the upstream
    * twice for one call.
    *

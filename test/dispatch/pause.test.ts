@@ -1,23 +1,27 @@
 // A pause of dispatch: single tries, one line an episode, and an end that is noticed soon.
 import { describe, expect, test } from "vitest";
+import { createBudget } from "../../src/dispatch/budget.ts";
 import type { AttemptResult, QueuedTransmission } from "../../src/dispatch/dispatcher.ts";
-import { createDispatcher } from "../../src/dispatch/dispatcher.ts";
+import { createLane } from "../../src/dispatch/lane.ts";
 import type { Log } from "../../src/runtime/log.ts";
 import { unlimited } from "../../src/runtime/rate.ts";
+import type { Upstream } from "../../src/upstream/upstream.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 
 const refused: AttemptResult = { kind: "pause", reason: "SendingPausedException", left: false };
 const done: AttemptResult = { kind: "done" };
 
-/** A dispatcher whose attempts end when the test says so. */
+/** A lane whose attempts end when the test says so. */
 function open(waiting: number) {
   const clock = createManualClock();
   const events: string[] = [];
   const line = (event: string): void => void events.push(event);
   const log: Log = { debug() {}, info: line, warn: line, error: line };
   const underWay: ((result: AttemptResult) => void)[] = [];
-  const dispatcher = createDispatcher(
+  const lane = createLane(
     {
+      upstream: { name: "upstream" } as Upstream,
+      budget: createBudget(1),
       attempt: () => new Promise((resolve) => underWay.push(resolve)),
       rate: unlimited,
       clock,
@@ -27,10 +31,10 @@ function open(waiting: number) {
     { concurrency: 5, retry: { minMs: 5_000, maxMs: 900_000 } },
   );
   for (let n = 0; n < waiting; n++) {
-    dispatcher.enqueue({ dueAt: clock.now() + n } as unknown as QueuedTransmission);
+    lane.enqueue({ dueAt: clock.now() + n, size: 0 } as unknown as QueuedTransmission);
   }
   clock.advance(waiting);
-  dispatcher.start();
+  lane.start();
   return {
     clock,
     events,

@@ -3,10 +3,11 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
-const MAIN = new URL("../../dist/main.js", import.meta.url).pathname;
+/** From the package's folder, where npm runs everything; these sources may have been compiled elsewhere. */
+const MAIN = resolve("dist/main.js");
 
 export interface LogLine {
   readonly event: string;

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { createMessageCounter, type MessageCounts } from "./message-counts.ts";
 import { type SesFault, type SesPlan, sesPlanOf } from "./ses-faults.ts";
 
@@ -13,6 +14,8 @@ export interface ScriptedSesOptions {
   readonly script?: SesScript;
   readonly tls?: { readonly key: string; readonly cert: string };
   readonly keepContents?: boolean;
+  /** A wait after each chunk of a request that is read, as behind a thin line. */
+  readonly chunkMs?: number;
   /** For GetAccount. */
   readonly quota?: Readonly<{ MaxSendRate: number; Max24HourSend: number; SentLast24Hours: number }>;
 }
@@ -64,7 +67,10 @@ export async function createScriptedSes(options: ScriptedSesOptions = {}): Promi
       return;
     }
     const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk);
+    for await (const chunk of request) {
+      chunks.push(chunk);
+      if (options.chunkMs !== undefined) await setTimeout(options.chunkMs);
+    }
     const { Content, ...call }: SendEmailBody = JSON.parse(Buffer.concat(chunks).toString());
     lastCall = call;
     if (plan === undefined || plan.takes === true) {

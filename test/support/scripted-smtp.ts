@@ -26,6 +26,8 @@ export interface ScriptedSmtpOptions {
   readonly keepContents?: boolean;
   /** For "slow-reply". */
   readonly slowMs?: number;
+  /** A wait after each chunk that is read (64 KiB at most), as of a server behind a thin line. */
+  readonly chunkMs?: number;
 }
 
 export interface ScriptedSmtp extends MessageCounts {
@@ -48,7 +50,7 @@ export interface ScriptedSmtp extends MessageCounts {
 }
 
 export async function createScriptedSmtp(options: ScriptedSmtpOptions = {}): Promise<ScriptedSmtp> {
-  const { extensions = ["PIPELINING", "8BITMIME", "SMTPUTF8"], tls, auth, slowMs = 50 } = options;
+  const { extensions = ["PIPELINING", "8BITMIME", "SMTPUTF8"], tls, auth, slowMs = 50, chunkMs } = options;
   const counter = createMessageCounter(options.keepContents === true);
   const secureContext = tls && createSecureContext({ key: tls.key, cert: tls.cert });
   const sockets = new Set<Socket>();
@@ -208,6 +210,10 @@ export async function createScriptedSmtp(options: ScriptedSmtpOptions = {}): Pro
       on.on("error", () => {});
       on.on("data", (chunk: Buffer) => {
         input = input.length === 0 ? chunk : Buffer.concat([input, chunk]);
+        if (chunkMs !== undefined && receiver !== undefined) {
+          on.pause();
+          setTimeout(() => on.resume(), chunkMs);
+        }
         pump();
       });
     }

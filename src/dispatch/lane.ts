@@ -1,0 +1,138 @@
+// One way out, with its own queue: when transmissions are attempted there. Due order, a bound on how many
+// at once, the upstream's rate, and a pause while the upstream or the disk takes nothing. What holds for
+// all lanes is in dispatcher.ts, and what an attempt does in attempt.ts.
+import TinyQueue from "tinyqueue";
+import type { Clock, Timer } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Random } from "../runtime/random.ts";
+import type { Rate } from "../runtime/rate.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+import type { BackoffRange } from "./backoff.ts";
+import type { Budget } from "./budget.ts";
+import type { AttemptResult, QueuedTransmission } from "./dispatcher.ts";
+import { createPause, PROBE_MAX_MS } from "./pause.ts";
+
+export interface LaneParts {
+  readonly upstream: Upstream;
+  /** Makes one attempt at the upstream. Never rejects. */
+  readonly attempt: (queued: QueuedTransmission) => Promise<AttemptResult>;
+  readonly rate: Rate;
+  /** Shared by all lanes. */
+  readonly budget: Budget;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface LaneOptions {
+  /** Attempts under way at once, at most. */
+  readonly concurrency: number;
+  readonly retry: BackoffRange;
+}
+
+export interface Lane {
+  enqueue(queued: QueuedTransmission): void;
+  /** Begins to attempt what is due. */
+  start(): void;
+  /** Begins no further attempt, and resolves when those under way have ended. */
+  drain(): Promise<void>;
+}
+
+/** What a streamed content holds at most: chunks of 64 KiB on their way from the disk to the socket. */
+const STREAMED_OCTETS = 256 * 1024;
+
+/** Octets of memory that an attempt of a content of this size holds. */
+export const memoryOf = ({ memoryPerOctet }: Upstream, size: number): number =>
+  memoryPerOctet === undefined ? Math.min(size, STREAMED_OCTETS) : size * memoryPerOctet;
+
+export function createLane(parts: LaneParts, options: LaneOptions): Lane {
+  const { upstream, attempt, rate, budget, clock, random, log } = parts;
+  const queue = new TinyQueue<QueuedTransmission>([], (a, b) => a.dueAt - b.dueAt);
+  let running = false;
+  let underWay = 0;
+  let wake: Timer | undefined;
+  /** Taken from the rate for an attempt that then found no room in memory. */
+  let hasToken = false;
+  let drained: (() => void) | undefined;
+  const about = { upstream: upstream.name };
+  const pause = createPause({ clock, random, log }, options.retry, about, () => pump());
+
+  /**
+   * A due time further away than any back-off was written under another clock setting; waiting for it
+   * would keep mail back for as long as the clock was wrong.
+   */
+  const isDue = ({ dueAt }: QueuedTransmission, now: number): boolean =>
+    dueAt <= now || dueAt - now > Math.max(options.retry.maxMs, PROBE_MAX_MS);
+
+  const run = async (queued: QueuedTransmission, giveBack: () => void): Promise<void> => {
+    underWay += 1;
+    const mark = pause.mark();
+    const result = await attempt(queued);
+    underWay -= 1;
+    if (result.kind === "pause") {
+      pause.failed(result);
+      if (!result.left) queue.push(queued);
+    } else {
+      if (result.kind !== "untried" && pause.answered(mark)) {
+        log.info("dispatch.resumed", { ...about, queued: queue.length });
+      }
+      if (result.kind === "again") queue.push({ ...queued, dueAt: result.dueAt });
+    }
+    // After all that, since the next attempt of another lane begins in here.
+    giveBack();
+    if (running) pump();
+    else if (underWay === 0) drained?.();
+  };
+
+  /** Milliseconds to wait before this transmission may be attempted. */
+  const waitFor = (next: QueuedTransmission, now: number): number => {
+    if (!isDue(next, now)) return next.dueAt - now;
+    const wait = hasToken ? 0 : rate.take();
+    hasToken = wait === 0;
+    return wait;
+  };
+
+  /** While nothing can be relayed, one transmission at a time is tried, and not before its time is over. */
+  const places = (): number => ({ none: options.concurrency, waiting: 0, probing: 1 })[pause.standing()];
+
+  function pump(): void {
+    wake?.cancel();
+    wake = undefined;
+    while (running && underWay < places()) {
+      const next = queue.peek();
+      if (next === undefined) return;
+      const wait = waitFor(next, clock.now());
+      if (wait > 0) {
+        wake = clock.after(wait, pump);
+        return;
+      }
+      const giveBack = budget.take(memoryOf(upstream, next.size), pump);
+      if (giveBack === undefined) return;
+      hasToken = false;
+      queue.pop();
+      void run(next, giveBack);
+    }
+  }
+
+  return {
+    enqueue(queued) {
+      queue.push(queued);
+      pump();
+    },
+
+    start() {
+      running = true;
+      pump();
+    },
+
+    drain() {
+      running = false;
+      wake?.cancel();
+      pause.cancel();
+      return new Promise((resolve) => {
+        if (underWay === 0) resolve();
+        else drained = resolve;
+      });
+    },
+  };
+}

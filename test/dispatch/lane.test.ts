@@ -1,0 +1,115 @@
+// Lanes: what stands still in one does not stand in the way of another, and all share one budget of memory.
+import { expect, test } from "vitest";
+import { createBudget } from "../../src/dispatch/budget.ts";
+import type { AttemptResult, QueuedTransmission } from "../../src/dispatch/dispatcher.ts";
+import { createDispatcher } from "../../src/dispatch/dispatcher.ts";
+import type { Log } from "../../src/runtime/log.ts";
+import { createRate, unlimited } from "../../src/runtime/rate.ts";
+import type { Upstream } from "../../src/upstream/upstream.ts";
+import { createManualClock } from "../support/manual-clock.ts";
+
+const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
+const MEBIBYTE = 2 ** 20;
+
+/** Two lanes, of which "buffering" holds contents four times. Attempts end when the test says so. */
+function open(memoryOctets: number, perSecond?: number) {
+  const clock = createManualClock();
+  const begun: string[] = [];
+  const ends: ((result: AttemptResult) => void)[] = [];
+  const lane = (upstream: Partial<Upstream>) => ({
+    upstream: upstream as Upstream,
+    rate: perSecond === undefined ? unlimited : createRate(perSecond, clock),
+    concurrency: 5,
+  });
+  const dispatcher = createDispatcher(
+    {
+      attempt: ({ size }, { name }) => {
+        begun.push(`${name} ${size / MEBIBYTE}`);
+        return new Promise((resolve) => ends.push(resolve));
+      },
+      budget: createBudget(memoryOctets),
+      clock,
+      random: { fraction: () => 0.999, octets: (length) => new Uint8Array(length) },
+      log,
+    },
+    [lane({ name: "streaming" }), lane({ name: "buffering", memoryPerOctet: 4 })],
+    { minMs: 5_000, maxMs: 900_000 },
+  );
+  dispatcher.start();
+  return {
+    clock,
+    dispatcher,
+    begun,
+    enqueue(number: number, mebibytes: number) {
+      clock.advance(1);
+      const queued = { dueAt: clock.now(), size: mebibytes * MEBIBYTE, lane: number };
+      dispatcher.enqueue(queued as QueuedTransmission);
+    },
+    async end(result: AttemptResult) {
+      ends.shift()?.(result);
+      await new Promise(setImmediate);
+    },
+  };
+}
+
+test("a lane that pauses keeps no other waiting", async () => {
+  const { begun, enqueue, end } = open(1_000 * MEBIBYTE);
+  enqueue(0, 1);
+  await end({ kind: "pause", reason: "down", left: false });
+  enqueue(0, 2);
+  enqueue(1, 3);
+  expect(begun).toEqual(["streaming 1", "buffering 3"]);
+});
+
+test("contents that are held whole count by what they cost, streamed ones hardly", async () => {
+  const { begun, enqueue, end } = open(100 * MEBIBYTE);
+  for (const mebibytes of [10, 11, 12]) enqueue(1, mebibytes);
+  for (const mebibytes of [30, 31, 32, 33]) enqueue(0, mebibytes);
+  expect(begun).toEqual(["buffering 10", "buffering 11"]);
+  await end({ kind: "done" });
+  expect(begun.slice(2)).toEqual([
+    "buffering 12",
+    "streaming 30",
+    "streaming 31",
+    "streaming 32",
+    "streaming 33",
+  ]);
+});
+
+test("what is larger than the budget goes all the same, alone", async () => {
+  const { begun, enqueue, end } = open(10 * MEBIBYTE);
+  enqueue(1, 1);
+  enqueue(1, 25);
+  enqueue(1, 2);
+  expect(begun).toEqual(["buffering 1"]);
+  await end({ kind: "done" });
+  expect(begun).toEqual(["buffering 1", "buffering 25"]);
+  await end({ kind: "done" });
+  expect(begun).toEqual(["buffering 1", "buffering 25", "buffering 2"]);
+});
+
+test("no token of the rate is lost while memory is short", async () => {
+  const { clock, begun, enqueue, end } = open(10 * MEBIBYTE, 2);
+  enqueue(1, 1);
+  enqueue(1, 2);
+  enqueue(1, 2);
+  enqueue(1, 2);
+  expect(begun).toHaveLength(1);
+  // The second token was taken for the one that waits for memory.
+  await end({ kind: "done" });
+  expect(begun).toHaveLength(2);
+  await end({ kind: "done" });
+  expect(begun).toHaveLength(2);
+  clock.advance(500);
+  expect(begun).toHaveLength(3);
+});
+
+test("a lane that waits for memory ends when it is drained", async () => {
+  const { begun, dispatcher, enqueue, end } = open(10 * MEBIBYTE);
+  enqueue(1, 10);
+  enqueue(1, 10);
+  const drained = dispatcher.drain();
+  await end({ kind: "done" });
+  await drained;
+  expect(begun).toEqual(["buffering 10"]);
+});
