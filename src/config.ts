@@ -92,6 +92,8 @@ const schema = z.strictObject({
       /** The wait after a first transient refusal; it doubles up to `retry_max`. */
       retry_min: duration.prefault("5s"),
       retry_max: duration.prefault("15m"),
+      /** No warning of a delay when left out. */
+      delay_warning: duration.optional(),
     })
     .prefault({}),
   upstream: z
@@ -285,6 +287,9 @@ function contradictions(config: Config, placeOf: (path: readonly PropertyKey[]) 
   }
   if (config.spool.retry_max < config.spool.retry_min) {
     faults.push(`${placeOf(["spool", "retry_max"])}: must not be shorter than spool.retry_min`);
+  }
+  if (config.spool.delay_warning !== undefined && config.spool.delay_warning >= config.spool.lifetime) {
+    faults.push(`${placeOf(["spool", "delay_warning"])}: must be shorter than spool.lifetime`);
   }
   const { smtp } = config.upstream;
   if (config.upstream.kind === "smtp" && smtp.host === undefined) {

@@ -3,6 +3,7 @@ import { type Config, maildirPathOf } from "./config.ts";
 import { readConfigFiles } from "./config-files.ts";
 import { createAttempt } from "./dispatch/attempt.ts";
 import { createBudget } from "./dispatch/budget.ts";
+import { createDelayWarnings } from "./dispatch/delay.ts";
 import { createDispatcher, type QueuedTransmission, type ToQueue } from "./dispatch/dispatcher.ts";
 import { createDoubts } from "./dispatch/doubt.ts";
 import { createNotices } from "./dispatch/notice.ts";
@@ -80,14 +81,18 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const verdicts = createVerdicts(clock);
   const notices = createNotices(
     { ledger, random, clock, toQueue, enqueue },
-    { hostname, secret: identity.secret },
+    { hostname, secret: identity.secret, lifetimeMs: lifetime },
+  );
+  const warnOfDelay = createDelayWarnings(
+    { spool, ledger, notices, clock, log },
+    { afterMs: config.spool.delay_warning, addresses },
   );
   const doubts = createDoubts(
-    { ledger, spool, recorder, verdicts, enqueue, clock, random, log },
+    { ledger, spool, recorder, verdicts, warnOfDelay, enqueue, clock, random, log },
     { policy, retry, addresses },
   );
   const attempt = createAttempt(
-    { spool, ledger, doubts, notices, recorder, verdicts, clock, random, log },
+    { spool, ledger, doubts, notices, warnOfDelay, recorder, verdicts, clock, random, log },
     { lifetimeMs: lifetime, retry, addresses },
   );
   const configured = perSecond === undefined ? unlimited : createRate(perSecond, clock);

@@ -2,6 +2,7 @@
 // The order of the steps is what the promises rest on: the attempt is durable before the upstream is
 // called (P2), the settlement before the spool forgets (P3, P5), the claim goes last (P1).
 import type { Ledger } from "../ledger/ledger.ts";
+import type { MailRequest } from "../message/notify.ts";
 import { render } from "../message/rewrite.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
@@ -10,6 +11,7 @@ import type { SpooledTransmission } from "../spool/record.ts";
 import type { Spool, SpooledMail } from "../spool/spool.ts";
 import type { Outcome, Transmission, Upstream } from "../upstream/upstream.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
+import type { WarnOfDelay } from "./delay.ts";
 import type { AttemptResult, QueuedTransmission } from "./dispatcher.ts";
 import type { Doubts } from "./doubt.ts";
 import { factsOf } from "./facts.ts";
@@ -22,6 +24,7 @@ export interface AttemptParts {
   readonly ledger: Ledger;
   readonly doubts: Doubts;
   readonly notices: Notices;
+  readonly warnOfDelay: WarnOfDelay;
   readonly recorder: Recorder;
   readonly verdicts: Verdicts;
   readonly clock: Clock;
@@ -44,10 +47,12 @@ export type Attempt = (
   signal: AbortSignal,
 ) => Promise<AttemptResult>;
 
+type Accepted = Extract<Outcome, { kind: "accepted" }>;
 type Refused = Extract<Outcome, { kind: "refused" }>;
 
 export function createAttempt(parts: AttemptParts, options: AttemptOptions): Attempt {
   const { spool, ledger, doubts, notices, recorder, verdicts, clock, random, log } = parts;
+  const { warnOfDelay } = parts;
 
   const facts = (transmission: SpooledTransmission, more: Readonly<Record<string, unknown>>) =>
     factsOf(transmission, options.addresses, more);
@@ -113,16 +118,18 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     const now = clock.now();
     const wait = Math.max(backoff(attempts, options.retry, random), outcome.retryAfterMs ?? 0);
     log.info("transmission.refused", { ...about, retryMs: wait });
-    await recorder.note(queued, { ...transmission, attempts, dueAt: now + wait });
+    const noted = await warnOfDelay(mail, outcome.reply);
+    await recorder.note(queued, { ...noted, attempts, dueAt: now + wait });
     return { kind: "again", dueAt: now + wait };
   };
 
   const relayed = async (
     queued: QueuedTransmission,
-    { transmission, submission }: SpooledMail,
-    upstreamId: string,
+    mail: SpooledMail,
+    { upstreamId, reports }: Accepted,
     signal: AbortSignal,
   ): Promise<AttemptResult> => {
+    const { transmission, submission } = mail;
     await recorder.settle(queued.claim, "relayed", signal);
     doubts.forget(transmission.id);
     log.info(
@@ -136,7 +143,16 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       }),
     );
     verdicts.give(transmission.id, { kind: "relayed" });
-    await spool.remove(queued.key);
+    // NOTIFY=SUCCESS where the upstream does not report: what it said is all that the sender will hear
+    // (RFC 3461 §5.2.2). A crash before it is stored loses this courtesy, and nothing else.
+    const told =
+      reports === true ? undefined : await notices.compose(mail, { reason: "relayed", reply: upstreamId });
+    if (told === undefined) {
+      await spool.remove(queued.key);
+      return { kind: "done" };
+    }
+    await recorder.replace(queued.key, told.submission, signal);
+    notices.accepted(told);
     return { kind: "done" };
   };
 
@@ -165,12 +181,12 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     const outcome = await upstream.transmit(transmissionOf(mail), signal);
     switch (outcome.kind) {
       case "accepted":
-        return await relayed(queued, mail, outcome.upstreamId, signal);
+        return await relayed(queued, mail, outcome, signal);
       case "refused":
         return await refused(queued, mail, outcome, signal);
       case "doubtful":
         await recorder.settle(queued.claim, "doubtful", signal);
-        return await doubts.decide(queued, transmission, outcome.cause, signal);
+        return await doubts.decide(queued, mail, outcome.cause, signal);
     }
   };
 
@@ -203,9 +219,15 @@ function transmissionOf({ submission, header, transmission, bodyOctets }: Spoole
     recipient,
     size: rendered.length + submission.bodySize,
     eightBit: submission.eightBit,
+    request: { ...transmission.request, ...mailRequestOf(submission) },
     async *content() {
       yield rendered;
       if (submission.bodySize > 0) yield* bodyOctets();
     },
   };
 }
+
+const mailRequestOf = ({ envid, ret }: MailRequest): MailRequest => ({
+  ...(envid === undefined ? {} : { envid }),
+  ...(ret === undefined ? {} : { ret }),
+});

@@ -6,8 +6,9 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import type { SpooledTransmission } from "../spool/record.ts";
-import type { Spool } from "../spool/spool.ts";
+import type { Spool, SpooledMail } from "../spool/spool.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
+import type { WarnOfDelay } from "./delay.ts";
 import type { AttemptResult, QueuedTransmission } from "./dispatcher.ts";
 import { factsOf } from "./facts.ts";
 import type { Recorder } from "./recorder.ts";
@@ -25,7 +26,7 @@ export interface Doubts {
   /** What policy does with an attempt that has just ended without an answer. The ledger knows already. */
   decide(
     queued: QueuedTransmission,
-    transmission: SpooledTransmission,
+    mail: SpooledMail,
     cause: string,
     signal: AbortSignal,
   ): Promise<AttemptResult>;
@@ -45,6 +46,7 @@ export interface DoubtParts {
   readonly spool: Spool;
   readonly recorder: Recorder;
   readonly verdicts: Verdicts;
+  readonly warnOfDelay: WarnOfDelay;
   readonly enqueue: (queued: QueuedTransmission) => void;
   readonly clock: Clock;
   readonly random: Random;
@@ -59,7 +61,7 @@ export interface DoubtOptions {
 }
 
 export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: DoubtOptions): Doubts {
-  const { ledger, spool, recorder, verdicts, enqueue, clock, random, log } = parts;
+  const { ledger, spool, recorder, verdicts, warnOfDelay, enqueue, clock, random, log } = parts;
   const doubtful = new Map<Id, Doubtful>();
 
   /** Out before anything else is done: a second copy is never silent. */
@@ -105,14 +107,15 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
   };
 
   return {
-    async decide(queued, before, cause, signal) {
-      const transmission = { ...before, attempts: before.attempts + 1 };
+    async decide(queued, mail, cause, signal) {
+      const transmission = { ...mail.transmission, attempts: mail.transmission.attempts + 1 };
       announce(transmission, cause);
       if (policy === "drop") return await drop(queued, transmission, signal);
       if (transmission.awaited === true) return await withdraw(queued, transmission, signal);
       if (policy === "hold") return await hold(queued, transmission);
       const dueAt = clock.now() + backoff(transmission.attempts, retry, random);
-      const again = { ...transmission, dueAt };
+      const { warned } = await warnOfDelay(mail, cause);
+      const again = { ...transmission, dueAt, ...(warned === undefined ? {} : { warned }) };
       doubtful.set(transmission.id, { queued, transmission: again });
       await recorder.note(queued, again);
       return { kind: "again", dueAt };

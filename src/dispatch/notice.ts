@@ -1,10 +1,12 @@
-// The report of a failure to the reverse-path (P5): an RFC 3464 notification that goes through the same
-// spool and ledger as any mail, under an id of its own, so that no failure is reported twice.
+// Reports to the reverse-path, of a failure above all (P5): an RFC 3464 notification that goes through the
+// same spool and ledger as any mail, under an id of its own, so that nothing is reported twice. When a delay
+// is worth one is in delay.ts.
 
 import { idRightOf, senderDomainsOf } from "../identity/id-right.ts";
 import { deriveId, messageIdOf } from "../identity/message-id.ts";
 import { type Claim, DIGEST_OCTETS, type Ledger } from "../ledger/ledger.ts";
-import { composeFailureNotice } from "../message/dsn.ts";
+import { canAttach, composeNotice, type NoticeReason, ORIGINAL_MESSAGE_MAX } from "../message/dsn.ts";
+import { wants } from "../message/notify.ts";
 import { render } from "../message/rewrite.ts";
 import { formatDate } from "../message/trace.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -13,12 +15,15 @@ import { makeSubmissionId } from "../spool/record.ts";
 import type { NewSubmission, SpooledMail } from "../spool/spool.ts";
 import type { QueuedTransmission, ToQueue } from "./dispatcher.ts";
 
-/** Why a transmission is given up. */
-export interface Failure {
-  readonly reason: "refused" | "expired";
+/** What is reported of a transmission. */
+export interface Occasion {
+  readonly reason: NoticeReason;
   /** What the upstream said, one line. */
   readonly reply: string;
 }
+
+/** Why a transmission is given up. */
+export type Failure = Occasion & { readonly reason: "refused" | "expired" };
 
 /** A notification with its claim, not yet in the spool. */
 export interface Notice {
@@ -29,8 +34,11 @@ export interface Notice {
 }
 
 export interface Notices {
-  /** Undefined when nobody can be told (a null reverse-path) or has been told already. */
-  compose(mail: SpooledMail, failure: Failure): Promise<Notice | undefined>;
+  /**
+   * Undefined when nobody can be told (a null reverse-path), wants to be (NOTIFY of RFC 3461) or has been
+   * told already.
+   */
+  compose(mail: SpooledMail, occasion: Occasion): Promise<Notice | undefined>;
   /** It is durable in the spool: queue it. */
   accepted(notice: Notice): void;
 }
@@ -46,41 +54,56 @@ export interface NoticeParts {
 export interface NoticeOptions {
   readonly hostname: string;
   readonly secret: string;
+  /** How long a transmission is tried, milliseconds. */
+  readonly lifetimeMs: number;
 }
+
+/** What NOTIFY calls it, and the part that gives each its own id. */
+const KINDS = {
+  refused: { event: "FAILURE", part: "" },
+  expired: { event: "FAILURE", part: "" },
+  delayed: { event: "DELAY", part: "delayed" },
+  relayed: { event: "SUCCESS", part: "relayed" },
+} as const satisfies Record<NoticeReason, object>;
 
 /** No configured namespace holds a control character, so no task's mail can have the id of a notice. */
 const NAMESPACE = "\x01notice";
 
 const HEADER_END = Buffer.from("\r\n\r\n");
 
-export function createNotices(parts: NoticeParts, { hostname, secret }: NoticeOptions): Notices {
+export function createNotices(parts: NoticeParts, options: NoticeOptions): Notices {
+  const { hostname, secret, lifetimeMs } = options;
   const { ledger, clock, random, toQueue, enqueue } = parts;
 
   const postmaster = `MAILER-DAEMON@${hostname}`;
   /** A report is the gateway's own mail, and is routed as such. */
   const sender = senderDomainsOf({ from: postmaster, reversePath: "" });
 
-  const submissionOf = (
+  const submissionOf = async (
     mail: SpooledMail,
-    failure: Failure,
+    { reason, reply }: Occasion,
     id: string,
     messageId: string,
-  ): NewSubmission => {
-    const { submission, transmission, header } = mail;
+  ): Promise<NewSubmission> => {
+    const { submission, transmission } = mail;
+    const { envid } = submission;
+    const { orcpt } = transmission.request ?? {};
     const now = clock.now();
     const content = Buffer.from(
-      composeFailureNotice({
+      composeNotice({
         reportingMta: hostname,
         from: postmaster,
         to: submission.reversePath,
         recipient: transmission.recipient,
-        reason: failure.reason,
-        diagnostic: failure.reply,
+        reason,
+        diagnostic: reply,
         arrivedAt: submission.acceptedAt,
-        failedAt: now,
-        originalHeader: render(header, transmission),
+        lastAttemptAt: now,
+        original: await originalOf(mail, reason),
         messageId,
-        ...(submission.envid === undefined ? {} : { envid: submission.envid }),
+        ...(envid === undefined ? {} : { envid }),
+        ...(orcpt === undefined ? {} : { orcpt }),
+        ...(reason === "delayed" ? { willRetryUntil: transmission.acceptedAt + lifetimeMs } : {}),
       }),
     );
     const bodyAt = content.indexOf(HEADER_END) + HEADER_END.length;
@@ -116,21 +139,30 @@ export function createNotices(parts: NoticeParts, { hostname, secret }: NoticeOp
           acceptedAt: now,
           attempts: 0,
           dueAt: now,
+          // RFC 3461 §6.1: nothing is reported of a report.
+          request: { notify: ["NEVER"] },
         },
       ],
     };
   };
 
   return {
-    async compose(mail, failure) {
+    async compose(mail, occasion) {
       const { reversePath, id: submissionId } = mail.submission;
-      if (reversePath === "") return undefined;
+      const { event, part } = KINDS[occasion.reason];
+      if (reversePath === "" || !wants(event, mail.transmission.request)) return undefined;
       const task = `${submissionId} ${mail.transmission.id}`;
-      const id = deriveId({ secret, namespace: NAMESPACE, task, recipient: reversePath, part: "" });
+      const id = deriveId({ secret, namespace: NAMESPACE, task, recipient: reversePath, part });
       const messageId = messageIdOf(id, idRightOf({ from: undefined, reversePath: "", hostname }));
       const [result] = await ledger.claim([{ id, digest: new Uint8Array(DIGEST_OCTETS) }]);
       if (result === undefined || result.kind === "repeat") return undefined;
-      return { submission: submissionOf(mail, failure, id, messageId), claim: result.claim, messageId };
+      try {
+        const submission = await submissionOf(mail, occasion, id, messageId);
+        return { submission, claim: result.claim, messageId };
+      } catch (error) {
+        await ledger.release([result.claim]);
+        throw error;
+      }
     },
 
     accepted({ submission, claim }) {
@@ -140,4 +172,19 @@ export function createNotices(parts: NoticeParts, { hostname, secret }: NoticeOp
       if (transmission !== undefined) enqueue(toQueue(key, claim, transmission));
     },
   };
+}
+
+/** The whole message where the client asked for it (RET=FULL, of a failure only: RFC 3461 §4.3) and it fits. */
+async function originalOf(mail: SpooledMail, reason: NoticeReason) {
+  const { submission, transmission } = mail;
+  const header = render(mail.header, transmission);
+  const isFailure = KINDS[reason].event === "FAILURE";
+  const size = header.length + submission.bodySize;
+  if (isFailure && submission.ret === "FULL" && !submission.eightBit && size <= ORIGINAL_MESSAGE_MAX) {
+    const octets: Uint8Array[] = [header];
+    if (submission.bodySize > 0) for await (const chunk of mail.bodyOctets()) octets.push(chunk);
+    const message = Buffer.concat(octets);
+    if (canAttach(message)) return { kind: "message", octets: message } as const;
+  }
+  return { kind: "header", octets: header } as const;
 }

@@ -1,13 +1,20 @@
-// The delivery status notification for one transmission that failed (RFC 3464 in a multipart/report,
-// RFC 6522). It goes back through servers that may know ASCII only, and every value in it was written by
-// someone else: so all of it is 7-bit, and no value can begin a line of its own.
+// The delivery status notification for one transmission (RFC 3464 in a multipart/report, RFC 6522). It goes
+// back through servers that may know ASCII only, and every value in it was written by someone else: so all
+// of it is 7-bit, and no value can begin a line of its own.
 import { createHash } from "node:crypto";
 import { encode, wrap } from "nodemailer/lib/qp";
 import { canonicalDomain } from "../identity/domain.ts";
-import { canonicalRecipient } from "../identity/recipient.ts";
+import { asciiLine, fieldLines, LINE_MAX, mailbox, typedAddress, wrapped } from "./dsn-lines.ts";
 import { formatDate } from "./trace.ts";
 
-export interface FailureFacts {
+/**
+ * - refused, expired: it failed, and will not be tried again.
+ * - delayed: it is still tried.
+ * - relayed: it was handed to a server that does not report to senders (RFC 3461 §5.2.2).
+ */
+export type NoticeReason = "refused" | "expired" | "delayed" | "relayed";
+
+export interface NoticeFacts {
   /** Our own name. */
   readonly reportingMta: string;
   /** The mailbox that the notice is from, MAILER-DAEMON at our name. Its reverse-path is the null one. */
@@ -15,169 +22,168 @@ export interface FailureFacts {
   /** The reverse-path of the submission, to which the notice goes. */
   readonly to: string;
   readonly recipient: string;
-  readonly reason: "refused" | "expired";
-  /** RFC 3463 code of class 5; left out, it is taken from the diagnostic where that has one. */
-  readonly status?: string;
+  /** RFC 3461 §4.2, decoded: the recipient as the sender named it. */
+  readonly orcpt?: string;
+  readonly reason: NoticeReason;
   /** What the upstream said, or what kept us from asking it. */
   readonly diagnostic: string;
   /** Milliseconds since the epoch. */
   readonly arrivedAt: number;
-  /** Milliseconds since the epoch; also the Date of the notice. */
-  readonly failedAt: number;
+  /** When the transmission was attempted last, milliseconds since the epoch; also the Date of the notice. */
+  readonly lastAttemptAt: number;
+  /** Milliseconds since the epoch; for a delay. */
+  readonly willRetryUntil?: number;
   /** ENVID of the submission, decoded; RFC 3464 §2.2.1 hands it back. */
   readonly envid?: string;
-  /** The header of the message that failed, CRLF line ends. */
-  readonly originalHeader: Uint8Array;
+  /** What is attached: the header, or a whole message that is fit for it (see canAttach). CRLF line ends. */
+  readonly original: { readonly kind: "header" | "message"; readonly octets: Uint8Array };
   /** Of the notice, with its angle brackets. */
   readonly messageId: string;
+  /** More header fields of the notice, whole lines without their ends. */
+  readonly fields?: readonly string[];
 }
 
-/** RFC 5322 §2.1.1. */
-const LINE_MAX = 998;
-
 /** What a sender needs to find the message; a notice is not to grow with what failed. */
-const ORIGINAL_MAX = 32 * 1024;
+const ORIGINAL_HEADER_MAX = 32 * 1024;
+
+/** A whole message that was asked for (RET=FULL) and is larger comes back as its header. */
+export const ORIGINAL_MESSAGE_MAX = 256 * 1024;
 
 /** RFC 5321 §4.5.3.1.5 allows reply lines of 512 octets; what says more is cut. */
 const DIAGNOSTIC_MAX = 512;
 
+interface Words {
+  /** RFC 3464 §2.3.3. */
+  readonly action: "failed" | "delayed" | "relayed";
+  readonly subject: string;
+  readonly text: string;
+}
+
+const FAILED = { action: "failed", subject: "Your message could not be delivered" } as const;
+
+const WORDS: Readonly<Record<NoticeReason, Words>> = {
+  refused: { ...FAILED, text: "Your message was refused and will not be tried again:" },
+  expired: { ...FAILED, text: "Your message could not be delivered in time and will not be tried again:" },
+  delayed: {
+    action: "delayed",
+    subject: "Your message is delayed",
+    text: "Your message could not be delivered yet and is tried again; there is nothing you need to do:",
+  },
+  relayed: {
+    action: "relayed",
+    subject: "Your message was relayed",
+    text: "Your message was handed to a server that does not report its delivery:",
+  },
+};
+
 /** The whole notice, header and body: CRLF line ends, 7-bit, no line longer than RFC 5322 allows. */
-export function composeFailureNotice(facts: FailureFacts): Uint8Array {
-  const reportingMta = asciiLine(facts.reportingMta);
-  const recipient = asciiLine(facts.recipient);
-  const diagnostic = asciiLine(facts.diagnostic, DIAGNOSTIC_MAX);
-  const header = originalPart(facts.originalHeader);
-  const text = [
-    `This is the mail gateway at ${reportingMta}.`,
-    "",
-    facts.reason === "expired"
-      ? "Your message could not be delivered in time and will not be tried again:"
-      : "Your message was refused and will not be tried again:",
-    "",
-    ...wrapped(`    ${recipient}`, "    "),
-    "",
-    ...wrapped(`The reason given: ${diagnostic}`, "    "),
-    "",
-    "The header of the message is attached.",
-  ];
-  const status = [
-    ...fieldLines("Reporting-MTA", `dns; ${reportingMta}`),
-    ...(facts.envid === undefined ? [] : fieldLines("Original-Envelope-Id", asciiLine(facts.envid))),
-    ...fieldLines("Arrival-Date", formatDate(facts.arrivedAt)),
-    "",
-    ...fieldLines("Final-Recipient", typedAddress(facts.recipient)),
-    "Action: failed",
-    `Status: ${facts.status ?? statusOf(facts.reason, facts.diagnostic)}`,
-    // RFC 3464 §2.3.6: "smtp" only for a reply in SMTP's own form.
-    ...fieldLines(
-      "Diagnostic-Code",
-      `${/^[245]\d\d[ -]/.test(diagnostic) ? "smtp" : "x-mailonce"}; ${diagnostic}`,
-    ),
-    ...fieldLines("Last-Attempt-Date", formatDate(facts.failedAt)),
-  ];
+export function composeNotice(facts: NoticeFacts): Uint8Array {
+  const { action, subject } = WORDS[facts.reason];
+  const parts = [textPart(facts), statusPart(facts, action), originalPart(facts.original)];
   // Nothing in the parts can guess it: it depends on all of them.
-  const boundary = createHash("sha256")
-    .update(JSON.stringify([facts.messageId, text, status, header]))
-    .digest("hex")
-    .slice(0, 32);
-  const lines = [
-    ...fieldLines(
-      "From",
-      `Mail Delivery System ${mailbox(facts.from) ?? `<MAILER-DAEMON@${canonicalDomain(reportingMta) ?? "localhost"}>`}`,
-    ),
+  const hash = createHash("sha256").update(facts.messageId);
+  for (const octets of parts.flat()) hash.update("\0").update(octets);
+  const boundary = hash.digest("hex").slice(0, 32);
+  const postmaster = `<MAILER-DAEMON@${canonicalDomain(asciiLine(facts.reportingMta)) ?? "localhost"}>`;
+  const header = [
+    ...fieldLines("From", `Mail Delivery System ${mailbox(facts.from) ?? postmaster}`),
     ...fieldLines("To", mailbox(facts.to) ?? "undisclosed-recipients:;"),
-    "Subject: Your message could not be delivered",
-    ...fieldLines("Date", formatDate(facts.failedAt)),
+    `Subject: ${subject}`,
+    ...fieldLines("Date", formatDate(facts.lastAttemptAt)),
     ...fieldLines("Message-ID", asciiLine(facts.messageId)),
+    ...(facts.fields ?? []),
+    // RFC 3834 §5: nobody is to answer it.
     "Auto-Submitted: auto-replied",
     "MIME-Version: 1.0",
     "Content-Type: multipart/report; report-type=delivery-status;",
     ` boundary="${boundary}"`,
     "",
-    `--${boundary}`,
+  ];
+  const lines = [header, ...parts.map((part) => [`--${boundary}`, ...part]), [`--${boundary}--`, ""]];
+  return Buffer.from(lines.flat().join("\r\n"), "latin1");
+}
+
+function textPart(facts: NoticeFacts): string[] {
+  const what = facts.original.kind === "message" ? "The message" : "The header of the message";
+  return [
     "Content-Type: text/plain; charset=us-ascii",
     "",
-    ...text,
+    `This is the mail gateway at ${asciiLine(facts.reportingMta)}.`,
     "",
-    `--${boundary}`,
-    "Content-Type: message/delivery-status",
+    WORDS[facts.reason].text,
     "",
-    ...status,
+    ...wrapped(`    ${asciiLine(facts.recipient)}`, "    "),
     "",
-    `--${boundary}`,
-    ...header,
-    `--${boundary}--`,
+    ...wrapped(`The reason given: ${asciiLine(facts.diagnostic, DIAGNOSTIC_MAX)}`, "    "),
+    "",
+    `${what} is attached.`,
     "",
   ];
-  return Buffer.from(lines.join("\r\n"), "latin1");
 }
 
-/** The class-5 status code of the failure (RFC 3463). */
-function statusOf(reason: FailureFacts["reason"], diagnostic: string): string {
+/** RFC 3464 §2: the fields of the message, and in a block of their own those of its recipient. */
+function statusPart(facts: NoticeFacts, action: Words["action"]): string[] {
+  const { envid, orcpt, willRetryUntil } = facts;
+  const diagnostic = asciiLine(facts.diagnostic, DIAGNOSTIC_MAX);
+  // §2.3.6: "smtp" only for a reply in SMTP's own form.
+  const diagnosticType = /^[245]\d\d[ -]/.test(diagnostic) ? "smtp" : "x-mailonce";
+  return [
+    "Content-Type: message/delivery-status",
+    "",
+    ...fieldLines("Reporting-MTA", `dns; ${asciiLine(facts.reportingMta)}`),
+    ...(envid === undefined ? [] : fieldLines("Original-Envelope-Id", asciiLine(envid))),
+    ...fieldLines("Arrival-Date", formatDate(facts.arrivedAt)),
+    "",
+    ...(orcpt === undefined ? [] : fieldLines("Original-Recipient", originalRecipient(orcpt))),
+    ...fieldLines("Final-Recipient", typedAddress(facts.recipient)),
+    `Action: ${action}`,
+    `Status: ${statusOf(facts.reason, facts.diagnostic)}`,
+    ...fieldLines("Diagnostic-Code", `${diagnosticType}; ${diagnostic}`),
+    ...fieldLines("Last-Attempt-Date", formatDate(facts.lastAttemptAt)),
+    ...(willRetryUntil === undefined ? [] : fieldLines("Will-Retry-Until", formatDate(willRetryUntil))),
+    "",
+  ];
+}
+
+/** RFC 3464 §2.3.1. What has no type is taken for a mailbox. */
+function originalRecipient(orcpt: string): string {
+  const typed = /^([A-Za-z0-9-]+);(.*)$/su.exec(orcpt);
+  return `${typed?.[1] ?? "rfc822"}; ${asciiLine(typed?.[2] ?? orcpt)}`;
+}
+
+/** The status code (RFC 3463), its class that of the action. */
+function statusOf(reason: NoticeReason, diagnostic: string): string {
+  if (reason === "relayed") return "2.0.0";
   // X.4.7: delivery time expired, whatever the last attempt heard.
   if (reason === "expired") return "5.4.7";
-  return /^5\d\d[ -]+(5\.\d{1,3}\.\d{1,3})\b/.exec(diagnostic)?.[1] ?? "5.0.0";
+  const digit = reason === "delayed" ? 4 : 5;
+  const said = /^(\d)\d\d[ -]+(\d\.\d{1,3}\.\d{1,3})\b/.exec(diagnostic);
+  return said?.[1] === String(digit) && said[2]?.startsWith(`${digit}.`) ? said[2] : `${digit}.0.0`;
 }
 
-/** The lines of the part that holds the original header, encoded where it isn't fit for 7-bit mail. */
-function originalPart(header: Uint8Array): string[] {
-  const lines = Buffer.from(header)
-    .toString("latin1", 0, ORIGINAL_MAX)
+/** True when the message can be a part of 7-bit mail as it is: message/rfc822 allows no encoding (RFC 2046 §5.2.1). */
+export function canAttach(message: Uint8Array): boolean {
+  if (message.length > ORIGINAL_MESSAGE_MAX) return false;
+  const lines = Buffer.from(message).toString("latin1").split("\r\n");
+  return lines.every(isPlain);
+}
+
+/** What 7-bit mail allows (RFC 2045 §2.7): no NUL, no line end alone, nothing above 127. */
+const isPlain = (line: string): boolean => line.length <= LINE_MAX && !/[\r\n\x80-\xff]|\0/.test(line);
+
+/** The part that holds the original; a header is encoded where it isn't fit for 7-bit mail, and cut. */
+function originalPart({ kind, octets }: NoticeFacts["original"]): string[] {
+  if (kind === "message") {
+    return ["Content-Type: message/rfc822", "", Buffer.from(octets).toString("latin1")];
+  }
+  const lines = Buffer.from(octets)
+    .toString("latin1", 0, ORIGINAL_HEADER_MAX)
     .split(/\r\n|\r|\n/);
-  if (header.length > ORIGINAL_MAX) lines.pop();
+  if (octets.length > ORIGINAL_HEADER_MAX) lines.pop();
   while (lines.at(-1) === "") lines.pop();
   const plain = lines.every((line) => line.length <= LINE_MAX && /^[\t\x20-\x7e]*$/.test(line));
   if (plain) return ["Content-Type: text/rfc822-headers", "", ...lines, ""];
-  const octets = Buffer.from(lines.join("\r\n"), "latin1");
+  const whole = Buffer.from(lines.join("\r\n"), "latin1");
   const encoding = "Content-Transfer-Encoding: quoted-printable";
-  return ["Content-Type: text/rfc822-headers", encoding, "", wrap(encode(octets)), ""];
-}
-
-/** `Name: value`, folded at spaces. The value has no line end in it. */
-function fieldLines(name: string, value: string): string[] {
-  return wrapped(`${name}: ${value}`, " ");
-}
-
-/** Lines of 76 characters or less where spaces allow it, the later ones indented. */
-function wrapped(line: string, indent: string): string[] {
-  const lines: string[] = [];
-  let rest = line;
-  while (rest.length > 76) {
-    const first = rest.search(/[^ ]/);
-    const within = rest.lastIndexOf(" ", 76);
-    const at = within > first ? within : rest.indexOf(" ", Math.max(first, 76));
-    if (at < 0) break;
-    lines.push(rest.slice(0, at).trimEnd());
-    rest = indent + rest.slice(at).trimStart();
-  }
-  lines.push(rest);
-  return lines;
-}
-
-/** One line of printable ASCII: controls become a space, anything else outside it a "?". */
-function asciiLine(value: string, limit = LINE_MAX - 100): string {
-  return value
-    .slice(0, limit)
-    .replace(/\p{Cc}+/gu, " ")
-    .replace(/[^\x20-\x7e]/gu, "?")
-    .trim();
-}
-
-/** RFC 3464 §2.3.2; an address outside ASCII in the form that RFC 6533 §3 has for 7-bit mail. */
-function typedAddress(address: string): string {
-  if (/^[\x20-\x7e]*$/.test(address)) return `rfc822; ${asciiLine(address)}`;
-  const escaped = [...address].map((character) =>
-    /[\x21-\x5b\x5d-\x7e]/.test(character) && character !== "+" && character !== "="
-      ? character
-      : `\\x{${(character.codePointAt(0) as number).toString(16).toUpperCase()}}`,
-  );
-  const text = escaped.join("");
-  return text.length < LINE_MAX - 100 ? `utf-8; ${text}` : `rfc822; ${asciiLine(address)}`;
-}
-
-/** The address in angle brackets, or undefined when that would not be one mailbox in ASCII. */
-function mailbox(address: string): string | undefined {
-  const result = canonicalRecipient(address);
-  const valid = result.ok && result.recipient.includes("@") && /^[\x20-\x7e]*$/.test(result.recipient);
-  return valid ? `<${result.recipient}>` : undefined;
+  return ["Content-Type: text/rfc822-headers", encoding, "", wrap(encode(whole)), ""];
 }

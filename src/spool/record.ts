@@ -7,13 +7,14 @@
 import { encodeBase32 } from "../identity/base32.ts";
 import type { SenderDomains } from "../identity/id-right.ts";
 import type { Id } from "../identity/message-id.ts";
+import type { MailRequest, RecipientRequest } from "../message/notify.ts";
 import type { PreparedHeader } from "../message/rewrite.ts";
 
 /** 16 characters of base32: 6 octets of time, 4 of chance. Named in the reply and in the log. */
 export type SubmissionId = string;
 
 /** What all transmissions of one mail transaction share. */
-export interface Submission {
+export interface Submission extends MailRequest {
   readonly id: SubmissionId;
   /** Milliseconds since the epoch. */
   readonly acceptedAt: number;
@@ -21,8 +22,6 @@ export interface Submission {
   readonly reversePath: string;
   /** For the log; absent when the submission was unkeyed. */
   readonly task?: string;
-  /** RFC 3461 §4.4: handed back in notifications. */
-  readonly envid?: string;
   /** The header as it will leave, but for its octets and the fields of each transmission. */
   readonly header: Omit<PreparedHeader, "octets">;
   readonly headerSize: number;
@@ -57,6 +56,10 @@ export interface SpooledTransmission {
   readonly held?: true;
   /** The client was not told 250: it waits for the verdict, or submits again. */
   readonly awaited?: true;
+  /** What the client asked to be told. */
+  readonly request?: RecipientRequest;
+  /** The reverse-path was told that it takes longer. */
+  readonly warned?: true;
 }
 
 /** Names one transmission in the spool. */

@@ -78,6 +78,7 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
         ...(keying.since === undefined ? {} : { since: keying.since }),
         ...(firstDate === undefined ? {} : { firstDate }),
         ...(awaited ? { awaited } : {}),
+        ...requestIn(envelope, recipient),
       },
     }),
   );
@@ -90,6 +91,7 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
         reversePath: envelope.reversePath,
         ...(keying.task === undefined ? {} : { task: keying.task }),
         ...(envelope.envid === undefined ? {} : { envid: envelope.envid }),
+        ...(envelope.ret === undefined ? {} : { ret: envelope.ret }),
         header,
         headerSize: octets.length,
         bodySize: content.bodySize,
@@ -102,3 +104,8 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
     },
   };
 }
+
+const requestIn = ({ requests }: Envelope, recipient: string) => {
+  const request = requests?.get(recipient);
+  return request === undefined ? {} : { request };
+};

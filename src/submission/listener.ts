@@ -1,7 +1,13 @@
 // The seam to smtp-server, imported here and nowhere else: the SMTP dialogue is the library's, every
 // reply code and the life of a connection are ours.
-import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from "smtp-server";
+import {
+  SMTPServer,
+  type SMTPServerAddress,
+  type SMTPServerOptions,
+  type SMTPServerSession,
+} from "smtp-server";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
+import type { NotifyKeyword, RecipientRequest } from "../message/notify.ts";
 import type { Log } from "../runtime/log.ts";
 import { type Reply, replies } from "./reply.ts";
 import { beginTransaction, type Envelope, type Transaction } from "./session.ts";
@@ -54,6 +60,15 @@ const textOf = (reply: Reply): string => `${reply.status} ${reply.text}`;
 /** The library turns an error of a handler into a reply by these two properties. */
 const asError = (reply: Reply): Error =>
   Object.assign(new Error(textOf(reply)), { responseCode: reply.code });
+
+/** The library has checked the keywords and decoded the address (RFC 3461 §4). */
+function requestOf({ dsn }: SMTPServerAddress): RecipientRequest | undefined {
+  if (dsn === undefined) return undefined;
+  return {
+    ...(dsn.notify === undefined ? {} : { notify: dsn.notify as NotifyKeyword[] }),
+    ...(dsn.orcpt === undefined ? {} : { orcpt: dsn.orcpt }),
+  };
+}
 
 class Connection extends SMTPConnection {
   /**
@@ -124,8 +139,13 @@ export async function listen(
     logger: false,
 
     onMailFrom(address, session, callback) {
-      const { envid } = session.envelope.dsn ?? {};
-      const began = beginTransaction(address.address, envid ?? undefined, options.smtpUtf8);
+      const { envid, ret } = session.envelope.dsn ?? {};
+      const began = beginTransaction(
+        address.address,
+        envid ?? undefined,
+        options.smtpUtf8,
+        ret === "FULL" || ret === "HDRS" ? ret : undefined,
+      );
       if ("reply" in began) {
         log.warn("submission.refused", { reply: began.reply.text });
         callback(asError(began.reply));
@@ -136,7 +156,7 @@ export async function listen(
     },
 
     onRcptTo(address, session, callback) {
-      const reply = transactions.get(session)?.addRecipient(address.address);
+      const reply = transactions.get(session)?.addRecipient(address.address, requestOf(address));
       if (reply !== undefined) log.warn("submission.refused", { reply: reply.text });
       callback(reply === undefined ? null : asError(reply));
     },

@@ -2,21 +2,24 @@
 // their address in lower case and lets a later one replace an earlier one; identity tells User@ from
 // user@ (RFC 5321 §2.4), so the list is kept here.
 import { canonicalRecipient } from "../identity/recipient.ts";
+import type { MailRequest, RecipientRequest } from "../message/notify.ts";
 import { type Reply, replies } from "./reply.ts";
 
 /** What a client has said about the mail whose content it is about to hand over. */
-export interface Envelope {
+export interface Envelope extends Pick<MailRequest, "ret"> {
   /** Without angle brackets; empty for the null reverse-path. */
   readonly reversePath: string;
   /** Canonical forward-paths, each once, in the order of RCPT. */
   readonly recipients: readonly string[];
   /** RFC 3461 §4.4, decoded. */
   readonly envid: string | undefined;
+  /** What was asked for at RCPT, by canonical forward-path; those without parameters are not in it. */
+  readonly requests?: ReadonlyMap<string, RecipientRequest>;
 }
 
 export interface Transaction {
   /** The reply when the recipient can't be taken. */
-  addRecipient(forwardPath: string): Reply | undefined;
+  addRecipient(forwardPath: string, request?: RecipientRequest): Reply | undefined;
   envelope(): Envelope;
 }
 
@@ -34,22 +37,32 @@ export function beginTransaction(
   reversePath: string,
   envid: string | undefined,
   smtpUtf8: boolean,
+  ret?: MailRequest["ret"],
 ): { transaction: Transaction } | { reply: Reply } {
   const sender = reversePath === "" ? { ok: true as const, recipient: "" } : canonicalRecipient(reversePath);
   if (!sender.ok) return { reply: replies.badSender(`the reverse-path ${sender.fault}`) };
   const refused = refusedPath(sender.recipient, smtpUtf8);
   if (refused !== undefined) return { reply: refused };
   const recipients = new Set<string>();
+  const requests = new Map<string, RecipientRequest>();
   return {
     transaction: {
-      addRecipient(forwardPath) {
+      addRecipient(forwardPath, request) {
         const canonical = canonicalRecipient(forwardPath);
         if (!canonical.ok) return replies.badRecipient(`the recipient ${canonical.fault}`);
         const reply = refusedPath(canonical.recipient, smtpUtf8);
-        if (reply === undefined) recipients.add(canonical.recipient);
-        return reply;
+        if (reply !== undefined) return reply;
+        recipients.add(canonical.recipient);
+        if (request !== undefined) requests.set(canonical.recipient, request);
+        return undefined;
       },
-      envelope: () => ({ reversePath: sender.recipient, recipients: [...recipients], envid }),
+      envelope: () => ({
+        reversePath: sender.recipient,
+        recipients: [...recipients],
+        envid,
+        ...(ret === undefined ? {} : { ret }),
+        requests,
+      }),
     },
   };
 }

@@ -13,6 +13,8 @@ export interface Exchange {
   readonly reply?: string;
   /** What happened instead of, or around, a reply. */
   readonly problem: string;
+  /** What the client asked to be told went along. */
+  readonly reports?: true;
 }
 
 /**
@@ -35,7 +37,8 @@ export function outcomeOf(exchange: Exchange): Outcome {
   const code = reply === undefined ? undefined : replyCode(reply);
   if (code !== undefined && code >= 400) return refusedWith(code, text);
   if (code !== undefined && code < 300 && progress === "complete") {
-    return { kind: "accepted", upstreamId: queueIdOf(text) };
+    const reports = exchange.reports === undefined ? {} : { reports: exchange.reports };
+    return { kind: "accepted", upstreamId: queueIdOf(text), ...reports };
   }
   // RFC 5321 §4.1.1.4: a message without its final dot is not to be processed. But a server that
   // claims acceptance before the dot has its own idea of the end, and nothing is certain any more.

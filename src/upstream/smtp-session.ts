@@ -9,6 +9,7 @@ import {
   type SmtpConnection,
   type SmtpSessionOptions,
 } from "./smtp-connection.ts";
+import { dsnParameters } from "./smtp-dsn.ts";
 import type { Exchange } from "./smtp-outcome.ts";
 import { replyCode } from "./smtp-reply.ts";
 import { createSteps, type StepEnd, type Steps } from "./smtp-step.ts";
@@ -108,7 +109,8 @@ function createSession(connection: SmtpConnection, steps: Steps, options: SmtpSe
     // that turn left out, a stray reply would answer the next message's MAIL, and so on to its DATA.
     await new Promise((resolve) => setImmediate(resolve));
     const problem = end.fault?.message ?? reply ?? "";
-    const facts = { step: "transaction", progress: end.progress, problem } as const;
+    const reports = offers.extensions.includes("DSN") ? ({ reports: true } as const) : {};
+    const facts = { step: "transaction", progress: end.progress, problem, ...reports } as const;
     return reply === undefined ? facts : { ...facts, reply };
   }
 
@@ -128,6 +130,7 @@ function createSession(connection: SmtpConnection, steps: Steps, options: SmtpSe
       to: transmission.recipient,
       size: transmission.size,
       use8BitMime: transmission.eightBit,
+      dsn: dsnParameters(transmission),
     };
     const run = steps.run(
       signal,
@@ -172,7 +175,13 @@ function createSession(connection: SmtpConnection, steps: Steps, options: SmtpSe
     });
   }
 
-  return { usable: () => !connection.destroyed, used: () => used, obstacle, exchange, quit };
+  return {
+    usable: () => !connection.destroyed,
+    used: () => used,
+    obstacle,
+    exchange,
+    quit,
+  };
 }
 
 /** RFC 5321 §4.2.3. */

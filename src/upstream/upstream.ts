@@ -1,6 +1,7 @@
 // The boundary to where transmissions go. An upstream makes one attempt for one message and one
 // recipient and says how it ended; it never retries, never decides, and never guesses.
 import type { Id } from "../identity/message-id.ts";
+import type { MailRequest, RecipientRequest } from "../message/notify.ts";
 import type { Rate } from "../runtime/rate.ts";
 
 /** One message for one recipient, rendered: what the upstream is to receive. */
@@ -16,6 +17,8 @@ export interface Transmission {
   readonly size: number;
   /** True when the content has octets above 127 (RFC 6152). */
   readonly eightBit: boolean;
+  /** To be handed on where the upstream reports to senders itself (RFC 3461). */
+  readonly request?: MailRequest & RecipientRequest;
   /** The content from its beginning, CRLF line ends, not dot-stuffed. The same octets at each call. */
   content(): AsyncIterable<Uint8Array>;
 }
@@ -29,7 +32,12 @@ export interface Transmission {
  *   may have been complete is doubtful, however likely either outcome seems.
  */
 export type Outcome =
-  | { readonly kind: "accepted"; readonly upstreamId: string }
+  | {
+      readonly kind: "accepted";
+      readonly upstreamId: string;
+      /** The request was handed on: from here on it is the upstream that reports (RFC 3461 §5.2.1). */
+      readonly reports?: true;
+    }
   | {
       readonly kind: "refused";
       readonly permanence: "transient" | "permanent";

@@ -18,6 +18,7 @@ type OptionalKey<Tree, Path extends string = ""> = {
 
 /** A value for each key without a default, as its variable would have it. The compiler keeps it complete. */
 const OPTIONAL: Record<OptionalKey<Config>, string> = {
+  "spool.delay_warning": "4h",
   "upstream.rate_per_second": "0.5",
   "upstream.smtp.host": "smtp.example.com",
   "upstream.smtp.username": "me",

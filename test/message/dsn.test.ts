@@ -3,9 +3,13 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { composeFailureNotice, type FailureFacts } from "../../src/message/dsn.ts";
+import { canAttach, composeNotice, type NoticeFacts, ORIGINAL_MESSAGE_MAX } from "../../src/message/dsn.ts";
 
-const FACTS: FailureFacts = {
+function header(octets: string | Uint8Array): NoticeFacts["original"] {
+  return { kind: "header", octets: typeof octets === "string" ? Buffer.from(octets, "latin1") : octets };
+}
+
+const FACTS: NoticeFacts = {
   reportingMta: "gateway.example",
   from: "MAILER-DAEMON@gateway.example",
   to: "bounces@shop.example",
@@ -13,14 +17,18 @@ const FACTS: FailureFacts = {
   reason: "refused",
   diagnostic: "550 5.1.1 <user@example.com>: user unknown",
   arrivedAt: Date.UTC(2013, 11, 10, 10, 13, 6),
-  failedAt: Date.UTC(2013, 11, 10, 10, 18, 9),
-  originalHeader: Buffer.from("From: Shop <orders@shop.example>\r\nSubject: Shipped\r\n\r\n"),
+  lastAttemptAt: Date.UTC(2013, 11, 10, 10, 18, 9),
+  original: header("From: Shop <orders@shop.example>\r\nSubject: Shipped\r\n\r\n"),
   messageId: "<notice@gateway.example>",
 };
 
 /** Prints what it finds in the notices that come in, base64, one a line. */
 const READER = `
 import sys, json, base64, email, email.policy
+def original(part):
+    if part.get_content_type() != "message/rfc822":
+        return part.get_payload(decode=True)
+    return part.get_payload(0).as_bytes(policy=email.policy.SMTP)
 for line in sys.stdin:
     raw = base64.b64decode(line)
     mail = email.message_from_bytes(raw, policy=email.policy.SMTP)
@@ -37,7 +45,7 @@ for line in sys.stdin:
         "text": parts[0].get_content(),
         "message": [[key.lower(), str(value)] for key, value in report[0].items()],
         "recipients": [[[key.lower(), str(value)] for key, value in block.items()] for block in report[1:]],
-        "original": base64.b64encode(parts[2].get_payload(decode=True)).decode(),
+        "original": base64.b64encode(original(parts[2])).decode(),
         "defects": [str(defect) for part in mail.walk() for defect in part.defects],
     }))
 `;
@@ -66,8 +74,8 @@ function read(notices: readonly Uint8Array[]): Read[] {
     .map((line) => JSON.parse(line) as Read);
 }
 
-const one = (change: Partial<FailureFacts> = {}): Read =>
-  read([composeFailureNotice({ ...FACTS, ...change })])[0] as Read;
+const one = (change: Partial<NoticeFacts> = {}): Read =>
+  read([composeNotice({ ...FACTS, ...change })])[0] as Read;
 const original = (notice: Read): string => Buffer.from(notice.original, "base64").toString("latin1");
 
 describe("Python's email package reads", () => {
@@ -110,17 +118,55 @@ describe("Python's email package reads", () => {
   });
 
   test("8-bit octets and long lines of the original header, whole", () => {
-    const header = `Subject: caf\xe9 = caf\xe9 \r\nX-Long: ${"y".repeat(2000)}\r\n\tfolded\0\r\n`;
-    const notice = one({ originalHeader: Buffer.from(`${header}\r\n`, "latin1") });
-    expect(original(notice).trimEnd()).toBe(header.trimEnd());
+    const text = `Subject: caf\xe9 = caf\xe9 \r\nX-Long: ${"y".repeat(2000)}\r\n\tfolded\0\r\n`;
+    const notice = one({ original: header(`${text}\r\n`) });
+    expect(original(notice).trimEnd()).toBe(text.trimEnd());
   });
 
   test("a header that is too long for a notice, cut at a line", () => {
-    const header = Buffer.from(`X-Many: ${"y".repeat(90)}\r\n`.repeat(2000));
-    const notice = one({ originalHeader: header });
+    const notice = one({ original: header(`X-Many: ${"y".repeat(90)}\r\n`.repeat(2000)) });
     const lines = original(notice).trimEnd().split("\r\n");
     expect(new Set(lines)).toEqual(new Set([`X-Many: ${"y".repeat(90)}`]));
     expect(lines.length).toBe(Math.floor((32 * 1024) / 100));
+  });
+
+  test("a delay: nothing has failed, and until when it is tried", () => {
+    const diagnostic = "451 4.7.1 greylisted";
+    const notice = one({ reason: "delayed", diagnostic, willRetryUntil: Date.UTC(2013, 11, 12, 10, 13, 6) });
+    expect(notice.recipients[0]).toEqual([
+      ["final-recipient", "rfc822; user@example.com"],
+      ["action", "delayed"],
+      ["status", "4.7.1"],
+      ["diagnostic-code", "smtp; 451 4.7.1 greylisted"],
+      ["last-attempt-date", "Tue, 10 Dec 2013 10:18:09 +0000"],
+      ["will-retry-until", "Thu, 12 Dec 2013 10:13:06 +0000"],
+    ]);
+    expect(notice.text).toContain("could not be delivered yet");
+  });
+
+  test("a success further than which nobody reports", () => {
+    const notice = one({ reason: "relayed", diagnostic: "250 2.0.0 queued as 4711" });
+    expect(notice.recipients[0]).toContainEqual(["action", "relayed"]);
+    expect(notice.recipients[0]).toContainEqual(["status", "2.0.0"]);
+  });
+
+  test("a status of another class than the action is not taken over", () => {
+    expect(one({ diagnostic: "451 4.7.1 later" }).recipients[0]).toContainEqual(["status", "5.0.0"]);
+    expect(one({ diagnostic: "550 4.7.1 odd" }).recipients[0]).toContainEqual(["status", "5.0.0"]);
+  });
+
+  test("the recipient as the sender named it", () => {
+    const notice = one({ orcpt: "rfc822;Alias+tag@example.com" });
+    expect(notice.recipients[0]?.[0]).toEqual(["original-recipient", "rfc822; Alias+tag@example.com"]);
+  });
+
+  test("the whole message, where it was asked for", () => {
+    const message = Buffer.from("Subject: Shipped\r\n\r\nHello.\r\n--\r\n.\r\n");
+    const notice = one({ original: { kind: "message", octets: message } });
+    expect(notice.parts).toEqual(["text/plain", "message/delivery-status", "message/rfc822"]);
+    expect(notice.text).toContain("The message is attached.");
+    expect(original(notice)).toBe(message.toString());
+    expect(notice.defects).toEqual([]);
   });
 
   test("a recipient outside ASCII, as RFC 6533 writes it", () => {
@@ -162,7 +208,8 @@ describe("no value can leave its place", () => {
     diagnostic: value,
     envid: value,
     messageId: value,
-    originalHeader: value.map((text) => Buffer.from(text)),
+    original: value.map((text) => header(Buffer.from(text))),
+    orcpt: value,
     reason: fc.constantFrom("refused" as const, "expired" as const),
   });
 
@@ -170,7 +217,7 @@ describe("no value can leave its place", () => {
     const notices: Uint8Array[] = [];
     fc.assert(
       fc.property(facts, (change) => {
-        const notice = composeFailureNotice({ ...FACTS, ...change });
+        const notice = composeNotice({ ...FACTS, ...change });
         const text = Buffer.from(notice).toString("latin1");
         expect(text).toMatch(/^(?:[\t\x20-\x7e]{0,998}\r\n)*$/);
         notices.push(notice);
@@ -200,14 +247,23 @@ describe("no value can leave its place", () => {
   });
 
   test("a header that guesses at a boundary", () => {
-    const first = Buffer.from(composeFailureNotice(FACTS)).toString("latin1");
+    const first = Buffer.from(composeNotice(FACTS)).toString("latin1");
     const boundary = /boundary="([^"]+)"/.exec(first)?.[1];
-    expect(original(one({ originalHeader: Buffer.from(`--${boundary}--: x\r\n`) }))).toContain(boundary);
+    expect(original(one({ original: header(`--${boundary}--: x\r\n`) }))).toContain(boundary);
   });
 
   test("the path of the fixture with 8-bit octets", () => {
     const message = readFileSync(new URL("../../fixtures/messages/eight-bit.eml", import.meta.url));
-    const header = message.subarray(0, message.indexOf("\r\n\r\n") + 2);
-    expect(original(one({ originalHeader: header })).trimEnd()).toBe(header.toString("latin1").trimEnd());
+    const octets = message.subarray(0, message.indexOf("\r\n\r\n") + 2);
+    expect(original(one({ original: header(octets) })).trimEnd()).toBe(octets.toString("latin1").trimEnd());
   });
+});
+
+test("what can be attached whole: 7-bit, lines within the limit, not too large", () => {
+  const can = (text: string) => canAttach(Buffer.from(text, "latin1"));
+  expect(can("Subject: x\r\n\r\nHello.\r\n")).toBe(true);
+  for (const bad of ["\xe9", "\0", "a\nb", "a\rb", "y".repeat(999), "\r"])
+    expect(can(`A: b\r\n\r\n${bad}`)).toBe(false);
+  expect(can("y\r\n".repeat(ORIGINAL_MESSAGE_MAX / 3))).toBe(true);
+  expect(can("y\r\n".repeat(ORIGINAL_MESSAGE_MAX / 3 + 1))).toBe(false);
 });

@@ -23,6 +23,8 @@ export interface ScriptedSmtpOptions {
   readonly tls?: { readonly key: string; readonly cert: string; readonly mode: "starttls" | "implicit" };
   /** AUTH PLAIN with these is demanded before MAIL, and over TLS only when there is TLS. */
   readonly auth?: { readonly username: string; readonly password: string };
+  /** The refusal of a recipient, who is named in RCPT the how-manieth time; undefined to take it. */
+  readonly refuse?: (recipient: string, time: number) => string | undefined;
   readonly keepContents?: boolean;
   /** For "slow-reply". */
   readonly slowMs?: number;
@@ -60,6 +62,13 @@ export async function createScriptedSmtp(options: ScriptedSmtpOptions = {}): Pro
   let drawn = 0;
   const held: (() => void)[] = [];
   const onStruck: (() => void)[] = [];
+
+  const named = new Map<string, number>();
+  const refused = (recipient: string): string | undefined => {
+    const time = (named.get(recipient) ?? 0) + 1;
+    named.set(recipient, time);
+    return options.refuse?.(recipient, time);
+  };
 
   const draw = (): SmtpFault => {
     const number = drawn++;
@@ -163,7 +172,9 @@ export async function createScriptedSmtp(options: ScriptedSmtpOptions = {}): Pro
       } else if (verb === "MAIL") {
         mail(path);
       } else if (verb === "RCPT") {
+        const refusal = refused(path);
         if (reversePath === undefined) say("503 5.5.1 MAIL first\r\n");
+        else if (refusal !== undefined) say(`${refusal}\r\n`);
         else if (reach("rcpt", "250 2.1.5 ok\r\n")) recipients.push(path);
       } else if (verb === "DATA") {
         if (recipients.length === 0) say("503 5.5.1 RCPT first\r\n");

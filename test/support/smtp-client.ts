@@ -22,9 +22,11 @@ export interface Mail {
   readonly content: string | Uint8Array;
   /** Parameters of MAIL FROM, such as "ENVID=abc". */
   readonly parameters?: string;
+  /** Of each RCPT TO, such as "NOTIFY=NEVER". */
+  readonly recipientParameters?: string;
 }
 
-export async function connectSmtp(port: number): Promise<SmtpClient> {
+export async function connectSmtp(port: number, hello: "EHLO" | "LHLO" = "EHLO"): Promise<SmtpClient> {
   const socket = connect(port, "127.0.0.1");
   const replies: string[] = [];
   const waiting: { resolve: (reply: string) => void; reject: (error: Error) => void }[] = [];
@@ -65,18 +67,17 @@ export async function connectSmtp(port: number): Promise<SmtpClient> {
 
   await once(socket, "connect");
   expectCode(await reply(), "220");
-  expectCode(await command("EHLO client.example"), "250");
+  expectCode(await command(`${hello} client.example`), "250");
   return {
     socket,
     command,
     reply,
     write: (octets) => socket.write(octets),
-    async submit({ from = "app@sender.example", to, content, parameters }) {
-      expectCode(
-        await command(`MAIL FROM:<${from}>${parameters === undefined ? "" : ` ${parameters}`}`),
-        "250",
-      );
-      for (const recipient of to) expectCode(await command(`RCPT TO:<${recipient}>`), "250");
+    async submit({ from = "app@sender.example", to, content, parameters = "", recipientParameters = "" }) {
+      expectCode(await command(`MAIL FROM:<${from}> ${parameters}`.trimEnd()), "250");
+      for (const recipient of to) {
+        expectCode(await command(`RCPT TO:<${recipient}> ${recipientParameters}`.trimEnd()), "250");
+      }
       expectCode(await command("DATA"), "354");
       socket.write(stuffed(content));
       return await reply();

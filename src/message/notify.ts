@@ -1,0 +1,26 @@
+// What a client asked to be told about its mail: the parameters of MAIL and RCPT of RFC 3461, decoded. Pure.
+
+export type NotifyKeyword = "NEVER" | "SUCCESS" | "FAILURE" | "DELAY";
+
+/** Parameters of MAIL FROM. */
+export interface MailRequest {
+  /** §4.4: handed back in notifications. */
+  readonly envid?: string;
+  /** §4.3: how much of a message that failed is to come back. */
+  readonly ret?: "FULL" | "HDRS";
+}
+
+/** Parameters of RCPT TO. */
+export interface RecipientRequest {
+  /** §4.1; NEVER stands alone. */
+  readonly notify?: readonly NotifyKeyword[];
+  /** §4.2: type, semicolon and the address that the sender gave, before anybody rewrote it. */
+  readonly orcpt?: string;
+}
+
+/**
+ * Whether somebody wants to be told. Without NOTIFY a failure is reported and success is not; a delay may
+ * be (RFC 3461 §4.1), and whether ours are is configured.
+ */
+export const wants = (event: Exclude<NotifyKeyword, "NEVER">, { notify }: RecipientRequest = {}): boolean =>
+  notify === undefined ? event !== "SUCCESS" : notify.includes(event);
