@@ -123,6 +123,9 @@ const schema = z.strictObject({
           region: text.optional(),
           endpoint: z.url({ protocol: /^https?$/ }).optional(),
           configuration_set: text.optional(),
+          from_email_address_identity_arn: text
+            .regex(/^arn:[^\s]+$/, "expected the ARN of an identity")
+            .optional(),
         })
         .prefault({}),
       maildir: z.strictObject({ path: text.optional() }).prefault({}),

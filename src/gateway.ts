@@ -208,7 +208,7 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
 }
 
 /** The upstream that the configuration names; only its own libraries are loaded. */
-export async function createUpstream(config: Config, clock: Clock): Promise<Upstream> {
+export async function createUpstream(config: Config, clock: Clock, log: Log): Promise<Upstream> {
   const { kind, concurrency, smtp, ses } = config.upstream;
   switch (kind) {
     case "maildir": {
@@ -226,7 +226,11 @@ export async function createUpstream(config: Config, clock: Clock): Promise<Upst
     case "ses": {
       const { createSesUpstream } = await import("./upstream/ses.ts");
       const { region, endpoint, configuration_set: configurationSet } = ses;
-      return createSesUpstream({ region, endpoint, configurationSet });
+      const { from_email_address_identity_arn: fromEmailAddressIdentityArn } = ses;
+      const { rate_per_second: ratePerSecond } = config.upstream;
+      return createSesUpstream({
+        ...{ region, endpoint, configurationSet, fromEmailAddressIdentityArn, ratePerSecond, clock, log },
+      });
     }
   }
 }

@@ -21,7 +21,7 @@ export async function serve(options: { config?: string }): Promise<number> {
     const signal = firstSignal();
     const gateway = await startGateway(config, {
       storage: createDiskStorage(config.data_dir),
-      upstream: await createUpstream(config, systemClock),
+      upstream: await createUpstream(config, systemClock, log),
       clock: systemClock,
       random: systemRandom,
       log,

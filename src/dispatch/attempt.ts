@@ -116,7 +116,9 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       return { kind: "done" };
     }
     const now = clock.now();
-    const wait = Math.max(backoff(attempts, options.retry, random), outcome.retryAfterMs ?? 0);
+    const atLeast = outcome.retryAfterMs ?? 0;
+    const growing = outcome.throttled === true ? 0 : backoff(attempts, options.retry, random);
+    const wait = Math.max(growing, atLeast);
     log.info("transmission.refused", { ...about, retryMs: wait });
     const noted = await warnOfDelay(mail, outcome.reply);
     await recorder.note(queued, { ...noted, attempts, dueAt: now + wait });

@@ -18,15 +18,18 @@ type Meaning =
   | "permanent"
   /** SES would find the same fault with every message: our account, our rights, our configuration. */
   | "upstream"
-  /** As "upstream", and it will not be better within minutes. */
+  /** As "upstream", and it will not be better within seconds. */
   | "late"
+  /** The configuration set of this call: the message's own, or the one of all. */
+  | "set"
   /** Too fast. */
   | "soon";
 
 /**
  * By name first: SES answers 400 to throttling and to a bad message alike. AccountSuspended and
- * NotFound (of a configuration set) are permanent by their names, but they are so for every message,
- * and a queue must not be bounced for what an operator repairs.
+ * NotFound (of a configuration set) are permanent by their names, but they are so for every message
+ * unless it named the set itself, and a queue must not be bounced for what an operator repairs.
+ * SendingPaused has no time of its own: whoever pauses an account may resume it in seconds.
  */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   MessageRejected: "permanent",
@@ -34,43 +37,61 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   BadRequestException: "permanent",
   ValidationException: "permanent",
   InvalidParameterValue: "permanent",
-  NotFoundException: "upstream",
+  NotFoundException: "set",
+  ConfigurationSetDoesNotExist: "set",
+  ConfigurationSetDoesNotExistException: "set",
+  SendingPausedException: "upstream",
+  AccountSendingPausedException: "upstream",
   AccountSuspendedException: "late",
-  SendingPausedException: "late",
   LimitExceededException: "late",
   TooManyRequestsException: "soon",
   ThrottlingException: "soon",
   Throttling: "soon",
 };
 
-/** Both come under several names. The daily quota is of any 24 hours, so it frees up bit by bit. */
+/** What comes under several names. The daily quota is of any 24 hours, so it frees up bit by bit. */
 const TEXTS: readonly (readonly [RegExp, Meaning])[] = [
   [/maximum sending rate exceeded/i, "soon"],
   [/daily message quota exceeded/i, "late"],
 ];
 
-/** The rate is per second. */
-const SOON_MS = 1_000;
-const LATE_MS = 15 * 60_000;
+/** A quarter of the second that SES counts by: our own rate spaces the calls, this only lets others by. */
+const SOON_MS = 250;
+/** The quota of a day frees up in a minute what was sent in that minute a day ago. */
+const LATE_MS = 60_000;
 /** No server gets to silence us for longer by its Retry-After. */
 const RETRY_AFTER_MAX_MS = 60 * 60_000;
+
+/**
+ * Rights may be given for some identities and configuration sets only. Then the refusal names which, and
+ * other messages may pass.
+ */
+const LACKS_RIGHT_ON = /on resource\b.*:(identity|configuration-set)\//i;
 
 /** Statuses that speak of the message itself: too large, or not processable. */
 const MESSAGE_STATUSES: ReadonlySet<number> = new Set([413, 414, 415, 422, 431]);
 /** Statuses that speak of us or of the address that was called. */
 const CALLER_STATUSES: ReadonlySet<number> = new Set([401, 403, 404, 405, 407]);
 
-/**
- * @param handedOn false while the HTTP client had not been handed the request: then credentials or
- *   region were missing, and nothing can have been sent
- */
-export function outcomeOfError(thrown: unknown, handedOn: boolean): Outcome {
+export interface SesCall {
+  /** False while the HTTP client had not been handed the request: nothing can have been sent. */
+  readonly handedOn: boolean;
+  /** The message named its configuration set itself. */
+  readonly ownConfigurationSet: boolean;
+  /** Milliseconds since the epoch, for a Retry-After that is a date. */
+  readonly now: number;
+}
+
+/** Without a request credentials or region were missing. */
+export function outcomeOfError(thrown: unknown, call: SesCall): Outcome {
   const error: SesError = typeof thrown === "object" && thrown !== null ? thrown : {};
   const name = String(error.name ?? "Error");
   const text = oneLine(`${name}: ${error.message ?? String(thrown)}`);
   const status = error.$metadata?.httpStatusCode;
-  if (!handedOn) return refused(name === "AbortError" ? "transmission" : "upstream", text);
-  if (status !== undefined && status >= 400 && status < 500) return refusedWith(error, name, status, text);
+  if (!call.handedOn) return refused(name === "AbortError" ? "transmission" : "upstream", text);
+  if (status !== undefined && status >= 400 && status < 500) {
+    return refusedAs(meaningOf(name, status, text, call), text, retryAfter(error, call.now));
+  }
   // 5xx, a 200 that does not parse, a redirect: SES was there, and what it did is unknown.
   if (status !== undefined) return { kind: "doubtful", cause: oneLine(`${status} ${text}`) };
   if (neverConnected(error)) return refused("upstream", text);
@@ -78,24 +99,35 @@ export function outcomeOfError(thrown: unknown, handedOn: boolean): Outcome {
 }
 
 /** Any 4xx is an answer, and it says that SES did not take the message. */
-function refusedWith(error: SesError, name: string, status: number, text: string): Outcome {
-  const byText = TEXTS.find(([pattern]) => pattern.test(text))?.[1];
-  const meaning = byText ?? (Object.hasOwn(MEANINGS, name) ? MEANINGS[name] : meaningOf(status));
+function refusedAs(meaning: Exclude<Meaning, "set"> | undefined, text: string, afterMs?: number): Outcome {
   switch (meaning) {
     case "permanent":
       return { kind: "refused", permanence: "permanent", scope: "transmission", reply: text };
     case "upstream":
-      return refused("upstream", text, retryAfter(error));
+      return refused("upstream", text, afterMs);
     case "late":
-      return refused("upstream", text, retryAfter(error) ?? LATE_MS);
+      return refused("upstream", text, afterMs ?? LATE_MS);
     case "soon":
-      return refused("transmission", text, retryAfter(error) ?? SOON_MS);
+      return { ...refused("transmission", text, afterMs ?? SOON_MS), throttled: true };
     default:
-      return refused("transmission", text, retryAfter(error));
+      return refused("transmission", text, afterMs);
   }
 }
 
-function meaningOf(status: number): Meaning | undefined {
+function meaningOf(
+  name: string,
+  status: number,
+  text: string,
+  { ownConfigurationSet }: SesCall,
+): Exclude<Meaning, "set"> | undefined {
+  const byText = TEXTS.find(([pattern]) => pattern.test(text))?.[1];
+  const byName = Object.hasOwn(MEANINGS, name) ? MEANINGS[name] : undefined;
+  const meaning = byText ?? byName ?? byStatus(status);
+  if (meaning === "set") return ownConfigurationSet ? "permanent" : "upstream";
+  return status === 403 && LACKS_RIGHT_ON.test(text) ? undefined : meaning;
+}
+
+function byStatus(status: number): Meaning | undefined {
   if (MESSAGE_STATUSES.has(status)) return "permanent";
   if (CALLER_STATUSES.has(status)) return "upstream";
   return status === 429 ? "soon" : undefined;
@@ -120,14 +152,28 @@ function neverConnected({ code, syscall, name, message, errors }: SesError): boo
   return code === undefined && name === "TimeoutError" && CONNECT_TIMEOUT.test(String(message));
 }
 
-/** RFC 9110 §10.2.3 in seconds, or x-amz-retry-after in milliseconds. A date is not used by SES. */
-function retryAfter({ $response }: SesError): number | undefined {
-  const headers = $response?.headers ?? {};
-  const ms = Number(headers["x-amz-retry-after"] ?? Number(headers["retry-after"]) * 1_000);
-  return Number.isFinite(ms) && ms >= 0 ? Math.min(ms, RETRY_AFTER_MAX_MS) : undefined;
+/** RFC 9110 §10.2.3, in seconds or as a date, or x-amz-retry-after in milliseconds; never longer than the most. */
+function retryAfter({ $response }: SesError, now: number): number | undefined {
+  const { "x-amz-retry-after": milliseconds, "retry-after": hint } = $response?.headers ?? {};
+  const ms = numberOf(milliseconds) ?? secondsOf(hint) ?? untilDate(hint, now);
+  return ms === undefined ? undefined : Math.min(Math.max(ms, 0), RETRY_AFTER_MAX_MS);
 }
 
-function refused(scope: "transmission" | "upstream", reply: string, retryAfterMs?: number): Outcome {
+const numberOf = (text: string | undefined): number | undefined =>
+  text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
+
+const secondsOf = (text: string | undefined): number | undefined => {
+  const seconds = numberOf(text);
+  return seconds === undefined ? undefined : seconds * 1_000;
+};
+
+/** An HTTP date names its day and GMT; Date.parse alone takes nearly anything. */
+const untilDate = (text: string | undefined, now: number): number | undefined => {
+  const at = text !== undefined && /^[A-Z][a-z]+, .* GMT$/.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(at) ? undefined : at - now;
+};
+
+function refused(scope: "transmission" | "upstream", reply: string, retryAfterMs?: number) {
   const outcome = { kind: "refused", permanence: "transient", scope, reply } as const;
   return retryAfterMs === undefined ? outcome : { ...outcome, retryAfterMs };
 }

@@ -1,10 +1,20 @@
 // The upstream "ses": SendEmail of API v2 with the message as it is (Raw), one recipient a call and one
 // HTTP request a call. The SDK is imported here and nowhere else.
-import { SESv2Client, SendEmailCommand, type SendEmailCommandInput } from "@aws-sdk/client-sesv2";
+import {
+  GetAccountCommand,
+  SESv2Client,
+  SendEmailCommand,
+  type SendEmailCommandInput,
+} from "@aws-sdk/client-sesv2";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { type Clock, systemClock } from "../runtime/clock.ts";
+import { type Log, silentLog } from "../runtime/log.ts";
 import { readContent } from "./content.ts";
 import { oneLine } from "./line.ts";
+import { type SesFields, sesFieldsOf } from "./ses-fields.ts";
 import { outcomeOfError } from "./ses-outcome.ts";
+import { createSesQuota, type SendQuota } from "./ses-quota.ts";
+import { createSesRate } from "./ses-rate.ts";
 import type { Outcome, Transmission, Upstream } from "./upstream.ts";
 
 export interface SesUpstreamOptions {
@@ -12,10 +22,15 @@ export interface SesUpstreamOptions {
   readonly region?: string | undefined;
   /** Instead of the region's own address. */
   readonly endpoint?: string | undefined;
+  /** Of messages that name none in X-SES-CONFIGURATION-SET. */
   readonly configurationSet?: string | undefined;
   /** For sending authorization: the identity that lets us use its address in From. */
   readonly fromEmailAddressIdentityArn?: string | undefined;
+  /** Calls a second instead of the account's MaxSendRate. */
+  readonly ratePerSecond?: number | undefined;
   readonly timeouts?: Partial<SesTimeouts> | undefined;
+  readonly clock?: Clock | undefined;
+  readonly log?: Log | undefined;
 }
 
 export interface SesTimeouts {
@@ -48,6 +63,9 @@ const MESSAGE_OCTETS_MAX = (40_000_000 / 4) * 3;
  */
 const MEMORY_PER_OCTET = 4;
 
+/** GetAccount is asked beside the mail, so nobody waits for it longer. */
+const QUOTA_MS = 5_000;
+
 /** 1,000 octets with CRLF. */
 const LINE_OCTETS_MAX = 998;
 
@@ -56,7 +74,9 @@ const LINE_OCTETS_MAX = 998;
  * an outcome with scope "upstream".
  */
 export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
-  const { region, endpoint, configurationSet, fromEmailAddressIdentityArn } = options;
+  const { region, endpoint, configurationSet, fromEmailAddressIdentityArn, ratePerSecond } = options;
+  const { clock = systemClock, log = silentLog } = options;
+  const name = `ses ${endpoint ?? region ?? "in the region of the environment"}`;
   const { connectMs, requestMs, idleMs } = { ...timeoutDefaults, ...options.timeouts };
   // Concurrency is the dispatcher's: a request that waited for a socket would be timed as if it ran.
   const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, timeout: idleMs };
@@ -77,24 +97,59 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
     }),
   });
 
+  const closing = new AbortController();
+  const quota = createSesQuota({
+    async read(): Promise<SendQuota> {
+      const late = new AbortController();
+      const timer = clock.after(QUOTA_MS, () => late.abort(new Error("no answer in time")));
+      try {
+        const abortSignal = AbortSignal.any([late.signal, closing.signal]);
+        const { SendQuota = {} } = await client.send(new GetAccountCommand({}), { abortSignal });
+        return SendQuota;
+      } finally {
+        timer.cancel();
+      }
+    },
+    ...{ name, clock, log },
+  });
+  const rate = createSesRate({ quota, perSecond: ratePerSecond, name, clock, log });
+
+  /** Said once: a mailer that writes bad tags does so in every message. */
+  let hasWarned = false;
+  function warnOf({ badTags }: SesFields, { messageId }: Transmission): void {
+    if (badTags === 0 || hasWarned) return;
+    hasWarned = true;
+    log.warn("upstream.bad_tags", { upstream: name, messageId, left_out: badTags });
+  }
+
   /**
    * FromEmailAddress is left out: with Raw content SES puts it into the From field, display name lost
    * (laravel/framework#37881, nodemailer/nodemailer#1731), and octets are not ours to change. The
    * reverse-path goes where bounces go. A null reverse-path leaves that to SES, which takes From.
    */
-  function inputOf({ reversePath, recipient }: Transmission, content: Uint8Array): SendEmailCommandInput {
+  function inputOf(
+    { reversePath, recipient }: Transmission,
+    content: Uint8Array,
+    { tags, ...fields }: SesFields,
+  ): SendEmailCommandInput {
+    const set = fields.configurationSet ?? configurationSet;
     return {
       Destination: { ToAddresses: [recipient] },
       Content: { Raw: { Data: content } },
       ...(reversePath === "" ? {} : { FeedbackForwardingEmailAddress: reversePath }),
-      ...(configurationSet === undefined ? {} : { ConfigurationSetName: configurationSet }),
+      ...(set === undefined ? {} : { ConfigurationSetName: set }),
+      EmailTags: [...tags],
       ...(fromEmailAddressIdentityArn === undefined
         ? {}
         : { FromEmailAddressIdentityArn: fromEmailAddressIdentityArn }),
     };
   }
 
-  async function send(command: SendEmailCommand, abortSignal: AbortSignal): Promise<Outcome> {
+  async function send(
+    command: SendEmailCommand,
+    ownConfigurationSet: boolean,
+    abortSignal: AbortSignal,
+  ): Promise<Outcome> {
     let handedOn = false;
     // The last middleware before the HTTP handler.
     command.middlewareStack.add(
@@ -106,30 +161,39 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
     );
     try {
       const { MessageId } = await client.send(command, { abortSignal });
+      rate.taken();
       if (MessageId) return { kind: "accepted", upstreamId: oneLine(MessageId) };
       return { kind: "doubtful", cause: "200 without a MessageId" };
     } catch (error) {
-      return outcomeOfError(error, handedOn);
+      const outcome = outcomeOfError(error, { handedOn, ownConfigurationSet, now: clock.now() });
+      if (outcome.kind === "refused" && outcome.throttled === true) rate.throttled();
+      return outcome;
     }
   }
 
   return {
-    name: `ses ${endpoint ?? region ?? "in the region of the environment"}`,
+    name,
     limits: { messageOctets: MESSAGE_OCTETS_MAX, lineOctets: LINE_OCTETS_MAX, smtpUtf8: false },
+    rate,
     memoryPerOctet: MEMORY_PER_OCTET,
     async transmit(transmission, signal) {
       let command: SendEmailCommand;
+      let fields: SesFields;
       try {
         signal.throwIfAborted();
-        command = new SendEmailCommand(inputOf(transmission, await readContent(transmission)));
+        const content = await readContent(transmission);
+        fields = sesFieldsOf(content, transmission.id);
+        command = new SendEmailCommand(inputOf(transmission, content, fields));
         signal.throwIfAborted();
       } catch (error) {
         const reply = oneLine(`before the call: ${String(error)}`);
         return { kind: "refused", permanence: "transient", scope: "transmission", reply };
       }
-      return await send(command, signal);
+      warnOf(fields, transmission);
+      return await send(command, fields.configurationSet !== undefined, signal);
     },
     async close() {
+      closing.abort();
       client.destroy();
     },
   };

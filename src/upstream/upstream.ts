@@ -50,6 +50,8 @@ export type Outcome =
       readonly reply: string;
       /** Not sooner than this, when the upstream said so. */
       readonly retryAfterMs?: number;
+      /** It was one too many, and nothing else: due again after `retryAfterMs`, without growing waits. */
+      readonly throttled?: boolean;
     }
   | { readonly kind: "doubtful"; readonly cause: string };
 

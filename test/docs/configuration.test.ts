@@ -27,6 +27,7 @@ const OPTIONAL: Record<OptionalKey<Config>, string> = {
   "upstream.ses.region": "eu-west-1",
   "upstream.ses.endpoint": "https://email.example.com",
   "upstream.ses.configuration_set": "transactional",
+  "upstream.ses.from_email_address_identity_arn": "arn:aws:ses:eu-west-1:111122223333:identity/example.com",
   "upstream.maildir.path": "/tmp/outbox",
   "log.format": "json",
 };

@@ -5,7 +5,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { createMessageCounter, type MessageCounts } from "./message-counts.ts";
-import { type SesFault, type SesPlan, sesPlanOf } from "./ses-faults.ts";
+import { type SesFault, type SesPlan, sesFaults, sesPlanOf } from "./ses-faults.ts";
 
 /** A fault for all calls of SendEmail, or chosen by their number, from 0. */
 export type SesScript = SesFault | ((number: number) => SesFault);
@@ -16,8 +16,11 @@ export interface ScriptedSesOptions {
   readonly keepContents?: boolean;
   /** A wait after each chunk of a request that is read, as behind a thin line. */
   readonly chunkMs?: number;
-  /** For GetAccount. */
+  /** For GetAccount; a fault instead of it, when that is scripted. */
   readonly quota?: Readonly<{ MaxSendRate: number; Max24HourSend: number; SentLast24Hours: number }>;
+  readonly accountScript?: SesScript;
+  /** Refuse what comes faster than MaxSendRate, beyond a burst of one second's worth. */
+  readonly enforcesRate?: boolean;
 }
 
 /** The body of a SendEmail call, as far as we use it. */
@@ -26,6 +29,7 @@ export interface SendEmailBody {
   readonly FeedbackForwardingEmailAddress?: string;
   readonly FromEmailAddressIdentityArn?: string;
   readonly ConfigurationSetName?: string;
+  readonly EmailTags?: readonly { readonly Name: string; readonly Value: string }[];
   readonly Destination?: { readonly ToAddresses?: readonly string[] };
   readonly Content?: { readonly Raw?: { readonly Data?: string } };
 }
@@ -36,6 +40,10 @@ export interface ScriptedSes extends MessageCounts {
   /** SendEmail calls that arrived so far, whole or not. */
   calls(): number;
   connections(): number;
+  /** Calls of GetAccount so far. */
+  accountCalls(): number;
+  /** Calls refused so far for coming too fast. */
+  tooFast(): number;
   /** The body of the last SendEmail call, without the content. */
   lastCall(): SendEmailBody | undefined;
   play(script: SesScript): void;
@@ -53,6 +61,9 @@ export async function createScriptedSes(options: ScriptedSesOptions = {}): Promi
   let script: SesScript = options.script ?? "accept";
   let calls = 0;
   let connections = 0;
+  let accountCalls = 0;
+  let tooFast = 0;
+  const mayTake = bucketOf(options.enforcesRate === true ? quota.MaxSendRate : Number.POSITIVE_INFINITY);
   let lastCall: SendEmailBody | undefined;
   const held: (() => void)[] = [];
   const onStruck: (() => void)[] = [];
@@ -73,6 +84,11 @@ export async function createScriptedSes(options: ScriptedSesOptions = {}): Promi
     }
     const { Content, ...call }: SendEmailBody = JSON.parse(Buffer.concat(chunks).toString());
     lastCall = call;
+    if ((plan === undefined || plan.takes === true) && !mayTake()) {
+      tooFast++;
+      fail(sesFaults["too-many-requests"], response, "");
+      return;
+    }
     if (plan === undefined || plan.takes === true) {
       const recipients = call.Destination?.ToAddresses ?? [];
       const content = Buffer.from(Content?.Raw?.Data ?? "", "base64");
@@ -110,7 +126,12 @@ export async function createScriptedSes(options: ScriptedSesOptions = {}): Promi
     if (request.method === "POST" && request.url === "/v2/email/outbound-emails") {
       sendEmail(request, response).catch(() => response.destroy());
     } else if (request.method === "GET" && request.url === "/v2/email/account") {
-      answer(response, 200, JSON.stringify({ SendingEnabled: true, SendQuota: quota }));
+      const { accountScript = "accept" } = options;
+      const number = accountCalls++;
+      const plan = sesPlanOf(typeof accountScript === "function" ? accountScript(number) : accountScript);
+      const account = JSON.stringify({ SendingEnabled: true, SendQuota: quota });
+      if (plan === undefined) answer(response, 200, account);
+      else fail(plan, response, account);
     } else {
       answer(response, 404, JSON.stringify({ message: "unknown operation" }));
     }
@@ -129,6 +150,8 @@ export async function createScriptedSes(options: ScriptedSesOptions = {}): Promi
     endpoint: `${tls === undefined ? "http" : "https"}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     calls: () => calls,
     connections: () => connections,
+    accountCalls: () => accountCalls,
+    tooFast: () => tooFast,
     lastCall: () => lastCall,
     play(next) {
       script = next;
@@ -142,6 +165,21 @@ export async function createScriptedSes(options: ScriptedSesOptions = {}): Promi
       server.close();
       await once(server, "close");
     },
+  };
+}
+
+/** Says whether one more may come now. */
+function bucketOf(perSecond: number): () => boolean {
+  let tokens = perSecond;
+  let filledAt = performance.now();
+  return () => {
+    if (!Number.isFinite(perSecond)) return true;
+    const now = performance.now();
+    tokens = Math.min(perSecond, tokens + ((now - filledAt) * perSecond) / 1000);
+    filledAt = now;
+    if (tokens < 1) return false;
+    tokens -= 1;
+    return true;
   };
 }
 

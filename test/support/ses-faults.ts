@@ -39,6 +39,9 @@ export const sesFaults = {
   }),
   "rate-exceeded": error(400, "ThrottlingException", "Maximum sending rate exceeded."),
   "quota-exceeded": error(429, "TooManyRequestsException", "Daily message quota exceeded."),
+  "quota-exceeded-until": error(429, "TooManyRequestsException", "Daily message quota exceeded.", {
+    headers: { "retry-after": "120" },
+  }),
   "limit-exceeded": error(400, "LimitExceededException", "Too many instances"),
   "sending-paused": error(400, "SendingPausedException", "Sending is paused for this account"),
   "account-suspended": error(400, "AccountSuspendedException", "The account is suspended"),
@@ -47,6 +50,11 @@ export const sesFaults = {
   "bad-request": error(400, "BadRequestException", "Missing required header 'From'."),
   "not-found": error(404, "NotFoundException", "Configuration set <x> does not exist."),
   "access-denied": error(403, "AccessDeniedException", "Not authorized to perform ses:SendEmail"),
+  "access-denied-to-identity": error(
+    403,
+    "AccessDeniedException",
+    "User: arn:aws:iam::1:user/x is not authorized to perform: ses:SendEmail on resource: arn:aws:ses:eu-west-1:1:identity/a.example",
+  ),
   "expired-token": error(403, "ExpiredTokenException", "The security token is expired"),
   "unknown-key": error(403, "UnrecognizedClientException", "The security token is invalid"),
   "bad-signature": error(403, "InvalidSignatureException", "The signature does not match"),

@@ -3,6 +3,7 @@ import { outcomeOfError } from "../../src/upstream/ses-outcome.ts";
 import { verdictOf } from "../conformance/upstream.ts";
 
 const error = (fields: object) => Object.assign(new Error("what happened"), fields);
+const handedOn = { handedOn: true, ownConfigurationSet: false, now: Date.parse("2026-10-21T07:28:00Z") };
 const connect = (code: string) => error({ code, syscall: "connect" });
 
 describe("without an answer", () => {
@@ -32,18 +33,19 @@ describe("without an answer", () => {
     ["no error at all", undefined, "doubtful"],
     ["a text", "lost", "doubtful"],
   ])("%s", (_, thrown, verdict) => {
-    expect(verdictOf(outcomeOfError(thrown, true))).toBe(verdict);
+    expect(verdictOf(outcomeOfError(thrown, handedOn))).toBe(verdict);
   });
 
   test("what fails before the request was handed on was not sent", () => {
-    expect(verdictOf(outcomeOfError(error({ code: "ECONNRESET" }), false))).toBe("upstream");
-    expect(verdictOf(outcomeOfError(error({ name: "AbortError" }), false))).toBe("transient");
+    const call = { ...handedOn, handedOn: false };
+    expect(verdictOf(outcomeOfError(error({ code: "ECONNRESET" }), call))).toBe("upstream");
+    expect(verdictOf(outcomeOfError(error({ name: "AbortError" }), call))).toBe("transient");
   });
 });
 
 describe("an answer", () => {
   const answered = (httpStatusCode: number, name: string, headers = {}) =>
-    outcomeOfError(error({ name, $metadata: { httpStatusCode }, $response: { headers } }), true);
+    outcomeOfError(error({ name, $metadata: { httpStatusCode }, $response: { headers } }), handedOn);
 
   test.each([
     [413, "Unknown", "permanent"],
@@ -62,9 +64,26 @@ describe("an answer", () => {
     [{ "retry-after": "30" }, 30_000],
     [{ "x-amz-retry-after": "1500" }, 1_500],
     [{ "retry-after": "999999" }, 3_600_000],
-    [{ "retry-after": "Wed, 21 Oct 2026 07:28:00 GMT" }, 1_000],
-    [{}, 1_000],
+    [{ "retry-after": "Wed, 21 Oct 2026 07:28:45 GMT" }, 45_000],
+    [{ "retry-after": "Wed, 21 Oct 2026 07:00:00 GMT" }, 0],
+    [{ "retry-after": "Wed, 21 Oct 2076 07:28:00 GMT" }, 3_600_000],
+    [{ "retry-after": "tomorrow" }, 250],
+    [{ "retry-after": "-5" }, 250],
+    [{ "retry-after": "" }, 250],
+    [{}, 250],
   ])("with %j is retried after %d ms", (headers, retryAfterMs) => {
     expect(answered(429, "TooManyRequestsException", headers)).toMatchObject({ retryAfterMs });
+  });
+
+  test("only too fast is throttling", () => {
+    expect(answered(429, "TooManyRequestsException")).toMatchObject({ throttled: true });
+    expect(answered(400, "SendingPausedException")).not.toHaveProperty("throttled");
+  });
+
+  test("a configuration set that is not there is the fault of whoever named it", () => {
+    const missing = error({ name: "NotFoundException", $metadata: { httpStatusCode: 404 } });
+    expect(verdictOf(outcomeOfError(missing, handedOn))).toBe("upstream");
+    const own = { ...handedOn, ownConfigurationSet: true };
+    expect(verdictOf(outcomeOfError(missing, own))).toBe("permanent");
   });
 });

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { silentLog } from "../../src/runtime/log.ts";
 import { createSesUpstream, type SesUpstreamOptions } from "../../src/upstream/ses.ts";
 import { type Expectation, testUpstream, verdictOf } from "../conformance/upstream.ts";
 import { createScriptedSes, type ScriptedSes } from "../support/scripted-ses.ts";
@@ -49,6 +50,7 @@ testUpstream<SesFault>({
     "too-many-requests-retry-after": transient,
     "rate-exceeded": transient,
     "quota-exceeded": upstream,
+    "quota-exceeded-until": upstream,
     "limit-exceeded": upstream,
     "sending-paused": upstream,
     "account-suspended": upstream,
@@ -57,6 +59,7 @@ testUpstream<SesFault>({
     "bad-request": permanent,
     "not-found": upstream,
     "access-denied": upstream,
+    "access-denied-to-identity": transient,
     "expired-token": upstream,
     "unknown-key": upstream,
     "bad-signature": upstream,
@@ -93,6 +96,7 @@ describe("a call", () => {
       ConfigurationSetName: "events",
       FromEmailAddressIdentityArn: "arn:aws:ses:x",
       FeedbackForwardingEmailAddress: "sender@example.org",
+      EmailTags: [{ Name: "mailonce-id", Value: transmission.id }],
       Destination: { ToAddresses: ["reader@example.net"] },
     });
     const octets = Buffer.from(peer.taken[0]?.octets ?? []);
@@ -101,7 +105,7 @@ describe("a call", () => {
 
   test("of the null reverse-path names no address for bounces", async () => {
     await open(peer.endpoint).transmit(transmissionOf({ reversePath: "" }), neverAborted);
-    expect(peer.lastCall()).toEqual({ Destination: { ToAddresses: ["reader@example.net"] } });
+    expect(peer.lastCall()).not.toHaveProperty("FeedbackForwardingEmailAddress");
   });
 
   test("gives the id of SES", async () => {
@@ -120,15 +124,38 @@ describe("a call", () => {
   });
 
   test.each([
-    ["too-many-requests", 1_000],
+    ["too-many-requests", 250],
     ["too-many-requests-retry-after", 7_000],
-    ["rate-exceeded", 1_000],
-    ["quota-exceeded", 900_000],
-    ["sending-paused", 900_000],
+    ["rate-exceeded", 250],
+    ["quota-exceeded", 60_000],
+    ["quota-exceeded-until", 120_000],
+    ["account-suspended", 60_000],
   ] as const)("that meets %s is not to be repeated before %d ms", async (fault, retryAfterMs) => {
     peer.play(fault);
     const outcome = await open(peer.endpoint).transmit(transmissionOf(), neverAborted);
     expect(outcome).toMatchObject({ kind: "refused", retryAfterMs });
+  });
+
+  test("takes configuration set and tags from the message, beside the gateway's own tag", async () => {
+    const octets = Buffer.from(
+      "From: a@b.example\r\nX-SES-CONFIGURATION-SET: own\r\nX-SES-MESSAGE-TAGS: a=1,\r\n b=2, c d=3\r\n\r\nHi\r\n",
+    );
+    const transmission = transmissionOf({ octets });
+    const warnings: unknown[] = [];
+    const log = { ...silentLog, warn: (event: string, fields?: unknown) => warnings.push([event, fields]) };
+    const upstream = open(peer.endpoint, { configurationSet: "of all", log });
+    await upstream.transmit(transmission, neverAborted);
+    await upstream.transmit(transmission, neverAborted);
+    expect(peer.lastCall()).toMatchObject({
+      ConfigurationSetName: "own",
+      EmailTags: [
+        { Name: "mailonce-id", Value: transmission.id },
+        { Name: "a", Value: "1" },
+        { Name: "b", Value: "2" },
+      ],
+    });
+    expect(Buffer.from(peer.taken[0]?.octets ?? []).equals(octets)).toBe(true);
+    expect(warnings).toEqual([["upstream.bad_tags", expect.objectContaining({ left_out: 1 })]]);
   });
 
   test("that is aborted while SES works on it is doubtful", async () => {

@@ -1,0 +1,60 @@
+// What a message says to SES in its own header: configuration set and tags, as SES's SMTP endpoint reads
+// them. Pure. The fields stay in the message; SES removes them.
+import type { Id } from "../identity/message-id.ts";
+import { parseHeader } from "../message/header.ts";
+
+export interface SesTag {
+  readonly Name: string;
+  readonly Value: string;
+}
+
+export interface SesFields {
+  /** Of X-SES-CONFIGURATION-SET; SES is left to judge it. */
+  readonly configurationSet?: string;
+  /** The gateway's own first, then those of X-SES-MESSAGE-TAGS, each name once. */
+  readonly tags: readonly [SesTag, ...SesTag[]];
+  /** How many tags of the message were left out because SES would refuse the message for them. */
+  readonly badTags: number;
+}
+
+/** Carries the id into every event that SES publishes, whatever becomes of the header there. */
+export const ID_TAG = "mailonce-id";
+
+/** The longest name, and the longest value. */
+const OCTETS_MAX = 256;
+/** Names with "ses:" are SES's own, of which some can be set (ses:feedback-id-a). */
+const TAG = /^((?:ses:)?[A-Za-z0-9_-]+)[ \t]*=[ \t]*([A-Za-z0-9_-]+)$/;
+
+/**
+ * Tags given in the call replace those of the header, so all of them have to be in the call.
+ *
+ * @param content the message, or its header alone
+ */
+export function sesFieldsOf(content: Uint8Array, id: Id): SesFields {
+  const fields = parseHeader(content);
+  const tags = new Map<string, string>();
+  let badTags = 0;
+  for (const field of fields) {
+    if (field.name !== "x-ses-message-tags") continue;
+    for (const text of field.value().split(",")) {
+      if (text.trim() === "") continue;
+      const tag = tagOf(text.trim());
+      if (tag === undefined) badTags += 1;
+      else if (!tags.has(tag.Name)) tags.set(tag.Name, tag.Value);
+    }
+  }
+  tags.delete(ID_TAG);
+  const others = [...tags].map(([Name, Value]) => ({ Name, Value }));
+  const set = fields.find(({ name }) => name === "x-ses-configuration-set")?.value();
+  return {
+    ...(set === undefined || set === "" ? {} : { configurationSet: set }),
+    tags: [{ Name: ID_TAG, Value: id }, ...others],
+    badTags,
+  };
+}
+
+function tagOf(text: string): SesTag | undefined {
+  const [, Name = "", Value = ""] = TAG.exec(text) ?? [];
+  const isWhole = Name !== "" && Name.length <= OCTETS_MAX && Value.length <= OCTETS_MAX;
+  return isWhole ? { Name, Value } : undefined;
+}

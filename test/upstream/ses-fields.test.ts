@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { sesFieldsOf } from "../../src/upstream/ses-fields.ts";
+import { idOf } from "../support/transmission.ts";
+
+const id = idOf(7);
+const fieldsOf = (header: string) =>
+  sesFieldsOf(Buffer.from(`${header}\r\n\r\nX-SES-MESSAGE-TAGS: body=1\r\n`), id);
+const tagsOf = (header: string) =>
+  fieldsOf(header)
+    .tags.slice(1)
+    .map(({ Name, Value }) => `${Name}=${Value}`);
+
+test("the gateway's own tag is always there, and only once", () => {
+  expect(fieldsOf("Subject: x").tags).toEqual([{ Name: "mailonce-id", Value: id }]);
+  expect(fieldsOf("X-SES-MESSAGE-TAGS: mailonce-id=forged").tags).toEqual([
+    { Name: "mailonce-id", Value: id },
+  ]);
+});
+
+test.each([
+  ["X-SES-MESSAGE-TAGS: campaign=book", ["campaign=book"]],
+  ["x-ses-message-tags: a=1, b=2,c=3", ["a=1", "b=2", "c=3"]],
+  ["X-SES-MESSAGE-TAGS: a = 1 ,", ["a=1"]],
+  ["X-SES-MESSAGE-TAGS: a=1,\r\n b=2", ["a=1", "b=2"]],
+  ["X-SES-MESSAGE-TAGS: a=1\r\nSubject: x\r\nX-SES-MESSAGE-TAGS: a=2, b=3", ["a=1", "b=3"]],
+  ["X-SES-MESSAGE-TAGS: ses:feedback-id-a=tenant_1", ["ses:feedback-id-a=tenant_1"]],
+  ["X-SES-MESSAGE-TAGS:", []],
+])("%j", (header, tags) => {
+  expect(tagsOf(header)).toEqual(tags);
+  expect(fieldsOf(header).badTags).toBe(0);
+});
+
+test.each([
+  "a",
+  "a=",
+  "=1",
+  "a=1=2",
+  "a b=1",
+  "a=é",
+  "a=user@example.com",
+  "aws:x=1",
+  `${"n".repeat(257)}=1`,
+  `a=${"v".repeat(257)}`,
+])("%j is left out, and the others stay", (bad) => {
+  expect(tagsOf(`X-SES-MESSAGE-TAGS: first=1, ${bad}, last=2`)).toEqual(["first=1", "last=2"]);
+  expect(fieldsOf(`X-SES-MESSAGE-TAGS: first=1, ${bad}, last=2`).badTags).toBe(1);
+});
+
+test("the configuration set, unless it is empty", () => {
+  expect(fieldsOf("X-SES-Configuration-Set: events").configurationSet).toBe("events");
+  expect(fieldsOf("X-SES-CONFIGURATION-SET: ")).not.toHaveProperty("configurationSet");
+});
