@@ -50,6 +50,8 @@ const schema = z.strictObject({
     .default(() => hostname()),
   smtp: z
     .strictObject({
+      /** LMTP answers for each recipient. */
+      protocol: z.enum(["smtp", "lmtp"]).default("smtp"),
       host: text.default("127.0.0.1"),
       /** 0 takes any free port; the log says which. */
       port: z.int().min(0).max(65_535).default(2525),
@@ -116,6 +118,8 @@ const schema = z.strictObject({
           tls: z.enum(["required", "opportunistic", "implicit", "none"]).default("required"),
           /** PEM, in place of the authorities that Node.js knows. */
           ca_file: text.optional(),
+          /** Makes a server keep Message-ID that otherwise replaces it: "X-PM-KeepID" of Postmark. */
+          keep_id_field: fieldName.optional(),
         })
         .prefault({}),
       ses: z

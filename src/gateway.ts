@@ -63,6 +63,10 @@ const submissionLimits = (config: Config, upstream: Upstream) => ({
   lineOctets: upstream.limits.lineOctets,
 });
 
+/** Part of the octets that every attempt carries (P10), so of every message, wherever it goes. */
+const keepIdFieldsOf = ({ upstream: { kind, smtp } }: Config): string[] =>
+  kind === "smtp" && smtp.keep_id_field !== undefined ? [smtp.keep_id_field] : [];
+
 /** Opens ledger and spool, claims what is in the spool again, and begins to relay. */
 export async function openRelay(config: Config, world: World): Promise<Relay> {
   const { storage, upstream, clock, random, log } = world;
@@ -72,6 +76,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const { concurrency, rate_per_second: perSecond, memory_max_bytes: memoryOctets } = config.upstream;
   const { hostname, identity } = config;
   const retry = { minMs, maxMs };
+  const keepIdFields = keepIdFieldsOf(config);
 
   const spool = await openSpool(storage);
   const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs: retention });
@@ -81,7 +86,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const verdicts = createVerdicts(clock);
   const notices = createNotices(
     { ledger, random, clock, toQueue, enqueue },
-    { hostname, secret: identity.secret, lifetimeMs: lifetime },
+    { hostname, secret: identity.secret, lifetimeMs: lifetime, keepIdFields },
   );
   const warnOfDelay = createDelayWarnings(
     { spool, ledger, notices, clock, log },
@@ -124,6 +129,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       fingerprintWindowMs: identity.fingerprint_window,
       conflict: identity.conflict,
       doubtful: policy,
+      keepIdFields,
       hostname,
       limits: submissionLimits(config, upstream),
       addresses,
@@ -174,6 +180,7 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
   try {
     const listener = await listen(
       {
+        protocol: config.smtp.protocol,
         host: config.smtp.host,
         port: config.smtp.port,
         hostname: config.hostname,
@@ -217,7 +224,7 @@ export async function createUpstream(config: Config, clock: Clock, log: Log): Pr
     }
     case "smtp": {
       const { createSmtpUpstream } = await import("./upstream/smtp.ts");
-      const { host = "localhost", ca_file: _, ...rest } = smtp;
+      const { host = "localhost", ca_file: _, keep_id_field: __, ...rest } = smtp;
       const { smtpAuthorities: ca } = readConfigFiles(config);
       const trust = ca === undefined ? {} : { tlsOptions: { ca } };
       const { hostname } = config;

@@ -7,7 +7,7 @@ import { deriveId, messageIdOf } from "../identity/message-id.ts";
 import { type Claim, DIGEST_OCTETS, type Ledger } from "../ledger/ledger.ts";
 import { canAttach, composeNotice, type NoticeReason, ORIGINAL_MESSAGE_MAX } from "../message/dsn.ts";
 import { wants } from "../message/notify.ts";
-import { render } from "../message/rewrite.ts";
+import { keepIdLines, render } from "../message/rewrite.ts";
 import { formatDate } from "../message/trace.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
@@ -56,6 +56,8 @@ export interface NoticeOptions {
   readonly secret: string;
   /** How long a transmission is tried, milliseconds. */
   readonly lifetimeMs: number;
+  /** See RewriteOptions. */
+  readonly keepIdFields: readonly string[];
 }
 
 /** What NOTIFY calls it, and the part that gives each its own id. */
@@ -73,6 +75,7 @@ const HEADER_END = Buffer.from("\r\n\r\n");
 
 export function createNotices(parts: NoticeParts, options: NoticeOptions): Notices {
   const { hostname, secret, lifetimeMs } = options;
+  const fields = keepIdLines(options.keepIdFields);
   const { ledger, clock, random, toQueue, enqueue } = parts;
 
   const postmaster = `MAILER-DAEMON@${hostname}`;
@@ -101,6 +104,7 @@ export function createNotices(parts: NoticeParts, options: NoticeOptions): Notic
         lastAttemptAt: now,
         original: await originalOf(mail, reason),
         messageId,
+        fields,
         ...(envid === undefined ? {} : { envid }),
         ...(orcpt === undefined ? {} : { orcpt }),
         ...(reason === "delayed" ? { willRetryUntil: transmission.acceptedAt + lifetimeMs } : {}),

@@ -14,6 +14,8 @@ export interface RewriteOptions {
   readonly acceptedAt: number;
   /** True for unkeyed mail: a Message-ID that is there stays. */
   readonly keepMessageId: boolean;
+  /** Fields that tell an upstream to keep Message-ID; added with the value "true" where they are absent. */
+  readonly keepIdFields?: readonly string[];
 }
 
 /** Plain data, to be stored beside the body. */
@@ -69,6 +71,11 @@ export function prepare(fields: readonly HeaderField[], options: RewriteOptions)
   let slot: number | undefined;
   let date: { start: number; end: number; value: string } | undefined;
   add(Buffer.from(`Received: ${options.received}\r\n`, "latin1"));
+  const present = new Set(fields.map(({ name }) => name));
+  for (const line of keepIdLines(options.keepIdFields)) {
+    const name = line.slice(0, line.indexOf(":")).toLowerCase();
+    if (!present.has(name)) add(Buffer.from(`${line}\r\n`));
+  }
   for (const field of fields) {
     const { name } = field;
     if (ALWAYS_REMOVED.has(name) || taskFields.has(name) || SES_ARN.test(name)) continue;
@@ -101,6 +108,9 @@ export function prepare(fields: readonly HeaderField[], options: RewriteOptions)
     dateEnd: dateStays ? date.start : date.end,
   };
 }
+
+/** The fields of `keepIdFields`, whole lines without their ends. */
+export const keepIdLines = (names: readonly string[] = []): string[] => names.map((name) => `${name}: true`);
 
 const COLON = 0x3a;
 

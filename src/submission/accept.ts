@@ -10,12 +10,13 @@ import type { Log, LogFields } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import { makeSubmissionId, type SubmissionId } from "../spool/record.ts";
 import type { Spool } from "../spool/spool.ts";
+import { type Answer, type Awaiting, durableAnswer, verdictAnswer } from "./answer.ts";
 import { fingerprintOf } from "./decode.ts";
 import { type Accepted, type Claimed, toSpool } from "./enter.ts";
 import { type Keying, type KeyingOptions, keySubmission } from "./keying.ts";
 import type { Client, SubmissionHandler } from "./listener.ts";
 import { type ReceivedContent, type ReceiveLimits, receiveContent } from "./receive.ts";
-import { type Reply, replies, replyForFailure } from "./reply.ts";
+import { replies, replyForFailure } from "./reply.ts";
 import type { Envelope } from "./session.ts";
 
 export interface AcceptParts {
@@ -30,19 +31,13 @@ export interface AcceptParts {
   readonly awaiting: Awaiting | undefined;
 }
 
-/** How a submission hears what became of its mail. */
-export interface Awaiting {
-  /** To be called before the claim is accepted. */
-  open(id: Id): void;
-  /** The reply for the recipients of a submission, by id; those that nobody was told to wait for count as relayed. */
-  reply(recipients: ReadonlyMap<Id, string>): Promise<Reply>;
-}
-
 export interface AcceptOptions extends KeyingOptions {
   readonly hostname: string;
   readonly limits: ReceiveLimits;
   readonly conflict: "reject" | "drop";
   readonly doubtful: "resend" | "hold" | "drop";
+  /** See RewriteOptions. */
+  readonly keepIdFields: readonly string[];
   /** Log sender and recipients. */
   readonly addresses: boolean;
 }
@@ -92,7 +87,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     }
   };
 
-  async function decide(submission: Submission): Promise<Reply> {
+  async function decide(submission: Submission): Promise<Answer> {
     const { id, envelope, content } = submission;
     /** What has to be given up unless the mail enters the spool. */
     let claims: readonly Claim[] = [];
@@ -122,7 +117,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
         await enter(submission, now, keying, sorted, facts);
       }
       claims = [];
-      return awaiting === undefined ? durableReply(id, sorted) : await verdictReply(awaiting, sorted);
+      return await answerTo(id, awaiting, sorted);
     } finally {
       if (claims.length > 0) await ledger.release(claims);
       // Once it was to enter, the spool looks after the body, also when that failed.
@@ -200,6 +195,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       awaited: awaiting !== undefined,
       hostname: options.hostname,
       taskFields: [...options.headers, options.partHeader],
+      keepIdFields: options.keepIdFields,
     });
     await spool.accept(entry.submission);
     if (awaiting !== undefined) for (const { id } of claimed) awaiting.open(id);
@@ -229,22 +225,12 @@ const ATTEMPTED_BEFORE = "attempted before without an answer";
 const isConflict = ({ result }: Candidate, digest: Uint8Array): boolean =>
   result.kind !== "claimed" && !sameFromAndSubject(result.digest, digest);
 
-/** The mail is durable, or a repeat (P4). */
-function durableReply(id: SubmissionId, { claimed, repeats }: Sorted): Reply {
-  const [repeat] = repeats;
-  if (repeat === undefined) return replies.queued(id);
-  if (claimed.length > 0) return replies.partlyQueued(id, claimed.length, repeats.length);
-  return repeats.length === 1 ? replies.repeat(repeat.messageId) : replies.repeats(repeats.length);
-}
-
-async function verdictReply(awaiting: Awaiting, { claimed, repeats, withheld }: Sorted): Promise<Reply> {
-  const waiting = [...claimed, ...repeats.filter(({ result }) => isUnderway(result))];
-  const reply = await awaiting.reply(new Map(waiting.map(({ id, recipient }) => [id, recipient])));
-  if (withheld.length > 0) return replies.doubtful;
-  const [repeat] = repeats;
-  if (claimed.length > 0 || repeat === undefined || reply.code !== 250) return reply;
-  return repeats.length === 1 ? replies.repeat(repeat.messageId) : replies.repeats(repeats.length);
-}
+const answerTo = (submission: SubmissionId, awaiting: Awaiting | undefined, sorted: Sorted) => {
+  const { claimed, repeats, withheld } = sorted;
+  if (awaiting === undefined) return durableAnswer(submission, claimed, repeats);
+  const underway = repeats.filter(({ result }) => isUnderway(result));
+  return verdictAnswer(awaiting, { queued: claimed, repeats, underway, withheld });
+};
 
 const isUnderway = (result: ClaimResult): boolean =>
   result.kind === "repeat" && result.standing === "underway";

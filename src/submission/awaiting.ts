@@ -1,8 +1,8 @@
-// The reply of `reply = "relayed"`: what the upstream said, over all recipients of a submission. Anything
+// The answer of `reply = "relayed"`: what the upstream said. Over all recipients of a submission: anything
 // refused for now makes the whole 451, and a retry is safe, since what was relayed is a repeat; else
 // anything refused for good makes it 554, naming whom; else it is 250.
 import type { Id } from "../identity/message-id.ts";
-import type { Awaiting } from "./accept.ts";
+import type { Awaiting } from "./answer.ts";
 import { type Reply, replies } from "./reply.ts";
 
 /** What became of one transmission; `pending` when that is not known in time. */
@@ -18,11 +18,11 @@ export interface VerdictSource {
 export function createAwaiting(verdicts: VerdictSource): Awaiting {
   return {
     open: (id) => verdicts.open(id),
-    async reply(recipients) {
+    async answer(recipients) {
       const told = await Promise.all(
-        [...recipients].map(async ([id, recipient]) => ({ recipient, verdict: await verdicts.of(id) })),
+        recipients.map(async ({ id, recipient }) => ({ recipient, verdict: await verdicts.of(id) })),
       );
-      return replyFor(told);
+      return { ...replyFor(told), each: new Map(told.map((one) => [one.recipient, replyFor([one])])) };
     },
   };
 }

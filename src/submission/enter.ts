@@ -47,6 +47,8 @@ export interface Entering {
   readonly hostname: string;
   /** Header fields that carried task and part. */
   readonly taskFields: readonly string[];
+  /** See RewriteOptions. */
+  readonly keepIdFields: readonly string[];
 }
 
 export function toSpool(entering: Entering): { submission: NewSubmission; accepted: Accepted[] } {
@@ -56,6 +58,7 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
     taskFields,
     acceptedAt: now,
     keepMessageId: keying.keepMessageId,
+    keepIdFields: entering.keepIdFields,
   });
   const digest = Buffer.from(content.digest).toString("hex");
   const from = fieldValue(content.fields, "from");

@@ -9,6 +9,7 @@ import {
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
 import type { NotifyKeyword, RecipientRequest } from "../message/notify.ts";
 import type { Log } from "../runtime/log.ts";
+import type { Answer } from "./answer.ts";
 import { type Reply, replies } from "./reply.ts";
 import { beginTransaction, type Envelope, type Transaction } from "./session.ts";
 
@@ -16,7 +17,7 @@ import { beginTransaction, type Envelope, type Transaction } from "./session.ts"
 export interface Client {
   readonly address: string;
   readonly helo: string;
-  /** RFC 3848: SMTP or ESMTP. */
+  /** RFC 3848: SMTP, ESMTP or LMTP. */
   readonly protocol: string;
 }
 
@@ -25,9 +26,11 @@ export type SubmissionHandler = (
   envelope: Envelope,
   client: Client,
   content: AsyncIterable<Uint8Array>,
-) => Promise<Reply>;
+) => Promise<Answer>;
 
 export interface ListenerOptions {
+  /** LMTP (RFC 2033): each recipient has a reply of its own. */
+  readonly protocol: "smtp" | "lmtp";
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
@@ -60,6 +63,9 @@ const textOf = (reply: Reply): string => `${reply.status} ${reply.text}`;
 /** The library turns an error of a handler into a reply by these two properties. */
 const asError = (reply: Reply): Error =>
   Object.assign(new Error(textOf(reply)), { responseCode: reply.code });
+
+/** A recipient's result as the library takes it. */
+const resultOf = (reply: Reply): string | Error => (reply.code === 250 ? textOf(reply) : asError(reply));
 
 /** The library has checked the keywords and decoded the address (RFC 3461 §4). */
 function requestOf({ dsn }: SMTPServerAddress): RecipientRequest | undefined {
@@ -125,6 +131,7 @@ export async function listen(
 
   const settings: SMTPServerOptions = {
     name: options.hostname,
+    lmtp: options.protocol === "lmtp",
     banner: "mailonce",
     size: options.messageOctets,
     maxRecipients: options.recipientsMax,
@@ -173,10 +180,16 @@ export async function listen(
         helo: session.hostNameAppearsAs,
         protocol: session.transmissionType,
       };
-      const done = (reply: Reply): void => {
+      const done = (answer: Answer): void => {
         busy.delete(session.id);
-        if (reply.code === 250) callback(null, textOf(reply));
-        else callback(asError(reply));
+        if (options.protocol === "lmtp") {
+          // RFC 2033 §4.2: one for each RCPT that was taken, in their order.
+          callback(
+            null,
+            transaction.named.map((one) => resultOf(answer.each?.get(one) ?? answer)),
+          );
+        } else if (answer.code === 250) callback(null, textOf(answer));
+        else callback(asError(answer));
         if (stopping) setImmediate(closeConnection, session.id);
       };
       submit(transaction.envelope(), client, stream).then(done, (error: unknown) => {

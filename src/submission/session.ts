@@ -21,6 +21,8 @@ export interface Transaction {
   /** The reply when the recipient can't be taken. */
   addRecipient(forwardPath: string, request?: RecipientRequest): Reply | undefined;
   envelope(): Envelope;
+  /** The canonical forward-path of each RCPT that was taken, in order: one named twice is in it twice. */
+  readonly named: readonly string[];
 }
 
 const isAscii = (text: string): boolean => /^[\x20-\x7e]*$/.test(text);
@@ -45,6 +47,7 @@ export function beginTransaction(
   if (refused !== undefined) return { reply: refused };
   const recipients = new Set<string>();
   const requests = new Map<string, RecipientRequest>();
+  const named: string[] = [];
   return {
     transaction: {
       addRecipient(forwardPath, request) {
@@ -53,9 +56,11 @@ export function beginTransaction(
         const reply = refusedPath(canonical.recipient, smtpUtf8);
         if (reply !== undefined) return reply;
         recipients.add(canonical.recipient);
+        named.push(canonical.recipient);
         if (request !== undefined) requests.set(canonical.recipient, request);
         return undefined;
       },
+      named,
       envelope: () => ({
         reversePath: sender.recipient,
         recipients: [...recipients],

@@ -24,6 +24,7 @@ const OPTIONAL: Record<OptionalKey<Config>, string> = {
   "upstream.smtp.username": "me",
   "upstream.smtp.password": "secret",
   "upstream.smtp.ca_file": "ca.pem",
+  "upstream.smtp.keep_id_field": "X-PM-KeepID",
   "upstream.ses.region": "eu-west-1",
   "upstream.ses.endpoint": "https://email.example.com",
   "upstream.ses.configuration_set": "transactional",

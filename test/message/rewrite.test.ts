@@ -195,3 +195,16 @@ test("the slot takes the identity fields, so a dispatcher can insert them by its
   ];
   expect(Buffer.concat(inserted).equals(all)).toBe(true);
 });
+
+test("a field that makes the upstream keep Message-ID: added once, and not where the mailer has it", () => {
+  const keepIdFields = ["X-PM-KeepID"];
+  expect(output("django-plain", { keepIdFields })).toBe(
+    output("django-plain").replace(RECEIVED, `${RECEIVED}X-PM-KeepID: true\r\n`),
+  );
+  const own = Buffer.concat([Buffer.from("x-pm-keepid: true\r\n"), fixture("django-plain")]);
+  expect(
+    pipe([own], { keepIdFields })
+      .output.toString("latin1")
+      .match(/x-pm-keepid/gi),
+  ).toHaveLength(1);
+});

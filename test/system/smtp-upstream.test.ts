@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { contentOf, findProgram, type Postfix, startPostfix } from "../support/peers.ts";
 import { type GatewayProcess, makeFolder, run, type Settings, startProcess } from "../support/process.ts";
+import { createScriptedSmtp, type ScriptedSmtp } from "../support/scripted-smtp.ts";
 import { connectSmtp, taskMail } from "../support/smtp-client.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/tls/${name}`, import.meta.url));
@@ -17,6 +18,7 @@ const postfixProgram =
 let folder: ReturnType<typeof makeFolder>;
 let gateway: GatewayProcess | undefined;
 let postfix: Postfix | undefined;
+let upstream: ScriptedSmtp | undefined;
 
 beforeEach(() => {
   folder = makeFolder();
@@ -24,6 +26,8 @@ beforeEach(() => {
 afterEach(async () => {
   await gateway?.kill();
   postfix?.stop();
+  await upstream?.close();
+  upstream = undefined;
   gateway = undefined;
   postfix = undefined;
   folder.remove();
@@ -120,4 +124,36 @@ describe("a file of authorities", () => {
     writeFileSync(file, "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
     expect(await faultOf("check-config", file)).toContain("certificate 1 is damaged\n");
   });
+});
+
+test("greylisting: each recipient is put off at first, and gets one copy", async () => {
+  const first = (_: string, time: number) => (time === 1 ? "450 4.7.1 greylisted, try again" : undefined);
+  upstream = await createScriptedSmtp({ refuse: first });
+  await start(upstream.port, { UPSTREAM_SMTP_TLS: "none" });
+  const recipients = Array.from({ length: 50 }, (_, n) => `user${n}@example.com`);
+  const task = randomUUID();
+  await submit(recipients, task);
+  await gateway?.logged("transmission.relayed", 50);
+  expect(await submit(recipients, task)).toContain("50 repeats");
+  expect(await gateway?.stop()).toBe(0);
+  expect(gateway?.lines.filter(({ event }) => event === "transmission.refused")).toHaveLength(50);
+  expect(upstream.taken.map(({ recipients }) => recipients[0]).sort()).toEqual(recipients.sort());
+  expect(upstream.repeated()).toEqual([]);
+});
+
+test("keep_id_field: in the mail, the same octets on every attempt, and in notices", async () => {
+  upstream = await createScriptedSmtp({
+    keepContents: true,
+    script: (number) => (number === 0 ? "drop-before-reply" : "accept"),
+    refuse: (recipient) => (recipient.startsWith("gone") ? "550 5.1.1 gone" : undefined),
+  });
+  await start(upstream.port, { UPSTREAM_SMTP_TLS: "none", UPSTREAM_SMTP_KEEP_ID_FIELD: "X-PM-KeepID" });
+  await submit(["user@example.com"], randomUUID());
+  await upstream.waitFor(2);
+  const [first, second] = upstream.taken.map(({ octets }) => Buffer.from(octets).toString("latin1"));
+  expect(first?.match(/^X-PM-KeepID: true\r$/gm)).toHaveLength(1);
+  expect(second).toBe(first);
+  await submit(["gone@example.com"], randomUUID());
+  await upstream.waitFor(3);
+  expect(Buffer.from(upstream.taken[2]?.octets ?? []).toString()).toContain("\r\nX-PM-KeepID: true\r\n");
 });
