@@ -150,7 +150,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     const told =
       reports === true ? undefined : await notices.compose(mail, { reason: "relayed", reply: upstreamId });
     if (told === undefined) {
-      await spool.remove(queued.key);
+      await recorder.remove(queued.key, signal);
       return { kind: "done" };
     }
     await recorder.replace(queued.key, told.submission, signal);

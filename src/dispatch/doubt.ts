@@ -77,7 +77,7 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
   ): Promise<AttemptResult> => {
     await recorder.settle(queued.claim, "relayed", signal);
     verdicts.give(id, { kind: "relayed" });
-    await spool.remove(queued.key);
+    await recorder.remove(queued.key, signal);
     return { kind: "done" };
   };
 

@@ -17,6 +17,8 @@ export interface Recorder {
    * whether a commit that failed took effect is not known, and only the same one, repeated, leaves no doubt.
    */
   replace(key: TransmissionKey, notice: NewSubmission | undefined, signal: AbortSignal): Promise<void>;
+  /** Takes what the ledger knows as ended out of the spool, trying again as settle does. */
+  remove(key: TransmissionKey, signal: AbortSignal): Promise<void>;
   /**
    * Notes in the spool what the ledger or a later attempt would tell again. Never rejects: that it can't
    * be noted must not undo a decision that was taken, or a held transmission would be attempted.
@@ -43,6 +45,7 @@ export function createRecorder(ledger: Ledger, spool: Spool, clock: Clock, log: 
 
   return {
     settle: (claim, settlement, signal) => untilRecorded(() => ledger.settle(claim, settlement), signal),
+    remove: (key, signal) => untilRecorded(() => spool.remove(key), signal),
     replace: (key, notice, signal) => untilRecorded(() => spool.replace(key, notice), signal),
 
     async note({ key }, transmission) {
