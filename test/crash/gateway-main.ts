@@ -91,6 +91,9 @@ process.on("message", (order: Order) => {
   } else tell({ kind: "done" });
 });
 
+// Whoever drives it is gone: nothing may be left running.
+process.on("disconnect", () => process.exit(1));
+
 if (plan.step !== undefined) arm(plan.step, plan.nth ?? 1);
 // Before the line that says it listens: whoever reads that may stop it at once.
 const told = new Promise<void>((resolve) => process.once("SIGTERM", () => resolve()));
