@@ -12,12 +12,13 @@ export interface ConfigFiles {
 /**
  * Reads what the configuration names and its upstream uses.
  *
+ * @param place the key of the upstream's table, for faults
  * @throws ConfigError
  */
-export function readConfigFiles({ upstream }: Config): ConfigFiles {
+export function readConfigFiles({ upstream }: Config, place = "upstream"): ConfigFiles {
   const { ca_file: file } = upstream.smtp;
   if (upstream.kind !== "smtp" || file === undefined) return {};
-  const fault = (what: string) => new ConfigError([`upstream.smtp.ca_file: ${file}: ${what}`]);
+  const fault = (what: string) => new ConfigError([`${place}.smtp.ca_file: ${file}: ${what}`]);
   let pem: string;
   try {
     pem = readFileSync(file, "utf8");

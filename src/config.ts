@@ -6,6 +6,8 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { z } from "zod";
+import { type PlaceOf, routingFaults } from "./config-routes.ts";
+import { canonicalDomain } from "./identity/domain.ts";
 import { canonicalNamespace } from "./identity/task.ts";
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -41,6 +43,53 @@ const namespace = z.string().transform((value, context) => {
 });
 
 const MEBIBYTE = 1024 * 1024;
+
+/** One upstream. */
+const upstreamKeys = {
+  kind: z.enum(["maildir", "smtp", "ses"]).default("maildir"),
+  concurrency: count.max(1_000).default(20),
+  /** Transmissions a second; no limit when left out. */
+  rate_per_second: z.number().positive().optional(),
+  smtp: z
+    .strictObject({
+      host: text.optional(),
+      port: port.default(587),
+      username: text.optional(),
+      password: text.optional(),
+      tls: z.enum(["required", "opportunistic", "implicit", "none"]).default("required"),
+      /** PEM, in place of the authorities that Node.js knows. */
+      ca_file: text.optional(),
+      /** Makes a server keep Message-ID that otherwise replaces it: "X-PM-KeepID" of Postmark. */
+      keep_id_field: fieldName.optional(),
+    })
+    .prefault({}),
+  ses: z
+    .strictObject({
+      region: text.optional(),
+      endpoint: z.url({ protocol: /^https?$/ }).optional(),
+      configuration_set: text.optional(),
+      from_email_address_identity_arn: text
+        .regex(/^arn:[^\s]+$/, "expected the ARN of an identity")
+        .optional(),
+    })
+    .prefault({}),
+  maildir: z.strictObject({ path: text.optional() }).prefault({}),
+};
+
+/** In the form that the domain of a sender has. */
+const domain = z.string().transform((value, context) => {
+  const canonical = canonicalDomain(value);
+  if (canonical !== undefined) return canonical;
+  context.addIssue({ code: "custom", message: "expected a domain" });
+  return z.NEVER;
+});
+
+const route = z.strictObject({
+  /** Left out in the route of all other mail. */
+  domains: z.array(domain).min(1, "must name a domain").optional(),
+  by: z.enum(["from", "reverse-path"]).default("from"),
+  upstreams: z.array(text).min(1, "must name an upstream"),
+});
 
 const schema = z.strictObject({
   data_dir: text.default("data"),
@@ -100,41 +149,22 @@ const schema = z.strictObject({
     .prefault({}),
   upstream: z
     .strictObject({
-      kind: z.enum(["maildir", "smtp", "ses"]).default("maildir"),
-      concurrency: count.max(1_000).default(20),
-      /** Transmissions a second; no limit when left out. */
-      rate_per_second: z.number().positive().optional(),
+      ...upstreamKeys,
       /**
        * What attempts under way may hold of contents. With what the process needs besides it stays below
        * 512 MiB, and the largest mail that SES takes fits in twice.
        */
       memory_max_bytes: count.default(256 * MEBIBYTE),
-      smtp: z
-        .strictObject({
-          host: text.optional(),
-          port: port.default(587),
-          username: text.optional(),
-          password: text.optional(),
-          tls: z.enum(["required", "opportunistic", "implicit", "none"]).default("required"),
-          /** PEM, in place of the authorities that Node.js knows. */
-          ca_file: text.optional(),
-          /** Makes a server keep Message-ID that otherwise replaces it: "X-PM-KeepID" of Postmark. */
-          keep_id_field: fieldName.optional(),
-        })
-        .prefault({}),
-      ses: z
-        .strictObject({
-          region: text.optional(),
-          endpoint: z.url({ protocol: /^https?$/ }).optional(),
-          configuration_set: text.optional(),
-          from_email_address_identity_arn: text
-            .regex(/^arn:[^\s]+$/, "expected the ARN of an identity")
-            .optional(),
-        })
-        .prefault({}),
-      maildir: z.strictObject({ path: text.optional() }).prefault({}),
     })
     .prefault({}),
+  /** Several, by name, instead of the one above. */
+  upstreams: z
+    .record(
+      z.string().regex(/^[A-Za-z0-9_-]{1,32}$/, "a name has 1 to 32 letters, digits, _ and -"),
+      z.strictObject(upstreamKeys).prefault({}),
+    )
+    .default({}),
+  routes: z.array(route).default([]),
   log: z
     .strictObject({
       level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
@@ -147,6 +177,7 @@ const schema = z.strictObject({
 });
 
 export type Config = z.output<typeof schema>;
+export type UpstreamConfig = Config["upstreams"][string];
 
 /** All that is wrong with a configuration; `faults` are whole lines, each with its place. */
 export class ConfigError extends Error {
@@ -177,6 +208,9 @@ function leavesOf(type: z.ZodType, path: readonly string[] = []): Leaf[] {
   if (type instanceof z.ZodPrefault || type instanceof z.ZodDefault || type instanceof z.ZodOptional) {
     return leavesOf(type.unwrap() as z.ZodType, path);
   }
+  // What has names or positions of its own has no variable.
+  if (type instanceof z.ZodRecord) return [];
+  if (type instanceof z.ZodArray && type.element instanceof z.ZodObject) return [];
   return [{ path, fromText: readerFor(type) }];
 }
 
@@ -267,14 +301,17 @@ export function loadConfig({ file, environment }: ConfigSources): Config {
       }
     }
   } else {
-    faults.push(...contradictions(parsed.data, placeOf));
+    faults.push(
+      ...contradictions(parsed.data, placeOf),
+      ...routingFaults(parsed.data, tree.upstream, placeOf),
+    );
   }
   if (faults.length > 0 || !parsed.success) throw new ConfigError(faults);
   return parsed.data;
 }
 
 /** What is wrong although every single value is right. */
-function contradictions(config: Config, placeOf: (path: readonly PropertyKey[]) => string): string[] {
+function contradictions(config: Config, placeOf: PlaceOf): string[] {
   const faults: string[] = [];
   if (!isLoopback(config.smtp.host)) {
     faults.push(
@@ -297,14 +334,6 @@ function contradictions(config: Config, placeOf: (path: readonly PropertyKey[]) 
   }
   if (config.spool.delay_warning !== undefined && config.spool.delay_warning >= config.spool.lifetime) {
     faults.push(`${placeOf(["spool", "delay_warning"])}: must be shorter than spool.lifetime`);
-  }
-  const { smtp } = config.upstream;
-  if (config.upstream.kind === "smtp" && smtp.host === undefined) {
-    faults.push(`${placeOf(["upstream", "smtp", "host"])}: needed when upstream.kind is "smtp"`);
-  }
-  if ((smtp.username === undefined) !== (smtp.password === undefined)) {
-    const missing = smtp.username === undefined ? "username" : "password";
-    faults.push(`${placeOf(["upstream", "smtp", missing])}: username and password go together`);
   }
   return faults;
 }

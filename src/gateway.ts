@@ -1,14 +1,17 @@
 // Assembly and life: the one file that knows every part. It decides nothing about a message.
 import { type Config, maildirPathOf } from "./config.ts";
 import { readConfigFiles } from "./config-files.ts";
+import { routesOf, viewsOf } from "./config-routes.ts";
 import { createAttempt } from "./dispatch/attempt.ts";
 import { createBudget } from "./dispatch/budget.ts";
 import { createDelayWarnings } from "./dispatch/delay.ts";
 import { createDispatcher, type QueuedTransmission, type ToQueue } from "./dispatch/dispatcher.ts";
 import { createDoubts } from "./dispatch/doubt.ts";
+import { strictest } from "./dispatch/failover.ts";
 import { createNotices } from "./dispatch/notice.ts";
 import { createRecorder } from "./dispatch/recorder.ts";
 import { recover } from "./dispatch/recovery.ts";
+import { createRoutes, type RoutedUpstream } from "./dispatch/routes.ts";
 import { createVerdicts } from "./dispatch/verdicts.ts";
 import { openEmbeddedLedger } from "./ledger/embedded.ts";
 import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
@@ -28,7 +31,8 @@ import type { Upstream } from "./upstream/upstream.ts";
 /** What a gateway takes from the world; a simulation brings its own. */
 export interface World {
   readonly storage: Storage;
-  readonly upstream: Upstream;
+  /** By the names that the configuration gives them. */
+  readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -57,30 +61,54 @@ export interface Gateway {
  */
 const GRACE_MS = 20_000;
 
-const submissionLimits = (config: Config, upstream: Upstream) => ({
-  messageOctets: Math.min(config.smtp.size_max_bytes, upstream.limits.messageOctets),
-  headerOctets: config.smtp.header_max_bytes,
-  lineOctets: upstream.limits.lineOctets,
-});
+/** Those of the strictest upstream, as a mail can't know at MAIL by which it will go. */
+const submissionLimits = ({ smtp }: Config, { upstreams }: World) => {
+  const { messageOctets, ...limits } = strictest([...upstreams.values()].map(({ limits }) => limits));
+  const least = Math.min(smtp.size_max_bytes, messageOctets);
+  return { ...limits, messageOctets: least, headerOctets: smtp.header_max_bytes };
+};
+
+/** Each upstream with the rate that it tells itself, or else the configured one. */
+const routedUpstreams = (config: Config, { upstreams, clock }: World): ReadonlyMap<string, RoutedUpstream> =>
+  new Map(
+    viewsOf(config).flatMap(({ name, config: { upstream: settings } }) => {
+      const upstream = upstreams.get(name);
+      if (upstream === undefined) return [];
+      const { concurrency, rate_per_second: perSecond } = settings;
+      const configured = perSecond === undefined ? unlimited : createRate(perSecond, clock);
+      return [[name, { upstream, rate: upstream.rate ?? configured, concurrency }]];
+    }),
+  );
 
 /** Part of the octets that every attempt carries (P10), so of every message, wherever it goes. */
-const keepIdFieldsOf = ({ upstream: { kind, smtp } }: Config): string[] =>
-  kind === "smtp" && smtp.keep_id_field !== undefined ? [smtp.keep_id_field] : [];
+const keepIdFieldsOf = ({ upstream, upstreams }: Config): string[] => {
+  const fields = [upstream, ...Object.values(upstreams)].flatMap(({ kind, smtp }) =>
+    kind === "smtp" && smtp.keep_id_field !== undefined ? [smtp.keep_id_field] : [],
+  );
+  return [...new Set(fields)];
+};
 
 /** Opens ledger and spool, claims what is in the spool again, and begins to relay. */
 export async function openRelay(config: Config, world: World): Promise<Relay> {
-  const { storage, upstream, clock, random, log } = world;
+  const { storage, clock, random, log } = world;
   const { addresses } = config.log;
   const { doubtful: policy, retention } = config.ledger;
   const { lifetime, retry_min: minMs, retry_max: maxMs } = config.spool;
-  const { concurrency, rate_per_second: perSecond, memory_max_bytes: memoryOctets } = config.upstream;
   const { hostname, identity } = config;
   const retry = { minMs, maxMs };
   const keepIdFields = keepIdFieldsOf(config);
 
   const spool = await openSpool(storage);
   const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs: retention });
-  const toQueue: ToQueue = (key, claim, { dueAt, size }) => ({ key, claim, dueAt, size, lane: 0 });
+  const routes = createRoutes(
+    routesOf(config),
+    routedUpstreams(config, world),
+    { clock, random, log },
+    retry,
+  );
+  const toQueue: ToQueue = (key, claim, { dueAt, size, sender }) => {
+    return { key, claim, dueAt, size, lane: routes.laneOf(sender) };
+  };
   const enqueue = (queued: QueuedTransmission): void => dispatcher.enqueue(queued);
   const recorder = createRecorder(ledger, spool, clock, log);
   const verdicts = createVerdicts(clock);
@@ -100,11 +128,8 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { spool, ledger, doubts, notices, warnOfDelay, recorder, verdicts, clock, random, log },
     { lifetimeMs: lifetime, retry, addresses },
   );
-  const configured = perSecond === undefined ? unlimited : createRate(perSecond, clock);
-  const rate = upstream.rate ?? configured;
-  const budget = createBudget(memoryOctets);
-  const lane = { upstream, rate, concurrency };
-  const dispatcher = createDispatcher({ attempt, budget, clock, random, log }, [lane], retry);
+  const budget = createBudget(config.upstream.memory_max_bytes);
+  const dispatcher = createDispatcher({ attempt, budget, clock, random, log }, routes.lanes, retry);
   const submit = createSubmissionHandler(
     {
       ledger,
@@ -131,7 +156,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       doubtful: policy,
       keepIdFields,
       hostname,
-      limits: submissionLimits(config, upstream),
+      limits: submissionLimits(config, world),
       addresses,
     },
   );
@@ -168,7 +193,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     async close() {
       await ledger.close();
       await spool.close();
-      await upstream.close();
+      await routes.close();
     },
   };
 }
@@ -176,7 +201,8 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
 /** Opens the relay and listens. Rejects, with everything closed again, when the address can't be had. */
 export async function startGateway(config: Config, world: World): Promise<Gateway> {
   const relay = await openRelay(config, world);
-  const { log, upstream } = world;
+  const { log, upstreams } = world;
+  const { messageOctets, smtpUtf8 } = submissionLimits(config, world);
   try {
     const listener = await listen(
       {
@@ -184,17 +210,18 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
         host: config.smtp.host,
         port: config.smtp.port,
         hostname: config.hostname,
-        messageOctets: submissionLimits(config, upstream).messageOctets,
+        messageOctets,
         recipientsMax: config.smtp.recipients_max,
         connectionsMax: config.smtp.connections_max,
-        smtpUtf8: upstream.limits.smtpUtf8,
+        smtpUtf8,
       },
       relay.submit,
       log,
     );
     const operator = await openOperatorSocket(config.data_dir, createHandler(relay.doubtful), log);
     const { host, port } = listener;
-    log.info("gateway.listening", { host, port, upstream: upstream.name });
+    const names = [...upstreams.values()].map(({ name }) => name);
+    log.info("gateway.listening", { host, port, upstream: names.join(", ") });
     return {
       host,
       port,
@@ -214,8 +241,22 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
   }
 }
 
-/** The upstream that the configuration names; only its own libraries are loaded. */
-export async function createUpstream(config: Config, clock: Clock, log: Log): Promise<Upstream> {
+/** Every upstream that the configuration describes, by its name; several also have it in the log. */
+export async function createUpstreams(
+  config: Config,
+  clock: Clock,
+  log: Log,
+): Promise<ReadonlyMap<string, Upstream>> {
+  const upstreams = new Map<string, Upstream>();
+  for (const { name, config: view, place } of viewsOf(config)) {
+    const upstream = await createUpstream(view, clock, log, place);
+    upstreams.set(name, view === config ? upstream : { ...upstream, name });
+  }
+  return upstreams;
+}
+
+/** Only its own libraries are loaded. */
+async function createUpstream(config: Config, clock: Clock, log: Log, place: string): Promise<Upstream> {
   const { kind, concurrency, smtp, ses } = config.upstream;
   switch (kind) {
     case "maildir": {
@@ -225,7 +266,7 @@ export async function createUpstream(config: Config, clock: Clock, log: Log): Pr
     case "smtp": {
       const { createSmtpUpstream } = await import("./upstream/smtp.ts");
       const { host = "localhost", ca_file: _, keep_id_field: __, ...rest } = smtp;
-      const { smtpAuthorities: ca } = readConfigFiles(config);
+      const { smtpAuthorities: ca } = readConfigFiles(config, place);
       const trust = ca === undefined ? {} : { tlsOptions: { ca } };
       const { hostname } = config;
       return createSmtpUpstream({ ...rest, ...trust, host, hostname, idleMax: concurrency, clock });

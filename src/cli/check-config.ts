@@ -2,6 +2,7 @@
 // secrets are never printed.
 import { type Config, ConfigError, loadConfig } from "../config.ts";
 import { readConfigFiles } from "../config-files.ts";
+import { viewsOf } from "../config-routes.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 
 const SECRETS: ReadonlySet<string> = new Set(["secret", "password"]);
@@ -9,7 +10,7 @@ const SECRETS: ReadonlySet<string> = new Set(["secret", "password"]);
 export function checkConfig(options: { config?: string }): number {
   try {
     const config = loadConfig({ file: options.config, environment: process.env });
-    readConfigFiles(config);
+    for (const view of viewsOf(config)) readConfigFiles(view.config, view.place);
     process.stdout.write(`${describe(config).join("\n")}\n`);
     return exitCodes.ok;
   } catch (error) {

@@ -1,6 +1,6 @@
 // `mailonce serve`: the gateway as a process, until a signal ends it.
 import { ConfigError, loadConfig } from "../config.ts";
-import { createUpstream, startGateway } from "../gateway.ts";
+import { createUpstreams, startGateway } from "../gateway.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createDiskStorage } from "../runtime/disk.ts";
 import { createLog, type Log } from "../runtime/log.ts";
@@ -21,7 +21,7 @@ export async function serve(options: { config?: string }): Promise<number> {
     const signal = firstSignal();
     const gateway = await startGateway(config, {
       storage: createDiskStorage(config.data_dir),
-      upstream: await createUpstream(config, systemClock, log),
+      upstreams: await createUpstreams(config, systemClock, log),
       clock: systemClock,
       random: systemRandom,
       log,

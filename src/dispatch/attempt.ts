@@ -50,6 +50,11 @@ export type Attempt = (
 type Accepted = Extract<Outcome, { kind: "accepted" }>;
 type Refused = Extract<Outcome, { kind: "refused" }>;
 
+/** Which upstream it was, for the log. */
+interface Place {
+  readonly upstream: string;
+}
+
 export function createAttempt(parts: AttemptParts, options: AttemptOptions): Attempt {
   const { spool, ledger, doubts, notices, recorder, verdicts, clock, random, log } = parts;
   const { warnOfDelay } = parts;
@@ -90,7 +95,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
   const refused = async (
     queued: QueuedTransmission,
     mail: SpooledMail,
-    outcome: Refused,
+    outcome: Refused & Place,
     signal: AbortSignal,
   ): Promise<AttemptResult> => {
     const { transmission } = mail;
@@ -100,6 +105,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     const about = facts(transmission, {
       task: mail.submission.task,
       submission: queued.key.submission,
+      upstream: outcome.upstream,
       permanence: outcome.permanence,
       reply: outcome.reply,
       attempts,
@@ -128,7 +134,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
   const relayed = async (
     queued: QueuedTransmission,
     mail: SpooledMail,
-    { upstreamId, reports }: Accepted,
+    { upstreamId, reports, upstream }: Accepted & Place,
     signal: AbortSignal,
   ): Promise<AttemptResult> => {
     const { transmission, submission } = mail;
@@ -139,6 +145,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       facts(transmission, {
         task: submission.task,
         submission: submission.id,
+        upstream,
         upstreamId,
         attempts: transmission.attempts + 1,
         ms: clock.now() - transmission.acceptedAt,
@@ -180,7 +187,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       await spool.remove(queued.key);
       return { kind: "untried" };
     }
-    const outcome = await upstream.transmit(transmissionOf(mail), signal);
+    const outcome = { upstream: upstream.name, ...(await upstream.transmit(transmissionOf(mail), signal)) };
     switch (outcome.kind) {
       case "accepted":
         return await relayed(queued, mail, outcome, signal);
@@ -188,7 +195,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
         return await refused(queued, mail, outcome, signal);
       case "doubtful":
         await recorder.settle(queued.claim, "doubtful", signal);
-        return await doubts.decide(queued, mail, outcome.cause, signal);
+        return await doubts.decide(queued, mail, outcome, signal);
     }
   };
 

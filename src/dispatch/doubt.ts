@@ -16,6 +16,12 @@ import type { Verdicts } from "./verdicts.ts";
 
 export type DoubtfulPolicy = "resend" | "hold" | "drop";
 
+/** Why, and at which upstream where that is known. A resend may go by another, so the log must tell. */
+export interface Doubt {
+  readonly cause: string;
+  readonly upstream?: string;
+}
+
 /** One doubtful transmission of the spool. */
 export interface Doubtful {
   readonly queued: QueuedTransmission;
@@ -27,7 +33,7 @@ export interface Doubts {
   decide(
     queued: QueuedTransmission,
     mail: SpooledMail,
-    cause: string,
+    doubt: Doubt,
     signal: AbortSignal,
   ): Promise<AttemptResult>;
   /** The same for a transmission that was in doubt when the gateway started, or its submission came. */
@@ -65,9 +71,13 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
   const doubtful = new Map<Id, Doubtful>();
 
   /** Out before anything else is done: a second copy is never silent. */
-  const announce = (transmission: SpooledTransmission, cause: string): void => {
+  const announce = (transmission: SpooledTransmission, { cause, upstream }: Doubt): void => {
     const { attempts } = transmission;
-    log.warn("transmission.doubtful", factsOf(transmission, addresses, { cause, policy, attempts }));
+    const place = upstream === undefined ? {} : { upstream };
+    log.warn(
+      "transmission.doubtful",
+      factsOf(transmission, addresses, { ...place, cause, policy, attempts }),
+    );
   };
 
   const drop = async (
@@ -107,14 +117,14 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
   };
 
   return {
-    async decide(queued, mail, cause, signal) {
+    async decide(queued, mail, doubt, signal) {
       const transmission = { ...mail.transmission, attempts: mail.transmission.attempts + 1 };
-      announce(transmission, cause);
+      announce(transmission, doubt);
       if (policy === "drop") return await drop(queued, transmission, signal);
       if (transmission.awaited === true) return await withdraw(queued, transmission, signal);
       if (policy === "hold") return await hold(queued, transmission);
       const dueAt = clock.now() + backoff(transmission.attempts, retry, random);
-      const { warned } = await warnOfDelay(mail, cause);
+      const { warned } = await warnOfDelay(mail, doubt.cause);
       const again = { ...transmission, dueAt, ...(warned === undefined ? {} : { warned }) };
       doubtful.set(transmission.id, { queued, transmission: again });
       await recorder.note(queued, again);
@@ -126,7 +136,7 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
         doubtful.set(transmission.id, { queued, transmission });
         return;
       }
-      announce(transmission, cause);
+      announce(transmission, { cause });
       if (policy === "drop") await drop(queued, transmission, NEVER);
       else if (policy === "hold") {
         if (transmission.awaited === true) await withdraw(queued, transmission, NEVER);

@@ -30,8 +30,12 @@ export interface Transmission {
  * - refused: it is *certain* that the upstream does not have the message.
  * - doubtful: anything else. A time-out, a lost connection or an unreadable answer after the message
  *   may have been complete is doubtful, however likely either outcome seems.
+ *
+ * Of several upstreams behind one, `upstream` names the one that it is about.
  */
-export type Outcome =
+export type Outcome = OutcomeOfOne & { readonly upstream?: string };
+
+type OutcomeOfOne =
   | {
       readonly kind: "accepted";
       readonly upstreamId: string;
@@ -43,7 +47,7 @@ export type Outcome =
       readonly permanence: "transient" | "permanent";
       /**
        * "upstream": the upstream would refuse any transmission now (it can't be reached, its
-       * credentials are wrong), so dispatch as a whole waits.
+       * credentials are wrong), so all mail that goes there waits, or goes to the next of several.
        */
       readonly scope: "transmission" | "upstream";
       /** What the upstream said, or what kept us from asking it; one line, for log and notification. */
@@ -78,7 +82,8 @@ export interface Upstream {
   readonly memoryPerOctet?: number;
   /**
    * Makes one attempt. Never rejects: what is unexpected is an outcome. Never reaches the upstream
-   * twice for one call.
+   * twice for one call. Several upstreams behind one are one attempt too: the next is called only
+   * after a certain refusal with scope "upstream", never after anything that is doubtful.
    *
    * @param signal aborts the attempt; it then ends as refused or doubtful by how far it had come
    */

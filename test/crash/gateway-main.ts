@@ -101,15 +101,16 @@ const told = new Promise<void>((resolve) => process.once("SIGTERM", () => resolv
 try {
   const { host = "127.0.0.1", ...smtp } = config.upstream.smtp;
   const { level } = config.log;
+  const upstream = createCrashingUpstream(
+    createSmtpUpstream({ ...smtp, host, hostname: config.hostname, timeouts: plan.timeouts, clock }),
+    reached,
+  );
   const gateway = await startGateway(config, {
     storage: createCrashingStorage(queue.watching(disk), (moment) => {
       noteSync(moment);
       reached(moment);
     }),
-    upstream: createCrashingUpstream(
-      createSmtpUpstream({ ...smtp, host, hostname: config.hostname, timeouts: plan.timeouts, clock }),
-      reached,
-    ),
+    upstreams: new Map([["upstream", upstream]]),
     clock,
     random: systemRandom,
     log: createLog({ level, format: "json" }),

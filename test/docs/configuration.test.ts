@@ -35,6 +35,7 @@ const OPTIONAL: Record<OptionalKey<Config>, string> = {
 
 const doc = read("docs/configuration.md");
 const example = read("examples/mailonce.toml");
+const several = read("examples/several-upstreams.toml");
 
 const documented = rowsOf(doc).map(({ heading, cells: [key, fallback, meaning, variable] }) => {
   const section = /^`\[(.+)\]`$/.exec(heading)?.[1];
@@ -47,9 +48,13 @@ const documented = rowsOf(doc).map(({ heading, cells: [key, fallback, meaning, v
   };
 });
 
+/** What users name themselves, which no row can show. */
+const NAMED: ReadonlySet<string> = new Set(["upstreams", "routes"]);
+
 /** Dotted paths of all that is no table. */
 function keysOf(tree: object, path = ""): string[] {
-  return Object.entries(tree).flatMap(([key, value]) =>
+  const entries = Object.entries(tree).filter(([key]) => path !== "" || !NAMED.has(key));
+  return entries.flatMap(([key, value]) =>
     typeof value === "object" && value !== null && !Array.isArray(value)
       ? keysOf(value, `${path}${key}.`)
       : [`${path}${key}`],
@@ -95,10 +100,17 @@ test("the keys without a default are taken", () => {
 });
 
 test("the example is the one in the doc, loads, and shows every key", () => {
-  expect(blocksOf(doc, "toml")).toEqual([example]);
+  expect(blocksOf(doc, "toml")).toEqual([several, example]);
   const file = fileURLToPath(new URL("../../examples/mailonce.toml", import.meta.url));
   const config = loadConfig({ file, environment: {} });
   expect(keysOf(config).sort()).toEqual(documented.map(({ path }) => path).sort());
+});
+
+test("the example with several upstreams loads", () => {
+  const file = fileURLToPath(new URL("../../examples/several-upstreams.toml", import.meta.url));
+  const config = loadConfig({ file, environment: {} });
+  expect(Object.keys(config.upstreams)).toEqual(["europe", "america", "relay"]);
+  expect(config.routes.map(({ upstreams }) => upstreams.length)).toEqual([2, 1, 2]);
 });
 
 test("the README's settings load", () => {

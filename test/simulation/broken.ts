@@ -78,7 +78,12 @@ const withTransmit =
   (transmit: (inner: Upstream["transmit"], world: World) => Upstream["transmit"]) =>
   (world: World): World => ({
     ...world,
-    upstream: { ...world.upstream, transmit: transmit(world.upstream.transmit, world) },
+    upstreams: new Map(
+      [...world.upstreams].map(([name, upstream]) => [
+        name,
+        { ...upstream, transmit: transmit(upstream.transmit, world) },
+      ]),
+    ),
   });
 
 async function* none(): AsyncGenerator<never> {}

@@ -128,7 +128,7 @@ export async function simulate(seed: number, defect: Defect = {}): Promise<Resul
     const life = machine.beginLife();
     const world: World = {
       storage: disk.storageOf(life),
-      upstream: upstream.upstreamOf(life),
+      upstreams: new Map([["upstream", upstream.upstreamOf(life)]]),
       clock: clockOf(machine, life),
       random: chance,
       log: logOf(machine, life),

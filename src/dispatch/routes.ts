@@ -1,0 +1,104 @@
+// Which upstreams a mail may go by, chosen by the domain of its sender. Each list of upstreams is a lane of
+// the dispatcher. Nothing here is kept: a queue that is loaded again goes by the routes of that day.
+import type { SenderDomains } from "../identity/id-right.ts";
+import type { Rate } from "../runtime/rate.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+import type { BackoffRange } from "./backoff.ts";
+import type { LaneSettings } from "./dispatcher.ts";
+import { createFailover, createMember, type Member } from "./failover.ts";
+import type { PauseParts } from "./pause.ts";
+
+export interface Route {
+  /** In A-labels; absent for the route of all other mail. */
+  readonly domains?: readonly string[] | undefined;
+  /** Whose domain counts. */
+  readonly by: "from" | "reverse-path";
+  /** Names, the preferred first. */
+  readonly upstreams: readonly string[];
+}
+
+export interface RoutedUpstream {
+  readonly upstream: Upstream;
+  readonly rate: Rate;
+  readonly concurrency: number;
+}
+
+export interface Routes {
+  /** One for each list of upstreams that is named by a route. */
+  readonly lanes: readonly [LaneSettings, ...LaneSettings[]];
+  /** The position in `lanes` of the way that mail of this sender goes: the first route that fits. */
+  laneOf(sender: SenderDomains): number;
+  close(): Promise<void>;
+}
+
+/**
+ * @param routes in order; one of them without domains
+ * @param upstreams every one that a route names
+ */
+export function createRoutes(
+  routes: readonly Route[],
+  upstreams: ReadonlyMap<string, RoutedUpstream>,
+  parts: PauseParts,
+  retry: BackoffRange,
+): Routes {
+  const members = new Map<string, Member>();
+  const lists: string[] = [];
+  const lanes: LaneSettings[] = [];
+
+  const routed = (name: string): RoutedUpstream => {
+    const found = upstreams.get(name);
+    if (found === undefined) throw new Error(`no upstream ${name}`);
+    return found;
+  };
+
+  const memberOf = (name: string): Member => {
+    const { upstream, rate } = routed(name);
+    const member = members.get(name) ?? createMember(upstream, rate, parts, retry);
+    members.set(name, member);
+    return member;
+  };
+
+  const makeLane = ([first = "", ...others]: readonly string[]): LaneSettings => {
+    // One alone is paused by its lane.
+    if (others.length === 0) return routed(first);
+    const failover = createFailover([memberOf(first), ...others.map(memberOf)]);
+    // What fails over must not overwhelm the one that it goes to.
+    const concurrency = Math.min(...[first, ...others].map((name) => routed(name).concurrency));
+    return { upstream: failover, rate: failover.rate, concurrency };
+  };
+
+  const laneFor = (names: readonly string[]): number => {
+    const list = names.join("\0");
+    if (!lists.includes(list)) {
+      lists.push(list);
+      lanes.push(makeLane(names));
+    }
+    return lists.indexOf(list);
+  };
+
+  const rules = routes.map(({ domains, by, upstreams: names }) => ({
+    domains: domains === undefined ? undefined : new Set(domains),
+    by,
+    lane: laneFor(names),
+  }));
+  const [first, ...others] = lanes;
+  if (first === undefined) throw new Error("no route");
+  const fallback = rules.find(({ domains }) => domains === undefined)?.lane ?? 0;
+
+  return {
+    lanes: [first, ...others],
+
+    laneOf({ from, reversePath }) {
+      for (const { domains, by, lane } of rules) {
+        const domain = by === "from" ? from : reversePath;
+        if (domain !== undefined && domains?.has(domain)) return lane;
+      }
+      return fallback;
+    },
+
+    async close() {
+      for (const { pause } of members.values()) pause.cancel();
+      for (const { upstream } of upstreams.values()) await upstream.close();
+    },
+  };
+}
