@@ -9,7 +9,7 @@ import { createDispatcher, type QueuedTransmission, type ToQueue } from "./dispa
 import { createDoubts } from "./dispatch/doubt.ts";
 import { strictest } from "./dispatch/failover.ts";
 import { createNotices } from "./dispatch/notice.ts";
-import { createRecorder } from "./dispatch/recorder.ts";
+import { createRecorder, STORAGE_RETRY_MS } from "./dispatch/recorder.ts";
 import { recover } from "./dispatch/recovery.ts";
 import { createRoutes, type RoutedUpstream } from "./dispatch/routes.ts";
 import { createVerdicts } from "./dispatch/verdicts.ts";
@@ -110,7 +110,10 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     return { key, claim, dueAt, size, lane: routes.laneOf(sender) };
   };
   const enqueue = (queued: QueuedTransmission): void => dispatcher.enqueue(queued);
-  const recorder = createRecorder(ledger, spool, clock, log);
+  const recorder = createRecorder({
+    ...{ ledger, spool, clock, log },
+    pause: (reason) => dispatcher.pause(reason, STORAGE_RETRY_MS),
+  });
   const verdicts = createVerdicts(clock);
   const notices = createNotices(
     { ledger, random, clock, toQueue, enqueue },

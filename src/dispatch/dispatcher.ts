@@ -75,6 +75,8 @@ export interface Dispatcher {
   enqueue(queued: QueuedTransmission): void;
   /** Begins to attempt what is due. */
   start(): void;
+  /** Nothing can be relayed for so many milliseconds, by any lane. */
+  pause(reason: string, ms: number): void;
   /** Begins no further attempt, and resolves when those under way have ended. */
   drain(): Promise<void>;
   /** Aborts the attempts under way; they end as certain or doubtful by how far they came. */
@@ -111,6 +113,10 @@ export function createDispatcher(
 
     start() {
       for (const lane of lanes) lane.start();
+    },
+
+    pause(reason, ms) {
+      for (const lane of lanes) lane.pause(reason, ms);
     },
 
     async drain() {

@@ -34,6 +34,8 @@ export interface Lane {
   enqueue(queued: QueuedTransmission): void;
   /** Begins to attempt what is due. */
   start(): void;
+  /** Nothing can be relayed for a moment, for a reason outside the lane. */
+  pause(reason: string, ms: number): void;
   /** Begins no further attempt, and resolves when those under way have ended. */
   drain(): Promise<void>;
 }
@@ -124,6 +126,8 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
       running = true;
       pump();
     },
+
+    pause: (reason, ms) => pause.failed({ kind: "pause", reason, retryAfterMs: ms, left: false }),
 
     drain() {
       running = false;

@@ -29,15 +29,26 @@ export interface Recorder {
 /** How long to wait before the disk is asked again; a full disk is not emptied sooner. */
 export const STORAGE_RETRY_MS = 1_000;
 
-export function createRecorder(ledger: Ledger, spool: Spool, clock: Clock, log: Log): Recorder {
+export interface RecorderParts {
+  readonly ledger: Ledger;
+  readonly spool: Spool;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The disk takes nothing: no attempt should begin, since its end could not be recorded either. */
+  readonly pause: (reason: string) => void;
+}
+
+export function createRecorder({ ledger, spool, clock, log, pause }: RecorderParts): Recorder {
   const untilRecorded = async (record: () => Promise<unknown>, signal: AbortSignal): Promise<void> => {
-    for (;;) {
+    for (let failures = 1; ; failures++) {
       try {
         await record();
         return;
       } catch (error) {
-        log.error("dispatch.unrecorded", { error: String(error) });
+        if (failures === 1) log.error("dispatch.unrecorded", { error: String(error) });
+        else log.debug("dispatch.unrecorded", { error: String(error), failures });
         if (signal.aborted) throw error;
+        pause(String(error));
         await pass(STORAGE_RETRY_MS, signal, clock);
       }
     }
