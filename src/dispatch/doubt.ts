@@ -40,7 +40,6 @@ export interface Doubts {
   takeUp(queued: QueuedTransmission, transmission: SpooledTransmission, cause: string): Promise<void>;
   /** Those of the spool. */
   list(): Iterable<Doubtful>;
-  get(id: Id): Doubtful | undefined;
   /** The doubt has ended. */
   forget(id: Id): void;
   /** The held transmission is to be relayed after all, now. */
@@ -152,7 +151,6 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
     },
 
     list: () => doubtful.values(),
-    get: (id) => doubtful.get(id),
     forget: (id) => {
       doubtful.delete(id);
     },

@@ -37,11 +37,6 @@ export interface NewSubmission {
   readonly transmissions: readonly SpooledTransmission[];
 }
 
-export interface SpoolCounts {
-  readonly transmissions: number;
-  readonly submissions: number;
-}
-
 export interface Spool {
   /** A file for a body that is too large for memory; close it before `accept`, or discard it. */
   createBody(id: SubmissionId): Promise<FileWriter>;
@@ -64,7 +59,6 @@ export interface Spool {
   remove(key: TransmissionKey): Promise<void>;
   /** Takes a transmission out and accepts its notification, both or neither; durable when it resolves. */
   replace(key: TransmissionKey, notice: NewSubmission | undefined): Promise<void>;
-  counts(): SpoolCounts;
   close(): Promise<void>;
 }
 
@@ -108,7 +102,6 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
   const remaining = new Map<SubmissionId, number>();
   /** Submissions whose body has a file. */
   const bodies = new Set<SubmissionId>();
-  let transmissions = 0;
   /** Accepts whose commit failed, but which may be in the store all the same, to be taken back. */
   let failed: { readonly id: SubmissionId; readonly records: readonly Operation[] }[] = [];
 
@@ -129,10 +122,17 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
 
   const count = (id: SubmissionId, change: number): number => {
     const left = (remaining.get(id) ?? 0) + change;
-    transmissions += change;
     if (left > 0) remaining.set(id, left);
     else remaining.delete(id);
     return left;
+  };
+
+  /**
+   * After the records are gone, which is what counts: a body without one is swept at the next start, so
+   * that it can't be removed now is no failure of what was recorded.
+   */
+  const removeBodyOf = async (id: SubmissionId): Promise<void> => {
+    if (bodies.delete(id)) await storage.removeFile(bodyFile(id)).catch(() => {});
   };
 
   /**
@@ -152,8 +152,7 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
       count(submission, 1);
       throw error;
     }
-    // After the records: a body without a record is swept at the next start at the latest.
-    if (last && bodies.delete(submission)) await storage.removeFile(bodyFile(submission));
+    if (last) await removeBodyOf(submission);
   };
 
   const commit = async (operations: readonly Operation[]): Promise<void> => {
@@ -165,8 +164,7 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
       failed.push(...taken);
       throw error;
     }
-    // A body outlives its record, here too.
-    for (const { id } of taken) if (bodies.delete(id)) await storage.removeFile(bodyFile(id));
+    for (const { id } of taken) await removeBodyOf(id);
   };
 
   const sweepBodies = async (): Promise<void> => {
@@ -254,7 +252,6 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
       if (notice !== undefined) count(notice.submission.id, notice.transmissions.length);
     },
 
-    counts: () => ({ transmissions, submissions: remaining.size }),
     close: () => store.close(),
   };
 }
