@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
+import { refuseShared } from "./data-folder.ts";
 import { toStorageError } from "./disk-error.ts";
 import { openLevelStore } from "./level-store.ts";
 import type { FileWriter, Storage } from "./storage.ts";
@@ -16,12 +17,25 @@ const FILE_MODE = 0o600;
 
 const CHUNK_OCTETS = 64 * 1024;
 
-/** @param folder made when it is not there; one process at a time, which the locks of its stores see to */
+/**
+ * @param folder made when it is not there; one that is there must be our user's, and closed to all others.
+ *   One process at a time, which the locks of its stores see to
+ */
 export function createDiskStorage(folder: string): Storage {
   const prefix = `${TEMPORARY_PREFIX}${randomBytes(6).toString("hex")}-`;
   let temporaries = 0;
   /** Folders that are there, durably, and free of what an earlier process left behind. */
   const prepared = new Map<string, Promise<void>>();
+  let checked: Promise<void> | undefined;
+
+  /** Before anything is put into the folder. What was wrong may have been put right since it was found. */
+  function check(): Promise<void> {
+    checked ??= mkdir(folder, { recursive: true, mode: FOLDER_MODE }).then(() => refuseShared(folder));
+    checked.catch(() => {
+      checked = undefined;
+    });
+    return checked;
+  }
 
   function temporaryIn(parent: string): string {
     return join(parent, `${prefix}${temporaries++}`);
@@ -30,7 +44,9 @@ export function createDiskStorage(folder: string): Storage {
   function prepare(path: string): Promise<void> {
     let done = prepared.get(path);
     if (done === undefined) {
-      done = makeFolder(folder, path).then(() => removeLeftovers(path, prefix));
+      done = check()
+        .then(() => makeFolder(folder, path))
+        .then(() => removeLeftovers(path, prefix));
       prepared.set(path, done);
       done.catch(() => prepared.delete(path));
     }
@@ -41,6 +57,7 @@ export function createDiskStorage(folder: string): Storage {
     async openStore(name) {
       const path = join(folder, name);
       return await using(path, async () => {
+        await check();
         await makeFolder(folder, path);
         const store = await openLevelStore(path);
         // LevelDB renames its file CURRENT into place without making the new name durable.

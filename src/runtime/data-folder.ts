@@ -1,0 +1,38 @@
+// Whose the data folder is. Mails, addresses and the record of who got what lie in it, so it is the user's
+// who runs the gateway, and closed to all others. Everything below needs no look: nobody gets there but
+// through this folder.
+import { stat } from "node:fs/promises";
+import { StorageError } from "./storage.ts";
+
+/** The rights of everybody but the owner. */
+const OF_OTHERS = 0o077;
+
+/**
+ * Refuses a folder that others can open, as PostgreSQL does. It is not put right in silence: whoever opened
+ * it must hear that the mails in it could be read, and would open it again.
+ *
+ * A folder of another user is refused too. That user can open it again; and files that one user adds (root,
+ * who ran a command) the other can't use, which would be found out in the middle of a mail.
+ *
+ * @throws StorageError that says what to do
+ */
+export async function refuseShared(folder: string): Promise<void> {
+  const user = process.geteuid?.();
+  // Windows knows neither owner nor mode.
+  if (user === undefined) return;
+  const { uid, mode } = await stat(folder);
+  if (uid !== user) {
+    throw new StorageError(
+      "unavailable",
+      `${folder} belongs to user ${uid}, and this is user ${user}; run mailonce as the user who owns it, or ` +
+        "give this one the folder with all that is in it",
+    );
+  }
+  if ((mode & OF_OTHERS) !== 0) {
+    const rights = (mode & 0o777).toString(8).padStart(4, "0");
+    throw new StorageError(
+      "unavailable",
+      `${folder} is open to other users (mode ${rights}); chmod 700 ${folder}`,
+    );
+  }
+}
