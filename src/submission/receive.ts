@@ -1,10 +1,17 @@
 // Receives the content of one mail transaction: line ends normalised, header apart, the body in memory
 // up to a threshold and in a file of the spool beyond it. What it holds in memory is bounded, whatever
-// the client sends. What the content means is for accept.ts.
+// the client sends, for itself and over all connections. What the content means is for accept.ts.
 import { createMailDigest, type MailDigest } from "../message/digest.ts";
-import { createHeaderScanner, fieldValue, type HeaderField, parseHeader } from "../message/header.ts";
+import {
+  createHeaderScanner,
+  fieldValue,
+  type HeaderField,
+  type HeaderScanner,
+  parseHeader,
+} from "../message/header.ts";
 import { createNewlineNormaliser } from "../message/newlines.ts";
 import type { FileWriter } from "../runtime/storage.ts";
+import { createReceiveBudget, type ReceiveShare } from "./receive-budget.ts";
 import { type Reply, replies, replyForFailure } from "./reply.ts";
 
 export interface ReceiveLimits {
@@ -13,6 +20,8 @@ export interface ReceiveLimits {
   readonly headerOctets: number;
   /** Octets of a line without its CRLF. */
   readonly lineOctets: number;
+  /** What becomes of content with a CR or an LF alone: each becomes CRLF (unless given), or it is refused. */
+  readonly bareNewlines?: "normalize" | "reject";
 }
 
 /** A body up to this stays in memory and goes into the spool's own store; a larger one gets a file. */
@@ -40,14 +49,20 @@ export type Received =
  * dot. A file it began is durable on "content", and gone on "refused" and on rejection. A disk that fails
  * on the way is a refusal too.
  *
+ * A NUL is refused whatever the limits: no mail may have one (RFC 5322 §3.5, RFC 2045 §2.8), mail stores
+ * refuse it, and a server that drops NULs sees the end of data in a line of one dot and a NUL, so that what
+ * follows becomes commands.
+ *
  * @param source rejects when the client goes away before the final dot
+ * @param share has taken what the content holds in memory afterwards: nothing unless it is "content"
  */
 export async function receiveContent(
   source: AsyncIterable<Uint8Array>,
   limits: ReceiveLimits,
   createBody: () => Promise<FileWriter>,
+  share: ReceiveShare = createReceiveBudget(Number.POSITIVE_INFINITY).open(),
 ): Promise<Received> {
-  const receiver = createReceiver(limits, createBody);
+  const receiver = createReceiver(limits, createBody, share);
   try {
     for await (const chunk of source) {
       const written = receiver.push(chunk);
@@ -68,19 +83,28 @@ interface HeaderPart {
   readonly octets: number;
 }
 
-function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWriter>) {
+function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWriter>, share: ReceiveShare) {
   const normaliser = createNewlineNormaliser();
-  const scanner = createHeaderScanner(limits.headerOctets);
+  /** Until the header is known. */
+  let scanner: HeaderScanner | undefined = createHeaderScanner(limits.headerOctets);
   let header: HeaderPart | undefined;
   let digest: MailDigest | undefined;
   let held: Uint8Array[] = [];
+  /** Octets that `share` has taken for the header, and for `held`. */
+  let headerShare = 0;
+  let heldShare = 0;
   let bodySize = 0;
   let file: FileWriter | undefined;
   let refusal: Reply | undefined;
   let cause: unknown;
 
   const discard = async (): Promise<void> => {
+    scanner = undefined;
+    header = undefined;
     held = [];
+    share.give(headerShare + heldShare);
+    headerShare = 0;
+    heldShare = 0;
     await file?.discard();
     file = undefined;
   };
@@ -93,6 +117,8 @@ function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWri
   const spill = async (): Promise<void> => {
     file ??= await createBody();
     for (const octets of held.splice(0)) await file.append(octets);
+    share.give(heldShare);
+    heldShare = 0;
   };
 
   const pushBody = (octets: Uint8Array): Promise<void> | undefined => {
@@ -103,19 +129,41 @@ function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWri
     }
     digest?.body(octets);
     held.push(octets);
+    if (file !== undefined || bodySize > BODY_IN_MEMORY_OCTETS || !share.take(octets.length)) return spill();
+    heldShare += octets.length;
     if (held.length >= PIECES_MAX) held = [Buffer.concat(held)];
-    return file !== undefined || bodySize > BODY_IN_MEMORY_OCTETS ? spill() : undefined;
+    return undefined;
+  };
+
+  /** Makes `octets` what `share` has taken for the header; false when they are not left. */
+  const takeHeader = (octets: number): boolean => {
+    if (octets > headerShare && !share.take(octets - headerShare)) return false;
+    if (octets < headerShare) share.give(headerShare - octets);
+    headerShare = octets;
+    return true;
   };
 
   const take = (octets: Uint8Array, ended = false): Promise<void> | undefined => {
-    if (header !== undefined) return pushBody(octets);
+    if (scanner === undefined) return pushBody(octets);
     const scan = scanner.push(octets) ?? (ended ? scanner.end() : undefined);
-    if (scan === undefined) return undefined;
+    if (scan === undefined) {
+      return takeHeader(headerShare + octets.length) ? undefined : refuse(replies.busy);
+    }
     if (scan.kind === "too-long") return refuse(replies.headerTooLarge(limits.headerOctets));
-    const fields = parseHeader(scan.header);
+    if (!takeHeader(scan.header.length)) return refuse(replies.busy);
+    scanner = undefined;
+    // A copy: the fields outlive the chunk that they came in with the beginning of the body.
+    const fields = parseHeader(Buffer.from(scan.header));
     header = { fields, octets: scan.header.length };
     digest = createMailDigest(fieldValue(fields, "from"), fieldValue(fields, "subject"));
     return pushBody(scan.rest);
+  };
+
+  /** The reply to what no upstream is to be handed. */
+  const fault = (): Reply | undefined => {
+    const { nul, bareCr, bareLf } = normaliser.facts();
+    if (nul) return replies.hasNul;
+    return limits.bareNewlines === "reject" && bareCr + bareLf > 0 ? replies.bareNewline : undefined;
   };
 
   const refused = (): Received => ({ kind: "refused", reply: refusal ?? replies.unavailable, cause });
@@ -131,15 +179,17 @@ function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWri
 
     /** Undefined when the next octets may come at once. */
     push(chunk: Uint8Array): Promise<void> | undefined {
-      return refusal === undefined ? take(normaliser.push(chunk)) : undefined;
+      if (refusal !== undefined) return undefined;
+      const octets = normaliser.push(chunk);
+      const reply = fault();
+      return reply === undefined ? take(octets) : refuse(reply);
     },
 
     async end(): Promise<Received> {
       if (refusal === undefined) await take(normaliser.end(), true);
       const { longestLine, eightBit } = normaliser.facts();
-      if (refusal === undefined && longestLine > limits.lineOctets) {
-        await refuse(replies.lineTooLong(limits.lineOctets));
-      }
+      const reply = longestLine > limits.lineOctets ? replies.lineTooLong(limits.lineOctets) : fault();
+      if (refusal === undefined && reply !== undefined) await refuse(reply);
       if (refusal !== undefined || header === undefined || digest === undefined) {
         return refused();
       }

@@ -33,6 +33,8 @@ export const replies = {
   }),
   unavailable: { code: 451, status: "4.3.0", text: "try again later" },
   full: { code: 452, status: "4.3.1", text: "out of storage, try again later" },
+  /** All connections together hold as much as is allowed; `full` is about the disk. */
+  busy: { code: 452, status: "4.3.1", text: "too much is being received at once, try again later" },
   shuttingDown: { code: 421, status: "4.3.2", text: "shutting down" },
   tooLarge: (octets: number): Reply => ({
     code: 552,
@@ -49,6 +51,12 @@ export const replies = {
     status: "5.6.0",
     text: `a line is longer than ${octets} octets, which the upstream does not take`,
   }),
+  hasNul: { code: 554, status: "5.6.0", text: "the content has a NUL" },
+  bareNewline: {
+    code: 554,
+    status: "5.6.0",
+    text: "the content has a CR or an LF alone, where lines end in both",
+  },
   badTask: (fault: string): Reply => ({ code: 554, status: "5.6.0", text: fault }),
   noTask: (header: string): Reply => ({
     code: 554,
