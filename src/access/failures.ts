@@ -1,0 +1,55 @@
+// Wrong passwords of an address: each is answered later than the one before, and after too many the address
+// is blocked. Who guesses from many addresses is slowed down by the cost of a hash only (authenticator.ts).
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import { addressKey } from "./networks.ts";
+import { createQuota } from "./quota.ts";
+
+export interface FailuresOptions {
+  /** So many within the window block the address. */
+  readonly max: number;
+  readonly windowMs: number;
+  readonly blockMs: number;
+}
+
+export interface Failures {
+  /** Is the address blocked, or the /64 of an IPv6 one? */
+  blocked(address: string): boolean;
+  /**
+   * Counts a wrong password, and resolves when it is time to answer it, with the delay in milliseconds.
+   *
+   * @param since when the client asked: the delay begins there, so that it covers how long verifying took
+   */
+  failed(address: string, since?: number): Promise<number>;
+}
+
+/** A person who mistyped hardly notices. */
+const DELAY_MIN_MS = 1_000;
+/** Doubled up to here: clients wait for minutes (RFC 5321 §4.5.3.2), but each delay holds a connection. */
+const DELAY_MAX_MS = 8_000;
+
+/** Remembers 65,536 addresses at most (see quota.ts): each takes a password that was verified. */
+export function createFailures(
+  { max, windowMs, blockMs }: FailuresOptions,
+  clock: Clock,
+  log: Pick<Log, "warn">,
+): Failures {
+  // The one that is one too many blocks.
+  const quota = createQuota({ points: max - 1, perMs: windowMs, blockMs });
+
+  return {
+    blocked: (address) => quota.blocked(addressKey(address)),
+
+    async failed(address, since = clock.now()) {
+      const key = addressKey(address);
+      const wasBlocked = quota.blocked(key);
+      const isBlocked = !(await quota.consume(key));
+      if (isBlocked && !wasBlocked) log.warn("auth.blocked", { address: key, failures: max, blockMs });
+      const delayMs = Math.min(DELAY_MIN_MS * 2 ** ((await quota.used(key)) - 1), DELAY_MAX_MS);
+      // The time of day may have been set meanwhile; nobody waits longer for that.
+      const elapsedMs = Math.min(Math.max(clock.now() - since, 0), delayMs);
+      await new Promise<void>((resolve) => clock.after(delayMs - elapsedMs, resolve));
+      return delayMs;
+    },
+  };
+}
