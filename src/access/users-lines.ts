@@ -1,0 +1,54 @@
+// The lines of a users file: `NAME:HASH`, blank lines, and comments ("#" first). No fault holds more of a line
+// than the name before a good hash: what stands there may be a password by mistake.
+import { type PasswordHash, parseHash } from "./password.ts";
+
+/** By name. */
+export type UserHashes = ReadonlyMap<string, PasswordHash>;
+
+export type UsersResult =
+  | { readonly ok: true; readonly users: UserHashes }
+  /** Each with its line: "line 3: …". */
+  | { readonly ok: false; readonly faults: readonly string[] };
+
+/** The name becomes the namespace (identity/task.ts), whose length and characters these are. */
+const NAME = /^[\x21-\x39\x3b-\x7e]{1,255}$/;
+
+/** What is wrong with a user's name, as a predicate of it; undefined when nothing is. */
+export const userNameFault = (name: string): string | undefined =>
+  NAME.test(name) && !name.startsWith("#")
+    ? undefined
+    : 'is not 1 to 255 printable ASCII characters without space and ":", nor "#" at the beginning';
+
+const isComment = (line: string): boolean => /^\s*(?:#|$)/.test(line);
+
+/** The name on a line; undefined on a blank line and a comment, and where there is no colon. */
+export const nameOn = (line: string): string | undefined =>
+  isComment(line) ? undefined : /^([^:]*):/.exec(line)?.[1];
+
+/** The hashes by name, or every fault. */
+export function parseUsers(text: string): UsersResult {
+  const users = new Map<string, PasswordHash>();
+  const lines = new Map<string, number>();
+  const faults: string[] = [];
+  for (const [index, raw] of text.split("\n").entries()) {
+    const line = raw.trimEnd();
+    const fault = (what: string): void => void faults.push(`line ${index + 1}: ${what}`);
+    const name = nameOn(line);
+    if (name === undefined) {
+      if (!isComment(line)) fault('has no ":" between name and hash');
+      continue;
+    }
+    const parsed = parseHash(line.slice(name.length + 1));
+    const nameFault = userNameFault(name);
+    if (nameFault !== undefined) fault(`the name ${nameFault}`);
+    if (!parsed.ok) fault(`the hash ${parsed.fault}`);
+    if (nameFault !== undefined || !parsed.ok) continue;
+    const first = lines.get(name);
+    if (first !== undefined) fault(`"${name}" is on line ${first} already`);
+    else {
+      lines.set(name, index + 1);
+      users.set(name, parsed.hash);
+    }
+  }
+  return faults.length === 0 ? { ok: true, users } : { ok: false, faults };
+}
