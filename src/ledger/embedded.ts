@@ -188,7 +188,7 @@ function createLedger({ clock, state, generations, marks }: Parts, claims: Claim
           claims.end(entry);
         }
       }),
-    doubts: () =>
+    doubts: async () =>
       [...marks.all()].flatMap(([id, { state, firstDate, digest, time }]) =>
         state === "attempted" && claims.get(id) !== undefined
           ? []

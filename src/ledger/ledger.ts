@@ -100,8 +100,8 @@ export interface Ledger {
   settle(claim: Claim, settlement: Settlement): Promise<"settled" | "stale">;
   /** Gives claims up when it is certain that nothing was sent under them, or leaves doubt to a later claim. */
   release(claims: readonly Claim[]): Promise<void>;
-  /** Every doubtful id. */
-  doubts(): Doubt[];
+  /** Every doubtful id; of a ledger that several gateways share, those of all of them. */
+  doubts(): Promise<Doubt[]>;
   counts(): LedgerCounts;
   /** Waits for what is under way and saves what makes the next start fast. */
   close(): Promise<void>;

@@ -52,7 +52,7 @@ export function createDoubtfulDesk({ ledger, spool, spooled, ended }: DeskParts)
   return {
     async list() {
       const transmissions = await spooled();
-      return ledger.doubts().map(({ id, changedAt }): DoubtfulEntry => {
+      return (await ledger.doubts()).map(({ id, changedAt }): DoubtfulEntry => {
         const known = transmissions.get(id)?.transmission;
         const since = new Date(changedAt).toISOString();
         if (known === undefined) return { id, standing: "remembered", since };
@@ -64,7 +64,7 @@ export function createDoubtfulDesk({ ledger, spool, spooled, ended }: DeskParts)
 
     async resolve(name, decision) {
       const id = idIn(name);
-      const doubt = ledger.doubts().find((one) => one.id === id);
+      const doubt = (await ledger.doubts()).find((one) => one.id === id);
       if (doubt === undefined) return { ok: false, fault: `${name} is not doubtful` };
       const found = (await spooled()).get(id);
       let claim = found?.claim;

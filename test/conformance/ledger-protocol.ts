@@ -93,7 +93,7 @@ async function lead(harness: LedgerHarness) {
     },
     state: () => state,
     async look(): Promise<Omit<Sight, "claimAfterCrash">> {
-      const doubt = ledger.doubts().find(({ id }) => id === claim.id);
+      const doubt = (await ledger.doubts()).find(({ id }) => id === claim.id);
       const come = watch([ledger.claim([request("a")])]);
       for (let turn = 0; turn < 50 && come.length === 0; turn++) await new Promise(setImmediate);
       const [result] = come;

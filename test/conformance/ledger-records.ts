@@ -117,12 +117,12 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
       await soon(harness, ledger.settle(claim, "doubtful"));
       await soon(harness, ledger.attempt(claim, "second"));
       await soon(harness, ledger.settle(claim, "refused"));
-      expect(ledger.doubts()).toMatchObject([{ id: claim.id, firstDate: "first", claimed: true }]);
+      expect(await ledger.doubts()).toMatchObject([{ id: claim.id, firstDate: "first", claimed: true }]);
       await harness.crash();
       ledger = await harness.open();
       claim = await expectDoubtful(harness, ledger, request("a"), "first");
       expect(await soon(harness, ledger.settle(claim, "cleared"))).toBe("settled");
-      expect(ledger.doubts()).toEqual([]);
+      expect(await ledger.doubts()).toEqual([]);
       await harness.crash();
       await claimed(harness, await harness.open(), request("a"));
     },
@@ -157,12 +157,12 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
       await soon(harness, ledger.settle(claim, "doubtful"));
       await soon(harness, ledger.attempt(claim, "second"));
       await soon(harness, ledger.settle(claim, "refused"));
-      expect(ledger.doubts()).toMatchObject([{ id: claim.id, firstDate: "first", claimed: true }]);
+      expect(await ledger.doubts()).toMatchObject([{ id: claim.id, firstDate: "first", claimed: true }]);
       await harness.crash();
       ledger = await harness.open();
       claim = await expectDoubtful(harness, ledger, request("a"), "first");
       expect(await soon(harness, ledger.settle(claim, "cleared"))).toBe("settled");
-      expect(ledger.doubts()).toEqual([]);
+      expect(await ledger.doubts()).toEqual([]);
       await harness.crash();
       await claimed(harness, await harness.open(), request("a"));
     },
