@@ -38,7 +38,7 @@ export interface AuthenticatorParts {
  */
 const RUNNING_MAX = 2;
 
-/** Verifications that wait: some eight seconds' worth, which is how long a wrong password waits as well. */
+/** Verifications that wait: 8 to 16 seconds' worth. Clients wait for minutes (RFC 5321 §4.5.3.2). */
 const WAITING_MAX = 100;
 
 /**
