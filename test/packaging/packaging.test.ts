@@ -1,0 +1,219 @@
+// packaging/ as far as it can be proven without Docker and a running systemd: the steps of the Dockerfile and of
+// docs/deployment.md are carried out in a folder, and what they install runs as an ordinary user with
+// nothing writable but its data folder.
+import { spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readMaildir, valuesOf } from "../support/maildir.ts";
+import { freePort } from "../support/peers.ts";
+import { makeFolder } from "../support/process.ts";
+import { connectSmtp, taskMail } from "../support/smtp-client.ts";
+import { copyOf, readStages, textsOf, variablesOf } from "./dockerfile.ts";
+import {
+  isRoot,
+  makeDataFolder,
+  ownedElsewhere,
+  readOnlyBut,
+  runStep,
+  startInstalled,
+  USER,
+} from "./sandbox.ts";
+
+const read = (path: string): string => readFileSync(path, "utf8");
+const [build = [], final = []] = readStages("packaging/Dockerfile");
+const environment = variablesOf(textsOf(final, "ENV"));
+
+const folder = makeFolder();
+const dataFolders = join(folder.path, "data");
+beforeAll(() => {
+  mkdirSync(dataFolders);
+  for (const path of [folder.path, dataFolders]) chmodSync(path, 0o711);
+});
+afterAll(() => folder.remove());
+
+/** Carries the Dockerfile out: RUN and COPY of the first stage, COPY of the second. */
+function installByDockerfile(): string {
+  const context = join(folder.path, "build");
+  const installed = join(folder.path, "image");
+  for (const path of [context, installed]) mkdirSync(path);
+  for (const { name, text } of build) {
+    if (name === "RUN") runStep(text, context);
+    if (name !== "COPY") continue;
+    const { sources, target } = copyOf(text);
+    for (const source of sources) {
+      cpSync(source, join(context, target === "./" ? source : target), { recursive: true });
+    }
+  }
+  for (const text of textsOf(final, "COPY")) {
+    const { sources, target } = copyOf(text);
+    for (const source of sources) {
+      const name = source.replace(/^\/build\//, "");
+      const options = { recursive: true, verbatimSymlinks: true };
+      cpSync(join(context, name), join(installed, target === "./" ? name : target), options);
+    }
+  }
+  return installed;
+}
+
+/** As docs/deployment.md says for systemd: the packed tarball with the lock file, without dev dependencies. */
+function installByTarball(): string {
+  const installed = join(folder.path, "opt");
+  mkdirSync(installed);
+  runStep(`npm pack --silent --ignore-scripts --pack-destination ${folder.path}`, process.cwd());
+  runStep(`tar -xzf ${folder.path}/mailonce-*.tgz --strip-components=1`, installed);
+  cpSync("package-lock.json", join(installed, "package-lock.json"));
+  runStep("npm ci --omit=dev --no-audit --no-fund", installed);
+  return installed;
+}
+
+describe.each([
+  ["the Dockerfile", installByDockerfile],
+  ["the tarball", installByTarball],
+])("installed by %s", (_, install) => {
+  let installed: string;
+  beforeAll(() => {
+    installed = install();
+    // As an image or a package would have it, whatever the umask here is.
+    runStep("chmod -R a+rX,go-w .", installed);
+  });
+
+  test("without what only development needs", () => {
+    const { dependencies, devDependencies } = JSON.parse(read("package.json"));
+    const isInstalled = (name: string): boolean => existsSync(join(installed, "node_modules", name));
+    expect(Object.keys(dependencies).filter((name) => !isInstalled(name))).toEqual([]);
+    // Types come along with a dependency that names them itself.
+    const development = Object.keys(devDependencies).filter((name) => !name.startsWith("@types/"));
+    expect(development.filter(isInstalled)).toEqual([]);
+    expect(existsSync(join(installed, "src"))).toBe(false);
+  });
+
+  test("relays as an ordinary user, and writes into its data folder only", async () => {
+    const data = join(dataFolders, randomUUID());
+    makeDataFolder(data);
+    const gateway = await startInstalled(join(installed, "dist/main.js"), data, environment);
+    const status = process.platform === "linux" ? read(`/proc/${gateway.pid}/status`) : undefined;
+    if (status !== undefined && isRoot) {
+      expect(status).toMatch(new RegExp(`^Uid:\\t${USER}\\t${USER}\\t${USER}\\t${USER}$`, "m"));
+      expect(status).toMatch(/^CapEff:\t0+$/m);
+      expect(status).toMatch(/^CapBnd:\t0+$/m);
+      expect(status).toMatch(/^NoNewPrivs:\t1$/m);
+    }
+    const task = randomUUID();
+    for (const reply of ["queued as", "repeat of"]) {
+      const client = await connectSmtp(gateway.port);
+      expect(await client.submit({ to: ["user@example.com"], content: taskMail(task) })).toContain(reply);
+      await client.quit();
+      await gateway.logged("transmission.relayed");
+    }
+    expect(valuesOf(readMaildir(join(data, "outbox")), "Message-ID")).toHaveLength(1);
+    expect(await gateway.stop()).toBe(0);
+    expect(gateway.stderr()).toBe("");
+    expect(gateway.lines.filter(({ level }) => level !== "info")).toEqual([]);
+    // Where nothing else could be written there is nothing to look for.
+    if (isRoot && readOnlyBut(data) === undefined) expect(ownedElsewhere(dataFolders)).toEqual([]);
+  });
+});
+
+test("the sandbox is one: root itself writes nowhere but into the folder", ({ skip }) => {
+  const data = join(dataFolders, "inside");
+  makeDataFolder(data);
+  const [program, ...args] = readOnlyBut(data) ?? [];
+  if (program === undefined) return skip("mounting is not allowed here");
+  const touched = (path: string) => spawnSync(program, [...args, "touch", path]).status === 0;
+  expect(touched(join(data, "one"))).toBe(true);
+  for (const place of [folder.path, "/tmp", "/var/tmp", "/"]) {
+    expect(touched(join(place, `mailonce-${randomUUID()}`))).toBe(false);
+  }
+});
+
+describe("the Dockerfile", () => {
+  test("takes only what .dockerignore lets through", () => {
+    const allowed = read(".dockerignore")
+      .split("\n")
+      .flatMap((line) => (line.startsWith("!") ? [line.slice(1)] : []));
+    const copied = textsOf(build, "COPY").flatMap((text) => copyOf(text).sources);
+    expect(copied.sort()).toEqual(allowed.sort());
+  });
+
+  test("names its base by tag, runs as a user with a number, and says how it stops", () => {
+    for (const from of [...textsOf(build, "FROM"), ...textsOf(final, "FROM")]) {
+      expect(from).toMatch(/^[\w./-]+:\d[\w.-]+( AS \w+)?$/);
+    }
+    expect(textsOf(final, "USER").at(-1)).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+    expect(textsOf(final, "VOLUME")).toEqual([environment.MAILONCE_DATA_DIR]);
+    expect(textsOf(final, "STOPSIGNAL")).toEqual(["SIGTERM"]);
+  });
+
+  test("its health check: any greeting is life, silence and refusal are not", async () => {
+    const [, json = ""] = / CMD (\[.*\])$/.exec(textsOf(final, "HEALTHCHECK")[0] ?? "") ?? [];
+    const [, ...args] = JSON.parse(json) as string[];
+    const { spawn } = await import("node:child_process");
+    const health = async (port: number): Promise<unknown> => {
+      const child = spawn(process.execPath, args, { env: { MAILONCE_SMTP_PORT: String(port) } });
+      return (await once(child, "close"))[0];
+    };
+    const says = async (greeting: string): Promise<unknown> => {
+      const server = createServer((socket) => void socket.on("error", () => {}).end(greeting));
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const code = await health((server.address() as { port: number }).port);
+      server.close();
+      return code;
+    };
+    expect(await says("220 gateway.example ESMTP mailonce\r\n")).toBe(0);
+    expect(await says("421 4.3.2 too many connections\r\n")).toBe(0);
+    expect(await says("HTTP/1.1 400 Bad Request\r\n")).toBe(1);
+    expect(await says("")).toBe(1);
+    expect(await health(await freePort())).toBe(1);
+  });
+});
+
+test("compose: read-only, no capabilities, no new privileges, no port to the world", () => {
+  const compose = read("packaging/compose.yaml");
+  for (const line of ["read_only: true", "cap_drop: [ALL]", 'security_opt: ["no-new-privileges:true"]']) {
+    expect(compose).toContain(`\n    ${line}\n`);
+  }
+  expect(compose).not.toMatch(/^\s*(ports|privileged|cap_add):/m);
+  expect(compose).not.toMatch(/_(SECRET|PASSWORD):/);
+});
+
+describe("the systemd unit", () => {
+  const unit = read("packaging/mailonce.service");
+  const valuesIn = (key: string): string[] =>
+    [...unit.matchAll(new RegExp(`^${key}=(.*)$`, "gm"))].map(([, value = ""]) => value);
+  const analyze = "/usr/bin/systemd-analyze";
+
+  test("gives a stop more time than the gateway takes, and reloads by SIGHUP", () => {
+    const [, grace = ""] = /GRACE_MS = ([\d_]+)/.exec(read("src/gateway.ts")) ?? [];
+    const seconds = Number(/^(\d+)s$/.exec(valuesIn("TimeoutStopSec")[0] ?? "")?.[1]);
+    expect(seconds * 1_000).toBeGreaterThan(Number(grace.replaceAll("_", "")));
+    expect(valuesIn("ExecReload")).toEqual(["/bin/kill -HUP $MAINPID"]);
+  });
+
+  test("is an ordinary user without capabilities, and leaves V8 its compiler", () => {
+    expect(valuesIn("User")).toEqual(["mailonce"]);
+    expect(read("packaging/mailonce.sysusers")).toMatch(/^u mailonce - /m);
+    expect(valuesIn("CapabilityBoundingSet")).toEqual([""]);
+    expect(valuesIn("StateDirectoryMode")).toEqual(["0700"]);
+    expect(valuesIn("UMask")).toEqual(["0077"]);
+    expect(valuesIn("MemoryDenyWriteExecute")).toEqual([]);
+  });
+
+  test.skipIf(!existsSync(analyze))("systemd finds no fault in it, and little exposure", () => {
+    const path = join(folder.path, "mailonce.service");
+    writeFileSync(path, unit.replace("/usr/bin/node", process.execPath));
+    const verified = spawnSync(analyze, ["verify", path], { encoding: "utf8" });
+    expect(verified.stderr + verified.stdout).toBe("");
+    expect(verified.status).toBe(0);
+    const security = spawnSync(analyze, ["security", "--offline=true", "--no-pager", path], {
+      encoding: "utf8",
+    });
+    const exposure = Number(/Overall exposure level for \S+: ([\d.]+)/.exec(security.stdout)?.[1]);
+    // Systems differ a little in what they count; "OK" ends at 4.9, and a service without hardening has 9.6.
+    expect(exposure).toBeLessThan(2);
+  });
+});
