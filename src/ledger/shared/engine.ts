@@ -12,8 +12,8 @@
 //
 // Every call ends within `callMaxMs`. A call that fails rejects with a StorageError, "unavailable" unless
 // something else is known; what each item of its batch became is unknown then, and may still change until
-// `callMaxMs` after the call was made. Calls may be repeated: take and change are conditional, and insert
-// answers with the record that it made before. What resolved is durable, and seen by every later call of any
+// `callMaxMs` after the call was made. Nothing is harmed by a call that is made again or arrives late:
+// insert answers with the record that it made before, take and change are conditional. What resolved is durable, and seen by every later call of any
 // gateway (linearisable for each id; nothing is asked of several ids together).
 
 /** Items of one call at most: a statement of some 40 KB, and 10 ms of a small database. */
@@ -38,7 +38,10 @@ export interface LedgerRecord {
   readonly firstDate: string | undefined;
   /** When it was relayed; or, of a held or remembered id, an earlier mail's relaying that `since` let pass. */
   readonly relayed: Relaying | undefined;
-  /** When the record was last written, milliseconds since the epoch by the engine's time. */
+  /**
+   * When it was claimed, attempted, settled or found in doubt, milliseconds since the epoch by the engine's
+   * time. A take to reclaimed, and changes to reclaimed and remembered, leave it as it is.
+   */
   readonly changedAt: number;
   /** Of the held states, undefined of the others. */
   readonly holder: Holder | undefined;
@@ -93,8 +96,14 @@ export interface Taking {
 /** What the holder writes under its fence; the fence stays. */
 export interface Change {
   readonly key: Uint8Array;
-  /** The record must have it; of what state it is does not matter, so a change may be repeated. */
+  /** The record must have it; of what state it is does not matter. */
   readonly fence: number;
+  /**
+   * Numbers the changes under one fence, from 1 upwards; kept in the record, where insert and take put 0. The
+   * record's must not be greater: a call that was given up may arrive after those that were made later, and
+   * changes nothing then.
+   */
+  readonly step: number;
   /**
    * - a held state: `relayed` stays as it is.
    * - remembered: no holder from now on; `relayed` stays.
@@ -163,7 +172,7 @@ export interface Engine {
   read(keys: readonly Uint8Array[]): Promise<(LedgerRecord | undefined)[]>;
   /** The new fence, greater than that before; undefined when the record has changed: read again. */
   take(incarnation: number, batch: readonly Taking[]): Promise<(number | undefined)[]>;
-  /** False: the record has another fence or is gone, and nothing was changed. */
+  /** False: the record has another fence, a greater step, or is gone, and nothing was changed. */
   change(batch: readonly Change[]): Promise<boolean[]>;
 
   /** Every attempted, doubtful, reclaimed and remembered record, in no order. Not one call, but bounded ones. */
