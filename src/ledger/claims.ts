@@ -8,13 +8,10 @@ export interface Entry {
   readonly id: Id;
   /** The 20 octets of the id. */
   readonly key: Uint8Array;
-  readonly fence: number;
+  /** 0 while a shared ledger's engine is asked. */
+  fence: number;
   readonly digest: Uint8Array;
   isAccepted: boolean;
-  /** When an earlier mail of the id was relayed that `since` let pass; its record will be replaced. */
-  relayedBefore: number;
-  /** A write failed, so the disk may hold a mark that memory does not. */
-  isMarkUncertain: boolean;
   waiters: Waiter[] | undefined;
 }
 
@@ -23,26 +20,29 @@ interface Waiter {
   readonly reject: (error: StorageError) => void;
 }
 
-export interface Claims {
+export interface Claims<Live extends Entry> {
   readonly size: number;
-  get(id: Id): Entry | undefined;
+  get(id: Id): Live | undefined;
   /** The entry that this very claim stands for; undefined when the claim is stale. */
-  live(claim: Claim): Entry | undefined;
+  live(claim: Claim): Live | undefined;
   /** The id has no live claim. */
-  begin(id: Id, key: Uint8Array, fence: number, digest: Uint8Array): Entry;
-  accept(entry: Entry): void;
+  begin(id: Id, key: Uint8Array, fence: number, digest: Uint8Array): Live;
+  accept(entry: Live): void;
   /** Ends it if it has not ended, and wakes who waits. */
-  end(entry: Entry): void;
+  end(entry: Live): void;
   /** Resolves once the entry is accepted or ended; rejects when the ledger is closed before. */
-  changed(entry: Entry): Promise<void>;
+  changed(entry: Live): Promise<void>;
+  all(): Iterable<Live>;
   /** Wakes all who wait with an error. */
   close(): void;
 }
 
-export function createClaims(): Claims {
-  const entries = new Map<Id, Entry>();
+/** @param begun what an implementation knows of a claim beside the entry itself, as it is at the beginning */
+export function createClaims<More extends object>(begun: () => More): Claims<Entry & More> {
+  type Live = Entry & More;
+  const entries = new Map<Id, Live>();
 
-  function wake(entry: Entry): void {
+  function wake(entry: Live): void {
     const { waiters } = entry;
     entry.waiters = undefined;
     if (waiters !== undefined) for (const waiter of waiters) waiter.resolve();
@@ -58,14 +58,13 @@ export function createClaims(): Claims {
       return entry?.fence === claim.fence ? entry : undefined;
     },
     begin(id, key, fence, digest) {
-      const entry: Entry = {
+      const entry: Live = {
+        ...begun(),
         id,
         key,
         fence,
         digest,
         isAccepted: false,
-        relayedBefore: Number.NEGATIVE_INFINITY,
-        isMarkUncertain: false,
         waiters: undefined,
       };
       entries.set(id, entry);
@@ -85,6 +84,7 @@ export function createClaims(): Claims {
         entry.waiters ??= [];
         entry.waiters.push({ resolve, reject });
       }),
+    all: () => entries.values(),
     close() {
       const error = new StorageError("unavailable", "the ledger has been closed");
       for (const entry of entries.values()) {

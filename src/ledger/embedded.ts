@@ -10,10 +10,11 @@ import { formatDate } from "../message/trace.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { type Storage, StorageError } from "../runtime/storage.ts";
-import { type Claims, createClaims, type Entry } from "./claims.ts";
+import { inOrder } from "./batch-order.ts";
+import { type Claims, createClaims } from "./claims.ts";
 import { FIRST_CAPACITY, type Generations, openGenerations } from "./generations.ts";
 import type { ClaimRequest, ClaimResult, Ledger, Settlement } from "./ledger.ts";
-import { loadMarks, type Marks } from "./marks.ts";
+import { loadMarks, type MarkedEntry, type Marks, unmarked } from "./marks.ts";
 import { type IdState, PROTOCOL } from "./protocol.ts";
 import { openState, type State } from "./state.ts";
 import { createSweeps, type Sweeps } from "./sweeps.ts";
@@ -44,7 +45,7 @@ export async function openEmbeddedLedger(options: EmbeddedLedgerOptions): Promis
     const marks = await loadMarks(state, generations.find);
     if (marks.size > 0) options.log.warn("ledger.doubtful_found", { ids: marks.size });
     const parts = { ...options, state, generations, marks };
-    const claims = createClaims();
+    const claims = createClaims(unmarked);
     const sweeps = createSweeps(parts, claims);
     await sweeps.start();
     return createLedger(parts, claims, sweeps);
@@ -55,7 +56,11 @@ export async function openEmbeddedLedger(options: EmbeddedLedgerOptions): Promis
   }
 }
 
-function createLedger({ clock, state, generations, marks }: Parts, claims: Claims, sweeps: Sweeps): Ledger {
+function createLedger(
+  { clock, state, generations, marks }: Parts,
+  claims: Claims<MarkedEntry>,
+  sweeps: Sweeps,
+): Ledger {
   let isClosed = false;
   let underWay = 0;
   let onIdle: () => void = () => {};
@@ -76,7 +81,7 @@ function createLedger({ clock, state, generations, marks }: Parts, claims: Claim
   }
 
   /** The id has no live claim. From the call on it has one. */
-  function begin(request: ClaimRequest): { entry: Entry; result: ClaimResult | Promise<ClaimResult> } {
+  function begin(request: ClaimRequest): { entry: MarkedEntry; result: ClaimResult | Promise<ClaimResult> } {
     const key = decodeBase32(request.id);
     const entry = claims.begin(request.id, key, state.nextFence(), request.digest);
     const mark = marks.doubt(request.id);
@@ -91,7 +96,7 @@ function createLedger({ clock, state, generations, marks }: Parts, claims: Claim
     return { entry, result };
   }
 
-  async function lookUp(entry: Entry, since: number): Promise<ClaimResult> {
+  async function lookUp(entry: MarkedEntry, since: number): Promise<ClaimResult> {
     const relayed = await generations.find(entry.key);
     if (relayed === undefined) return claimed(entry);
     if (relayed.time < since) {
@@ -104,7 +109,7 @@ function createLedger({ clock, state, generations, marks }: Parts, claims: Claim
 
   async function claim(requests: readonly ClaimRequest[]): Promise<ClaimResult[]> {
     const results: (ClaimResult | Promise<ClaimResult>)[] = new Array(requests.length);
-    const own: Entry[] = [];
+    const own: MarkedEntry[] = [];
     try {
       for (const index of inOrder(requests)) {
         const request = requests[index] as ClaimRequest;
@@ -130,15 +135,15 @@ function createLedger({ clock, state, generations, marks }: Parts, claims: Claim
   }
 
   /** Later than the mark, and than a record that `since` let pass, even if the clock was set back. */
-  function timeFor(entry: Entry): number {
+  function timeFor(entry: MarkedEntry): number {
     return Math.max(clock.now(), marks.get(entry.id)?.time ?? 0, entry.relayedBefore + 1);
   }
 
   /** That of a live claim. Whether it is accepted changes who waits for it, and nothing durable. */
-  const stateOf = (entry: Entry): IdState => marks.get(entry.id)?.state ?? "queued";
+  const stateOf = (entry: MarkedEntry): IdState => marks.get(entry.id)?.state ?? "queued";
 
   /** Makes the next state of a live claim's id durable. */
-  async function move(entry: Entry, event: "attempt" | Settlement, firstDate: string): Promise<void> {
+  async function move(entry: MarkedEntry, event: "attempt" | Settlement, firstDate: string): Promise<void> {
     const next = PROTOCOL[stateOf(entry)][event];
     switch (next) {
       case "relayed":
@@ -211,18 +216,10 @@ function createLedger({ clock, state, generations, marks }: Parts, claims: Claim
   };
 }
 
-function claimOf(entry: Entry) {
+function claimOf(entry: MarkedEntry) {
   return { id: entry.id, fence: entry.fence };
 }
 
-function claimed(entry: Entry): ClaimResult {
+function claimed(entry: MarkedEntry): ClaimResult {
   return { kind: "claimed", claim: claimOf(entry) };
-}
-
-/** Indices in the order of the ids: batches that overlap then wait in one direction only (L11). */
-function inOrder(requests: readonly ClaimRequest[]): number[] {
-  const indices = Array.from(requests, (_, index) => index);
-  if (indices.length === 1) return indices;
-  const id = (index: number) => (requests[index] as ClaimRequest).id;
-  return indices.sort((a, b) => (id(a) < id(b) ? -1 : 1));
 }

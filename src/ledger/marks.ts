@@ -6,6 +6,22 @@ import type { Entry } from "./claims.ts";
 import type { Mark, Relayed } from "./records.ts";
 import type { State } from "./state.ts";
 
+/** What the embedded ledger knows of a live claim, beside what its mark says. */
+export interface Markable {
+  /** When an earlier mail of the id was relayed that `since` let pass; its record will be replaced. */
+  relayedBefore: number;
+  /** A write failed, so the disk may hold a mark that memory does not. */
+  isMarkUncertain: boolean;
+}
+
+export const unmarked = (): Markable => ({
+  relayedBefore: Number.NEGATIVE_INFINITY,
+  isMarkUncertain: false,
+});
+
+/** A live claim of the embedded ledger. */
+export type MarkedEntry = Entry & Markable;
+
 export interface Marks {
   readonly size: number;
   get(id: Id): Mark | undefined;
@@ -16,11 +32,11 @@ export interface Marks {
    * Durable when it resolves. A first date that is there stays. On rejection the disk may hold the mark
    * all the same, which the entry remembers.
    */
-  put(entry: Entry, state: Mark["state"], firstDate: string, time: number): Promise<void>;
+  put(entry: MarkedEntry, state: Mark["state"], firstDate: string, time: number): Promise<void>;
   /** Durable when it resolves. No I/O when there certainly is no mark. */
-  remove(entry: Entry): Promise<void>;
+  remove(entry: MarkedEntry): Promise<void>;
   /** For an id whose relaying is durable: gone at once in memory, on the disk when it suits. */
-  forget(entry: Entry): void;
+  forget(entry: MarkedEntry): void;
   /** Removes the marks last changed before `time` whose ids have no live claim, and says which they were. */
   expire(time: number, isLive: (id: Id) => boolean): Promise<[Id, Mark][]>;
 }

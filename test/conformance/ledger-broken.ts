@@ -3,8 +3,7 @@
 import type { Id } from "../../src/identity/message-id.ts";
 import type { Claim, ClaimResult, Ledger } from "../../src/ledger/ledger.ts";
 import type { Operation, Storage, Store } from "../../src/runtime/storage.ts";
-import type { LedgerRule } from "./ledger.ts";
-import type { Defect } from "./ledger-embedded.ts";
+import { type Defect, HARNESS_RETENTION_MS, type LedgerRule } from "./ledger.ts";
 
 export interface BrokenLedger {
   readonly rule: LedgerRule;
@@ -13,6 +12,8 @@ export interface BrokenLedger {
   readonly alsoFails?: readonly { readonly rule: LedgerRule; readonly reason: string }[];
   /** A new one for each place, since some keep what a broken ledger would keep on its disk. */
   readonly create: () => Defect;
+  /** Where it takes another defect to break a shared ledger. */
+  readonly createShared?: () => Defect;
 }
 
 const MARK_PREFIX = "a".charCodeAt(0);
@@ -151,7 +152,10 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
   {
     rule: "L4",
     defect: "an attempt is noted without waiting for the disk",
-    create: () => forgetful(isMark("put")),
+    create: () => ({
+      ...forgetful(isMark("put")),
+      isForgotten: ({ to }) => ["attempted", "doubtful", "reclaimed", "remembered"].includes(to),
+    }),
     alsoFails: [
       { rule: "L6", reason: "one of its checks is about a doubt that survives a refusal and a crash" },
       { rule: "L9", reason: "the claim of a dead process is told from the next by a doubt that survived" },
@@ -161,7 +165,10 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
   {
     rule: "L5",
     defect: "the relaying is recorded without waiting for the disk",
-    create: () => forgetful((name) => name.startsWith("ledger/generation-")),
+    create: () => ({
+      ...forgetful((name) => name.startsWith("ledger/generation-")),
+      isForgotten: ({ to }) => to === "relayed",
+    }),
     alsoFails: [
       { rule: "L10", reason: "what a crash undoes does not stay for the retention" },
       { rule: "L12", reason: "one part of its checks is a crash after an id was relayed" },
@@ -170,7 +177,10 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
   {
     rule: "L6",
     defect: "a refusal is noted without waiting for the disk",
-    create: () => forgetful(isMark("del")),
+    create: () => ({
+      ...forgetful(isMark("del")),
+      isForgotten: ({ to }, before) => before === "attempted" && (to === "queued" || to === "claimed"),
+    }),
   },
   {
     rule: "L7",
@@ -244,7 +254,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
   {
     rule: "L10",
     defect: "ids are kept for half the retention",
-    create: () => ({ options: { retentionMs: 32_000 } }),
+    create: () => ({ retentionMs: HARNESS_RETENTION_MS / 2 }),
   },
   {
     rule: "L11",
@@ -307,6 +317,24 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
         },
       }),
     }),
+    createShared() {
+      const left = new Map<Id, Uint8Array>();
+      return {
+        ledger: (inner) => ({
+          ...inner,
+          async claim(requests) {
+            const results = await inner.claim(requests).catch((error) => {
+              for (const { id, digest } of requests) left.set(id, digest);
+              throw error;
+            });
+            return results.map((result, i) => {
+              const digest = left.get(requests[i]?.id ?? "");
+              return digest === undefined ? result : { kind: "repeat", standing: "underway", digest };
+            });
+          },
+        }),
+      };
+    },
   },
   {
     rule: "L14",

@@ -2,7 +2,7 @@
 // real disk, where a crash is that of the process.
 import { readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type EmbeddedLedgerOptions, openEmbeddedLedger } from "../../src/ledger/embedded.ts";
+import { openEmbeddedLedger } from "../../src/ledger/embedded.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import { createDiskStorage } from "../../src/runtime/disk.ts";
 import { silentLog } from "../../src/runtime/log.ts";
@@ -10,20 +10,10 @@ import type { Storage, Store } from "../../src/runtime/storage.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { createMemoryStorage, type StorageCall } from "../support/memory-storage.ts";
 import { temporaryFolder } from "../support/storage.ts";
-import type { LedgerHarness } from "./ledger.ts";
-
-const RETENTION_MS = 64_000;
+import { type Defect, HARNESS_RETENTION_MS, type LedgerHarness } from "./ledger.ts";
 
 /** Small, so that generations fill and grow within a few dozen ids. */
 const FIRST_CAPACITY = 16;
-
-/** What a broken ledger changes; nothing for the real one. */
-export interface Defect {
-  readonly options?: Partial<EmbeddedLedgerOptions>;
-  readonly storage?: (storage: Storage) => Storage;
-  readonly ledger?: (ledger: Ledger) => Ledger;
-  readonly onSpoil?: () => void;
-}
 
 interface Place {
   readonly storage: Storage;
@@ -36,7 +26,7 @@ function createHarness(place: Place, patienceMs: number, defect: Defect = {}): L
   let ledger: Ledger | undefined;
   const { spoilFilters } = place.faults;
   return {
-    retentionMs: RETENTION_MS,
+    retentionMs: HARNESS_RETENTION_MS,
     now: () => clock.now(),
     async open() {
       // Timers end with their process, time goes on.
@@ -46,10 +36,10 @@ function createHarness(place: Place, patienceMs: number, defect: Defect = {}): L
         storage,
         clock,
         log: silentLog,
-        retentionMs: RETENTION_MS,
+        retentionMs: defect.retentionMs ?? HARNESS_RETENTION_MS,
         firstCapacity: FIRST_CAPACITY,
       };
-      const opened = await openEmbeddedLedger({ ...options, ...defect.options });
+      const opened = await openEmbeddedLedger(options);
       ledger = defect.ledger?.(opened) ?? opened;
       return ledger;
     },

@@ -1,6 +1,8 @@
 // The ledger's rules L1 to L14 (src/ledger/ledger.ts) as checks that any implementation can be put to.
 // An implementation brings a harness; ledger-broken.ts proves of each rule that its checks can fail.
 import type { Ledger } from "../../src/ledger/ledger.ts";
+import type { Change, RecordState } from "../../src/ledger/shared/engine.ts";
+import type { Storage } from "../../src/runtime/storage.ts";
 import { CLAIM_CHECKS } from "./ledger-claims.ts";
 import { RECORD_CHECKS } from "./ledger-records.ts";
 
@@ -45,6 +47,20 @@ export interface LedgerHarness {
   dispose(): Promise<void>;
   /** How long an answer may take before it counts as never coming; long where others share the machine. */
   readonly patienceMs: number;
+}
+
+/** The retention of the harnesses. */
+export const HARNESS_RETENTION_MS = 64_000;
+
+/** What a broken ledger changes; nothing for the real one. */
+export interface Defect {
+  readonly retentionMs?: number;
+  readonly ledger?: (ledger: Ledger) => Ledger;
+  /** Of the embedded ledger. */
+  readonly storage?: (storage: Storage) => Storage;
+  /** Of a shared one: the changes that a crash undoes. */
+  readonly isForgotten?: (change: Change, before: RecordState) => boolean;
+  readonly onSpoil?: () => void;
 }
 
 export interface LedgerCheck {

@@ -1,0 +1,185 @@
+// Claims ids in the engine for entries that this gateway has reserved for itself: decides what a record
+// that is there means, and waits for other gateways where rule L2 says so.
+import type { Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import { StorageError } from "../../runtime/storage.ts";
+import type { Calls } from "./calls.ts";
+import type { LedgerRecord, Taking } from "./engine.ts";
+import { type Held, hold } from "./held.ts";
+import type { Known } from "./known.ts";
+
+/**
+ * How long a claim waits for one of another gateway that is not yet accepted. From claim to spool is some
+ * milliseconds; a gateway that dies in between is found dead only after a lease, and the client of this one
+ * hears 451 meanwhile and tries again.
+ */
+const PENDING_MAX_MS = 10_000;
+
+/** Between two looks at a pending id: growing, since most pend for a few milliseconds. */
+const LOOK_FIRST_MS = 5;
+const LOOK_MAX_MS = 320;
+
+/** What a claim came to. Of the first two the entry holds the id now. */
+export type Claiming =
+  | { readonly kind: "claimed" }
+  | { readonly kind: "doubtful"; readonly firstDate: string; readonly digest: Uint8Array }
+  | { readonly kind: "repeat"; readonly standing: "relayed" | "underway"; readonly digest: Uint8Array };
+
+type Pending = { readonly kind: "pending" };
+const PENDING: Pending = { kind: "pending" };
+
+export interface ClaimingParts {
+  readonly calls: Calls;
+  readonly known: Known;
+  readonly incarnation: number;
+  readonly clock: Clock;
+  readonly elapsed: () => number;
+  readonly log: Log;
+  /** Gives up what the entries have just been given. */
+  readonly giveBack: (entries: readonly Held[]) => Promise<void>;
+}
+
+export interface Claimer {
+  /**
+   * Claims all of them, which stand in the order of their ids. Rejects with a StorageError when the engine
+   * can't answer, or another gateway does not come to an end; what it was given by then is not given back.
+   */
+  claim(entries: readonly Held[]): Promise<Claiming[]>;
+  /** Claims one without waiting. */
+  tryOne(entry: Held): Promise<Claiming | Pending>;
+}
+
+export function createClaimer(parts: ClaimingParts): Claimer {
+  const { calls, known, incarnation, clock, elapsed, log, giveBack } = parts;
+
+  async function tryOne(entry: Held): Promise<Claiming | Pending> {
+    const { key, digest, since } = entry;
+    // The filter chooses which of the two calls comes first, nothing more (L12).
+    for (let isKnown = known.has(key); ; ) {
+      let record: LedgerRecord | undefined;
+      if (isKnown) record = await calls.read.ask(key);
+      else {
+        const inserted = await calls.insert.ask({ key, digest });
+        known.add(key);
+        if (inserted.kind === "inserted") {
+          hold(entry, inserted.fence);
+          return { kind: "claimed" };
+        }
+        record = inserted.kind === "found" ? inserted.record : undefined;
+      }
+      isKnown = record !== undefined;
+      if (record === undefined) continue;
+      const decision = decide(record, since, incarnation);
+      if (decision.kind !== "take") return decision;
+      const taken = await take(entry, record, decision);
+      if (taken !== undefined) return taken;
+    }
+  }
+
+  async function take(
+    entry: Held,
+    record: LedgerRecord,
+    { to, keepsRelayed }: Take,
+  ): Promise<Claiming | undefined> {
+    const taking: Taking = {
+      key: entry.key,
+      from: record,
+      to,
+      digest: to === "reclaimed" ? record.digest : entry.digest,
+      firstDate: to === "reclaimed" ? record.firstDate : undefined,
+      relayed: keepsRelayed ? record.relayed : undefined,
+    };
+    const fence = await calls.take.ask(taking);
+    if (fence === undefined) return undefined;
+    hold(entry, fence, taking);
+    const { holder, state } = record;
+    if (holder !== undefined && holder.incarnation !== incarnation) {
+      log.info("ledger.taken_over", { id: entry.id, state });
+    }
+    if (to === "claimed") return { kind: "claimed" };
+    return { kind: "doubtful", firstDate: record.firstDate ?? "", digest: record.digest };
+  }
+
+  /** Looks at it now and then until it is not pending any more. */
+  async function untilDecided(entry: Held, until: number): Promise<Claiming> {
+    for (let wait = LOOK_FIRST_MS; ; wait = Math.min(wait * 2, LOOK_MAX_MS)) {
+      if (elapsed() + wait > until) {
+        throw new StorageError("unavailable", `${entry.id} is being claimed by another gateway`);
+      }
+      await new Promise<void>((resolve) => clock.after(wait, resolve));
+      const claiming = await tryOne(entry);
+      if (claiming.kind !== "pending") return claiming;
+    }
+  }
+
+  return {
+    tryOne,
+    async claim(all) {
+      const results = new Map<Held, Claiming>();
+      const until = elapsed() + PENDING_MAX_MS;
+      for (let left = all; left.length > 0; left = left.filter((entry) => !results.has(entry))) {
+        const answers = await everyOne(left.map(tryOne));
+        const pendingAt = answers.findIndex(({ kind }) => kind === "pending");
+        const tooEarly: Held[] = [];
+        answers.forEach((answer, at) => {
+          const entry = left[at] as Held;
+          if (answer.kind === "pending") return;
+          // Ids are held in their order, so that two gateways can't wait for each other (L11).
+          if (pendingAt !== -1 && at > pendingAt && answer.kind !== "repeat") tooEarly.push(entry);
+          else results.set(entry, answer);
+        });
+        const pending = left[pendingAt];
+        if (pending === undefined) break;
+        await giveBack(tooEarly);
+        results.set(pending, await untilDecided(pending, until));
+      }
+      return all.map((entry) => results.get(entry) as Claiming);
+    },
+  };
+}
+
+interface Take {
+  readonly kind: "take";
+  readonly to: "claimed" | "reclaimed";
+  readonly keepsRelayed: boolean;
+}
+
+/** What a claim does about a record that is there. */
+export function decide(
+  { state, holder, relayed, expired, digest }: LedgerRecord,
+  since: number,
+  incarnation: number,
+): Exclude<Claiming, { kind: "claimed" | "doubtful" }> | Pending | Take {
+  const keepsRelayed = relayed !== undefined && !expired;
+  const isRepeat = keepsRelayed && relayed.at >= since;
+  // What this very incarnation holds, and has no entry of, is left from a call without an answer.
+  const isHeldElsewhere = holder?.alive === true && holder.incarnation !== incarnation;
+  switch (state) {
+    case "claimed":
+    case "queued":
+    case "relayed":
+      if (isHeldElsewhere) {
+        return state === "claimed" ? PENDING : { kind: "repeat", standing: "underway", digest };
+      }
+      if (isRepeat) return { kind: "repeat", standing: "relayed", digest: relayed.digest };
+      return { kind: "take", to: "claimed", keepsRelayed };
+    case "reclaimed":
+      if (isHeldElsewhere) return PENDING;
+      return { kind: "take", to: "reclaimed", keepsRelayed };
+    case "attempted":
+    case "doubtful":
+      if (isHeldElsewhere) return { kind: "repeat", standing: "underway", digest };
+      return { kind: "take", to: "reclaimed", keepsRelayed };
+    case "remembered":
+      return { kind: "take", to: "reclaimed", keepsRelayed };
+  }
+}
+
+/** Waits for all of them, so that nothing is under way any more when one has failed. */
+async function everyOne<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(promises);
+  return settled.map((one) => {
+    if (one.status === "rejected") throw one.reason;
+    return one.value;
+  });
+}

@@ -1,0 +1,128 @@
+// The heartbeat of this gateway's incarnation: one for all its claims. While it is fresh no other gateway
+// can have taken one of them over.
+import type { Clock, Timer } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import { StorageError } from "../../runtime/storage.ts";
+import type { Engine } from "./engine.ts";
+
+/** Beats in a lease: five may be lost before others take over. */
+const BEATS_IN_LEASE = 6;
+
+/**
+ * The part of a lease that must be left when an attempt begins: in it the upstream has to hear the first of
+ * it. Connecting, TLS and greeting of a slow one take some seconds.
+ */
+const MARGIN_OF_LEASE = 1 / 3;
+
+/** Beats made to confirm one attempt: a process that is stopped again and again gives it up. */
+const CONFIRM_TRIES = 3;
+
+export interface Heartbeat {
+  readonly incarnation: number;
+  /** Gateways that are alive, this one included; as last heard. */
+  readonly gateways: number;
+  /** Beats that were made. */
+  readonly beats: number;
+  /** The lease of what was confirmed last is far from over. */
+  isFresh(): boolean;
+  /** Resolves when it is fresh. Rejects with a StorageError when that can't be had, or is over for ever. */
+  confirm(): Promise<void>;
+  /** Throws a StorageError when the gateway has begun another life elsewhere. */
+  assertCurrent(): void;
+  /** Ends the incarnation in order. Never rejects. */
+  stop(): Promise<void>;
+}
+
+export interface HeartbeatOptions {
+  readonly engine: Engine;
+  readonly gatewayId: string;
+  readonly leaseMs: number;
+  readonly clock: Clock;
+  /** Milliseconds since any moment; never steps back, and goes on while the process is stopped. */
+  readonly elapsed: () => number;
+  readonly log: Log;
+}
+
+/** Registers, and beats from then on. Rejects with a StorageError. */
+export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbeat> {
+  const { engine, gatewayId, leaseMs, clock, elapsed, log } = options;
+  // Before the call: the engine counts the lease from some time after this.
+  let confirmedAt = elapsed();
+  const incarnation = await engine.register(gatewayId);
+  let gateways = 1;
+  let beats = 0;
+  let isSuperseded = false;
+  let isStopped = false;
+  let failures = 0;
+  let timer: Timer | undefined;
+  let beating: Promise<void> | undefined;
+
+  async function beat(): Promise<void> {
+    const sentAt = elapsed();
+    beats++;
+    const heard = await engine.beat(gatewayId, incarnation);
+    gateways = Math.max(heard.gateways, 1);
+    if (heard.current) confirmedAt = Math.max(confirmedAt, sentAt);
+    else if (!isSuperseded) {
+      isSuperseded = true;
+      log.error("ledger.superseded", { gateway: gatewayId, incarnation });
+    }
+  }
+
+  function schedule(): void {
+    if (isStopped || isSuperseded) return;
+    timer = clock.after(leaseMs / BEATS_IN_LEASE, () => {
+      beating = regular();
+    });
+  }
+
+  async function regular(): Promise<void> {
+    try {
+      await beat();
+      if (failures > 0) log.info("ledger.reached", { failures });
+      failures = 0;
+    } catch (error) {
+      failures++;
+      if (failures === 1) log.warn("ledger.unreachable", { error: String(error) });
+    }
+    schedule();
+  }
+
+  const isFresh = () => !isSuperseded && elapsed() - confirmedAt < leaseMs * (1 - MARGIN_OF_LEASE);
+
+  function assertCurrent(): void {
+    if (!isSuperseded) return;
+    throw new StorageError(
+      "unavailable",
+      `another process has started as gateway ${gatewayId}: two data folders are copies of one another`,
+    );
+  }
+
+  beating = regular();
+  await beating;
+  return {
+    incarnation,
+    get gateways() {
+      return gateways;
+    },
+    get beats() {
+      return beats;
+    },
+    isFresh,
+    async confirm() {
+      for (let tries = 0; tries < CONFIRM_TRIES && !isFresh(); tries++) {
+        assertCurrent();
+        await beat();
+      }
+      assertCurrent();
+      if (!isFresh()) throw new StorageError("unavailable", "the ledger answers too late for the lease");
+    },
+    assertCurrent,
+    async stop() {
+      isStopped = true;
+      timer?.cancel();
+      await beating;
+      await engine.retire(gatewayId, incarnation).catch(() => {});
+    },
+  };
+}
