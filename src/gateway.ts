@@ -1,7 +1,9 @@
 // Assembly and life: the one file that knows every part. It decides nothing about a message.
-import { type Config, maildirPathOf } from "./config.ts";
-import { readConfigFiles } from "./config-files.ts";
-import { routesOf, viewsOf } from "./config-routes.ts";
+import { createPolicy, type Policy } from "./access/policy.ts";
+import type { Config } from "./config/config.ts";
+import { readConfigFiles } from "./config/files.ts";
+import { listenersOf } from "./config/listeners.ts";
+import { maildirPathOf, routesOf, viewsOf } from "./config/routes.ts";
 import { createAttempt } from "./dispatch/attempt.ts";
 import { createBudget } from "./dispatch/budget.ts";
 import { createDelayWarnings } from "./dispatch/delay.ts";
@@ -25,7 +27,14 @@ import type { Storage } from "./runtime/storage.ts";
 import { openSpool } from "./spool/spool.ts";
 import { createSubmissionHandler } from "./submission/accept.ts";
 import { createAwaiting } from "./submission/awaiting.ts";
-import { listen, type SubmissionHandler } from "./submission/listener.ts";
+import { checkGateFiles, openGate } from "./submission/gate.ts";
+import {
+  type Listener,
+  type ListenerOptions,
+  listen,
+  type SubmissionHandler,
+} from "./submission/listener.ts";
+import { createReceiveBudget } from "./submission/receive-budget.ts";
 import type { Upstream } from "./upstream/upstream.ts";
 
 /** What a gateway takes from the world; a simulation brings its own. */
@@ -41,6 +50,7 @@ export interface World {
 /** Everything behind the listener: takes submissions and relays them. */
 export interface Relay {
   readonly submit: SubmissionHandler;
+  readonly policy: Policy;
   readonly doubtful: DoubtfulDesk;
   /** Begins no further attempt, and ends those under way within the grace. Submissions go on. */
   drain(): Promise<void>;
@@ -49,8 +59,11 @@ export interface Relay {
 }
 
 export interface Gateway {
+  /** Of the first listener. */
   readonly host: string;
   readonly port: number;
+  /** Reads users and certificates again. */
+  reload(): Promise<void>;
   /** Accepts nothing more, ends what is under way and closes everything. */
   stop(): Promise<void>;
 }
@@ -65,7 +78,33 @@ const GRACE_MS = 20_000;
 const submissionLimits = ({ smtp }: Config, { upstreams }: World) => {
   const { messageOctets, ...limits } = strictest([...upstreams.values()].map(({ limits }) => limits));
   const least = Math.min(smtp.size_max_bytes, messageOctets);
-  return { ...limits, messageOctets: least, headerOctets: smtp.header_max_bytes };
+  const { header_max_bytes: headerOctets, bare_newline: bareNewlines } = smtp;
+  return { ...limits, messageOctets: least, headerOctets, bareNewlines };
+};
+
+/** What the listeners have in common. */
+const commonOptions = (
+  config: Config,
+  world: World,
+): Omit<ListenerOptions, "protocol" | "host" | "port" | "tls" | "auth"> => {
+  const { smtp, hostname } = config;
+  const { greeting, command, data_idle: dataIdle, data } = smtp.timeouts;
+  const { messageOctets, smtpUtf8 } = submissionLimits(config, world);
+  return {
+    hostname,
+    messageOctets,
+    smtpUtf8,
+    recipientsMax: smtp.recipients_max,
+    commandOctets: smtp.command_max_bytes,
+    connectionsMax: smtp.connections_max,
+    limits: {
+      errorsMax: smtp.errors_max,
+      junkCommandsMax: smtp.junk_commands_max,
+      unauthenticatedCommandsMax: smtp.unauthenticated_commands_max,
+      bareNewlines: smtp.bare_newline,
+      timeouts: { greeting, command, dataIdle, data },
+    },
+  };
 };
 
 /** Each upstream with the rate that it tells itself, or else the configured one. */
@@ -92,7 +131,7 @@ const keepIdFieldsOf = ({ upstream, upstreams }: Config): string[] => {
 export async function openRelay(config: Config, world: World): Promise<Relay> {
   const { storage, clock, random, log } = world;
   const { addresses } = config.log;
-  const { doubtful: policy, retention } = config.ledger;
+  const { doubtful, retention } = config.ledger;
   const { lifetime, retry_min: minMs, retry_max: maxMs } = config.spool;
   const { hostname, identity } = config;
   const retry = { minMs, maxMs };
@@ -125,12 +164,13 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   );
   const doubts = createDoubts(
     { ledger, spool, recorder, verdicts, warnOfDelay, enqueue, clock, random, log },
-    { policy, retry, addresses },
+    { policy: doubtful, retry, addresses },
   );
   const attempt = createAttempt(
     { spool, ledger, doubts, notices, warnOfDelay, recorder, verdicts, clock, random, log },
     { lifetimeMs: lifetime, retry, addresses },
   );
+  const policy = createPolicy(config);
   const budget = createBudget(config.upstream.memory_max_bytes);
   const dispatcher = createDispatcher({ attempt, budget, clock, random, log }, routes.lanes, retry);
   const submit = createSubmissionHandler(
@@ -146,17 +186,18 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
         else enqueue(queued);
       },
       awaiting: config.smtp.reply === "relayed" ? createAwaiting(verdicts) : undefined,
+      policy,
+      budget: createReceiveBudget(config.smtp.buffer_max_bytes),
     },
     {
       headers: identity.headers,
       partHeader: identity.part_header,
       envid: identity.envid,
-      namespace: identity.namespace,
       secret: identity.secret,
       unkeyed: identity.unkeyed,
       fingerprintWindowMs: identity.fingerprint_window,
       conflict: identity.conflict,
-      doubtful: policy,
+      doubtful,
       keepIdFields,
       hostname,
       limits: submissionLimits(config, world),
@@ -169,6 +210,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
 
   return {
     submit,
+    policy,
     doubtful: createDoubtfulDesk({
       ledger,
       spool,
@@ -201,43 +243,53 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   };
 }
 
-/** Opens the relay and listens. Rejects, with everything closed again, when the address can't be had. */
+/** Opens the relay and listens. Rejects, with everything closed again, when an address can't be had. */
 export async function startGateway(config: Config, world: World): Promise<Gateway> {
+  await checkGateFiles(config);
   const relay = await openRelay(config, world);
-  const { log, upstreams } = world;
-  const { messageOctets, smtpUtf8 } = submissionLimits(config, world);
+  const { log, clock, upstreams } = world;
+  const listeners: Listener[] = [];
+  const stopListening = () => Promise.all(listeners.map((listener) => listener.stop()));
+  const gate = await openGate(config, relay.policy, clock, log).catch(async (error: unknown) => {
+    await relay.drain();
+    await relay.close();
+    throw error;
+  });
   try {
-    const listener = await listen(
-      {
-        protocol: config.smtp.protocol,
-        host: config.smtp.host,
-        port: config.smtp.port,
-        hostname: config.hostname,
-        messageOctets,
-        recipientsMax: config.smtp.recipients_max,
-        connectionsMax: config.smtp.connections_max,
-        smtpUtf8,
-      },
-      relay.submit,
-      log,
-    );
+    const common = commonOptions(config, world);
+    for (const { protocol, host, port, tls, auth } of listenersOf(config)) {
+      listeners.push(await listen({ ...common, protocol, host, port, tls, auth }, gate, relay.submit, log));
+    }
+    gate.onTls((options) => {
+      for (const listener of listeners) listener.updateTls(options);
+    });
     const operator = await openOperatorSocket(config.data_dir, createHandler(relay.doubtful), log);
-    const { host, port } = listener;
+    const [{ host, port }] = listeners as [Listener];
     const names = [...upstreams.values()].map(({ name }) => name);
-    log.info("gateway.listening", { host, port, upstream: names.join(", ") });
+    const all = listeners.map((listener) => `${listener.host}:${listener.port}`);
+    log.info("gateway.listening", {
+      host,
+      port,
+      ...(all.length === 1 ? {} : { listeners: all }),
+      upstream: names.join(", "),
+    });
     return {
       host,
       port,
+      reload: gate.reload,
       async stop() {
         log.info("gateway.stopping");
         // What is still accepted stays in the spool for the next start.
-        await Promise.all([listener.stop(), relay.drain()]);
+        await Promise.all([stopListening(), relay.drain()]);
+        gate.close();
         await operator.close();
         await relay.close();
         log.info("gateway.stopped");
       },
     };
   } catch (error) {
+    await stopListening();
+    gate.close();
     await relay.drain();
     await relay.close();
     throw error;
@@ -268,7 +320,7 @@ async function createUpstream(config: Config, clock: Clock, log: Log, place: str
     }
     case "smtp": {
       const { createSmtpUpstream } = await import("./upstream/smtp.ts");
-      const { host = "localhost", ca_file: _, keep_id_field: __, ...rest } = smtp;
+      const { host = "localhost", ca_file: _, keep_id_field: __, password_file: ___, ...rest } = smtp;
       const { smtpAuthorities: ca } = readConfigFiles(config, place);
       const trust = ca === undefined ? {} : { tlsOptions: { ca } };
       const { hostname } = config;

@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import type { ResolveOptions } from "./cli/doubtful.ts";
 import { exitCodes } from "./cli/exit.ts";
 import type { IdOptions } from "./cli/id.ts";
+import type { AddUserOptions, UserOptions } from "./cli/user.ts";
 
 interface ConfigOption {
   readonly config?: string;
@@ -25,6 +26,7 @@ const commands = {
   checkConfig: () => import("./cli/check-config.ts"),
   id: () => import("./cli/id.ts"),
   doubtful: () => import("./cli/doubtful.ts"),
+  user: () => import("./cli/user.ts"),
 };
 
 const CONFIG_OPTION = ["--config <file>", "TOML file; MAILONCE_CONFIG names one otherwise"] as const;
@@ -44,7 +46,7 @@ function program(exit: (code: number) => void): Command {
     .command("check-config")
     .description("check the configuration and print it, without secrets")
     .option(...CONFIG_OPTION)
-    .action(async (options: ConfigOption) => exit((await commands.checkConfig()).checkConfig(options)));
+    .action(async (options: ConfigOption) => exit(await (await commands.checkConfig()).checkConfig(options)));
   mailonce
     .command("id")
     .description("print the Message-ID that the gateway gives to a mail")
@@ -52,6 +54,7 @@ function program(exit: (code: number) => void): Command {
     .requiredOption("--to <address>", "the recipient, as in RCPT TO")
     .option("--from <address>", "the From mailbox, whose domain is the right side")
     .option("--part <part>", "which of several mails of the task to this recipient")
+    .option("--user <name>", "who submits it, when that takes authentication")
     .option(...CONFIG_OPTION)
     .action(async (options: IdOptions) => exit((await commands.id()).id(options)));
   const doubtful = mailonce
@@ -71,6 +74,29 @@ function program(exit: (code: number) => void): Command {
     .action(async (name: string, options: ResolveOptions) =>
       exit(await (await commands.doubtful()).resolveDoubtful(name, options)),
     );
+  const user = mailonce.command("user").description("who may authenticate: the users file");
+  const userCommand = (name: string, description: string): Command =>
+    user
+      .command(name)
+      .description(description)
+      .option("--file <file>", "the users file; access.users_file of the configuration otherwise")
+      .option(...CONFIG_OPTION);
+  userCommand("add <name>", "add a user; the password is asked for, or is the first line of standard input")
+    .option("--replace", "give a user who is there another password")
+    .action(async (name: string, options: AddUserOptions) =>
+      exit(await (await commands.user()).addUser(name, options)),
+    );
+  userCommand("remove <name>", "remove a user, whose open sessions end too").action(
+    async (name: string, options: UserOptions) =>
+      exit(await (await commands.user()).removeUser(name, options)),
+  );
+  userCommand("list", "print one line of JSON for each").action(async (options: UserOptions) =>
+    exit(await (await commands.user()).listUsers(options)),
+  );
+  userCommand("verify <name>", "ask for a password; exit code 0 when it is right, 1 when not").action(
+    async (name: string, options: UserOptions) =>
+      exit(await (await commands.user()).verifyUser(name, options)),
+  );
   return mailonce;
 }
 

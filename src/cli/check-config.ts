@@ -1,16 +1,17 @@
 // `mailonce check-config`: what a start with this configuration would say, without starting. Values of
 // secrets are never printed.
-import { type Config, ConfigError, loadConfig } from "../config.ts";
-import { readConfigFiles } from "../config-files.ts";
-import { viewsOf } from "../config-routes.ts";
+import { type Config, ConfigError, loadConfig } from "../config/config.ts";
+import { readConfigFiles } from "../config/files.ts";
+import { viewsOf } from "../config/routes.ts";
+import { SECRET_KEYS } from "../config/secrets.ts";
+import { checkGateFiles } from "../submission/gate.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 
-const SECRETS: ReadonlySet<string> = new Set(["secret", "password"]);
-
-export function checkConfig(options: { config?: string }): number {
+export async function checkConfig(options: { config?: string }): Promise<number> {
   try {
     const config = loadConfig({ file: options.config, environment: process.env });
     for (const view of viewsOf(config)) readConfigFiles(view.config, view.place);
+    await checkGateFiles(config);
     process.stdout.write(`${describe(config).join("\n")}\n`);
     return exitCodes.ok;
   } catch (error) {
@@ -25,7 +26,7 @@ function describe(tree: Config | object, path = ""): string[] {
     const place = path === "" ? key : `${path}.${key}`;
     if (value === undefined) return [];
     if (typeof value === "object" && !Array.isArray(value)) return describe(value, place);
-    const shown = SECRETS.has(key) && value !== "" ? '"(set)"' : JSON.stringify(value);
+    const shown = SECRET_KEYS.has(key) && value !== "" ? '"(set)"' : JSON.stringify(value);
     return [`${place} = ${shown}`];
   });
 }

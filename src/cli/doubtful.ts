@@ -1,6 +1,6 @@
 // `mailonce doubtful list` and `resolve`: asks the gateway that runs on the data folder, or opens the folder
 // when none does.
-import { type Config, ConfigError, loadConfig } from "../config.ts";
+import { type Config, ConfigError, loadConfig } from "../config/config.ts";
 import type { Id } from "../identity/message-id.ts";
 import { openEmbeddedLedger } from "../ledger/embedded.ts";
 import {

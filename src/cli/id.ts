@@ -1,6 +1,7 @@
 // `mailonce id`: the identity of one mail, for mailers that want to check theirs. Namespace and secret
 // come from the configuration, as they do in the gateway.
-import { ConfigError, loadConfig } from "../config.ts";
+import { createPolicy } from "../access/policy.ts";
+import { ConfigError, loadConfig } from "../config/config.ts";
 import { messageId } from "../index.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 
@@ -9,18 +10,20 @@ export interface IdOptions {
   readonly to: string;
   readonly from?: string;
   readonly part?: string;
+  readonly user?: string;
   readonly config?: string;
 }
 
-export function id({ task, to, from, part, config: file }: IdOptions): number {
+export function id({ task, to, from, part, user, config: file }: IdOptions): number {
   try {
-    const { identity, hostname } = loadConfig({ file, environment: process.env });
+    const config = loadConfig({ file, environment: process.env });
+    const { identity, hostname } = config;
     const text = messageId({
       task,
       to,
       ...(from === undefined ? {} : { from }),
       ...(part === undefined ? {} : { part }),
-      namespace: identity.namespace,
+      namespace: createPolicy(config).namespaceOf(user),
       secret: identity.secret,
       hostname,
     });

@@ -1,5 +1,5 @@
 // `mailonce serve`: the gateway as a process, until a signal ends it.
-import { ConfigError, loadConfig } from "../config.ts";
+import { ConfigError, loadConfig } from "../config/config.ts";
 import { createUpstreams, startGateway } from "../gateway.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createDiskStorage } from "../runtime/disk.ts";
@@ -10,8 +10,15 @@ import { exitCodes, reportFaults } from "./exit.ts";
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
+/**
+ * What is made is for our own user: LevelDB names no mode for its files, and a socket is there before its
+ * mode can be set.
+ */
+const UMASK = 0o077;
+
 /** Resolves with the exit code when the gateway has stopped, or could not start. */
 export async function serve(options: { config?: string }): Promise<number> {
+  process.umask(UMASK);
   let log: Log | undefined;
   try {
     const config = loadConfig({ file: options.config, environment: process.env });
@@ -26,6 +33,7 @@ export async function serve(options: { config?: string }): Promise<number> {
       random: systemRandom,
       log,
     });
+    process.on("SIGHUP", () => void gateway.reload());
     await signal;
     await gateway.stop();
     return exitCodes.ok;

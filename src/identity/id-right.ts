@@ -1,7 +1,7 @@
 // The right side of the Message-ID: whose mail it is. It is no part of the id, so a change here doubles
-// nothing. nodemailer's address parser is imported here and nowhere else.
-import addressparser from "nodemailer/lib/addressparser";
+// nothing.
 import { canonicalDomain } from "./domain.ts";
+import { domainOf, mailboxDomains } from "./mailboxes.ts";
 
 export interface IdRightSources {
   /** The unfolded value of From; undefined when there is none. */
@@ -11,12 +11,6 @@ export interface IdRightSources {
   /** The gateway's own name. */
   readonly hostname: string;
 }
-
-/**
- * A From this long holds hundreds of mailboxes; the first decides, and parsing the rest would be work that
- * a client can order.
- */
-const FROM_MAX = 8192;
 
 /**
  * The domain of the From mailbox; failing that of the reverse-path; failing that the hostname. Only a
@@ -48,16 +42,5 @@ export function senderDomainsOf({ from, reversePath }: Omit<IdRightSources, "hos
 }
 
 /** The domain of the first mailbox that has a valid one. */
-export function domainOfFrom(from: string | undefined): string | undefined {
-  if (from === undefined) return undefined;
-  for (const mailbox of addressparser(from.slice(0, FROM_MAX), { flatten: true })) {
-    const domain = domainOf(mailbox.address);
-    if (domain !== undefined) return domain;
-  }
-  return undefined;
-}
-
-function domainOf(mailbox: string): string | undefined {
-  const at = mailbox.lastIndexOf("@");
-  return at < 0 ? undefined : canonicalDomain(mailbox.slice(at + 1));
-}
+export const domainOfFrom = (from: string | undefined): string | undefined =>
+  from === undefined ? undefined : mailboxDomains(from).find((domain) => domain !== undefined);

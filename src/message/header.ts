@@ -132,6 +132,10 @@ export function unfold(text: string): string {
 
 const isAround = (code: number): boolean => isWhiteSpace(code) || code === CR || code === LF;
 
+/** The value of each field of that lower-case name, in their order. */
+export const fieldValues = (fields: readonly HeaderField[], name: string): string[] =>
+  fields.filter((field) => field.name === name).map((field) => field.value());
+
 /** The value of the first field of that lower-case name, if there is one. */
 export function fieldValue(fields: readonly HeaderField[], name: string): string | undefined {
   return fields.find((field) => field.name === name)?.value();

@@ -1,10 +1,12 @@
 // What becomes of one submission: derive, claim, spool, answer. The order is what the promises rest on:
 // claimed before it is spooled (P1), durable before 250 (P4), and nothing kept of what was refused (P9).
+
+import type { Policy } from "../access/policy.ts";
 import { idRightOf } from "../identity/id-right.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Claim, ClaimResult, Ledger } from "../ledger/ledger.ts";
 import { sameBody, sameFromAndSubject } from "../message/digest.ts";
-import { fieldValue } from "../message/header.ts";
+import { fieldValue, fieldValues } from "../message/header.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log, LogFields } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
@@ -16,7 +18,8 @@ import { type Accepted, type Claimed, toSpool } from "./enter.ts";
 import { type Keying, type KeyingOptions, keySubmission } from "./keying.ts";
 import type { Client, SubmissionHandler } from "./listener.ts";
 import { type ReceivedContent, type ReceiveLimits, receiveContent } from "./receive.ts";
-import { replies, replyForFailure } from "./reply.ts";
+import type { ReceiveBudget } from "./receive-budget.ts";
+import { type Reply, replies, replyForFailure } from "./reply.ts";
 import type { Envelope } from "./session.ts";
 
 export interface AcceptParts {
@@ -29,9 +32,12 @@ export interface AcceptParts {
   readonly queued: (accepted: Accepted) => void;
   /** Given when clients are to hear the upstream's verdict; else they hear that their mail is durable. */
   readonly awaiting: Awaiting | undefined;
+  readonly policy: Pick<Policy, "from" | "namespaceOf">;
+  /** What contents being received may hold in memory together. */
+  readonly budget: ReceiveBudget;
 }
 
-export interface AcceptOptions extends KeyingOptions {
+export interface AcceptOptions extends Omit<KeyingOptions, "namespace"> {
   readonly hostname: string;
   readonly limits: ReceiveLimits;
   readonly conflict: "reject" | "drop";
@@ -67,40 +73,60 @@ interface Sorted {
 }
 
 export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptions): SubmissionHandler {
-  const { ledger, spool, clock, random, log, awaiting } = parts;
+  const { ledger, spool, clock, random, log, awaiting, policy } = parts;
 
   return async (envelope, client, source) => {
     const id = makeSubmissionId(clock.now(), random.octets(4));
-    const received = await receiveContent(source, options.limits, () => spool.createBody(id));
-    if (received.kind === "refused") {
-      const { reply, cause } = received;
-      if (cause === undefined) log.warn("submission.refused", { submission: id, reply: reply.text });
-      else log.error("spool.unavailable", { submission: id, error: String(cause) });
-      return reply;
-    }
+    const share = parts.budget.open();
     try {
-      return await decide({ id, envelope, client, content: received.content });
-    } catch (error) {
-      const told = error instanceof Error ? error.stack : String(error);
-      log.error("submission.failed", { submission: id, error: told });
-      return replyForFailure(error);
+      const received = await receiveContent(source, options.limits, () => spool.createBody(id), share);
+      if (received.kind === "content") {
+        return await decideOrFail({ id, envelope, client, content: received.content });
+      }
+      const { reply, cause } = received;
+      if (cause === undefined) return refuse(id, client, reply);
+      log.error("spool.unavailable", { submission: id, error: String(cause) });
+      return reply;
+    } finally {
+      share.close();
     }
   };
 
+  function refuse(submission: SubmissionId, { address, user }: Client, reply: Reply): Reply {
+    const by = { client: address, ...(user === undefined ? {} : { user }) };
+    log.warn("submission.refused", { submission, reply: reply.text, ...by });
+    return reply;
+  }
+
+  async function decideOrFail(submission: Submission): Promise<Answer> {
+    try {
+      return await decide(submission);
+    } catch (error) {
+      const told = error instanceof Error ? error.stack : String(error);
+      log.error("submission.failed", { submission: submission.id, error: told });
+      return replyForFailure(error);
+    }
+  }
+
   async function decide(submission: Submission): Promise<Answer> {
-    const { id, envelope, content } = submission;
+    const { id, envelope, client, content } = submission;
     /** What has to be given up unless the mail enters the spool. */
     let claims: readonly Claim[] = [];
     let entering = false;
     try {
       const now = clock.now();
-      const keying = await keySubmission(content.fields, envelope.envid, options, random, now, () =>
-        fingerprintOf(octetsOf(id, content)),
+      const notTheirs = policy.from(client.user, fieldValues(content.fields, "from"));
+      if (notTheirs !== undefined) return refuse(id, client, replies.notAllowed(notTheirs.reason));
+      const namespace = policy.namespaceOf(client.user);
+      const keying = await keySubmission(
+        content.fields,
+        envelope.envid,
+        { ...options, namespace },
+        random,
+        now,
+        () => fingerprintOf(octetsOf(id, content)),
       );
-      if ("code" in keying) {
-        log.warn("submission.refused", { submission: id, reply: keying.text });
-        return keying;
-      }
+      if ("code" in keying) return refuse(id, client, keying);
       const facts = { submission: id, ...(keying.task === undefined ? {} : { task: keying.task }) };
       const candidates = await claimAll(keying, submission);
       claims = candidates.flatMap(({ result }) => (result.kind === "repeat" ? [] : [result.claim]));
@@ -186,7 +212,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     { claimed, repeats }: Sorted,
     facts: LogFields,
   ): Promise<void> {
-    const { envelope, content } = submission;
+    const { envelope, client, content } = submission;
     const entry = toSpool({
       ...submission,
       now,
@@ -202,6 +228,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     ledger.accepted(claimed.map(({ claim }) => claim));
     log.info("submission.accepted", {
       ...facts,
+      ...(client.user === undefined ? {} : { user: client.user }),
       ...(options.addresses ? { from: envelope.reversePath, recipients: envelope.recipients } : {}),
       queued: claimed.length,
       repeats: repeats.length,

@@ -1,24 +1,33 @@
-// The seam to smtp-server, imported here and nowhere else: the SMTP dialogue is the library's, every
-// reply code and the life of a connection are ours.
+// One listener: what is said at each step of the dialogue, and the content handed over. Who may submit and
+// what is asked of access/; connections and their limits are server.ts's.
+import type { TLSSocket } from "node:tls";
+import type { Authenticator } from "../access/authenticator.ts";
+import type { Networks } from "../access/networks.ts";
+import type { Policy, Refusal } from "../access/policy.ts";
+import type { NotifyKeyword, RecipientRequest } from "../message/notify.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Admission } from "./admission.ts";
+import type { Answer } from "./answer.ts";
+import { type Reply, replies } from "./reply.ts";
 import {
-  SMTPServer,
+  type ConnectionLimits,
+  Server,
   type SMTPServerAddress,
   type SMTPServerOptions,
   type SMTPServerSession,
-} from "smtp-server";
-import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
-import type { NotifyKeyword, RecipientRequest } from "../message/notify.ts";
-import type { Log } from "../runtime/log.ts";
-import type { Answer } from "./answer.ts";
-import { type Reply, replies } from "./reply.ts";
+  textOf,
+} from "./server.ts";
 import { beginTransaction, type Envelope, type Transaction } from "./session.ts";
+import { clientUser, type TlsOptions } from "./tls.ts";
 
-/** Who submits, for the Received field. */
+/** Who submits, and how. */
 export interface Client {
   readonly address: string;
   readonly helo: string;
-  /** RFC 3848: SMTP, ESMTP or LMTP. */
+  /** RFC 3848: SMTP, ESMTP or LMTP, with S under TLS and A when authenticated. */
   readonly protocol: string;
+  /** The name under which it has authenticated. */
+  readonly user?: string;
 }
 
 /** Takes one mail whole. Rejects only when the client went away before the final dot. */
@@ -34,31 +43,51 @@ export interface ListenerOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  readonly tls: "none" | "opportunistic" | "required" | "implicit";
+  /** Who has to authenticate: whoever is not trusted, or the trusted as well. */
+  readonly auth: "untrusted" | "everyone";
   readonly hostname: string;
   readonly messageOctets: number;
   readonly recipientsMax: number;
+  readonly commandOctets: number;
   readonly connectionsMax: number;
+  readonly limits: ConnectionLimits;
   /** Offer SMTPUTF8 (RFC 6531): the upstream can hand such addresses on. */
   readonly smtpUtf8: boolean;
+}
+
+/** Who and what is let in, the same for all listeners. */
+export interface Gate {
+  readonly admission: Admission;
+  readonly policy: Policy;
+  /** Absent where there is no users file. */
+  readonly authenticator: Authenticator | undefined;
+  readonly trusted: Networks;
+  readonly proxies: Networks;
+  readonly xclient: Networks;
+  /** Absent where no listener has TLS. */
+  readonly tls: TlsOptions | undefined;
+  /** The reply when the disk has too little room for so many octets more. */
+  room(octets: number): Promise<Reply | undefined>;
+  now(): number;
 }
 
 export interface Listener {
   readonly host: string;
   readonly port: number;
+  /** For connections from now on. */
+  updateTls(options: TlsOptions): void;
   /** Accepts no further mail and closes each connection as soon as no content is under way on it. */
   stop(): Promise<void>;
 }
 
-/** RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command. */
-const IDLE_MS = 5 * 60_000;
+/** Somebody who has authenticated, for as long as the name stands. */
+interface Grant {
+  readonly user: string;
+  valid(): boolean;
+}
 
-/** An enhanced status code at the beginning of a reply's text. */
-const STATUS = /^[245]\.\d{1,3}\.\d{1,3} /;
-
-/** What the library says on its own and section 9 of the design words otherwise. */
-const OWN_WORDS: Readonly<Record<string, Reply>> = { "Server shutting down": replies.shuttingDown };
-
-const textOf = (reply: Reply): string => `${reply.status} ${reply.text}`;
+const stands = (): boolean => true;
 
 /** The library turns an error of a handler into a reply by these two properties. */
 const asError = (reply: Reply): Error =>
@@ -66,6 +95,9 @@ const asError = (reply: Reply): Error =>
 
 /** A recipient's result as the library takes it. */
 const resultOf = (reply: Reply): string | Error => (reply.code === 250 ? textOf(reply) : asError(reply));
+
+const replyTo = ({ kind, reason }: Refusal): Reply =>
+  kind === "never" ? replies.notAllowed(reason) : replies.tooMuchForNow(reason);
 
 /** The library has checked the keywords and decoded the address (RFC 3461 §4). */
 function requestOf({ dsn }: SMTPServerAddress): RecipientRequest | undefined {
@@ -76,57 +108,89 @@ function requestOf({ dsn }: SMTPServerAddress): RecipientRequest | undefined {
   };
 }
 
-class Connection extends SMTPConnection {
-  /**
-   * The library waits 100 ms before its greeting to catch clients that talk too soon, which are spammers;
-   * on loopback it would hold a mailer that opens one connection a message to ten messages a second.
-   */
-  override init(): void {
-    this._setListeners(() => {
-      if (this._server.connections.size > (this._server.options.maxClients ?? Number.POSITIVE_INFINITY)) {
-        this.send(421, "4.3.2 too many connections, try again later");
-      } else {
-        this.connectionReady();
-      }
-    });
-  }
-
-  /** A text of ours brings its enhanced status code; the library's table would put a second before it. */
-  override send(code: number, data?: string | string[] | null, context?: string | false): void {
-    const own = typeof data === "string" ? OWN_WORDS[data] : undefined;
-    if (own !== undefined) {
-      super.send(own.code, textOf(own), false);
-      return;
-    }
-    const bringsStatus = typeof data === "string" && STATUS.test(data);
-    super.send(code, data, bringsStatus ? false : context);
-  }
-}
-
-class Server extends SMTPServer {
-  override connect(...[socket, options]: Parameters<SMTPServer["connect"]>): void {
-    const connection = new Connection(this, socket, options);
-    this.connections.add(connection);
-    connection.on("error", (error: Error) => this.emit("error", error));
-    connection.init();
-  }
-}
+/** SIZE of MAIL (RFC 1870), which the library has checked. */
+const announcedOctets = ({ args }: SMTPServerAddress): number =>
+  args !== false && typeof args === "object" && "SIZE" in args ? Number(args.SIZE) : 0;
 
 /** Listens, and resolves once clients can connect; rejects when the address can't be had. */
 export async function listen(
   options: ListenerOptions,
+  gate: Gate,
   submit: SubmissionHandler,
   log: Log,
 ): Promise<Listener> {
+  const { policy, authenticator } = gate;
   const transactions = new WeakMap<SMTPServerSession, Transaction>();
+  const grants = new WeakMap<SMTPServerSession, Grant>();
   /** Sessions whose content is being received or decided. */
   const busy = new Set<string>();
   let stopping = false;
 
   const closeConnection = (id: string): void => {
     for (const connection of server.connections) {
-      if (connection.id === id) connection.send(421, textOf(replies.shuttingDown));
+      if (connection.id === id) connection.dismiss(replies.shuttingDown);
     }
+  };
+
+  /** RFC 3207 §4.2: what was known before TLS counts no more; the library then takes the user away. */
+  const grantOf = (session: SMTPServerSession): Grant | undefined =>
+    session.user === undefined || session.user === false ? undefined : grants.get(session);
+
+  const submitterOf = (session: SMTPServerSession) => {
+    const user = grantOf(session)?.user;
+    return { address: session.remoteAddress, ...(user === undefined ? {} : { user }) };
+  };
+
+  /** What keeps the client from submitting. */
+  const obstacle = (session: SMTPServerSession): Reply | undefined => {
+    if (options.tls === "required" && !session.secure) return replies.startTlsFirst;
+    const grant = grantOf(session);
+    if (grant !== undefined) return grant.valid() ? undefined : replies.authenticateFirst;
+    const trusted = options.auth === "untrusted" && gate.trusted.has(session.remoteAddress);
+    return trusted ? undefined : replies.authenticateFirst;
+  };
+
+  const refused = (reply: Reply, session: SMTPServerSession): Error => {
+    const { user } = submitterOf(session);
+    const client = session.remoteAddress;
+    log.warn("submission.refused", { reply: reply.text, client, ...(user === undefined ? {} : { user }) });
+    return asError(reply);
+  };
+
+  const decideMail = async (
+    address: SMTPServerAddress,
+    session: SMTPServerSession,
+  ): Promise<Transaction | Reply> => {
+    const blocking = obstacle(session);
+    if (blocking !== undefined) return blocking;
+    const { envid, ret } = session.envelope.dsn ?? {};
+    const began = beginTransaction(
+      address.address,
+      envid ?? undefined,
+      options.smtpUtf8,
+      ret === "FULL" || ret === "HDRS" ? ret : undefined,
+    );
+    if ("reply" in began) return began.reply;
+    const full = await gate.room(announcedOctets(address));
+    if (full !== undefined) return full;
+    const refusal = await policy.mail(submitterOf(session), began.transaction.reversePath);
+    return refusal === undefined ? began.transaction : replyTo(refusal);
+  };
+
+  const decideRecipient = async (
+    address: SMTPServerAddress,
+    session: SMTPServerSession,
+  ): Promise<Reply | undefined> => {
+    const transaction = transactions.get(session);
+    if (transaction === undefined) return replies.unavailable;
+    const submitter = submitterOf(session);
+    if (transaction.named.length >= policy.recipientsMaxOf(submitter.user)) return replies.tooManyRecipients;
+    const read = transaction.read(address.address);
+    if ("reply" in read) return read.reply;
+    const refusal = await policy.recipient(submitter, read.recipient);
+    if (refusal !== undefined) return replyTo(refusal);
+    transaction.add(read.recipient, requestOf(address));
+    return undefined;
   };
 
   const settings: SMTPServerOptions = {
@@ -136,36 +200,87 @@ export async function listen(
     size: options.messageOctets,
     maxRecipients: options.recipientsMax,
     maxClients: options.connectionsMax,
-    socketTimeout: IDLE_MS,
+    maxCommandLength: options.commandOctets,
     disableReverseLookup: true,
-    // The commands that sendmail joked with, and what has no meaning without authentication or TLS.
-    disabledCommands: ["AUTH", "STARTTLS", "WIZ", "SHELL", "KILL"],
+    secure: options.tls === "implicit",
+    ...(options.tls === "none" ? {} : gate.tls),
+    // CRAM-MD5 would need passwords that can be read; XOAUTH2 a service that knows the tokens.
+    authMethods: ["PLAIN", "LOGIN"],
+    // Who has to is decided at MAIL.
+    authOptional: true,
+    // The commands that sendmail joked with, and what has no meaning here.
+    disabledCommands: [
+      ...(options.tls === "none" ? ["STARTTLS"] : []),
+      ...["WIZ", "SHELL", "KILL", "XFORWARD"],
+    ],
     hideSMTPUTF8: !options.smtpUtf8,
     hideDSN: false,
     hideENHANCEDSTATUSCODES: false,
     logger: false,
 
-    onMailFrom(address, session, callback) {
-      const { envid, ret } = session.envelope.dsn ?? {};
-      const began = beginTransaction(
-        address.address,
-        envid ?? undefined,
-        options.smtpUtf8,
-        ret === "FULL" || ret === "HDRS" ? ret : undefined,
-      );
-      if ("reply" in began) {
-        log.warn("submission.refused", { reply: began.reply.text });
-        callback(asError(began.reply));
-        return;
+    onSecure(socket, session, callback) {
+      const user = clientUser(socket as TLSSocket);
+      if (user !== undefined) {
+        grants.set(session, { user, valid: stands });
+        session.user = user;
       }
-      transactions.set(session, began.transaction);
       callback();
     },
 
+    onAuth({ method, username = "", password = "" }, session, callback) {
+      const granted = (grant: Grant): void => {
+        grants.set(session, grant);
+        callback(null, { user: grant.user });
+      };
+      // The relay has authenticated its client, and is trusted to say whom.
+      if (method === "XCLIENT") {
+        granted({ user: username, valid: stands });
+        return;
+      }
+      if (authenticator === undefined || typeof password !== "string") {
+        callback(asError(replies.wrongCredentials));
+        return;
+      }
+      authenticator.verify(username, password, session.remoteAddress).then(
+        (verdict) => {
+          if (verdict.kind === "accepted") granted(verdict);
+          else
+            callback(
+              asError(verdict.kind === "wrong" ? replies.wrongCredentials : replies.authenticateLater),
+            );
+        },
+        (error: unknown) => {
+          log.error("auth.failed", { error: String(error) });
+          callback(asError(replies.authenticateLater));
+        },
+      );
+    },
+
+    onMailFrom(address, session, callback) {
+      decideMail(address, session).then(
+        (decision) => {
+          if ("code" in decision) {
+            callback(refused(decision, session));
+            return;
+          }
+          transactions.set(session, decision);
+          callback();
+        },
+        (error: unknown) => {
+          log.error("submission.failed", { error: String(error) });
+          callback(asError(replies.unavailable));
+        },
+      );
+    },
+
     onRcptTo(address, session, callback) {
-      const reply = transactions.get(session)?.addRecipient(address.address, requestOf(address));
-      if (reply !== undefined) log.warn("submission.refused", { reply: reply.text });
-      callback(reply === undefined ? null : asError(reply));
+      decideRecipient(address, session).then(
+        (reply) => callback(reply === undefined ? null : refused(reply, session)),
+        (error: unknown) => {
+          log.error("submission.failed", { error: String(error) });
+          callback(asError(replies.unavailable));
+        },
+      );
     },
 
     onData(stream, session, callback) {
@@ -175,13 +290,16 @@ export async function listen(
         return;
       }
       busy.add(session.id);
+      const { address, user } = { user: undefined, ...submitterOf(session) };
       const client: Client = {
-        address: session.remoteAddress,
+        address,
         helo: session.hostNameAppearsAs,
         protocol: session.transmissionType,
+        ...(user === undefined ? {} : { user }),
       };
       const done = (answer: Answer): void => {
         busy.delete(session.id);
+        if (answer.code === 250) server.submitted(session);
         if (options.protocol === "lmtp") {
           // RFC 2033 §4.2: one for each RCPT that was taken, in their order.
           callback(
@@ -198,7 +316,16 @@ export async function listen(
       });
     },
   };
-  const server = new Server(settings);
+  const server = new Server(settings, {
+    admission: gate.admission,
+    limits: options.limits,
+    offersAuth: authenticator !== undefined,
+    saysProxy: (address) => gate.proxies.has(address),
+    mayXclient: (address) => gate.xclient.has(address),
+    isPermitted: (session) => obstacle(session) === undefined,
+    ended: (client, reason) => log.info("connection.ended", { client, reason }),
+    now: gate.now,
+  });
 
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -214,6 +341,7 @@ export async function listen(
   return {
     host: options.host,
     port,
+    updateTls: (tls) => server.updateSecureContext(tls),
     stop() {
       stopping = true;
       return new Promise((resolve) => {

@@ -8,8 +8,12 @@ type Tail = `${number}.${number}`;
 
 export type Reply =
   | { readonly code: 250; readonly status: `2.${Tail}`; readonly text: string }
-  | { readonly code: 421 | 450 | 451 | 452; readonly status: `4.${Tail}`; readonly text: string }
-  | { readonly code: 550 | 552 | 553 | 554; readonly status: `5.${Tail}`; readonly text: string };
+  | { readonly code: 421 | 450 | 451 | 452 | 454; readonly status: `4.${Tail}`; readonly text: string }
+  | {
+      readonly code: 521 | 530 | 535 | 538 | 550 | 552 | 553 | 554;
+      readonly status: `5.${Tail}`;
+      readonly text: string;
+    };
 
 /** RFC 5321 §4.5.3.1.5: a reply line has 512 octets at most, code and CRLF included. */
 const REPLY_TEXT_MAX = 480;
@@ -36,6 +40,25 @@ export const replies = {
   /** All connections together hold as much as is allowed; `full` is about the disk. */
   busy: { code: 452, status: "4.3.1", text: "too much is being received at once, try again later" },
   shuttingDown: { code: 421, status: "4.3.2", text: "shutting down" },
+  tooManyConnections: { code: 421, status: "4.3.2", text: "too many connections, try again later" },
+  timeout: { code: 421, status: "4.4.2", text: "timeout, closing connection" },
+  notWelcome: { code: 554, status: "5.7.1", text: "no service for this address" },
+  blocked: { code: 421, status: "4.7.0", text: "too many failed authentications, try again later" },
+  tooManyErrors: { code: 421, status: "4.7.0", text: "too many errors" },
+  tooManyCommands: { code: 421, status: "4.7.0", text: "too many commands without a mail" },
+  authenticateFirst: { code: 530, status: "5.7.0", text: "authentication required" },
+  startTlsFirst: { code: 530, status: "5.7.0", text: "must issue a STARTTLS command first" },
+  /** RFC 4954 §6. */
+  encryptFirst: { code: 538, status: "5.7.11", text: "encryption required for authentication" },
+  /** The code and status that Postfix gives for it. */
+  bareNewlineInCommand: { code: 521, status: "5.5.2", text: "a command ends in LF without CR" },
+  /** RFC 2920 §3.1. */
+  unsynchronised: { code: 554, status: "5.5.0", text: "something follows a command whose reply comes first" },
+  wrongCredentials: { code: 535, status: "5.7.8", text: "authentication credentials invalid" },
+  authenticateLater: { code: 454, status: "4.7.0", text: "can't authenticate now, try again later" },
+  notAllowed: (what: string): Reply => ({ code: 550, status: "5.7.1", text: what }),
+  tooMuchForNow: (what: string): Reply => ({ code: 450, status: "4.7.1", text: `${what}, try again later` }),
+  tooManyRecipients: { code: 452, status: "4.5.3", text: "too many recipients" },
   tooLarge: (octets: number): Reply => ({
     code: 552,
     status: "5.3.4",

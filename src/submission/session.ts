@@ -18,8 +18,12 @@ export interface Envelope extends Pick<MailRequest, "ret"> {
 }
 
 export interface Transaction {
-  /** The reply when the recipient can't be taken. */
-  addRecipient(forwardPath: string, request?: RecipientRequest): Reply | undefined;
+  /** Canonical; empty for the null reverse-path. */
+  readonly reversePath: string;
+  /** The canonical recipient, or the reply when it can't be taken. */
+  read(forwardPath: string): { readonly recipient: string } | { readonly reply: Reply };
+  /** @param recipient canonical */
+  add(recipient: string, request?: RecipientRequest): void;
   envelope(): Envelope;
   /** The canonical forward-path of each RCPT that was taken, in order: one named twice is in it twice. */
   readonly named: readonly string[];
@@ -50,15 +54,17 @@ export function beginTransaction(
   const named: string[] = [];
   return {
     transaction: {
-      addRecipient(forwardPath, request) {
+      reversePath: sender.recipient,
+      read(forwardPath) {
         const canonical = canonicalRecipient(forwardPath);
-        if (!canonical.ok) return replies.badRecipient(`the recipient ${canonical.fault}`);
+        if (!canonical.ok) return { reply: replies.badRecipient(`the recipient ${canonical.fault}`) };
         const reply = refusedPath(canonical.recipient, smtpUtf8);
-        if (reply !== undefined) return reply;
-        recipients.add(canonical.recipient);
-        named.push(canonical.recipient);
-        if (request !== undefined) requests.set(canonical.recipient, request);
-        return undefined;
+        return reply === undefined ? canonical : { reply };
+      },
+      add(recipient, request) {
+        recipients.add(recipient);
+        named.push(recipient);
+        if (request !== undefined) requests.set(recipient, request);
       },
       named,
       envelope: () => ({

@@ -1,4 +1,5 @@
 // What an exchange with an SMTP server means. Pure: the whole table from facts to outcome is here.
+import type { Conceal } from "./conceal.ts";
 import type { Progress } from "./content.ts";
 import { oneLine } from "./line.ts";
 import { queueIdOf, replyCode } from "./smtp-reply.ts";
@@ -26,9 +27,10 @@ const SESSION_CODES: ReadonlySet<number> = new Set([530, 534, 535, 538]);
 /** 503: the session is out of step. The message was not judged, so it can't be refused for good. */
 const OUT_OF_STEP = 503;
 
-export function outcomeOf(exchange: Exchange): Outcome {
+/** @param conceal applied to what the outcome quotes; what it says is read from the reply as it came */
+export function outcomeOf(exchange: Exchange, conceal: Conceal = (text) => text): Outcome {
   const { step, progress, reply, problem } = exchange;
-  const text = oneLine(reply ?? problem);
+  const text = oneLine(conceal(reply ?? problem));
   // A server that can't be reached, turns us away at the door or does not take our password would do
   // so with every transmission. Even a 5yz here must not bounce a queue: someone has to repair it.
   if (step === "setup") {

@@ -2,6 +2,7 @@
 // are not its business.
 import type { ConnectionOptions } from "node:tls";
 import { type Clock, systemClock } from "../runtime/clock.ts";
+import { type Conceal, createConceal } from "./conceal.ts";
 import { oneLine } from "./line.ts";
 import type { SmtpTls } from "./smtp-connection.ts";
 import { type Exchange, outcomeOf } from "./smtp-outcome.ts";
@@ -33,6 +34,7 @@ export function createSmtpUpstream(options: SmtpUpstreamOptions): Upstream {
   const { host, port, tls, hostname, username, password, tlsOptions, clock = systemClock } = options;
   const timeouts = { ...smtpTimeouts, ...options.timeouts };
   const { idleMax = 64, messagesMax = 100 } = options;
+  const conceal: Conceal = password === undefined ? (text) => text : createConceal(username ?? "", password);
   const pool = createSmtpPool({ clock, idleMs: timeouts.idleMs, idleMax, messagesMax });
   const sessionOptions = {
     ...{ host, port, tls, hostname, timeouts, clock },
@@ -58,12 +60,14 @@ export function createSmtpUpstream(options: SmtpUpstreamOptions): Upstream {
       const exchange = await over(idle, transmission, signal);
       // A connection that died while it was idle says nothing about the server. Nothing of the
       // message has left, so a fresh connection is the same attempt; there is no third.
-      if (!diedIdle(exchange, signal)) return outcomeOf(exchange);
+      if (!diedIdle(exchange, signal)) return outcomeOf(exchange, conceal);
     }
     const opened = await openSmtpSession(sessionOptions, signal);
-    if ("failure" in opened) return signal.aborted ? aborted : outcomeOf(opened.failure);
+    if ("failure" in opened) return signal.aborted ? aborted : outcomeOf(opened.failure, conceal);
     const obstacle = opened.session.obstacle(transmission);
-    if (obstacle === undefined) return outcomeOf(await over(opened.session, transmission, signal));
+    if (obstacle === undefined) {
+      return outcomeOf(await over(opened.session, transmission, signal), conceal);
+    }
     pool.give(opened.session);
     return impossible(obstacle);
   }
@@ -81,7 +85,7 @@ export function createSmtpUpstream(options: SmtpUpstreamOptions): Upstream {
         return await attempt(transmission, signal);
       } catch (error) {
         // Every step above turns its errors into facts, so this is a fault of ours, at a place unknown.
-        return { kind: "doubtful", cause: oneLine(`unexpected: ${String(error)}`) };
+        return { kind: "doubtful", cause: oneLine(conceal(`unexpected: ${String(error)}`)) };
       }
     },
     close: () => pool.close(),

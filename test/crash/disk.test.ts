@@ -176,7 +176,7 @@ test("a folder that can't be written for a while: 451 for large mail, and then i
 
 test("a data folder that can't be written: one line that names it, exit code 1", async ({ skip }) => {
   const place = await createPlace(built);
-  mkdirSync(place.dataFolder);
+  mkdirSync(place.dataFolder, { mode: 0o700 });
   if (!forbidWriting(place.dataFolder)) return skip("files can't be made immutable here");
   const gateway = await place.start();
   expect(await gateway.exited).toBe(1);

@@ -2,7 +2,7 @@
 // a storage and an upstream that tell where they are. Run as a process of its own by gateway-process.ts.
 import { openSync, readdirSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/config.ts";
 import { startGateway } from "../../src/gateway.ts";
 import { type Clock, systemClock } from "../../src/runtime/clock.ts";
 import { createDiskStorage } from "../../src/runtime/disk.ts";

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readMaildir, valuesOf } from "../support/maildir.ts";
 import { freePort } from "../support/peers.ts";
-import { makeFolder } from "../support/process.ts";
+import { makeFolder, run } from "../support/process.ts";
 import { connectSmtp, taskMail } from "../support/smtp-client.ts";
 import { copyOf, readStages, textsOf, variablesOf } from "./dockerfile.ts";
 import {
@@ -179,6 +179,20 @@ test("compose: read-only, no capabilities, no new privileges, no port to the wor
   }
   expect(compose).not.toMatch(/^\s*(ports|privileged|cap_add):/m);
   expect(compose).not.toMatch(/_(SECRET|PASSWORD):/);
+});
+
+test("compose: its settings are taken as they stand there", async () => {
+  const [, block = ""] = /\n {4}environment:\n((?: {6}.*\n)+)/.exec(read("packaging/compose.yaml")) ?? [];
+  const settings: Record<string, string> = {};
+  for (const [, name = "", value = ""] of block.matchAll(/^ {6}MAILONCE_(\w+): (.+)$/gm)) {
+    settings[name] = value.replace("/run/secrets", folder.path);
+    if (name.endsWith("_FILE")) writeFileSync(settings[name], "secret\n", { mode: 0o400 });
+  }
+  expect(Object.keys(settings).length).toBeGreaterThan(5);
+  const { code, stdout, stderr } = await run(["check-config"], settings);
+  expect(stderr).toBe("");
+  expect(code).toBe(0);
+  expect(stdout).toContain('upstream.smtp.password = "(set)"\n');
 });
 
 describe("the systemd unit", () => {

@@ -163,7 +163,10 @@ function envelopeOf(task: Task, mail: Mail): Envelope {
   const envid = task.idIn === "envid" ? task.id : undefined;
   const begun = beginTransaction(mail.reversePath, envid, true);
   if ("reply" in begun) throw new Error(begun.reply.text);
-  for (const recipient of mail.recipients) begun.transaction.addRecipient(recipient);
+  for (const path of mail.recipients) {
+    const read = begun.transaction.read(path);
+    if ("recipient" in read) begun.transaction.add(read.recipient);
+  }
   return begun.transaction.envelope();
 }
 

@@ -1,6 +1,6 @@
 // What one history is made of, all of it from its seed: the configuration, the tasks with their mails and
 // deliveries, and which faults there are and how often.
-import { type Config, loadConfig } from "../../src/config.ts";
+import { type Config, loadConfig } from "../../src/config/config.ts";
 import { type Chance, createChance } from "./chance.ts";
 
 /** The faults by name. A rate is a probability at each occasion, which is said beside it. */

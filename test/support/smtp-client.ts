@@ -26,8 +26,30 @@ export interface Mail {
   readonly recipientParameters?: string;
 }
 
-export async function connectSmtp(port: number, hello: "EHLO" | "LHLO" = "EHLO"): Promise<SmtpClient> {
-  const socket = connect(port, "127.0.0.1");
+export interface ConnectOptions {
+  readonly hello?: "EHLO" | "LHLO";
+  /** One of 127.0.0.0/8, all of which are this machine. */
+  readonly from?: string;
+  /** Sent before anything is heard, such as a PROXY header. */
+  readonly preamble?: string | Uint8Array;
+  /** In place of a connection of our own, such as one under TLS. */
+  readonly socket?: Socket;
+}
+
+/** Rejects when the greeting is another than 220, or EHLO is not taken. */
+export async function connectSmtp(port: number, options: ConnectOptions = {}): Promise<SmtpClient> {
+  const client = await openSmtp(port, options);
+  expectCode(await client.reply(), "220");
+  expectCode(await client.command(`${options.hello ?? "EHLO"} client.example`), "250");
+  return client;
+}
+
+/** A connection on which nothing has been said and heard. */
+export async function openSmtp(port: number, options: ConnectOptions = {}): Promise<SmtpClient> {
+  const { from, preamble } = options;
+  const socket =
+    options.socket ??
+    connect({ port, host: "127.0.0.1", ...(from === undefined ? {} : { localAddress: from }) });
   const replies: string[] = [];
   const waiting: { resolve: (reply: string) => void; reject: (error: Error) => void }[] = [];
   let rest = "";
@@ -65,9 +87,8 @@ export async function connectSmtp(port: number, hello: "EHLO" | "LHLO" = "EHLO")
     return reply();
   };
 
-  await once(socket, "connect");
-  expectCode(await reply(), "220");
-  expectCode(await command(`${hello} client.example`), "250");
+  if (options.socket === undefined) await once(socket, "connect");
+  if (preamble !== undefined) socket.write(preamble);
   return {
     socket,
     command,

@@ -32,7 +32,7 @@ async function start(settings: Settings, options: ScriptedSmtpOptions = {}): Pro
     UPSTREAM_SMTP_TLS: "none",
     ...settings,
   });
-  client = await connectSmtp(gateway.port, "LHLO");
+  client = await connectSmtp(gateway.port, { hello: "LHLO" });
 }
 
 async function submit(to: readonly string[], content: string): Promise<string[]> {

@@ -113,7 +113,14 @@ const stored = (): string =>
     .map((entry) => readFileSync(join(entry.parentPath, entry.name), "latin1"))
     .join("\n");
 
-/** The same secrets in three places. */
+/** A file of its own, as an operator makes one. */
+function secretFile(secret: string): string {
+  const file = join(folder.path, randomUUID());
+  writeFileSync(file, `${secret}\n`, { mode: 0o600 });
+  return file;
+}
+
+/** The same secrets in four places. */
 const places = {
   environment: (port: number): readonly [Settings, string] => [
     {
@@ -131,6 +138,18 @@ const places = {
     {},
     `[identity]\nsecret = "${SECRET}"\n[upstream]\nkind = "smtp"\n[upstream.smtp]\nhost = "127.0.0.1"\n` +
       `port = ${port}\ntls = "none"\nusername = "${USER}"\npassword = "${PASSWORD}"\n`,
+  ],
+  "files of their own": (port: number): readonly [Settings, string] => [
+    {
+      IDENTITY_SECRET_FILE: secretFile(SECRET),
+      UPSTREAM_KIND: "smtp",
+      UPSTREAM_SMTP_HOST: "127.0.0.1",
+      UPSTREAM_SMTP_PORT: port,
+      UPSTREAM_SMTP_TLS: "none",
+      UPSTREAM_SMTP_USERNAME: USER,
+      UPSTREAM_SMTP_PASSWORD_FILE: secretFile(PASSWORD),
+    },
+    "",
   ],
   "file with several upstreams": (port: number): readonly [Settings, string] => [
     {},

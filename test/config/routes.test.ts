@@ -2,9 +2,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ConfigError, loadConfig } from "../src/config.ts";
-import { routesOf, viewsOf } from "../src/config-routes.ts";
-import { temporaryFolder } from "./support/storage.ts";
+import { ConfigError, loadConfig } from "../../src/config/config.ts";
+import { routesOf, viewsOf } from "../../src/config/routes.ts";
+import { temporaryFolder } from "../support/storage.ts";
 
 async function load(text: string, environment: Record<string, string> = {}) {
   const file = join(await temporaryFolder(), "mailonce.toml");

@@ -1,10 +1,8 @@
 // The upstreams that a configuration names and the routes to them: what contradicts itself there, and one
 // shape for a single upstream and for several. The keys are in config.ts.
 import { join } from "node:path";
-import type { Config, UpstreamConfig } from "./config.ts";
-
-/** Where a key was set, for the fault that is about it. */
-export type PlaceOf = (path: readonly PropertyKey[]) => string;
+import type { PlaceOf } from "./places.ts";
+import type { Config, UpstreamConfig } from "./schema.ts";
 
 /**
  * What is wrong with them although every single value is right.
@@ -35,7 +33,8 @@ function upstreamFaults({ kind, smtp }: UpstreamConfig, path: readonly string[],
   if (kind === "smtp" && smtp.host === undefined) {
     faults.push(`${placeOf([...path, "smtp", "host"])}: needed when ${path.join(".")}.kind is "smtp"`);
   }
-  if ((smtp.username === undefined) !== (smtp.password === undefined)) {
+  const hasPassword = smtp.password !== undefined || smtp.password_file !== undefined;
+  if ((smtp.username !== undefined) !== hasPassword) {
     const missing = smtp.username === undefined ? "username" : "password";
     faults.push(`${placeOf([...path, "smtp", missing])}: username and password go together`);
   }
@@ -97,3 +96,7 @@ export function viewsOf(config: Config): UpstreamView[] {
     return { name, place: `upstreams.${name}`, config: view };
   });
 }
+
+/** Where the Maildir lies when no path is configured: beside the gateway's own data. */
+export const maildirPathOf = (config: Config): string =>
+  config.upstream.maildir.path ?? join(config.data_dir, "outbox");

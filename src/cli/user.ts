@@ -1,0 +1,100 @@
+// `mailonce user add|remove|list|verify`: the users file, changed and looked at. A gateway that runs takes a
+// change over by itself within a few seconds.
+import { hashPassword, verifyPassword } from "../access/password.ts";
+import { dropUser, putUser } from "../access/users-edit.ts";
+import { readUsers, UsersFileError } from "../access/users-file.ts";
+import { userNameFault } from "../access/users-lines.ts";
+import { ConfigError, loadConfig } from "../config/config.ts";
+import { exitCodes, reportFaults } from "./exit.ts";
+import { processTerminal, readPassword, type Terminal } from "./password-input.ts";
+
+export interface UserOptions {
+  /** The users file; otherwise the one that the configuration names. */
+  readonly file?: string;
+  readonly config?: string;
+}
+
+export interface AddUserOptions extends UserOptions {
+  /** Give an existing user another password. */
+  readonly replace?: boolean;
+}
+
+const DONE = { added: "added", replaced: "has another password" } as const;
+
+/** Asks for a password and writes the user with its hash. */
+export async function addUser(
+  name: string,
+  options: AddUserOptions,
+  terminal: Terminal = processTerminal,
+): Promise<number> {
+  return await withFile(options, async (path) => {
+    const nameFault = userNameFault(name);
+    if (nameFault !== undefined) {
+      return reportFaults([`the name ${nameFault}`], exitCodes.badConfiguration);
+    }
+    const exists = () =>
+      reportFaults([`${name} is there; --replace gives another password`], exitCodes.failed);
+    // Said before anybody types a password; what is wrong with the file is said when it is to be changed.
+    const users = await readUsers(path).catch(() => undefined);
+    if (users?.has(name) === true && options.replace !== true) return exists();
+    const answer = await readPassword(terminal, true);
+    if (!answer.ok) return reportFaults([answer.fault], exitCodes.failed);
+    const hash = await hashPassword(answer.password);
+    const done = await putUser(path, name, hash, options.replace === true);
+    return done === "exists" ? exists() : say(`${name} ${DONE[done]}`);
+  });
+}
+
+export function removeUser(name: string, options: UserOptions): Promise<number> {
+  return withFile(options, async (path) =>
+    (await dropUser(path, name)) ? say(`${name} removed`) : unknownUser(name),
+  );
+}
+
+/** One line of JSON a user: its name, and what kind of hash it has. */
+export function listUsers(options: UserOptions): Promise<number> {
+  return withFile(options, async (path) => {
+    for (const [user, { kind }] of await readUsers(path)) say(JSON.stringify({ user, hash: kind }));
+    return exitCodes.ok;
+  });
+}
+
+/** Asks for a password; exit code 0 when it is the user's. */
+export function verifyUser(
+  name: string,
+  options: UserOptions,
+  terminal: Terminal = processTerminal,
+): Promise<number> {
+  return withFile(options, async (path) => {
+    const hash = (await readUsers(path)).get(name);
+    if (hash === undefined) return unknownUser(name);
+    const answer = await readPassword(terminal, false);
+    if (!answer.ok) return reportFaults([answer.fault], exitCodes.failed);
+    if (await verifyPassword(answer.password, hash)) return say("the password is right");
+    return reportFaults(["the password is wrong"], exitCodes.failed);
+  });
+}
+
+async function withFile(
+  { file, config }: UserOptions,
+  use: (path: string) => Promise<number>,
+): Promise<number> {
+  try {
+    const path = file ?? loadConfig({ file: config, environment: process.env }).access.users_file;
+    if (path !== undefined) return await use(path);
+    const fault = "there is no users file: set access.users_file, or name one with --file";
+    return reportFaults([fault], exitCodes.badConfiguration);
+  } catch (error) {
+    if (error instanceof ConfigError || error instanceof UsersFileError) {
+      return reportFaults(error.faults, exitCodes.badConfiguration);
+    }
+    throw error;
+  }
+}
+
+function say(line: string): number {
+  process.stdout.write(`${line}\n`);
+  return exitCodes.ok;
+}
+
+const unknownUser = (name: string): number => reportFaults([`there is no user ${name}`], exitCodes.failed);

@@ -1,0 +1,245 @@
+// Every key of the configuration, with its default and the reason for it. docs/configuration.md is held to
+// this by a test.
+import { hostname } from "node:os";
+import { z } from "zod";
+import {
+  addressPattern,
+  count,
+  domain,
+  domainPattern,
+  duration,
+  fieldName,
+  MEBIBYTE,
+  namespace,
+  network,
+  port,
+  text,
+  userName,
+} from "./values.ts";
+
+/** One upstream. */
+const upstreamKeys = {
+  kind: z.enum(["maildir", "smtp", "ses"]).default("maildir"),
+  concurrency: count.max(1_000).default(20),
+  /** Transmissions a second; no limit when left out. */
+  rate_per_second: z.number().positive().optional(),
+  smtp: z
+    .strictObject({
+      host: text.optional(),
+      port: port.default(587),
+      username: text.optional(),
+      password: text.optional(),
+      /** Holds the password, in its place. */
+      password_file: text.optional(),
+      tls: z.enum(["required", "opportunistic", "implicit", "none"]).default("required"),
+      /** PEM, in place of the authorities that Node.js knows. */
+      ca_file: text.optional(),
+      /** Makes a server keep Message-ID that otherwise replaces it: "X-PM-KeepID" of Postmark. */
+      keep_id_field: fieldName.optional(),
+    })
+    .prefault({}),
+  ses: z
+    .strictObject({
+      region: text.optional(),
+      endpoint: z.url({ protocol: /^https?$/ }).optional(),
+      configuration_set: text.optional(),
+      from_email_address_identity_arn: text
+        .regex(/^arn:[^\s]+$/, "expected the ARN of an identity")
+        .optional(),
+    })
+    .prefault({}),
+  maildir: z.strictObject({ path: text.optional() }).prefault({}),
+};
+
+const route = z.strictObject({
+  /** Left out in the route of all other mail. */
+  domains: z.array(domain).min(1, "must name a domain").optional(),
+  by: z.enum(["from", "reverse-path"]).default("from"),
+  upstreams: z.array(text).min(1, "must name an upstream"),
+});
+
+/** Where clients connect: the address, and what they meet there. */
+const listenerKeys = {
+  /** LMTP answers for each recipient. */
+  protocol: z.enum(["smtp", "lmtp"]).default("smtp"),
+  host: text.default("127.0.0.1"),
+  /** 0 takes any free port; the log says which. */
+  port: z.int().min(0).max(65_535).default(2525),
+  /** Words as for an upstream: implicit is TLS from the first octet, the two before it are STARTTLS. */
+  tls: z.enum(["none", "opportunistic", "required", "implicit"]).default("none"),
+  /** Whether trusted networks have to authenticate as well. */
+  auth: z.enum(["untrusted", "everyone"]).default("untrusted"),
+};
+
+/** What one who submits may submit. Lists that are empty or left out allow everything. */
+const policyKeys = {
+  /** Addresses, domains, domains with all below ("*.example.com"), and "<>" for the null reverse-path. */
+  reverse_paths: z.array(addressPattern).optional(),
+  from_domains: z.array(domainPattern).optional(),
+  allowed_recipients: z.array(addressPattern).optional(),
+  denied_recipients: z.array(addressPattern).optional(),
+  /** At most smtp.recipients_max. */
+  recipients_max: count.optional(),
+  messages_per_hour: count.optional(),
+  recipients_per_hour: count.optional(),
+};
+
+export const schema = z.strictObject({
+  data_dir: text.default("data"),
+  /** In EHLO, Received and the fallback for the right side of Message-ID. */
+  hostname: text
+    .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, "expected a host name")
+    .default(() => hostname()),
+  smtp: z
+    .strictObject({
+      ...listenerKeys,
+      /** 40 MiB, of which no common mailer writes more; less where the upstream takes less. */
+      size_max_bytes: count.default(40 * MEBIBYTE),
+      /** Several times what any mailer writes; the header is held in memory. */
+      header_max_bytes: count.default(256 * 1024),
+      /** RFC 5321 §4.5.3.1.8 asks for 100 at least. */
+      recipients_max: count.default(1_000),
+      /** Half a megabyte each, at worst, and a descriptor. */
+      connections_max: count.default(1_000),
+      /** Of one address; trusted networks may use them all. Several times what a pool of one host opens. */
+      connections_per_address_max: count.default(50),
+      /** Content being received, of all connections together, that is held in memory. */
+      buffer_max_bytes: count.default(64 * MEBIBYTE),
+      /** RFC 5321 §4.5.3.1.4 asks for 512, RFC 4954 §4 for more with AUTH; a path has 320 at most. */
+      command_max_bytes: z.int().min(512).max(65_536).default(4_096),
+      /** Commands answered by 5yz, for syntax or sequence, before the connection ends. As Postfix. */
+      errors_max: count.default(20),
+      /** Commands since the last mail that submit nothing, such as NOOP or RSET. As Postfix. */
+      junk_commands_max: count.default(100),
+      /** Commands before authentication, where it is demanded. A client needs four. */
+      unauthenticated_commands_max: count.default(20),
+      bare_newline: z.enum(["normalize", "reject"]).default("normalize"),
+      timeouts: z
+        .strictObject({
+          /** For a PROXY header or a TLS handshake, and then for EHLO. */
+          greeting: duration.prefault("30s"),
+          /** For the next command, whole. RFC 5321 §4.5.3.2.7 asks for five minutes. */
+          command: duration.prefault("5m"),
+          /** Between octets of the content. RFC 5321 §4.5.3.2.5 asks for three minutes. */
+          data_idle: duration.prefault("3m"),
+          /** For the content as a whole: 40 MiB in it are 0.4 Mbit/s. */
+          data: duration.prefault("15m"),
+        })
+        .prefault({}),
+      /** When 250 is said: once the mail is durable, or once the upstream has taken it. */
+      reply: z.enum(["queued", "relayed"]).default("queued"),
+    })
+    .prefault({}),
+  /** Several listeners, instead of the one of [smtp]. */
+  listeners: z.array(z.strictObject(listenerKeys)).default([]),
+  /** The certificates of the listeners. */
+  tls: z
+    .strictObject({
+      cert_file: text.optional(),
+      key_file: text.optional(),
+      min_version: z.enum(["1.2", "1.3"]).default("1.2"),
+      /** Clients with a certificate of these authorities are authenticated by it. */
+      client_ca_file: text.optional(),
+      client_crl_file: text.optional(),
+    })
+    .prefault({}),
+  /** Who may submit. */
+  access: z
+    .strictObject({
+      /** Everybody else is turned away when they connect. */
+      allowed_networks: z.array(network).default(["0.0.0.0/0", "::/0"]),
+      /** Submit without authentication. */
+      trusted_networks: z.array(network).default(["127.0.0.0/8", "::1"]),
+      users_file: text.optional(),
+      /** Load balancers, whose connections begin with a PROXY header. */
+      proxies: z.array(network).default([]),
+      /** Relays that may say XCLIENT. */
+      xclient: z.array(network).default([]),
+      /** Wrong passwords of one address within the window; then it is blocked. */
+      auth_failures_max: count.default(10),
+      auth_failures_window: duration.prefault("10m"),
+      auth_block: duration.prefault("1h"),
+    })
+    .prefault({}),
+  /** What everybody may submit, unless [users.NAME] says otherwise. */
+  policy: z
+    .strictObject({
+      ...policyKeys,
+      /** Of one address, whoever submits from there. */
+      address_messages_per_hour: count.optional(),
+      address_recipients_per_hour: count.optional(),
+    })
+    .prefault({}),
+  users: z.record(userName, z.strictObject({ ...policyKeys, namespace: namespace.optional() })).default({}),
+  identity: z
+    .strictObject({
+      headers: z
+        .array(fieldName)
+        .default(["X-Task-Id", "Idempotency-Key", "Resend-Idempotency-Key", "X-EE-Idempotency-Key"]),
+      part_header: fieldName.default("X-Task-Part"),
+      envid: z.boolean().default(true),
+      namespace: namespace.default(""),
+      unkeyed: z.enum(["relay", "reject", "fingerprint"]).default("relay"),
+      /** How long the same content without a task id counts as a repeat. */
+      fingerprint_window: duration.prefault("10m"),
+      secret: z.string().default(""),
+      /** Holds the secret, in its place. */
+      secret_file: text.optional(),
+      conflict: z.enum(["reject", "drop"]).default("reject"),
+    })
+    .prefault({}),
+  ledger: z
+    .strictObject({
+      kind: z.enum(["embedded"]).default("embedded"),
+      retention: duration.prefault("30d"),
+      doubtful: z.enum(["resend", "hold", "drop"]).default("resend"),
+    })
+    .prefault({}),
+  spool: z
+    .strictObject({
+      lifetime: duration.prefault("2d"),
+      /** The wait after a first transient refusal; it doubles up to `retry_max`. */
+      retry_min: duration.prefault("5s"),
+      retry_max: duration.prefault("15m"),
+      /** No warning of a delay when left out. */
+      delay_warning: duration.optional(),
+      /** Below it no mail is taken; what is taken still has to be settled, which writes too. */
+      free_min_bytes: z
+        .int()
+        .min(0)
+        .default(256 * MEBIBYTE),
+    })
+    .prefault({}),
+  upstream: z
+    .strictObject({
+      ...upstreamKeys,
+      /**
+       * What attempts under way may hold of contents. With what the process needs besides it stays below
+       * 512 MiB, and the largest mail that SES takes fits in twice.
+       */
+      memory_max_bytes: count.default(256 * MEBIBYTE),
+    })
+    .prefault({}),
+  /** Several, by name, instead of the one above. */
+  upstreams: z
+    .record(
+      z.string().regex(/^[A-Za-z0-9_-]{1,32}$/, "a name has 1 to 32 letters, digits, _ and -"),
+      z.strictObject(upstreamKeys).prefault({}),
+    )
+    .default({}),
+  routes: z.array(route).default([]),
+  log: z
+    .strictObject({
+      level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+      /** Left out: pretty on a terminal, json elsewhere. */
+      format: z.enum(["pretty", "json"]).optional(),
+      /** Addresses of senders and recipients in log lines. */
+      addresses: z.boolean().default(false),
+    })
+    .prefault({}),
+});
+
+export type Config = z.output<typeof schema>;
+export type UpstreamConfig = Config["upstreams"][string];
+export type ListenerConfig = Config["listeners"][number];
+export type UserConfig = Config["users"][string];

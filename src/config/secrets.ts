@@ -1,0 +1,41 @@
+// The values that nobody else may see: which keys they are, and reading them from files of their own.
+import type { PlaceOf } from "./places.ts";
+import type { Config } from "./schema.ts";
+import { readSecretFile } from "./secret-file.ts";
+
+/** Keys whose values are never printed. Each also exists with "_file" behind it. */
+export const SECRET_KEYS: ReadonlySet<string> = new Set(["secret", "password"]);
+
+/** Whether a secret stands in it, at any depth. */
+export const holdsSecret = (tree: unknown): boolean =>
+  typeof tree === "object" &&
+  tree !== null &&
+  Object.entries(tree).some(([key, value]) =>
+    typeof value === "string" ? SECRET_KEYS.has(key) && value !== "" : holdsSecret(value),
+  );
+
+/** Puts what the *_file keys name in place of the secrets themselves; the faults of those that it can't. */
+export function readSecrets(config: Config, placeOf: PlaceOf): string[] {
+  const faults: string[] = [];
+  const read = (holder: object, key: string, path: readonly string[]): void => {
+    const values = holder as Record<string, string | undefined>;
+    const file = values[`${key}_file`];
+    if (file === undefined) return;
+    const place = placeOf([...path, `${key}_file`]);
+    if (values[key] !== undefined && values[key] !== "") {
+      faults.push(`${place}: ${[...path, key].join(".")} is set too; one of both is needed`);
+      return;
+    }
+    try {
+      values[key] = readSecretFile(file);
+    } catch (error) {
+      faults.push(`${place}: ${(error as Error).message}`);
+    }
+  };
+  read(config.identity, "secret", ["identity"]);
+  read(config.upstream.smtp, "password", ["upstream", "smtp"]);
+  for (const [name, { smtp }] of Object.entries(config.upstreams)) {
+    read(smtp, "password", ["upstreams", name, "smtp"]);
+  }
+  return faults;
+}

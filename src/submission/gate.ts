@@ -1,0 +1,112 @@
+// Assembles what stands before the listeners: who gets a connection, who may submit, and what. One for all
+// listeners, since their limits are common.
+import { createAuthenticator } from "../access/authenticator.ts";
+import { createFailures } from "../access/failures.ts";
+import { networksOf } from "../access/networks.ts";
+import type { Policy } from "../access/policy.ts";
+import { openUsersFile, readUsers, UsersFileError } from "../access/users-file.ts";
+import { type Config, ConfigError } from "../config/config.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { createFreeSpace } from "../runtime/free-space.ts";
+import type { Log } from "../runtime/log.ts";
+import { createAdmission } from "./admission.ts";
+import type { Gate } from "./listener.ts";
+import { replies } from "./reply.ts";
+import { loadTls, TlsFilesError, type TlsOptions, watchTls } from "./tls.ts";
+
+export interface OpenGate extends Gate {
+  /** Calls back with each new certificate. */
+  onTls(apply: (options: TlsOptions) => void): void;
+  /** Reads users and certificates again; what is wrong is logged, and the old stay. */
+  reload(): Promise<void>;
+  close(): void;
+}
+
+/**
+ * Reads the users file and the certificates as a start would.
+ *
+ * @throws ConfigError with all that is wrong with them
+ */
+export async function checkGateFiles({ access, tls }: Config): Promise<void> {
+  const { users_file } = access;
+  const files = tlsFilesOf(tls);
+  const faults: string[] = [];
+  const check = async (place: string, read: () => unknown): Promise<void> => {
+    try {
+      await read();
+    } catch (error) {
+      if (!(error instanceof UsersFileError || error instanceof TlsFilesError)) throw error;
+      faults.push(...error.faults.map((fault) => `${place}: ${fault}`));
+    }
+  };
+  if (users_file !== undefined) await check("access.users_file", () => readUsers(users_file));
+  if (files !== undefined) await check("tls", () => loadTls(files));
+  if (faults.length > 0) throw new ConfigError(faults);
+}
+
+/** To be called when the files have been checked. */
+export async function openGate(config: Config, policy: Policy, clock: Clock, log: Log): Promise<OpenGate> {
+  const { access, tls, smtp, spool } = config;
+  const now = (): number => clock.now();
+  const users =
+    access.users_file === undefined ? undefined : await openUsersFile(access.users_file, clock, log);
+  const failures = createFailures(
+    { max: access.auth_failures_max, windowMs: access.auth_failures_window, blockMs: access.auth_block },
+    clock,
+    log,
+  );
+  const authenticator =
+    users === undefined ? undefined : createAuthenticator({ users, failures, clock, log });
+  const trusted = networksOf(access.trusted_networks);
+  const freeSpace = createFreeSpace(config.data_dir, spool.free_min_bytes, now);
+  const admission = createAdmission(
+    {
+      connectionsMax: smtp.connections_max,
+      connectionsPerAddressMax: smtp.connections_per_address_max,
+      allowed: networksOf(access.allowed_networks),
+      trusted,
+      blocked: failures.blocked,
+    },
+    now,
+    log,
+  );
+  const files = tlsFilesOf(tls);
+  let apply: (options: TlsOptions) => void = () => {};
+  const loaded = files === undefined ? undefined : loadTls(files);
+  const watch = files === undefined ? undefined : watchTls(files, (options) => apply(options), log);
+
+  return {
+    admission,
+    policy,
+    authenticator,
+    trusted,
+    proxies: networksOf(access.proxies),
+    xclient: networksOf(access.xclient),
+    tls: loaded,
+    now,
+    async room(octets) {
+      return (await freeSpace.hasRoomFor(octets)) ? undefined : replies.full;
+    },
+    onTls(callback) {
+      apply = callback;
+    },
+    async reload() {
+      await Promise.all([users?.reload(), watch?.reload()]);
+    },
+    close() {
+      users?.close();
+      watch?.close();
+    },
+  };
+}
+
+function tlsFilesOf({ cert_file, key_file, min_version, client_ca_file, client_crl_file }: Config["tls"]) {
+  if (cert_file === undefined || key_file === undefined) return undefined;
+  return {
+    certFile: cert_file,
+    keyFile: key_file,
+    minVersion: min_version,
+    ...(client_ca_file === undefined ? {} : { clientCaFile: client_ca_file }),
+    ...(client_crl_file === undefined ? {} : { clientCrlFile: client_crl_file }),
+  };
+}

@@ -1,0 +1,386 @@
+// smtp-server, imported here and nowhere else, with what has to be different about it: no greeting delay,
+// our replies, limits and time-outs, and who may say PROXY and XCLIENT. What a mail is, is for listener.ts.
+import { randomBytes } from "node:crypto";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from "smtp-server";
+import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
+import type { Admission, Guest } from "./admission.ts";
+import { createLineGuard, type LineFault } from "./line-guard.ts";
+import { readProxyHeader } from "./proxy-header.ts";
+import { type Reply, replies } from "./reply.ts";
+
+export type { SMTPServerAddress, SMTPServerOptions, SMTPServerSession } from "smtp-server";
+
+/** What a connection is allowed, each with its reason in the schema of the configuration. */
+export interface ConnectionLimits {
+  readonly errorsMax: number;
+  readonly junkCommandsMax: number;
+  readonly unauthenticatedCommandsMax: number;
+  readonly bareNewlines: "normalize" | "reject";
+  /** Milliseconds. */
+  readonly timeouts: {
+    readonly greeting: number;
+    readonly command: number;
+    readonly dataIdle: number;
+    readonly data: number;
+  };
+}
+
+/** What the server asks of those who decide. Addresses are IP addresses as text. */
+export interface ServerHooks {
+  readonly admission: Admission;
+  readonly limits: ConnectionLimits;
+  /** Authentication is offered, under TLS. */
+  readonly offersAuth: boolean;
+  /** The connections of this peer begin with a PROXY header. */
+  saysProxy(address: string): boolean;
+  mayXclient(address: string): boolean;
+  /** Nothing but authentication is missing for a mail. */
+  isPermitted(session: SMTPServerSession): boolean;
+  /** The connection was ended by us: why, for the log. */
+  ended(address: string, reason: string): void;
+  now(): number;
+}
+
+/** An enhanced status code at the beginning of a reply's text. */
+const STATUS = /^[245]\.\d{1,3}\.\d{1,3} /;
+
+/** What the library says on its own and section 9 of the design words otherwise. */
+const OWN_WORDS: Readonly<Record<string, Reply>> = { "Server shutting down": replies.shuttingDown };
+
+/** Commands that bring no mail nearer. */
+const JUNK: ReadonlySet<string> = new Set([
+  "NOOP",
+  "RSET",
+  "VRFY",
+  "HELP",
+  "EHLO",
+  "HELO",
+  "LHLO",
+  "XCLIENT",
+]);
+
+const FAULT_REPLIES: Readonly<Record<LineFault, Reply>> = {
+  "bare-newline": replies.bareNewlineInCommand,
+  unsynchronised: replies.unsynchronised,
+};
+
+/** How exact the time-outs are: a look at every connection each second costs microseconds. */
+const SWEEP_MS = 1_000;
+
+/** A refusal before the dialogue has this long to reach the client. */
+const LINGER_MS = 1_000;
+
+export const textOf = (reply: Reply): string => `${reply.status} ${reply.text}`;
+
+/** An accepted socket, before and after there is a connection for it. */
+class Visitor implements Guest {
+  readonly #since: number;
+  readonly #end: () => void;
+  connection: Connection | undefined;
+
+  constructor(now: number, end: () => void) {
+    this.#since = now;
+    this.#end = end;
+  }
+
+  get idleSince(): number {
+    return this.connection?.idleSince ?? this.#since;
+  }
+
+  get dispensable(): boolean {
+    return this.connection?.dispensable ?? true;
+  }
+
+  dismiss(reply: Reply): void {
+    if (this.connection === undefined) this.#end();
+    else this.connection.dismiss(reply);
+  }
+}
+
+class Connection extends SMTPConnection {
+  declare readonly _server: Server;
+  /** When it last got a reply. */
+  idleSince: number;
+  #submitted = false;
+  #errors = 0;
+  #junk = 0;
+  #unauthenticated = 0;
+  /** While content is received: the octets of the last look, and when they last grew. */
+  #octets = 0;
+  #grewAt = 0;
+
+  constructor(...[server, socket, options]: ConstructorParameters<typeof SMTPConnection>) {
+    super(server, socket, options);
+    this.idleSince = this._server.hooks.now();
+  }
+
+  /** No mail has come of it, and none is under way. */
+  get dispensable(): boolean {
+    return !this.#submitted && !this._handlerPending && this.session.envelope?.mailFrom === false;
+  }
+
+  /**
+   * The library waits 100 ms before its greeting to catch clients that talk too soon, which are spammers;
+   * on loopback it would hold a mailer that opens one connection a message to ten messages a second.
+   */
+  override init(): void {
+    this._setListeners(() => this.connectionReady());
+  }
+
+  dismiss(reply: Reply): void {
+    this.send(reply.code, textOf(reply));
+    this.close();
+  }
+
+  /** Ends it for something that its client did. */
+  #end(reply: Reply, reason: string): void {
+    this._server.hooks.ended(this.remoteAddress, reason);
+    this.dismiss(reply);
+  }
+
+  /** A text of ours brings its enhanced status code; the library's table would put a second before it. */
+  override send(code: number, data?: string | string[] | null, context?: string | false): void {
+    this.idleSince = this._server.hooks.now();
+    const own = typeof data === "string" ? OWN_WORDS[data] : undefined;
+    if (own !== undefined) {
+      super.send(own.code, textOf(own), false);
+      return;
+    }
+    const bringsStatus = typeof data === "string" && STATUS.test(data);
+    super.send(code, data, bringsStatus ? false : context);
+    // Syntax and sequence, and authentication; a recipient that policy refuses is no fault of the client's.
+    if (code >= 500 && code < 550 && ++this.#errors === this._server.hooks.limits.errorsMax) {
+      this.#end(replies.tooManyErrors, "errors_max");
+    }
+  }
+
+  /** A mail was taken: what it cost to get there is forgiven. */
+  submitted(): void {
+    this.#submitted = true;
+    this.#errors = 0;
+    this.#junk = 0;
+  }
+
+  /** AUTH only under TLS, and only where there is somebody to ask. */
+  override _isSupported(command: string): boolean {
+    if (command === "AUTH" && !(this._server.hooks.offersAuth && this.secure)) return false;
+    return super._isSupported(command);
+  }
+
+  override _onCommand(command: Buffer, callback?: () => void): void {
+    // The line is a credential, or nothing will come of it.
+    if (this._nextHandler !== false || this._closing || this._upgrading) {
+      super._onCommand(command, callback);
+      return;
+    }
+    const { hooks } = this._server;
+    const { limits } = hooks;
+    const name = command.toString("latin1").split(" ", 1)[0]?.toUpperCase() ?? "";
+    if (JUNK.has(name) && ++this.#junk > limits.junkCommandsMax) {
+      this.#end(replies.tooManyCommands, "junk_commands_max");
+    } else if (
+      name !== "QUIT" &&
+      !hooks.isPermitted(this.session) &&
+      ++this.#unauthenticated > limits.unauthenticatedCommandsMax
+    ) {
+      this.#end(replies.tooManyCommands, "unauthenticated_commands_max");
+    } else if (name === "AUTH" && hooks.offersAuth && !this.secure) {
+      this.send(replies.encryptFirst.code, textOf(replies.encryptFirst));
+      callback?.();
+    } else {
+      super._onCommand(command, callback);
+    }
+  }
+
+  /** Looks at the octets before the library's parser does. */
+  override _createParser(): ReturnType<SMTPConnection["_createParser"]> {
+    const parser = super._createParser();
+    const guard = createLineGuard(this._server.hooks.limits.bareNewlines);
+    const write = parser._write.bind(parser);
+    parser._write = (chunk, encoding, next) => {
+      const found =
+        parser._dataMode || parser.isClosed ? undefined : guard.push(chunk, this._nextHandler !== false);
+      if (found === undefined) {
+        write(chunk, encoding, next);
+        return;
+      }
+      // What came whole before it is answered.
+      write(chunk.subarray(0, found.before), encoding, (error) => {
+        if (!parser.isClosed) this.#end(FAULT_REPLIES[found.fault], found.fault);
+        next(error);
+      });
+    };
+    return parser;
+  }
+
+  override _proxyCommandAllowed(command: string, option: "useXClient" | "useXForward"): boolean {
+    if (option === "useXForward" || this._xClient.has("ADDR")) return false;
+    return this._server.hooks.mayXclient(this._originalRemoteAddress) && this._isSupported(command);
+  }
+
+  /** Whom XCLIENT names must be welcome too. */
+  override handler_XCLIENT(command: Buffer, callback: () => void): void {
+    const before = this.remoteAddress;
+    super.handler_XCLIENT(command, () => {
+      const refusal =
+        this.remoteAddress === before ? undefined : this._server.hooks.admission.refusal(this.remoteAddress);
+      if (refusal !== undefined) this.dismiss(refusal);
+      callback();
+    });
+  }
+
+  /** The library's time-out begins anew with every octet; ours is a deadline, see `expire`. */
+  override _armTimeout(): void {}
+
+  /** Ends the connection when its client has taken too long. */
+  expire(now: number): void {
+    if (this._closing || this._closed) return;
+    const { timeouts } = this._server.hooks.limits;
+    const parser = this._parser;
+    const receiving = parser !== false && parser._dataMode;
+    // It waits for us.
+    if (!receiving && (this._handlerPending || this._dataStream)) {
+      this.idleSince = now;
+      return;
+    }
+    if (!receiving) {
+      this.#grewAt = 0;
+      const greeted = this.hostNameAppearsAs !== false && !this._upgrading;
+      const allowed = greeted ? timeouts.command : timeouts.greeting;
+      if (now - this.idleSince >= allowed) this.#expired(greeted ? "command" : "greeting");
+      return;
+    }
+    const octets = this._socket.bytesRead;
+    // Octets that we don't read are not late.
+    if (octets !== this.#octets || this.#grewAt === 0 || parser.writableNeedDrain) {
+      this.#octets = octets;
+      this.#grewAt = now;
+    }
+    if (now - this.#grewAt >= timeouts.dataIdle) this.#expired("data_idle");
+    else if (now - this.idleSince >= timeouts.data) this.#expired("data");
+  }
+
+  #expired(timeout: string): void {
+    this.#end(replies.timeout, `timeouts.${timeout}`);
+  }
+}
+
+/** A listener of the library's, under our hooks. */
+export class Server extends SMTPServer {
+  readonly hooks: ServerHooks;
+  readonly #visitors = new WeakMap<Socket, Visitor>();
+  readonly #connections = new WeakMap<SMTPServerSession, Connection>();
+  readonly #sweep: NodeJS.Timeout;
+  declare connections: Set<Connection>;
+
+  constructor(options: SMTPServerOptions, hooks: ServerHooks) {
+    // The library's own time-out guards a socket before there is a connection: PROXY header, handshake.
+    super({ ...options, socketTimeout: hooks.limits.timeouts.greeting });
+    this.hooks = hooks;
+    const { greeting, command, dataIdle, data } = hooks.limits.timeouts;
+    const every = Math.min(SWEEP_MS, greeting / 4, command / 4, dataIdle / 4, data / 4);
+    this.#sweep = setInterval(() => {
+      const now = hooks.now();
+      for (const connection of this.connections) connection.expire(now);
+    }, every);
+    this.#sweep.unref();
+  }
+
+  override close(callback?: () => void): void {
+    super.close(() => {
+      clearInterval(this.#sweep);
+      callback?.();
+    });
+  }
+
+  /** A mail of the session was taken. */
+  submitted(session: SMTPServerSession): void {
+    this.#connections.get(session)?.submitted();
+  }
+
+  override _expectsProxyHeader(socket: Socket): boolean {
+    return this.hooks.saysProxy(socket.remoteAddress ?? "");
+  }
+
+  override _acceptSocket(socket: Socket, handshake: boolean): (() => void) | false {
+    // Whom a proxy stands for is not known yet.
+    if (!this._expectsProxyHeader(socket)) {
+      const refusal = this.#admit(socket, socket.remoteAddress ?? "");
+      if (refusal !== undefined) {
+        turnAway(socket, refusal, handshake);
+        return false;
+      }
+    }
+    return super._acceptSocket(socket, handshake);
+  }
+
+  override _handleProxy(socket: Socket, callback: Parameters<SMTPServer["_handleProxy"]>[1]): void {
+    if (!this._expectsProxyHeader(socket)) {
+      super._handleProxy(socket, callback);
+      return;
+    }
+    readProxyHeader(socket, this.hooks.limits.timeouts.greeting).then(
+      (header) => {
+        const proxied =
+          header.kind === "proxied" ? { remoteAddress: header.address, remotePort: header.port } : {};
+        const address = header.kind === "proxied" ? header.address : (socket.remoteAddress ?? "");
+        const refusal = this.#admit(socket, address);
+        if (refusal === undefined) {
+          callback(null, { id: randomBytes(10).toString("hex"), ...proxied });
+        } else {
+          turnAway(socket, refusal, this.options.secure === true);
+          callback(new Error(`${address}: ${refusal.text}`));
+        }
+      },
+      (error: Error) => {
+        this.hooks.ended(socket.remoteAddress ?? "", error.message);
+        socket.on("error", () => {});
+        socket.destroy();
+        callback(error);
+      },
+    );
+  }
+
+  #admit(socket: Socket, address: string): Reply | undefined {
+    const visitor = new Visitor(this.hooks.now(), () =>
+      (this._pendingSockets.get(socket) ?? socket).destroy(),
+    );
+    const refusal = this.hooks.admission.enter(visitor, address);
+    if (refusal !== undefined) return refusal;
+    this.#visitors.set(socket, visitor);
+    socket.once("close", () => this.hooks.admission.leave(visitor));
+    return undefined;
+  }
+
+  override _upgrade(...[socket, callback]: Parameters<SMTPServer["_upgrade"]>): void {
+    super._upgrade(socket, (error, secured) => {
+      const visitor = this.#visitors.get(socket);
+      if (secured !== undefined && visitor !== undefined) this.#visitors.set(secured, visitor);
+      callback(error, secured);
+    });
+  }
+
+  override connect(...[socket, options]: Parameters<SMTPServer["connect"]>): void {
+    const connection = new Connection(this, socket, options);
+    const visitor = this.#visitors.get(socket as Socket);
+    if (visitor !== undefined) visitor.connection = connection;
+    this.#connections.set(connection.session, connection);
+    this.connections.add(connection);
+    connection.on("error", (error: Error) => this.emit("error", error));
+    connection.init();
+  }
+}
+
+/** Under TLS from the first octet there is nobody yet who could read the reply. */
+function turnAway(socket: Socket | TLSSocket, reply: Reply, silently: boolean): void {
+  socket.on("error", () => {});
+  if (silently) {
+    socket.destroy();
+    return;
+  }
+  socket.end(`${reply.code} ${textOf(reply)}\r\n`);
+  socket.resume();
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
+}

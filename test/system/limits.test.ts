@@ -1,0 +1,320 @@
+// What a client may take up, over the built process: connections, commands, time, disk. Each limit says which
+// it was, to the client by its reply and to the operator by `connection.ended`.
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { afterEach, expect, test } from "vitest";
+import { type GatewayProcess, makeFolder, type Settings, startProcess } from "../support/process.ts";
+import { connectSmtp, openSmtp, type SmtpClient, taskMail } from "../support/smtp-client.ts";
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function start(settings: Settings = {}): Promise<GatewayProcess> {
+  const folder = makeFolder();
+  cleanups.push(folder.remove);
+  const gateway = await startProcess({ DATA_DIR: `${folder.path}/data`, ...settings });
+  cleanups.push(() => gateway.stop());
+  return gateway;
+}
+
+/** A stranger: nobody who is trusted connects from there. */
+const STRANGER = "127.0.1.1";
+const STRANGERS = { ACCESS_TRUSTED_NETWORKS: "127.0.0.1" };
+
+const mailTo = (to: string) => ({ to: [to], content: taskMail(randomUUID()) });
+const endings = ({ lines }: GatewayProcess) =>
+  lines
+    .filter(({ event }) => event === "connection.ended")
+    .map(({ client, reason }) => `${client} ${reason}`);
+
+/** The last reply, and that the connection then ends. */
+async function ending(client: SmtpClient): Promise<string> {
+  const ended = client.socket.closed ? Promise.resolve() : once(client.socket, "close");
+  const reply = await client.reply();
+  client.socket.end();
+  await ended;
+  return reply;
+}
+
+test("connections of one address, while a trusted one goes on", async () => {
+  const gateway = await start({ ...STRANGERS, SMTP_CONNECTIONS_PER_ADDRESS_MAX: 3 });
+  const connected = await Promise.all([1, 2, 3].map(() => connectSmtp(gateway.port, { from: STRANGER })));
+  expect(await ending(await openSmtp(gateway.port, { from: STRANGER }))).toMatch(/^421 4\.3\.2 /);
+  for (const client of [...connected, await connectSmtp(gateway.port, { from: "127.0.1.2" })]) {
+    await client.quit();
+  }
+  const trusted = await Promise.all([1, 2, 3, 4, 5].map(() => connectSmtp(gateway.port)));
+  for (const client of trusted) expect(await client.submit(mailTo("a@example.net"))).toMatch(/^250 /);
+  for (const client of trusted) await client.quit();
+  // Who has left is not counted.
+  await (await connectSmtp(gateway.port, { from: STRANGER })).quit();
+});
+
+test("a full gateway: whoever submits stays, whoever idles goes, and a mailer gets in", async () => {
+  const gateway = await start({ SMTP_CONNECTIONS_MAX: 5 });
+  const mailer = await connectSmtp(gateway.port);
+  await mailer.submit(mailTo("a@example.net"));
+  const underWay = await connectSmtp(gateway.port);
+  await underWay.command("MAIL FROM:<a@sender.example>");
+  const idle = await Promise.all(
+    [1, 2, 3].map((host) => connectSmtp(gateway.port, { from: `127.0.1.${host}` })),
+  );
+  // Only who has been idle for a second is dismissed; a mailer that is turned away tries again.
+  let newcomer = await openSmtp(gateway.port);
+  for (
+    let greeting = await newcomer.reply();
+    greeting.startsWith("421 ");
+    greeting = await newcomer.reply()
+  ) {
+    newcomer = await openSmtp(gateway.port);
+  }
+  await newcomer.command("EHLO client.example");
+  expect(await newcomer.submit(mailTo("b@example.net"))).toMatch(/^250 /);
+  expect(await Promise.race(idle.map(ending))).toMatch(/^421 4\.3\.2 /);
+  expect(await underWay.command("RCPT TO:<c@example.net>")).toMatch(/^250 /);
+  expect(await mailer.submit(mailTo("d@example.net"))).toMatch(/^250 /);
+  await gateway.logged("connection.full");
+  for (const client of [mailer, underWay, newcomer, ...idle]) client.destroy();
+});
+
+test("networks that may not connect", async () => {
+  const gateway = await start({ ACCESS_ALLOWED_NETWORKS: "127.0.0.0/24" });
+  expect(await ending(await openSmtp(gateway.port, { from: STRANGER }))).toMatch(/^554 5\.7\.1 /);
+  await (await connectSmtp(gateway.port)).quit();
+});
+
+test.each([
+  ["before EHLO", "GREETING", "greeting", async (client: SmtpClient) => void (await client.reply())],
+  [
+    "a command that trickles in",
+    "COMMAND",
+    "command",
+    async (client: SmtpClient) => {
+      await client.reply();
+      await client.command("EHLO client.example");
+      trickle(client, "NOOP ".padEnd(300, "x"));
+    },
+  ],
+  [
+    "content that stops",
+    "DATA_IDLE",
+    "data_idle",
+    async (client: SmtpClient) => {
+      await beginData(client);
+      client.write("Subject: the first line, and the last\r\n");
+    },
+  ],
+  [
+    "content that trickles in",
+    "DATA",
+    "data",
+    async (client: SmtpClient) => {
+      await beginData(client);
+      trickle(client, "x".repeat(300));
+    },
+  ],
+])("time-out: %s", async (_, variable, timeout, wait) => {
+  const others = { SMTP_TIMEOUTS_DATA_IDLE: variable === "DATA" ? "500ms" : "1m", SMTP_TIMEOUTS_DATA: "2m" };
+  const gateway = await start({ ...others, [`SMTP_TIMEOUTS_${variable}`]: "1s" });
+  const client = await openSmtp(gateway.port);
+  await wait(client);
+  expect(await ending(client)).toBe("421 4.4.2 timeout, closing connection");
+  expect(endings(gateway)).toEqual([`127.0.0.1 timeouts.${timeout}`]);
+  expect(gateway.lines.filter(({ event }) => event === "submission.accepted")).toEqual([]);
+});
+
+async function beginData(client: SmtpClient): Promise<void> {
+  await client.reply();
+  await client.command("EHLO client.example");
+  await client.command("MAIL FROM:<a@sender.example>");
+  await client.command("RCPT TO:<b@example.net>");
+  expect(await client.command("DATA")).toMatch(/^354 /);
+}
+
+/** An octet at a time, faster than any idle time-out, until the connection ends. */
+function trickle(client: SmtpClient, octets: string): void {
+  let sent = 0;
+  const timer = setInterval(() => client.write(octets[sent++ % octets.length] as string), 50);
+  client.socket.once("close", () => clearInterval(timer));
+}
+
+test("each command begins the time anew", async () => {
+  const gateway = await start({
+    SMTP_TIMEOUTS_GREETING: "1s",
+    SMTP_TIMEOUTS_COMMAND: "1s",
+    SMTP_TIMEOUTS_DATA: "3m",
+  });
+  const client = await connectSmtp(gateway.port);
+  for (let count = 0; count < 3; count++) {
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(await client.command("NOOP")).toMatch(/^250 /);
+  }
+  await client.quit();
+});
+
+test.each([
+  ["errors", { SMTP_ERRORS_MAX: 5 }, "MAIL FROM:bad", 5, "errors_max", "too many errors"],
+  ["junk", { SMTP_JUNK_COMMANDS_MAX: 7 }, "NOOP", 7, "junk_commands_max", "too many commands without a mail"],
+])("too many: %s", async (_, settings, command, allowed, reason, text) => {
+  const gateway = await start(settings);
+  const client = await connectSmtp(gateway.port);
+  const replies: string[] = [];
+  for (;;) {
+    const reply = await client.command(command);
+    replies.push(reply);
+    if (reply.startsWith("421 ") || replies.length > 50) break;
+    if (reason === "errors_max" && replies.length === allowed) break;
+  }
+  if (reason === "errors_max") expect(await ending(client)).toBe(`421 4.7.0 ${text}`);
+  else expect(replies.at(-1)).toBe(`421 4.7.0 ${text}`);
+  expect(replies.length).toBeLessThanOrEqual(allowed + 1);
+  expect(endings(gateway)).toEqual([`127.0.0.1 ${reason}`]);
+});
+
+test("a mail forgives the errors before it", async () => {
+  const gateway = await start({ SMTP_ERRORS_MAX: 3, SMTP_JUNK_COMMANDS_MAX: 3 });
+  const client = await connectSmtp(gateway.port);
+  for (let count = 0; count < 5; count++) {
+    expect(await client.command("MAIL FROM:bad")).toMatch(/^501 /);
+    expect(await client.command("NOOP")).toMatch(/^250 /);
+    expect(await client.submit(mailTo("a@example.net"))).toMatch(/^250 /);
+  }
+  await client.quit();
+});
+
+test("recipients that are refused are no errors of the client's", async () => {
+  const gateway = await start({ SMTP_ERRORS_MAX: 3, POLICY_DENIED_RECIPIENTS: "*.invalid" });
+  const client = await connectSmtp(gateway.port);
+  await client.command("MAIL FROM:<a@sender.example>");
+  for (let count = 0; count < 10; count++) {
+    expect(await client.command(`RCPT TO:<${count}@host.invalid>`)).toMatch(/^550 5\.7\.1 /);
+  }
+  expect(await client.command("RCPT TO:<a@example.net>")).toMatch(/^250 /);
+  client.destroy();
+});
+
+test("a command that is too long", async () => {
+  const gateway = await start({ SMTP_COMMAND_MAX_BYTES: 600 });
+  const client = await connectSmtp(gateway.port);
+  expect(await client.command(`NOOP ${"x".repeat(590)}`)).toMatch(/^250 /);
+  client.write(`NOOP ${"x".repeat(700)}`);
+  expect(await ending(client)).toMatch(/^421 /);
+});
+
+test("a stranger's commands", async () => {
+  const gateway = await start({ ...STRANGERS, SMTP_UNAUTHENTICATED_COMMANDS_MAX: 4 });
+  const client = await connectSmtp(gateway.port, { from: STRANGER });
+  expect(await client.command("MAIL FROM:<a@sender.example>")).toBe("530 5.7.0 authentication required");
+  expect(await client.command("RCPT TO:<a@example.net>")).toMatch(/^503 /);
+  expect(await client.command("DATA")).toMatch(/^503 /);
+  expect(await client.command("MAIL FROM:<a@sender.example>")).toMatch(/^421 4\.7\.0 /);
+  expect(endings(gateway)).toEqual([`${STRANGER} unauthenticated_commands_max`]);
+});
+
+test("a disk with too little room, asked before the content comes", async () => {
+  const gateway = await start({ SPOOL_FREE_MIN_BYTES: Number.MAX_SAFE_INTEGER });
+  const client = await connectSmtp(gateway.port);
+  expect(await client.command("MAIL FROM:<a@sender.example>")).toMatch(/^452 4\.3\.1 /);
+  await client.quit();
+});
+
+test("what policy says, to MAIL, to RCPT, and after the content", async () => {
+  const gateway = await start({
+    POLICY_REVERSE_PATHS: "sender.example",
+    POLICY_FROM_DOMAINS: "sender.example",
+    POLICY_DENIED_RECIPIENTS: "nobody@example.net",
+    POLICY_RECIPIENTS_MAX: 2,
+    POLICY_RECIPIENTS_PER_HOUR: 6,
+    POLICY_MESSAGES_PER_HOUR: 3,
+  });
+  const client = await connectSmtp(gateway.port);
+  expect(await client.command("MAIL FROM:<ceo@bank.example>")).toMatch(/^550 5\.7\.1 /);
+  expect(await client.command("MAIL FROM:<>")).toMatch(/^550 5\.7\.1 /);
+  const forged = taskMail(randomUUID()).replace("From: App <app@sender.example>", "From: ceo@bank.example");
+  expect(await client.submit({ to: ["a@example.net"], content: forged })).toMatch(/^550 5\.7\.1 /);
+  expect(await client.command("MAIL FROM:<a@sender.example>")).toMatch(/^250 /);
+  expect(await client.command("RCPT TO:<nobody@example.net>")).toMatch(/^550 5\.7\.1 /);
+  expect(await client.command("RCPT TO:<a@example.net>")).toMatch(/^250 /);
+  expect(await client.command("RCPT TO:<b@example.net>")).toMatch(/^250 /);
+  expect(await client.command("RCPT TO:<c@example.net>")).toMatch(/^452 4\.5\.3 /);
+  await client.command("RSET");
+  expect(await client.submit(mailTo("a@example.net"))).toMatch(/^250 /);
+  expect(await client.command("MAIL FROM:<a@sender.example>")).toBe(
+    "450 4.7.1 too many messages this hour, try again later",
+  );
+  await client.quit();
+  expect(gateway.lines.filter(({ event }) => event === "submission.refused")).toHaveLength(6);
+});
+
+test("PROXY from a listed balancer only, and then it must", async () => {
+  const gateway = await start({
+    ACCESS_PROXIES: "127.0.1.1",
+    ACCESS_TRUSTED_NETWORKS: "192.0.2.0/24,127.0.0.1",
+  });
+  const header = "PROXY TCP4 192.0.2.7 127.0.0.1 51000 2525\r\n";
+  const client = await connectSmtp(gateway.port, { from: "127.0.1.1", preamble: header });
+  expect(await client.submit(mailTo("a@example.net"))).toMatch(/^250 /);
+  await client.quit();
+  // Whom it stands for is not trusted, though it would be itself.
+  const stranger = await connectSmtp(gateway.port, {
+    from: "127.0.1.1",
+    preamble: "PROXY TCP4 198.51.100.1 127.0.0.1 51000 2525\r\n",
+  });
+  expect(await stranger.command("MAIL FROM:<a@sender.example>")).toMatch(/^530 /);
+  stranger.destroy();
+  // Without the header nothing is heard; from elsewhere the header is no command.
+  const bare = await openSmtp(gateway.port, { from: "127.0.1.1", preamble: "EHLO client.example\r\n" });
+  await expect(bare.reply()).rejects.toThrow("connection closed");
+  const other = await openSmtp(gateway.port, { preamble: header });
+  expect(await other.reply()).toMatch(/^220 /);
+  expect(await other.reply()).toMatch(/^500 /);
+  other.destroy();
+});
+
+test("XCLIENT from a listed relay only, and whom it names must be welcome", async () => {
+  const gateway = await start({
+    ACCESS_XCLIENT: "127.0.0.1",
+    ACCESS_ALLOWED_NETWORKS: "127.0.0.0/8,192.0.2.0/24",
+  });
+  const client = await connectSmtp(gateway.port);
+  expect(await client.command("XCLIENT ADDR=192.0.2.7 LOGIN=shop")).toMatch(/^220 /);
+  await client.command("EHLO client.example");
+  expect(await client.submit(mailTo("a@example.net"))).toMatch(/^250 /);
+  await gateway.logged("submission.accepted");
+  expect(gateway.lines.find(({ event }) => event === "submission.accepted")?.user).toBe("shop");
+  await client.quit();
+  const unwelcome = await connectSmtp(gateway.port);
+  expect(await unwelcome.command("XCLIENT ADDR=198.51.100.1")).toMatch(/^(220|554 5\.7\.1) /);
+  const last = await unwelcome.reply().catch(() => "closed");
+  expect(last).toMatch(/^554 5\.7\.1 |^closed$/);
+  const other = await connectSmtp(gateway.port, { from: STRANGER });
+  expect(await other.command("XCLIENT ADDR=192.0.2.7")).toMatch(/^550 /);
+  other.destroy();
+});
+
+test("octets behind a command whose reply comes first", async () => {
+  const gateway = await start();
+  const client = await connectSmtp(gateway.port);
+  client.write(
+    "MAIL FROM:<a@sender.example>\r\nRCPT TO:<a@example.net>\r\nDATA\r\nSubject: too soon\r\n\r\n.\r\n",
+  );
+  expect(await client.reply()).toMatch(/^250 /);
+  expect(await client.reply()).toMatch(/^250 /);
+  expect(await ending(client)).toMatch(/^554 5\.5\.0 /);
+  expect(endings(gateway)).toEqual(["127.0.0.1 unsynchronised"]);
+});
+
+test("bare line feeds where they are refused", async () => {
+  const gateway = await start({ SMTP_BARE_NEWLINE: "reject" });
+  const command = await connectSmtp(gateway.port);
+  command.write("NOOP\n");
+  expect(await ending(command)).toMatch(/^521 5\.5\.2 /);
+  const content = await connectSmtp(gateway.port);
+  expect(
+    await content.submit({ to: ["a@example.net"], content: `${taskMail(randomUUID())}a\nb\r\n` }),
+  ).toMatch(/^554 5\.6\.0 /);
+  expect(await content.submit(mailTo("a@example.net"))).toMatch(/^250 /);
+  await content.quit();
+});
