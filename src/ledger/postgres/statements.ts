@@ -1,0 +1,160 @@
+// The statements of the ledger. Each is about a batch, handed over as one array a column, in the order of
+// the keys: rows are then locked in one order, and batches that overlap seldom meet crosswise.
+//
+// Time is the database's: `now` stands in each statement for one expression.
+import type { Change, RecordState } from "../shared/engine.ts";
+import type { Statement } from "./database.ts";
+
+/** What stands in the column `state`. */
+export const STATE_CODES: Readonly<Record<RecordState, number>> = {
+  claimed: 1,
+  queued: 2,
+  attempted: 3,
+  doubtful: 4,
+  reclaimed: 5,
+  remembered: 6,
+  relayed: 7,
+};
+
+export const STATES = Object.fromEntries(
+  Object.entries(STATE_CODES).map(([state, code]) => [code, state]),
+) as Readonly<Record<number, RecordState>>;
+
+/** "restored" is not a state; it is relayed, as it was before. Absent rows are deleted. */
+export const CHANGE_CODES: Readonly<Record<Exclude<Change["to"], "absent">, number>> = {
+  ...STATE_CODES,
+  restored: 8,
+};
+
+const { claimed, queued, reclaimed, remembered, relayed } = STATE_CODES;
+const { restored } = CHANGE_CODES;
+
+/** In the column `incarnation` of a remembered id, which nobody holds and which is under way all the same. */
+export const NOBODY = 0;
+
+/** Rows of one step of a sweep: a few milliseconds of work, and of locks. */
+export const SWEEP_ROWS = 1_000;
+
+/** Rows of one page of what is under way. */
+export const PAGE_ROWS = 1_000;
+
+/** Microseconds since the epoch, below 2^53 until the year 2255. */
+const FENCE = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+const millis = (column: string) => `floor(extract(epoch FROM ${column}) * 1000)::float8`;
+const interval = (parameter: string) => `${parameter}::float8 * interval '1 millisecond'`;
+
+export type StatementName =
+  | "register"
+  | "beat"
+  | "retire"
+  | "insert"
+  | "read"
+  | "take"
+  | "change"
+  | "remove"
+  | "open"
+  | "sweepRelayed"
+  | "underWay"
+  | "sweepHeld"
+  | "sweepGateways";
+
+/** @param now an SQL expression for the present time */
+export function createStatements(now: string): Readonly<Record<StatementName, Statement>> {
+  const alive = (lease: string) => `coalesce(g.beat_at > ${now} - ${interval(lease)}, false)`;
+  const record = (lease: string, retention: string) => `
+    r.id, r.state, r.fence, r.incarnation, r.digest, r.earlier_digest, r.first_date,
+    ${millis("r.relayed_at")} AS relayed_at, ${millis("r.changed_at")} AS changed_at,
+    ${alive(lease)} AS alive,
+    coalesce(r.relayed_at < ${now} - ${interval(retention)}, false) AS expired`;
+
+  const texts: Readonly<Record<StatementName, string>> = {
+    register: `
+      INSERT INTO mailonce_gateways AS g (gateway, incarnation, beat_at) VALUES ($1, ${FENCE}, ${now})
+      ON CONFLICT (gateway) DO UPDATE
+        SET incarnation = greatest(g.incarnation + 1, excluded.incarnation), beat_at = excluded.beat_at
+      RETURNING incarnation`,
+    // The statement sees the other rows as they were before it, so this gateway is counted apart.
+    beat: `
+      UPDATE mailonce_gateways SET beat_at = ${now} WHERE gateway = $1 AND incarnation = $2
+      RETURNING 1 + (SELECT count(*) FROM mailonce_gateways AS g
+                     WHERE g.gateway <> $1 AND ${alive("$3")})::integer AS gateways`,
+    retire: `
+      UPDATE mailonce_gateways SET beat_at = to_timestamp(0) WHERE gateway = $1 AND incarnation = $2`,
+    insert: `
+      INSERT INTO mailonce_ids (id, state, fence, step, incarnation, digest, changed_at)
+      SELECT u.id, ${claimed}, ${FENCE}, 0, $3::bigint, u.digest, ${now}
+      FROM unnest($1::bytea[], $2::bytea[]) AS u (id, digest)
+      ON CONFLICT (id) DO NOTHING
+      RETURNING id, fence`,
+    read: `
+      SELECT ${record("$2", "$3")}
+      FROM unnest($1::bytea[]) AS u (id)
+      JOIN mailonce_ids AS r ON r.id = u.id
+      LEFT JOIN mailonce_gateways AS g ON g.incarnation = r.incarnation`,
+    take: `
+      UPDATE mailonce_ids AS r SET
+        state = u.state, fence = greatest(r.fence + 1, ${FENCE}), step = 0, incarnation = $9::bigint,
+        digest = u.digest, first_date = u.first_date,
+        relayed_at = CASE WHEN u.keeps_relayed THEN r.relayed_at END, earlier_digest = u.earlier_digest,
+        changed_at = CASE WHEN u.state = ${reclaimed} THEN r.changed_at ELSE ${now} END
+      FROM unnest($1::bytea[], $2::bigint[], $3::smallint[], $4::smallint[], $5::bytea[], $6::text[],
+                  $7::boolean[], $8::bytea[])
+        AS u (id, from_fence, from_state, state, digest, first_date, keeps_relayed, earlier_digest)
+      WHERE r.id = u.id AND r.fence = u.from_fence AND r.state = u.from_state
+      RETURNING r.id, r.fence`,
+    change: `
+      UPDATE mailonce_ids AS r SET
+        state = CASE WHEN u.state = ${restored} THEN ${relayed} ELSE u.state END,
+        step = u.step,
+        digest = CASE WHEN u.state = ${restored} THEN coalesce(r.earlier_digest, r.digest) ELSE u.digest END,
+        first_date = CASE WHEN u.state < ${relayed} THEN u.first_date END,
+        incarnation = CASE WHEN u.state >= ${relayed} THEN NULL
+                           WHEN u.state = ${remembered} THEN ${NOBODY} ELSE r.incarnation END,
+        earlier_digest = CASE WHEN u.state < ${relayed} THEN r.earlier_digest END,
+        relayed_at = CASE WHEN u.state = ${relayed}
+                          THEN greatest(${now}, r.relayed_at + interval '1 millisecond')
+                          ELSE r.relayed_at END,
+        changed_at = CASE WHEN u.state IN (${reclaimed}, ${remembered}, ${restored}) THEN r.changed_at
+                          ELSE ${now} END
+      FROM unnest($1::bytea[], $2::bigint[], $3::integer[], $4::smallint[], $5::bytea[], $6::text[])
+        AS u (id, fence, step, state, digest, first_date)
+      WHERE r.id = u.id AND r.fence = u.fence AND r.step <= u.step
+      RETURNING r.id`,
+    remove: `
+      DELETE FROM mailonce_ids AS r
+      USING unnest($1::bytea[], $2::bigint[], $3::integer[]) AS u (id, fence, step)
+      WHERE r.id = u.id AND r.fence = u.fence AND r.step <= u.step
+      RETURNING r.id`,
+    open: `
+      SELECT ${record("$2", "$3")}
+      FROM mailonce_ids AS r LEFT JOIN mailonce_gateways AS g ON g.incarnation = r.incarnation
+      WHERE r.incarnation IS NOT NULL AND r.state NOT IN (${claimed}, ${queued}) AND r.id > $1
+      ORDER BY r.id LIMIT ${PAGE_ROWS}`,
+    // What became something else meanwhile is left alone, therefore the condition stands twice.
+    sweepRelayed: `
+      DELETE FROM mailonce_ids
+      WHERE incarnation IS NULL AND relayed_at < ${now} - ${interval("$1")} AND id IN (
+        SELECT id FROM mailonce_ids
+        WHERE incarnation IS NULL AND relayed_at < ${now} - ${interval("$1")}
+        ORDER BY relayed_at LIMIT ${SWEEP_ROWS})
+      RETURNING 1 AS removed`,
+    underWay: `
+      SELECT r.id, r.fence, r.changed_at < ${now} - ${interval("$3")} AND NOT ${alive("$2")} AS due
+      FROM (SELECT id, fence, incarnation, changed_at FROM mailonce_ids
+            WHERE incarnation IS NOT NULL AND id > $1 ORDER BY id LIMIT ${SWEEP_ROWS}) AS r
+      LEFT JOIN mailonce_gateways AS g ON g.incarnation = r.incarnation
+      ORDER BY r.id`,
+    sweepHeld: `
+      DELETE FROM mailonce_ids AS r
+      USING unnest($1::bytea[], $2::bigint[]) AS u (id, fence)
+      WHERE r.id = u.id AND r.fence = u.fence AND r.incarnation IS NOT NULL
+        AND r.changed_at < ${now} - ${interval("$4")}
+        AND NOT EXISTS (SELECT 1 FROM mailonce_gateways AS g
+                        WHERE g.incarnation = r.incarnation AND ${alive("$3")})
+      RETURNING r.id, r.first_date`,
+    sweepGateways: `DELETE FROM mailonce_gateways WHERE beat_at < ${now} - ${interval("$1")} AND gateway <> $2`,
+  };
+  const named = Object.entries(texts).map(([name, text]) => [name, { name: `mailonce_${name}`, text }]);
+  return Object.fromEntries(named);
+}
