@@ -245,7 +245,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
 
 /** Opens the relay and listens. Rejects, with everything closed again, when an address can't be had. */
 export async function startGateway(config: Config, world: World): Promise<Gateway> {
-  await checkGateFiles(config);
+  await checkGateFiles(config, world.clock);
   const relay = await openRelay(config, world);
   const { log, clock, upstreams } = world;
   const listeners: Listener[] = [];

@@ -100,7 +100,14 @@ function program(exit: (code: number) => void): Command {
   return mailonce;
 }
 
+/**
+ * What is made is for our own user: LevelDB names no mode for its files, and a socket is there before its
+ * mode can be set.
+ */
+const UMASK = 0o077;
+
 async function main(): Promise<number> {
+  process.umask(UMASK);
   let code: number = exitCodes.ok;
   try {
     await program((exitCode) => {

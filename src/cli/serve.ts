@@ -10,15 +10,8 @@ import { exitCodes, reportFaults } from "./exit.ts";
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
-/**
- * What is made is for our own user: LevelDB names no mode for its files, and a socket is there before its
- * mode can be set.
- */
-const UMASK = 0o077;
-
 /** Resolves with the exit code when the gateway has stopped, or could not start. */
 export async function serve(options: { config?: string }): Promise<number> {
-  process.umask(UMASK);
   let log: Log | undefined;
   try {
     const config = loadConfig({ file: options.config, environment: process.env });

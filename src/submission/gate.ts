@@ -12,7 +12,8 @@ import type { Log } from "../runtime/log.ts";
 import { createAdmission } from "./admission.ts";
 import type { Gate } from "./listener.ts";
 import { replies } from "./reply.ts";
-import { loadTls, TlsFilesError, type TlsOptions, watchTls } from "./tls.ts";
+import { loadTls, TlsError, type TlsFiles, type TlsOptions } from "./tls.ts";
+import { watchTls } from "./tls-watch.ts";
 
 export interface OpenGate extends Gate {
   /** Calls back with each new certificate. */
@@ -27,7 +28,7 @@ export interface OpenGate extends Gate {
  *
  * @throws ConfigError with all that is wrong with them
  */
-export async function checkGateFiles({ access, tls }: Config): Promise<void> {
+export async function checkGateFiles({ access, tls }: Config, clock: Clock): Promise<void> {
   const { users_file } = access;
   const files = tlsFilesOf(tls);
   const faults: string[] = [];
@@ -35,12 +36,12 @@ export async function checkGateFiles({ access, tls }: Config): Promise<void> {
     try {
       await read();
     } catch (error) {
-      if (!(error instanceof UsersFileError || error instanceof TlsFilesError)) throw error;
+      if (!(error instanceof UsersFileError || error instanceof TlsError)) throw error;
       faults.push(...error.faults.map((fault) => `${place}: ${fault}`));
     }
   };
   if (users_file !== undefined) await check("access.users_file", () => readUsers(users_file));
-  if (files !== undefined) await check("tls", () => loadTls(files));
+  if (files !== undefined) await check("tls", () => loadTls(files, clock));
   if (faults.length > 0) throw new ConfigError(faults);
 }
 
@@ -72,8 +73,11 @@ export async function openGate(config: Config, policy: Policy, clock: Clock, log
   );
   const files = tlsFilesOf(tls);
   let apply: (options: TlsOptions) => void = () => {};
-  const loaded = files === undefined ? undefined : loadTls(files);
-  const watch = files === undefined ? undefined : watchTls(files, (options) => apply(options), log);
+  const loaded = files === undefined ? undefined : await loadTls(files, clock);
+  const watch =
+    files === undefined || loaded === undefined
+      ? undefined
+      : watchTls(files, loaded, ({ options }) => apply(options), log, clock);
 
   return {
     admission,
@@ -82,7 +86,7 @@ export async function openGate(config: Config, policy: Policy, clock: Clock, log
     trusted,
     proxies: networksOf(access.proxies),
     xclient: networksOf(access.xclient),
-    tls: loaded,
+    tls: loaded?.options,
     now,
     async room(octets) {
       return (await freeSpace.hasRoomFor(octets)) ? undefined : replies.full;
@@ -100,13 +104,14 @@ export async function openGate(config: Config, policy: Policy, clock: Clock, log
   };
 }
 
-function tlsFilesOf({ cert_file, key_file, min_version, client_ca_file, client_crl_file }: Config["tls"]) {
+function tlsFilesOf(tls: Config["tls"]): TlsFiles | undefined {
+  const { cert_file, key_file, min_version, client_ca_file, client_crl_file } = tls;
   if (cert_file === undefined || key_file === undefined) return undefined;
   return {
     certFile: cert_file,
     keyFile: key_file,
     minVersion: min_version,
-    ...(client_ca_file === undefined ? {} : { clientCaFile: client_ca_file }),
-    ...(client_crl_file === undefined ? {} : { clientCrlFile: client_crl_file }),
+    clientCaFile: client_ca_file,
+    clientCrlFile: client_crl_file,
   };
 }

@@ -18,7 +18,8 @@ import {
   textOf,
 } from "./server.ts";
 import { beginTransaction, type Envelope, type Transaction } from "./session.ts";
-import { clientUser, type TlsOptions } from "./tls.ts";
+import type { TlsOptions } from "./tls.ts";
+import { clientUser } from "./tls-client.ts";
 
 /** Who submits, and how. */
 export interface Client {

@@ -70,7 +70,12 @@ export async function run(args: readonly string[], settings: Settings = {}, cwd?
 /** Starts `serve` on a free port and resolves when it listens; rejects with what it said when it does not. */
 export async function startProcess(settings: Settings): Promise<GatewayProcess> {
   const child = spawn(process.execPath, [MAIN, "serve"], {
-    env: environmentOf({ SMTP_PORT: 0, LOG_FORMAT: "json", HOSTNAME: "gateway.example", ...settings }),
+    // A configuration file names its own listeners.
+    env: environmentOf({
+      ...(settings.CONFIG === undefined ? { SMTP_PORT: 0 } : {}),
+      ...{ LOG_FORMAT: "json", HOSTNAME: "gateway.example" },
+      ...settings,
+    }),
   });
   const lines: LogLine[] = [];
   const waiting = new Set<() => void>();

@@ -49,6 +49,7 @@ async function start(ports: readonly [number, number], doubtful = "resend"): Pro
   writeFileSync(file, upstreamAt("first", ports[0]) + upstreamAt("second", ports[1]) + ROUTES);
   gateway = await startProcess({
     CONFIG: file,
+    SMTP_PORT: 0,
     DATA_DIR: join(folder.path, "data"),
     SPOOL_RETRY_MIN: "50ms",
     SPOOL_RETRY_MAX: "200ms",
