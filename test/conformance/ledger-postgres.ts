@@ -7,11 +7,16 @@ import { StorageError } from "../../src/runtime/storage.ts";
 import type { TestPostgres } from "../support/postgres.ts";
 import { HARNESS_RETENTION_MS, type LedgerHarness } from "./ledger.ts";
 import { createSharedHarness, type EnginePlace, HARNESS_LEASE_MS } from "./ledger-shared.ts";
+import type { SharingHarness } from "./sharing.ts";
+import { createSharingHarness, SHARING_RETENTION_MS } from "./sharing-harness.ts";
 
 /** A few statements, on a machine that others use too. */
 const PATIENCE_MS = 20_000;
 
-export async function postgresPlace(postgres: TestPostgres): Promise<EnginePlace> {
+export async function postgresPlace(
+  postgres: TestPostgres,
+  retentionMs = HARNESS_RETENTION_MS,
+): Promise<EnginePlace> {
   const schema = await postgres.schema();
   await migratePostgres(schema.url);
   let isBroken = false;
@@ -38,7 +43,7 @@ export async function postgresPlace(postgres: TestPostgres): Promise<EnginePlace
     async connect() {
       const engine = await openPostgresEngine({
         url: schema.url,
-        retentionMs: HARNESS_RETENTION_MS,
+        retentionMs,
         leaseMs: HARNESS_LEASE_MS,
         connections: 3,
         now: schema.nowSql,
@@ -47,9 +52,7 @@ export async function postgresPlace(postgres: TestPostgres): Promise<EnginePlace
       return failing(engine);
     },
     setTime: schema.setTime,
-    async crash() {
-      await closeAll();
-    },
+    crash: (engine) => engine.close(),
     faults: {
       breakStore() {
         isBroken = true;
@@ -59,16 +62,14 @@ export async function postgresPlace(postgres: TestPostgres): Promise<EnginePlace
       },
     },
     async dispose() {
-      await closeAll();
+      for (const engine of connected) await engine.close();
       await schema.drop();
     },
   };
-
-  async function closeAll(): Promise<void> {
-    for (const engine of connected) await engine.close();
-    connected.clear();
-  }
 }
 
 export const postgresHarness = async (postgres: TestPostgres): Promise<LedgerHarness> =>
   await createSharedHarness(await postgresPlace(postgres), PATIENCE_MS);
+
+export const postgresSharingHarness = async (postgres: TestPostgres): Promise<SharingHarness> =>
+  await createSharingHarness(await postgresPlace(postgres, SHARING_RETENTION_MS));

@@ -6,7 +6,7 @@ import { openSharedLedger } from "../../src/ledger/shared/shared.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { createMemoryEngines } from "../support/memory-engine.ts";
-import { watchEngine } from "../support/watched-engine.ts";
+import { type WatchedEngine, watchEngine } from "../support/watched-engine.ts";
 import { type Defect, HARNESS_RETENTION_MS, type LedgerHarness } from "./ledger.ts";
 
 export const HARNESS_LEASE_MS = 30_000;
@@ -32,7 +32,7 @@ export async function createSharedHarness(
 ): Promise<LedgerHarness> {
   let clock = createManualClock();
   let ledger: Ledger | undefined;
-  let watched: ReturnType<typeof watchEngine> | undefined;
+  let watched: WatchedEngine | undefined;
   await place.setTime(clock.now());
   return {
     retentionMs: HARNESS_RETENTION_MS,
@@ -83,15 +83,14 @@ export async function createSharedHarness(
 /** Answers from memory come within a few turns of the event loop, so that a missing one shows soon. */
 const MEMORY_PATIENCE_MS = 400;
 
-export async function sharedMemoryHarness(defect: Defect = {}): Promise<LedgerHarness> {
+export function memoryPlace(
+  defect: Pick<Defect, "retentionMs" | "isForgotten"> & { readonly leaseMs?: number } = {},
+): EnginePlace {
   let now = 0;
-  const retentionMs = defect.retentionMs ?? HARNESS_RETENTION_MS;
-  const engines = createMemoryEngines(
-    () => now,
-    { retentionMs, leaseMs: HARNESS_LEASE_MS },
-    defect.isForgotten,
-  );
-  const place: EnginePlace = {
+  const { retentionMs = HARNESS_RETENTION_MS, leaseMs = HARNESS_LEASE_MS } = defect;
+  const limits = { retentionMs, leaseMs };
+  const engines = createMemoryEngines(() => now, limits, defect.isForgotten);
+  return {
     connect: async () => engines.connect(),
     async setTime(time) {
       now = time;
@@ -102,5 +101,7 @@ export async function sharedMemoryHarness(defect: Defect = {}): Promise<LedgerHa
     faults: { breakStore: () => engines.fail({}), mendStore: engines.mend },
     async dispose() {},
   };
-  return await createSharedHarness(place, MEMORY_PATIENCE_MS, defect);
 }
+
+export const sharedMemoryHarness = async (defect: Defect = {}): Promise<LedgerHarness> =>
+  await createSharedHarness(memoryPlace(defect), MEMORY_PATIENCE_MS, defect);

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll } from "vitest";
-import { postgresHarness } from "../conformance/ledger-postgres.ts";
+import { postgresHarness, postgresSharingHarness } from "../conformance/ledger-postgres.ts";
 import { runLedgerProtocol } from "../conformance/ledger-protocol.ts";
 import { runLedgerConformance } from "../conformance/run-ledger.ts";
+import { runSharingConformance } from "../conformance/run-sharing.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 
 let postgres: TestPostgres;
@@ -11,4 +12,5 @@ beforeAll(async () => {
 afterAll(() => postgres.stop());
 
 runLedgerConformance("shared, on PostgreSQL", () => postgresHarness(postgres));
+runSharingConformance("shared, on PostgreSQL", () => postgresSharingHarness(postgres));
 runLedgerProtocol("shared, on PostgreSQL", () => postgresHarness(postgres));

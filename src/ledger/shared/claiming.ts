@@ -28,6 +28,9 @@ export type Claiming =
 type Pending = { readonly kind: "pending" };
 const PENDING: Pending = { kind: "pending" };
 
+/** Looks at a record that another gateway changes each time in between; the next claim has more luck. */
+const TRIES_MAX = 100;
+
 export interface ClaimingParts {
   readonly calls: Calls;
   readonly known: Known;
@@ -35,6 +38,8 @@ export interface ClaimingParts {
   readonly clock: Clock;
   readonly elapsed: () => number;
   readonly log: Log;
+  /** Ends what waits for other gateways. */
+  readonly closing: AbortSignal;
   /** Gives up what the entries have just been given. */
   readonly giveBack: (entries: readonly Held[]) => Promise<void>;
 }
@@ -50,12 +55,13 @@ export interface Claimer {
 }
 
 export function createClaimer(parts: ClaimingParts): Claimer {
-  const { calls, known, incarnation, clock, elapsed, log, giveBack } = parts;
+  const { calls, known, incarnation, clock, elapsed, log, closing, giveBack } = parts;
 
   async function tryOne(entry: Held): Promise<Claiming | Pending> {
     const { key, digest, since } = entry;
     // The filter chooses which of the two calls comes first, nothing more (L12).
-    for (let isKnown = known.has(key); ; ) {
+    let isKnown = known.has(key);
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
       let record: LedgerRecord | undefined;
       if (isKnown) record = await calls.read.ask(key);
       else {
@@ -74,6 +80,7 @@ export function createClaimer(parts: ClaimingParts): Claimer {
       const taken = await take(entry, record, decision);
       if (taken !== undefined) return taken;
     }
+    throw new StorageError("unavailable", `${entry.id} changes faster than it can be claimed`);
   }
 
   async function take(
@@ -106,7 +113,7 @@ export function createClaimer(parts: ClaimingParts): Claimer {
       if (elapsed() + wait > until) {
         throw new StorageError("unavailable", `${entry.id} is being claimed by another gateway`);
       }
-      await new Promise<void>((resolve) => clock.after(wait, resolve));
+      await pass(wait, clock, closing);
       const claiming = await tryOne(entry);
       if (claiming.kind !== "pending") return claiming;
     }
@@ -174,6 +181,21 @@ export function decide(
       return { kind: "take", to: "reclaimed", keepsRelayed };
   }
 }
+
+/** Rejects as soon as the ledger is closed. */
+const pass = (ms: number, clock: Clock, closing: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const onClosing = () => {
+      timer.cancel();
+      reject(new StorageError("unavailable", "the ledger has been closed"));
+    };
+    const timer = clock.after(ms, () => {
+      closing.removeEventListener("abort", onClosing);
+      resolve();
+    });
+    if (closing.aborted) onClosing();
+    else closing.addEventListener("abort", onClosing, { once: true });
+  });
 
 /** Waits for all of them, so that nothing is under way any more when one has failed. */
 async function everyOne<T>(promises: readonly Promise<T>[]): Promise<T[]> {

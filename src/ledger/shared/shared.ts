@@ -89,6 +89,7 @@ function createLedger(options: SharedLedgerOptions, heartbeat: Heartbeat, open: 
     callMaxMs: engine.callMaxMs,
     isClaimed: (id) => claims.get(id) !== undefined,
   });
+  const closing = new AbortController();
   const claimer = createClaimer({
     calls,
     known: createKnown(options.knownCapacity ?? KNOWN_CAPACITY),
@@ -96,6 +97,7 @@ function createLedger(options: SharedLedgerOptions, heartbeat: Heartbeat, open: 
     clock,
     elapsed,
     log,
+    closing: closing.signal,
     giveBack,
   });
   const announcements = createAnnouncements(clock, writer, (entry) => claims.get(entry.id) === entry);
@@ -257,6 +259,7 @@ function createLedger(options: SharedLedgerOptions, heartbeat: Heartbeat, open: 
       if (isClosed) return;
       isClosed = true;
       claims.close();
+      closing.abort();
       if (underWay > 0) {
         await new Promise<void>((resolve) => {
           onIdle = resolve;

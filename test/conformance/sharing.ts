@@ -1,0 +1,90 @@
+// The rules S1 to S12 of several gateways on one engine, as checks that every engine is put to; what one
+// gateway sees of its ledger are L1 to L14. sharing-broken.ts proves of each rule that its checks can fail.
+//
+// S1  Of any number of gateways that claim an id at the same time one has it.
+// S2  A claim waits for another gateway's that is not accepted: then it is a repeat, or succeeds once that
+//     was released. It does not wait for ever.
+// S3  What a live gateway has accepted is a repeat, `underway`, however its attempts go.
+// S4  A gateway whose heartbeat is older than the lease is dead, and no earlier: what it never attempted is
+//     claimed as if absent, what it attempted is doubtful, with its first date and digest.
+// S5  What the old holder does under a claim that was taken over changes nothing and is "stale".
+// S6  attempt does not say "attempted" later than the lease allows, though it was noted in time.
+// S7  If nobody has the mail any more, since who had taken it over gave it up, the old claim goes on.
+// S8  A gateway that starts again ends all its earlier claims at once.
+// S9  Of two processes under one name the first is told, and claims and attempts nothing any more.
+// S10 A claim whose answer was lost blocks its id for nobody.
+// S11 A change that arrives after later ones changes nothing.
+// S12 Batches of several gateways that overlap in any order come to an end.
+// S13 Every gateway knows of all doubt, and whether a live gateway has it.
+// S14 An id that one gateway has relayed is a repeat at all of them.
+import type { SharedLedger } from "../../src/ledger/shared/shared.ts";
+import type { WatchedEngine } from "../support/watched-engine.ts";
+import { SHARING_CHECKS } from "./sharing-checks.ts";
+
+export const SHARING_RULES = [
+  "S1",
+  "S2",
+  "S3",
+  "S4",
+  "S5",
+  "S6",
+  "S7",
+  "S8",
+  "S9",
+  "S10",
+  "S11",
+  "S12",
+  "S13",
+  "S14",
+] as const;
+
+export type SharingRule = (typeof SHARING_RULES)[number];
+
+/** A process that is a gateway, as far as its ledger goes. */
+export interface TestGateway {
+  readonly ledger: SharedLedger;
+  readonly engine: WatchedEngine;
+  /** What it has logged. */
+  readonly events: readonly string[];
+  /** SIGSTOP: no time passes for it until it goes on; then all of it at once. */
+  stop(): void;
+  goOn(): void;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+}
+
+export interface SharingHarness {
+  readonly leaseMs: number;
+  now(): number;
+  /** @param name of the gateway; who has it already is its earlier life, or a copy of it */
+  start(name: string): Promise<TestGateway>;
+  pass(ms: number): Promise<void>;
+  /** Lets time pass until the answer is there. */
+  during<T>(answer: Promise<T>): Promise<T>;
+  dispose(): Promise<void>;
+}
+
+export interface SharingCheck {
+  readonly rule: SharingRule;
+  readonly title: string;
+  readonly run: (harness: SharingHarness) => Promise<void>;
+}
+
+/** For sorting out which rules an engine breaks; nothing here is reported as a failed test. */
+export async function brokenSharingRules(
+  createHarness: () => Promise<SharingHarness>,
+): Promise<Map<SharingRule, string[]>> {
+  const broken = new Map<SharingRule, string[]>();
+  for (const check of SHARING_CHECKS) {
+    const harness = await createHarness();
+    try {
+      await check.run(harness);
+    } catch (error) {
+      const said = `${check.title}: ${error instanceof Error ? error.message : String(error)}`;
+      broken.set(check.rule, [...(broken.get(check.rule) ?? []), said]);
+    } finally {
+      await harness.dispose();
+    }
+  }
+  return broken;
+}

@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, vi } from "vitest";
+import { HARNESS_RETENTION_MS, type LedgerHarness } from "../conformance/ledger.ts";
+import { runLedgerProtocol } from "../conformance/ledger-protocol.ts";
+import { createSharedHarness, HARNESS_LEASE_MS } from "../conformance/ledger-shared.ts";
+import { runLedgerConformance } from "../conformance/run-ledger.ts";
+import { runSharingConformance } from "../conformance/run-sharing.ts";
+import { createSharingHarness } from "../conformance/sharing-harness.ts";
+import { startDynamodb, type TestDynamodb } from "../support/dynamodb.ts";
+import { dynamodbPlace } from "../support/dynamodb-place.ts";
+
+/** Some requests, on a machine that others use too. */
+const PATIENCE_MS = 20_000;
+
+let dynamodb: TestDynamodb;
+beforeAll(async () => {
+  dynamodb = await startDynamodb();
+  for (const [name, value] of Object.entries(dynamodb.environment)) vi.stubEnv(name, value);
+});
+afterAll(async () => {
+  await dynamodb.stop();
+  vi.unstubAllEnvs();
+});
+
+async function harness(): Promise<LedgerHarness> {
+  const limits = { retentionMs: HARNESS_RETENTION_MS, leaseMs: HARNESS_LEASE_MS };
+  return await createSharedHarness(await dynamodbPlace(dynamodb, limits), PATIENCE_MS);
+}
+
+runLedgerConformance("shared, on DynamoDB", harness);
+runLedgerProtocol("shared, on DynamoDB", harness);
+runSharingConformance("shared, on DynamoDB", async () => {
+  const limits = { retentionMs: HARNESS_RETENTION_MS * 100, leaseMs: HARNESS_LEASE_MS };
+  return await createSharingHarness(await dynamodbPlace(dynamodb, limits));
+});
