@@ -34,7 +34,16 @@ export interface AdmissionOptions {
   readonly blocked: (address: string) => boolean;
 }
 
-/** A connection this young may still be about to submit; only older ones are dismissed for others. */
+/** Where a guest comes from. */
+interface Place {
+  readonly key: string;
+  readonly isTrusted: boolean;
+}
+
+/**
+ * A stranger this young may still be about to authenticate; only older ones are dismissed for other strangers.
+ * Whoever is trusted can't be kept out by strangers that come and go.
+ */
 const YOUNG_MS = 1_000;
 
 /** Between two lines about a full gateway: the log is not to be filled by whoever fills the gateway. */
@@ -45,7 +54,7 @@ export function createAdmission(
   now: () => number,
   log: Pick<Log, "warn" | "debug">,
 ): Admission {
-  const guests = new Map<Guest, string>();
+  const guests = new Map<Guest, Place>();
   const counts = new Map<string, number>();
   let fullLoggedAt = Number.NEGATIVE_INFINITY;
 
@@ -55,20 +64,21 @@ export function createAdmission(
   };
 
   const leave = (guest: Guest): void => {
-    const key = guests.get(guest);
-    if (key === undefined) return;
+    const place = guests.get(guest);
+    if (place === undefined) return;
     guests.delete(guest);
-    const left = (counts.get(key) ?? 0) - 1;
-    if (left > 0) counts.set(key, left);
-    else counts.delete(key);
+    const left = (counts.get(place.key) ?? 0) - 1;
+    if (left > 0) counts.set(place.key, left);
+    else counts.delete(place.key);
   };
 
   /** The one idle longest; a scan, but only of a full gateway, and of no more than it holds. */
-  const dispensable = (): Guest | undefined => {
+  const dispensableFor = (newcomer: Place): Guest | undefined => {
     let longest: Guest | undefined;
     const youngest = now() - YOUNG_MS;
-    for (const guest of guests.keys()) {
-      if (!guest.dispensable || guest.idleSince > youngest) continue;
+    for (const [guest, { isTrusted }] of guests) {
+      const isSafe = guest.idleSince > youngest && (isTrusted || !newcomer.isTrusted);
+      if (isSafe || !guest.dispensable) continue;
       if (longest === undefined || guest.idleSince < longest.idleSince) longest = guest;
     }
     return longest;
@@ -90,8 +100,9 @@ export function createAdmission(
       const unwelcome = refusal(address);
       if (unwelcome !== undefined) return unwelcome;
       const key = addressKey(address);
+      const place = { key, isTrusted: options.trusted.has(address) };
       const count = counts.get(key) ?? 0;
-      if (count >= options.connectionsPerAddressMax && !options.trusted.has(address)) {
+      if (count >= options.connectionsPerAddressMax && !place.isTrusted) {
         return refused(replies.tooManyConnections, address, "connections_per_address_max");
       }
       if (guests.size >= options.connectionsMax) {
@@ -99,12 +110,12 @@ export function createAdmission(
           fullLoggedAt = now();
           log.warn("connection.full", { connections: guests.size });
         }
-        const other = dispensable();
+        const other = dispensableFor(place);
         if (other === undefined) return refused(replies.tooManyConnections, address, "connections_max");
         leave(other);
         other.dismiss(replies.tooManyConnections);
       }
-      guests.set(guest, key);
+      guests.set(guest, place);
       counts.set(key, (counts.get(key) ?? 0) + 1);
       return undefined;
     },

@@ -147,7 +147,8 @@ export async function listen(
     if (options.tls === "required" && !session.secure) return replies.startTlsFirst;
     const grant = grantOf(session);
     if (grant !== undefined) return grant.valid() ? undefined : replies.authenticateFirst;
-    const trusted = options.auth === "untrusted" && gate.trusted.has(session.remoteAddress);
+    const trusted =
+      options.auth === "untrusted" && gate.trusted.has(session.remoteAddress) && !server.isProxys(session);
     return trusted ? undefined : replies.authenticateFirst;
   };
 

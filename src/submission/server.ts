@@ -72,6 +72,12 @@ const SWEEP_MS = 1_000;
 /** A refusal before the dialogue has this long to reach the client. */
 const LINGER_MS = 1_000;
 
+/** RFC 5321 §4.5.3.1.5: a reply line has 512 octets at most, with code, enhanced status and CRLF. */
+const REPLY_TEXT_MAX = 480;
+
+/** The library quotes what a client has sent, of any length and any octets. */
+const asReply = (text: string): string => text.replace(/[^\t\x20-\x7e]/g, "?").slice(0, REPLY_TEXT_MAX);
+
 export const textOf = (reply: Reply): string => `${reply.status} ${reply.text}`;
 
 /** An accepted socket, before and after there is a connection for it. */
@@ -103,6 +109,7 @@ class Connection extends SMTPConnection {
   declare readonly _server: Server;
   /** When it last got a reply. */
   idleSince: number;
+  isProxys = false;
   #submitted = false;
   #errors = 0;
   #junk = 0;
@@ -149,7 +156,13 @@ class Connection extends SMTPConnection {
       return;
     }
     const bringsStatus = typeof data === "string" && STATUS.test(data);
-    super.send(code, data, bringsStatus ? false : context);
+    // The library leaves the status out for EHLO, also where it ends the connection.
+    const status = code === 421 ? undefined : context;
+    super.send(
+      code,
+      Array.isArray(data) ? data.map(asReply) : data && asReply(data),
+      bringsStatus ? false : status,
+    );
     // Syntax and sequence, and authentication; a recipient that policy refuses is no fault of the client's.
     if (code >= 500 && code < 550 && ++this.#errors === this._server.hooks.limits.errorsMax) {
       this.#end(replies.tooManyErrors, "errors_max");
@@ -271,6 +284,7 @@ class Connection extends SMTPConnection {
 export class Server extends SMTPServer {
   readonly hooks: ServerHooks;
   readonly #visitors = new WeakMap<Socket, Visitor>();
+  readonly #speakingForThemselves = new WeakSet<Socket>();
   readonly #connections = new WeakMap<SMTPServerSession, Connection>();
   readonly #sweep: NodeJS.Timeout;
   declare connections: Set<Connection>;
@@ -286,6 +300,11 @@ export class Server extends SMTPServer {
       for (const connection of this.connections) connection.expire(now);
     }, every);
     this.#sweep.unref();
+  }
+
+  /** A proxy's own connection, a health check as a rule: whom it would speak for is not known. */
+  isProxys(session: SMTPServerSession): boolean {
+    return this.#connections.get(session)?.isProxys === true;
   }
 
   override close(callback?: () => void): void {
@@ -326,6 +345,7 @@ export class Server extends SMTPServer {
         const proxied =
           header.kind === "proxied" ? { remoteAddress: header.address, remotePort: header.port } : {};
         const address = header.kind === "proxied" ? header.address : (socket.remoteAddress ?? "");
+        if (header.kind === "local") this.#speakingForThemselves.add(socket);
         const refusal = this.#admit(socket, address);
         if (refusal === undefined) {
           callback(null, { id: randomBytes(10).toString("hex"), ...proxied });
@@ -358,6 +378,9 @@ export class Server extends SMTPServer {
     super._upgrade(socket, (error, secured) => {
       const visitor = this.#visitors.get(socket);
       if (secured !== undefined && visitor !== undefined) this.#visitors.set(secured, visitor);
+      if (secured !== undefined && this.#speakingForThemselves.has(socket)) {
+        this.#speakingForThemselves.add(secured);
+      }
       callback(error, secured);
     });
   }
@@ -367,6 +390,7 @@ export class Server extends SMTPServer {
     const visitor = this.#visitors.get(socket as Socket);
     if (visitor !== undefined) visitor.connection = connection;
     this.#connections.set(connection.session, connection);
+    connection.isProxys = this.#speakingForThemselves.has(socket as Socket);
     this.connections.add(connection);
     connection.on("error", (error: Error) => this.emit("error", error));
     connection.init();

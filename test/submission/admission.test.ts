@@ -76,6 +76,18 @@ test("a full gateway dismisses whoever has been idle longest without having subm
   expect(admission.enter(guest(60_000), "192.0.2.10")).toBeUndefined();
 });
 
+test("strangers that come and go don't keep out whoever is trusted", () => {
+  const admission = open();
+  const young = [guest(60_000), guest(59_999), guest(60_000, false)];
+  for (const [index, one] of young.entries()) admission.enter(one, `192.0.2.${index}`);
+  expect(admission.enter(guest(60_000), "192.0.2.9")).toMatchObject({ code: 421 });
+  expect(admission.enter(guest(60_000), "127.0.0.1")).toBeUndefined();
+  expect(young.map(({ heard }) => heard.length)).toEqual([0, 1, 0]);
+  expect(admission.enter(guest(60_000), "127.0.0.1")).toBeUndefined();
+  // Those left are trusted and young, or have submitted.
+  expect(admission.enter(guest(60_000), "127.0.0.1")).toMatchObject({ code: 421 });
+});
+
 test("whatever comes and goes, no limit is passed and nobody is counted twice", () => {
   const step = fc.record({
     address: fc.constantFrom("192.0.2.1", "192.0.2.2", "192.0.2.3", "127.0.0.1"),

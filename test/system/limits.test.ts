@@ -251,7 +251,7 @@ test("what policy says, to MAIL, to RCPT, and after the content", async () => {
 test("PROXY from a listed balancer only, and then it must", async () => {
   const gateway = await start({
     ACCESS_PROXIES: "127.0.1.1",
-    ACCESS_TRUSTED_NETWORKS: "192.0.2.0/24,127.0.0.1",
+    ACCESS_TRUSTED_NETWORKS: "192.0.2.0/24,127.0.0.0/8",
   });
   const header = "PROXY TCP4 192.0.2.7 127.0.0.1 51000 2525\r\n";
   const client = await connectSmtp(gateway.port, { from: "127.0.1.1", preamble: header });
@@ -264,12 +264,17 @@ test("PROXY from a listed balancer only, and then it must", async () => {
   });
   expect(await stranger.command("MAIL FROM:<a@sender.example>")).toMatch(/^530 /);
   stranger.destroy();
+  // A proxy that speaks for itself speaks for nobody who is trusted, also where it is in a trusted network.
+  const own = await connectSmtp(gateway.port, { from: "127.0.1.1", preamble: "PROXY UNKNOWN\r\n" });
+  expect(await own.command("MAIL FROM:<a@sender.example>")).toMatch(/^530 /);
+  own.destroy();
   // Without the header nothing is heard; from elsewhere the header is no command.
   const bare = await openSmtp(gateway.port, { from: "127.0.1.1", preamble: "EHLO client.example\r\n" });
   await expect(bare.reply()).rejects.toThrow("connection closed");
   const other = await openSmtp(gateway.port, { preamble: header });
-  expect(await other.reply()).toMatch(/^220 /);
-  expect(await other.reply()).toMatch(/^500 /);
+  const first = await other.reply();
+  // It may come before the greeting.
+  expect(first.startsWith("220 ") ? await other.reply() : first).toMatch(/^(500|421) /);
   other.destroy();
 });
 
