@@ -1,0 +1,175 @@
+// How a record is kept as an item of DynamoDB, and the conditional writes that change it. Pure.
+//
+//     id          the key: 20 octets. The heartbeats (dynamodb-gateways.ts) have a longer one.
+//     standing    the state (`state` is one of DynamoDB's reserved words)
+//     fence, step, holder, digest, firstDate, changedAt     as in engine.ts
+//     relayedAt   and, while it is held or remembered, `earlier`, the digest of what was relayed, and
+//                 `earlierExpires`, what `expires` becomes when that is restored
+//     expires     seconds since the epoch, for DynamoDB's TTL; never of an open record
+//     doubt       only of open records, so that only they are in the index of that name
+//
+// Claimed and queued records have `expires` too: what a gateway that never comes back leaves is removed, and
+// a live one's is attempted within the spool's lifetime, which is shorter than the retention (DESIGN.md,
+// P11). Were it removed all the same, the claim would be had again before its attempt.
+import type { Condition, Item, Update } from "./dynamodb-client.ts";
+import type { Change, Insertion, LedgerRecord, RecordState, Taking } from "./engine.ts";
+
+/** The attribute that TTL is set to. */
+export const EXPIRES = "expires";
+/** The index of the open records, and its key. */
+export const OPEN_INDEX = "doubt";
+/** What the index holds beside keys, so that a sweep reads no item that is not due. */
+export const CHANGED_AT = "changedAt";
+
+/**
+ * The first two of the id's octets are the key in the index: 65,536 values are spread over as many partitions
+ * as the index will ever have.
+ */
+const DOUBT_OCTETS = 2;
+
+/** What is in the index: it never expires unsaid. */
+const OPEN: ReadonlySet<string> = new Set<RecordState>(["attempted", "doubtful", "reclaimed", "remembered"]);
+const HELD: ReadonlySet<string> = new Set<RecordState>([
+  ...(["claimed", "queued", "attempted", "doubtful", "reclaimed"] as const),
+]);
+/** These leave `changedAt` as it is. */
+const UNTIMED: ReadonlySet<string> = new Set<RecordState>(["reclaimed", "remembered"]);
+
+export const isOpen = (state: RecordState): boolean => OPEN.has(state);
+
+export const octets = (value: Uint8Array) => ({ B: value });
+export const number = (value: number) => ({ N: String(value) });
+export const text = (value: string) => ({ S: value });
+
+export const octetsOf = (item: Item, name: string): Uint8Array => new Uint8Array(item[name]?.B ?? []);
+/** Zero when it is not there. */
+export const numberOf = (item: Item, name: string): number => Number(item[name]?.N ?? 0);
+
+export const expiryOf = (since: number, retentionMs: number): number =>
+  Math.ceil((since + retentionMs) / 1_000);
+
+export function itemOf({ key, digest }: Insertion, holder: number, fence: number, times: Times): Item {
+  return {
+    id: octets(key),
+    standing: text("claimed"),
+    fence: number(fence),
+    step: number(0),
+    holder: number(holder),
+    digest: octets(digest),
+    changedAt: number(times.now),
+    expires: number(expiryOf(times.now, times.retentionMs)),
+  };
+}
+
+export interface Times {
+  /** By the clock of this gateway, milliseconds since the epoch. */
+  readonly now: number;
+  readonly retentionMs: number;
+}
+
+export function recordOf(
+  item: Item,
+  isAlive: (incarnation: number) => boolean,
+  { now, retentionMs }: Times,
+): LedgerRecord {
+  const state = item.standing?.S as RecordState;
+  const digest = octetsOf(item, "digest");
+  const at = item.relayedAt === undefined ? undefined : numberOf(item, "relayedAt");
+  const incarnation = numberOf(item, "holder");
+  return {
+    state,
+    fence: numberOf(item, "fence"),
+    digest,
+    firstDate: item.firstDate?.S,
+    relayed:
+      at === undefined ? undefined : { at, digest: state === "relayed" ? digest : octetsOf(item, "earlier") },
+    changedAt: numberOf(item, "changedAt"),
+    holder: item.holder === undefined ? undefined : { incarnation, alive: isAlive(incarnation) },
+    expired: at !== undefined && at < now - retentionMs,
+  };
+}
+
+/** An update put together: attributes set, attributes removed. */
+function updateOf(
+  sets: Readonly<Record<string, Item[string] | undefined>>,
+  { condition, values = {} }: Condition,
+): Update {
+  const set: string[] = [];
+  const remove: string[] = [];
+  const all: Record<string, Item[string]> = { ...values };
+  for (const [name, value] of Object.entries(sets)) {
+    if (value === undefined) remove.push(name);
+    else {
+      set.push(`${name} = :${name}`);
+      all[`:${name}`] = value;
+    }
+  }
+  const removal = remove.length === 0 ? "" : ` REMOVE ${remove.join(", ")}`;
+  return { update: `SET ${set.join(", ")}${removal}`, condition, values: all };
+}
+
+const doubtOf = (key: Uint8Array, state: RecordState) =>
+  OPEN.has(state) ? octets(key.slice(0, DOUBT_OCTETS)) : undefined;
+
+export function takingOf(taking: Taking, holder: number, fence: number, { now, retentionMs }: Times): Update {
+  const { key, from, to, digest, firstDate, relayed } = taking;
+  const sets = {
+    standing: text(to),
+    fence: number(fence),
+    step: number(0),
+    holder: number(holder),
+    digest: octets(digest),
+    firstDate: firstDate === undefined ? undefined : text(firstDate),
+    relayedAt: relayed === undefined ? undefined : number(relayed.at),
+    earlier: relayed === undefined ? undefined : octets(relayed.digest),
+    earlierExpires: relayed === undefined ? undefined : number(expiryOf(relayed.at, retentionMs)),
+    expires: to === "claimed" ? number(expiryOf(now, retentionMs)) : undefined,
+    doubt: doubtOf(key, to),
+    ...(to === "claimed" ? { changedAt: number(now) } : {}),
+  };
+  return updateOf(sets, {
+    condition: "fence = :was AND standing = :stood",
+    values: { ":was": number(from.fence), ":stood": text(from.state) },
+  });
+}
+
+/** That the record has the fence, and no later change. */
+export const underFence = ({ fence, step }: Pick<Change, "fence" | "step">): Condition => ({
+  condition: "fence = :fence AND step <= :step",
+  values: { ":fence": number(fence), ":step": number(step) },
+});
+
+/** Of every change but to absent, which is a removal. */
+export function changingOf(change: Change, { now, retentionMs }: Times): Update {
+  const { key, step, to, digest, firstDate } = change;
+  const held = underFence(change);
+  if (to === "restored") {
+    return {
+      update:
+        "SET standing = :relayed, step = :step, changedAt = :now, digest = earlier, expires = earlierExpires " +
+        "REMOVE holder, firstDate, doubt, earlier, earlierExpires",
+      condition: `${held.condition} AND attribute_exists(earlier)`,
+      values: { ...held.values, ":relayed": text("relayed"), ":now": number(now) },
+    };
+  }
+  const state = to as RecordState;
+  const sets = {
+    standing: text(state),
+    step: number(step),
+    digest: octets(digest),
+    firstDate: firstDate === undefined ? undefined : text(firstDate),
+    expires: OPEN.has(state) ? undefined : number(expiryOf(now, retentionMs)),
+    doubt: doubtOf(key, state),
+    ...(UNTIMED.has(state) ? {} : { changedAt: number(now) }),
+    ...(HELD.has(state) ? {} : { holder: undefined }),
+  };
+  if (state !== "relayed") return updateOf(sets, held);
+  // Time that stands still or steps back must not put a relaying before the one that it replaces.
+  return updateOf(
+    { ...sets, relayedAt: number(now), earlier: undefined, earlierExpires: undefined },
+    {
+      condition: `${held.condition} AND (attribute_not_exists(relayedAt) OR relayedAt < :relayedAt)`,
+      ...(held.values === undefined ? {} : { values: held.values }),
+    },
+  );
+}
