@@ -14,15 +14,19 @@ export interface Heard {
   readonly repeats: string[];
   /** Final dots answered 250 with neither, which must not happen. */
   readonly unknown: string[];
+  /** Mails that all of `taken` stands for, at least. */
+  mails: number;
 }
 
-export const createHeard = (): Heard => ({ taken: [], repeats: [], unknown: [] });
+export const createHeard = (): Heard => ({ taken: [], repeats: [], unknown: [], mails: 0 });
 
 /** @param recipients how many are distinct, where that is known */
 export function hear(heard: Heard, text: string, recipients: number | undefined): void {
   const queued = /^2\.0\.0 queued as ([a-z0-9]+)$/.exec(text)?.[1];
   const partly = /^2\.0\.0 (\d+) queued as ([a-z0-9]+), \d+ repeats/.exec(text);
   const repeat = /^2\.0\.0 repeat of (<[^>]+>), not relayed again$/.exec(text)?.[1];
+  if (queued !== undefined || partly !== null)
+    heard.mails += partly === null ? (recipients ?? 1) : Number(partly[1]);
   if (queued !== undefined) heard.taken.push({ submission: queued, mails: recipients });
   else if (partly !== null) heard.taken.push({ submission: partly[2] as string, mails: Number(partly[1]) });
   else if (repeat !== undefined) heard.repeats.push(repeat);

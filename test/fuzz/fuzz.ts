@@ -22,9 +22,12 @@ export interface FuzzOptions {
 
 /** Octets of the gateway's process, garbage collected. */
 export interface Memory {
-  readonly rss: number;
   /** The heap of JavaScript and the buffers outside it. */
   readonly live: number;
+  /** Resident and the process's own (proc(5), RssAnon): with the former in it, and what malloc keeps. */
+  readonly anonymous: number;
+  /** Resident pages of files (RssFile): the program and the stores' tables, which the kernel takes back at will. */
+  readonly files: number;
 }
 
 export interface FuzzReport {
@@ -46,6 +49,9 @@ const WORKERS = 24;
 /** Seeds of workers, far apart: 2 to the power of 32 times the golden ratio, odd. */
 const SEED_STEP = 0x9e3779b1;
 
+/** Mails that may be queued in the gateway. */
+const QUEUED_MAX = 1_000;
+
 const PROGRESS_MS = 10_000;
 
 /** Nothing may be left to be relayed after this. */
@@ -56,13 +62,10 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   const folder = makeFolder();
   const sink = await createSink();
   const gateway = await start(sink, join(folder.path, "data"), settings);
+  const heard = createHeard();
   const tally: Tally = {
-    heard: createHeard(),
-    replies: new Map(),
-    faults: [],
-    connections: 0,
-    lines: 0,
-    messages: 0,
+    ...{ heard, replies: new Map(), faults: [], connections: 0, lines: 0, messages: 0 },
+    pace: () => sink.waitFor(heard.mails - QUEUED_MAX),
   };
   const beat = setInterval(() => options.progress?.(tally), PROGRESS_MS);
   try {
@@ -151,5 +154,5 @@ async function memoryOf(gateway: GatewayProcess, time: number): Promise<Memory> 
   gateway.signal("SIGUSR2");
   await gateway.logged("probe.memory", time);
   const line = gateway.lines.filter(({ event }) => event === "probe.memory")[time - 1];
-  return { rss: Number(line?.rss), live: Number(line?.live) };
+  return { live: Number(line?.live), anonymous: Number(line?.anonymous), files: Number(line?.files) };
 }

@@ -13,6 +13,8 @@ export interface Tally {
   /** Replies by code and enhanced status. */
   readonly replies: Map<string, number>;
   readonly faults: string[];
+  /** Resolves when another mail may be submitted: what is queued is memory too, and not what is measured. */
+  readonly pace: () => Promise<void>;
   connections: number;
   lines: number;
   messages: number;
@@ -119,6 +121,7 @@ async function talk(
 
 /** @returns false when the connection is of no more use */
 async function sayContent(connection: FuzzConnection, chance: Chance, tally: Tally): Promise<boolean> {
+  await tally.pace();
   const task = `line-${tally.messages}-${chance.below(2 ** 31)}`;
   const octets = stuffed(damagedMessage(chance, task));
   const pieces = inPieces(octets, chance);

@@ -9,9 +9,9 @@ const LIVE_GROWTH_OCTETS = 8_000_000;
 const RESIDENT_GROWTH_OCTETS = 64_000_000;
 
 export function memoryFaults({ warm, end }: FuzzReport["memory"]): string[] {
-  const grown = { live: end.live - warm.live, rss: end.rss - warm.rss };
+  const grown = { live: end.live - warm.live, resident: end.anonymous - warm.anonymous };
   return [
     ...(grown.live > LIVE_GROWTH_OCTETS ? [`live memory grew by ${grown.live} octets`] : []),
-    ...(grown.rss > RESIDENT_GROWTH_OCTETS ? [`resident memory grew by ${grown.rss} octets`] : []),
+    ...(grown.resident > RESIDENT_GROWTH_OCTETS ? [`resident memory grew by ${grown.resident} octets`] : []),
   ];
 }

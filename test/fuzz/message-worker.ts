@@ -34,6 +34,7 @@ export async function submitMessages(
         previous = submission;
         sent++;
         tally.messages++;
+        await tally.pace();
         if (!(await submit(connection, chance, submission, number === 0, tally))) break;
       }
     } catch (error) {

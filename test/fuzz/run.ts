@@ -15,8 +15,9 @@ const { values } = parseArgs({
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const begun = performance.now();
 const seconds = (): number => Math.round((performance.now() - begun) / 1000);
-const megabytes = ({ rss, live }: Memory): string =>
-  `${(rss / 1e6).toFixed(1)} MB resident, ${(live / 1e6).toFixed(1)} MB live`;
+const megabytes = (octets: number): string => `${(octets / 1e6).toFixed(1)} MB`;
+const inWords = ({ live, anonymous, files }: Memory): string =>
+  `${megabytes(live)} live, ${megabytes(anonymous)} resident, ${megabytes(files)} of files`;
 
 /** Of the faults, as many as are worth reading. */
 const SHOWN = 200;
@@ -45,7 +46,7 @@ say(
   `${account.taken} submissions taken, ${account.repeats} repeats; ${account.arrived} mails arrived, of ${account.unheard} submissions nobody heard the 250; ${report.notices} notices`,
 );
 say(
-  `at the start ${megabytes(memory.start)}; after a tenth ${megabytes(memory.warm)}; in the end ${megabytes(memory.end)}`,
+  `at the start ${inWords(memory.start)}; after a tenth ${inWords(memory.warm)}; in the end ${inWords(memory.end)}`,
 );
 const faults = [...report.faults, ...memoryFaults(memory)];
 say(`${faults.length} faults`);

@@ -9,6 +9,8 @@ export interface Arrival {
   /** X-Mailonce-ID, with its angle brackets. */
   readonly messageId: string;
   readonly recipient: string;
+  /** As it came, dots stuffed, without the final one; empty unless the sink was asked to keep contents. */
+  readonly octets: string;
 }
 
 export interface Sink {
@@ -28,7 +30,7 @@ const END = "\r\n.\r\n";
 /** Kept of a fault, to find it by. */
 const EXCERPT = 200;
 
-export async function createSink(): Promise<Sink> {
+export async function createSink({ keepsContents = false } = {}): Promise<Sink> {
   const arrivals: Arrival[] = [];
   const notices: string[] = [];
   const faults: string[] = [];
@@ -80,7 +82,8 @@ export async function createSink(): Promise<Sink> {
       const messageId = /^X-Mailonce-ID: (<[^>\r]+>)\r?$/m.exec(header)?.[1];
       if (submission === undefined || messageId === undefined) fault("a header without our fields", text);
       for (const recipient of recipients) {
-        arrivals.push({ submission: submission ?? "?", messageId: messageId ?? "?", recipient });
+        const octets = keepsContents ? text : "";
+        arrivals.push({ submission: submission ?? "?", messageId: messageId ?? "?", recipient, octets });
       }
       for (const waiter of waiting) {
         if (arrivals.length < waiter.count) continue;
