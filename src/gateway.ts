@@ -15,15 +15,14 @@ import { createRecorder, STORAGE_RETRY_MS } from "./dispatch/recorder.ts";
 import { recover } from "./dispatch/recovery.ts";
 import { createRoutes, type RoutedUpstream } from "./dispatch/routes.ts";
 import { createVerdicts } from "./dispatch/verdicts.ts";
-import { openEmbeddedLedger } from "./ledger/embedded.ts";
+import { type LedgerWorld, openLedger } from "./ledger/open.ts";
 import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
 import { createHandler } from "./operator/requests.ts";
 import { openOperatorSocket } from "./operator/socket.ts";
 import type { Clock } from "./runtime/clock.ts";
+import { alone, type Fleet, type FollowingFleet } from "./runtime/fleet.ts";
 import type { Log } from "./runtime/log.ts";
-import type { Random } from "./runtime/random.ts";
 import { createRate, unlimited } from "./runtime/rate.ts";
-import type { Storage } from "./runtime/storage.ts";
 import { openSpool } from "./spool/spool.ts";
 import { createSubmissionHandler } from "./submission/accept.ts";
 import { createAwaiting } from "./submission/awaiting.ts";
@@ -38,13 +37,11 @@ import { createReceiveBudget } from "./submission/receive-budget.ts";
 import type { Upstream } from "./upstream/upstream.ts";
 
 /** What a gateway takes from the world; a simulation brings its own. */
-export interface World {
-  readonly storage: Storage;
+export interface World extends LedgerWorld {
   /** By the names that the configuration gives them. */
   readonly upstreams: ReadonlyMap<string, Upstream>;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
+  /** Told of the gateways that share the ledger. */
+  readonly fleet?: FollowingFleet;
 }
 
 /** Everything behind the listener: takes submissions and relays them. */
@@ -108,13 +105,16 @@ const commonOptions = (
 };
 
 /** Each upstream with the rate that it tells itself, or else the configured one. */
-const routedUpstreams = (config: Config, { upstreams, clock }: World): ReadonlyMap<string, RoutedUpstream> =>
+const routedUpstreams = (
+  config: Config,
+  { upstreams, clock, fleet }: World,
+): ReadonlyMap<string, RoutedUpstream> =>
   new Map(
     viewsOf(config).flatMap(({ name, config: { upstream: settings } }) => {
       const upstream = upstreams.get(name);
       if (upstream === undefined) return [];
       const { concurrency, rate_per_second: perSecond } = settings;
-      const configured = perSecond === undefined ? unlimited : createRate(perSecond, clock);
+      const configured = perSecond === undefined ? unlimited : createRate(perSecond, clock, fleet);
       return [[name, { upstream, rate: upstream.rate ?? configured, concurrency }]];
     }),
   );
@@ -131,14 +131,15 @@ const keepIdFieldsOf = ({ upstream, upstreams }: Config): string[] => {
 export async function openRelay(config: Config, world: World): Promise<Relay> {
   const { storage, clock, random, log } = world;
   const { addresses } = config.log;
-  const { doubtful, retention } = config.ledger;
+  const { doubtful } = config.ledger;
   const { lifetime, retry_min: minMs, retry_max: maxMs } = config.spool;
   const { hostname, identity } = config;
   const retry = { minMs, maxMs };
   const keepIdFields = keepIdFieldsOf(config);
 
   const spool = await openSpool(storage);
-  const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs: retention });
+  const { ledger, gateways } = await openLedger(config, world);
+  world.fleet?.follow(gateways);
   const routes = createRoutes(
     routesOf(config),
     routedUpstreams(config, world),
@@ -301,17 +302,24 @@ export async function createUpstreams(
   config: Config,
   clock: Clock,
   log: Log,
+  fleet: Fleet = alone,
 ): Promise<ReadonlyMap<string, Upstream>> {
   const upstreams = new Map<string, Upstream>();
   for (const { name, config: view, place } of viewsOf(config)) {
-    const upstream = await createUpstream(view, clock, log, place);
+    const upstream = await createUpstream(view, clock, log, fleet, place);
     upstreams.set(name, view === config ? upstream : { ...upstream, name });
   }
   return upstreams;
 }
 
 /** Only its own libraries are loaded. */
-async function createUpstream(config: Config, clock: Clock, log: Log, place: string): Promise<Upstream> {
+async function createUpstream(
+  config: Config,
+  clock: Clock,
+  log: Log,
+  fleet: Fleet,
+  place: string,
+): Promise<Upstream> {
   const { kind, concurrency, smtp, ses } = config.upstream;
   switch (kind) {
     case "maildir": {
@@ -332,7 +340,16 @@ async function createUpstream(config: Config, clock: Clock, log: Log, place: str
       const { from_email_address_identity_arn: fromEmailAddressIdentityArn } = ses;
       const { rate_per_second: ratePerSecond } = config.upstream;
       return createSesUpstream({
-        ...{ region, endpoint, configurationSet, fromEmailAddressIdentityArn, ratePerSecond, clock, log },
+        ...{
+          region,
+          endpoint,
+          configurationSet,
+          fromEmailAddressIdentityArn,
+          ratePerSecond,
+          fleet,
+          clock,
+          log,
+        },
       });
     }
   }

@@ -2,7 +2,7 @@
 // when none does.
 import { type Config, ConfigError, loadConfig } from "../config/config.ts";
 import type { Id } from "../identity/message-id.ts";
-import { openEmbeddedLedger } from "../ledger/embedded.ts";
+import { openLedger } from "../ledger/open.ts";
 import {
   createDoubtfulDesk,
   type DoubtfulDesk,
@@ -15,6 +15,7 @@ import { askGateway } from "../operator/socket.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createDiskStorage } from "../runtime/disk.ts";
 import { silentLog } from "../runtime/log.ts";
+import { systemRandom } from "../runtime/random.ts";
 import { StorageError } from "../runtime/storage.ts";
 import { openSpool } from "../spool/spool.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
@@ -75,12 +76,8 @@ async function withDesk<T>(config: Config, use: (desk: DoubtfulDesk) => Promise<
   const storage = createDiskStorage(config.data_dir);
   const spool = await openSpool(storage);
   try {
-    const ledger = await openEmbeddedLedger({
-      storage,
-      clock: systemClock,
-      log: silentLog,
-      retentionMs: config.ledger.retention,
-    });
+    const world = { storage, clock: systemClock, random: systemRandom, log: silentLog };
+    const { ledger } = await openLedger(config, world);
     const transmissions = new Map<Id, SpooledDoubt>();
     for await (const [key, transmission] of spool.load())
       transmissions.set(transmission.id, { key, transmission });

@@ -3,6 +3,7 @@ import { ConfigError, loadConfig } from "../config/config.ts";
 import { createUpstreams, startGateway } from "../gateway.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createDiskStorage } from "../runtime/disk.ts";
+import { createFleet } from "../runtime/fleet.ts";
 import { createLog, type Log } from "../runtime/log.ts";
 import { systemRandom } from "../runtime/random.ts";
 import { StorageError } from "../runtime/storage.ts";
@@ -19,9 +20,11 @@ export async function serve(options: { config?: string }): Promise<number> {
     log = createLog({ level: config.log.level, format });
     // From here on a signal is ours: one that comes during the start stops the gateway after it.
     const signal = firstSignal();
+    const fleet = createFleet();
     const gateway = await startGateway(config, {
       storage: createDiskStorage(config.data_dir),
-      upstreams: await createUpstreams(config, systemClock, log),
+      upstreams: await createUpstreams(config, systemClock, log, fleet),
+      fleet,
       clock: systemClock,
       random: systemRandom,
       log,

@@ -16,9 +16,23 @@ export function contradictions(
 ): string[] {
   return [
     ...timeFaults(config, placeOf),
+    ...ledgerFaults(config, placeOf),
     ...listenerFaults(config, given.smtp, placeOf),
     ...routingFaults(config, given.upstream, placeOf),
   ];
+}
+
+/** Below it a pause of the process or of the engine would look like the end of a gateway. */
+const LEASE_MIN_MS = 5_000;
+
+function ledgerFaults({ ledger }: Config, placeOf: PlaceOf): string[] {
+  const { kind, postgres, lease } = ledger;
+  const faults: string[] = [];
+  if (kind === "postgres" && postgres.url === undefined && postgres.url_file === undefined) {
+    faults.push(`${placeOf(["ledger", "postgres", "url"])}: needed when ledger.kind is "postgres"`);
+  }
+  if (lease < LEASE_MIN_MS) faults.push(`${placeOf(["ledger", "lease"])}: must be at least 5s`);
+  return faults;
 }
 
 function timeFaults({ ledger, spool, identity, smtp }: Config, placeOf: PlaceOf): string[] {

@@ -190,8 +190,25 @@ export const schema = z.strictObject({
     .prefault({}),
   ledger: z
     .strictObject({
-      kind: z.enum(["embedded"]).default("embedded"),
+      kind: z.enum(["embedded", "postgres", "dynamodb"]).default("embedded"),
       retention: duration.prefault("30d"),
+      /** Of kinds that several gateways share: how long one may be silent before others take over. */
+      lease: duration.prefault("30s"),
+      postgres: z
+        .strictObject({
+          /** postgres://user:password@host:port/database, with libpq's parameters. */
+          url: text.optional(),
+          /** Holds the URL, in its place. */
+          url_file: text.optional(),
+        })
+        .prefault({}),
+      dynamodb: z
+        .strictObject({
+          table: text.default("mailonce"),
+          region: text.optional(),
+          endpoint: z.url({ protocol: /^https?$/ }).optional(),
+        })
+        .prefault({}),
       doubtful: z.enum(["resend", "hold", "drop"]).default("resend"),
     })
     .prefault({}),

@@ -4,14 +4,18 @@ import type { Config } from "./schema.ts";
 import { readSecretFile } from "./secret-file.ts";
 
 /** Keys whose values are never printed. Each also exists with "_file" behind it. */
-export const SECRET_KEYS: ReadonlySet<string> = new Set(["secret", "password"]);
+export const SECRET_KEYS: ReadonlySet<string> = new Set(["secret", "password", "url"]);
+
+/** A URL is one only with a password in it. */
+const isSecret = (key: string, value: string): boolean =>
+  SECRET_KEYS.has(key) && (key === "url" ? /:\/\/[^/]*:[^/]*@|password=/.test(value) : value !== "");
 
 /** Whether a secret stands in it, at any depth. */
 export const holdsSecret = (tree: unknown): boolean =>
   typeof tree === "object" &&
   tree !== null &&
   Object.entries(tree).some(([key, value]) =>
-    typeof value === "string" ? SECRET_KEYS.has(key) && value !== "" : holdsSecret(value),
+    typeof value === "string" ? isSecret(key, value) : holdsSecret(value),
   );
 
 /** Puts what the *_file keys name in place of the secrets themselves; the faults of those that it can't. */
@@ -33,6 +37,7 @@ export function readSecrets(config: Config, placeOf: PlaceOf): string[] {
     }
   };
   read(config.identity, "secret", ["identity"]);
+  read(config.ledger.postgres, "url", ["ledger", "postgres"]);
   read(config.upstream.smtp, "password", ["upstream", "smtp"]);
   for (const [name, { smtp }] of Object.entries(config.upstreams)) {
     read(smtp, "password", ["upstreams", name, "smtp"]);

@@ -1,5 +1,6 @@
 // A token bucket: so many a second, with short bursts after a time of rest.
 import type { Clock } from "./clock.ts";
+import { alone, type Fleet } from "./fleet.ts";
 
 export interface Rate {
   /** Takes one token and says 0, or takes none and says after how many milliseconds to ask again. */
@@ -57,5 +58,17 @@ export function createTokenBucket(perSecond: number, burstSeconds: number, clock
   };
 }
 
-/** A steady limit, with bursts of one second's worth. */
-export const createRate = (perSecond: number, clock: Clock): Rate => createTokenBucket(perSecond, 1, clock);
+/** A steady limit, with bursts of one second's worth, of which each gateway of the fleet has an equal part. */
+export function createRate(perSecond: number, clock: Clock, fleet: Fleet = alone): Rate {
+  const bucket = createTokenBucket(perSecond / fleet.size(), 1, clock);
+  let size = fleet.size();
+  return {
+    take() {
+      if (fleet.size() !== size) {
+        size = fleet.size();
+        bucket.setRate(perSecond / size);
+      }
+      return bucket.take();
+    },
+  };
+}

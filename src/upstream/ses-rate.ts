@@ -1,6 +1,7 @@
 // How fast to call SES: as fast as the account may, and slower while SES finds even that too fast, since
 // other programs send from the same account, and SES may take less than it promises.
 import type { Clock } from "../runtime/clock.ts";
+import { alone, type Fleet } from "../runtime/fleet.ts";
 import type { Log } from "../runtime/log.ts";
 import { createTokenBucket, type Rate } from "../runtime/rate.ts";
 import type { SesQuota } from "./ses-quota.ts";
@@ -16,6 +17,8 @@ export interface SesRateParts {
   readonly quota: SesQuota;
   /** Calls a second instead of the account's own rate. */
   readonly perSecond?: number | undefined;
+  /** Each has an equal part of the account's rate. */
+  readonly fleet?: Fleet | undefined;
   readonly name: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -37,7 +40,7 @@ const RAISED = 1.05;
 /** Until the account's rate is known. */
 const ASK_AGAIN_MS = 20;
 
-export function createSesRate({ quota, perSecond, name, clock, log }: SesRateParts): SesRate {
+export function createSesRate({ quota, perSecond, fleet = alone, name, clock, log }: SesRateParts): SesRate {
   /** What is allowed, and what we take of it. */
   let full = Number.POSITIVE_INFINITY;
   let limit = full;
@@ -90,7 +93,7 @@ export function createSesRate({ quota, perSecond, name, clock, log }: SesRatePar
     take() {
       const allowed = quota.maxSendRate();
       if (perSecond === undefined && allowed === undefined) return ASK_AGAIN_MS;
-      setFull(perSecond ?? allowed ?? Number.POSITIVE_INFINITY);
+      setFull((perSecond ?? allowed ?? Number.POSITIVE_INFINITY) / fleet.size());
       return bucket.take();
     },
     taken: () => count("taken"),

@@ -8,6 +8,7 @@ import {
 } from "@aws-sdk/client-sesv2";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { type Clock, systemClock } from "../runtime/clock.ts";
+import type { Fleet } from "../runtime/fleet.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
 import { readContent } from "./content.ts";
 import { oneLine } from "./line.ts";
@@ -28,6 +29,8 @@ export interface SesUpstreamOptions {
   readonly fromEmailAddressIdentityArn?: string | undefined;
   /** Calls a second instead of the account's MaxSendRate. */
   readonly ratePerSecond?: number | undefined;
+  /** Of the gateways that share the account. */
+  readonly fleet?: Fleet | undefined;
   readonly timeouts?: Partial<SesTimeouts> | undefined;
   readonly clock?: Clock | undefined;
   readonly log?: Log | undefined;
@@ -74,7 +77,7 @@ const LINE_OCTETS_MAX = 998;
  * an outcome with scope "upstream".
  */
 export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
-  const { region, endpoint, configurationSet, fromEmailAddressIdentityArn, ratePerSecond } = options;
+  const { region, endpoint, configurationSet, fromEmailAddressIdentityArn, ratePerSecond, fleet } = options;
   const { clock = systemClock, log = silentLog } = options;
   const name = `ses ${endpoint ?? region ?? "in the region of the environment"}`;
   const { connectMs, requestMs, idleMs } = { ...timeoutDefaults, ...options.timeouts };
@@ -112,7 +115,7 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
     },
     ...{ name, clock, log },
   });
-  const rate = createSesRate({ quota, perSecond: ratePerSecond, name, clock, log });
+  const rate = createSesRate({ quota, perSecond: ratePerSecond, fleet, name, clock, log });
 
   /** Said once: a mailer that writes bad tags does so in every message. */
   let hasWarned = false;

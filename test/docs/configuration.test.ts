@@ -26,6 +26,10 @@ const OPTIONAL: Record<OptionalKey<Config>, string> = {
   "upstream.smtp.ca_file": "ca.pem",
   "upstream.smtp.keep_id_field": "X-PM-KeepID",
   "upstream.smtp.password_file": "password",
+  "ledger.postgres.url": "postgres://mailonce@db.example.com/mailonce",
+  "ledger.postgres.url_file": "url",
+  "ledger.dynamodb.region": "eu-west-1",
+  "ledger.dynamodb.endpoint": "https://dynamodb.example.com",
   "identity.secret_file": "secret",
   "tls.cert_file": "cert.pem",
   "tls.key_file": "key.pem",
@@ -72,7 +76,11 @@ function documentedPaths(): string[] {
 const NAMED: ReadonlySet<string> = new Set(["upstreams", "routes", "listeners", "users"]);
 
 /** Each names a file that is read at once and stands in place of another key; test/config has them. */
-const SECRET_FILES: ReadonlySet<string> = new Set(["upstream.smtp.password_file", "identity.secret_file"]);
+const SECRET_FILES: ReadonlySet<string> = new Set([
+  "upstream.smtp.password_file",
+  "identity.secret_file",
+  "ledger.postgres.url_file",
+]);
 const besidesSecretFiles = documentedPaths().filter((path) => !SECRET_FILES.has(path));
 
 /** Dotted paths of all that is no table. */

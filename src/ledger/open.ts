@@ -1,0 +1,59 @@
+// Opens the ledger that the configuration names. An engine's own libraries are loaded with it only.
+import type { Config } from "../config/config.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Random } from "../runtime/random.ts";
+import type { Storage } from "../runtime/storage.ts";
+import { openEmbeddedLedger } from "./embedded.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Engine, EngineLimits } from "./shared/engine.ts";
+import { gatewayIdOf } from "./shared/gateway-id.ts";
+import { openSharedLedger } from "./shared/shared.ts";
+
+export interface LedgerWorld {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Milliseconds since any moment; see SharedLedgerOptions. The machine's when left out. */
+  readonly elapsed?: () => number;
+  /** In place of the configured one, of several gateways. */
+  readonly openEngine?: (limits: EngineLimits) => Promise<Engine>;
+}
+
+export interface OpenedLedger {
+  readonly ledger: Ledger;
+  /** Live gateways that share it, this one included. */
+  gateways(): number;
+}
+
+/** Rejects with a StorageError that says what to do; nothing stays open then. */
+export async function openLedger(config: Config, world: LedgerWorld): Promise<OpenedLedger> {
+  const { storage, clock, random, log } = world;
+  const { kind, retention: retentionMs, lease: leaseMs } = config.ledger;
+  if (kind === "embedded" && world.openEngine === undefined) {
+    return { ledger: await openEmbeddedLedger({ storage, clock, log, retentionMs }), gateways: () => 1 };
+  }
+  const limits: EngineLimits = { retentionMs, leaseMs };
+  const engine = await (world.openEngine?.(limits) ?? openEngine(config, limits, log));
+  const ledger = await openSharedLedger({
+    engine,
+    gatewayId: await gatewayIdOf(storage, random),
+    clock,
+    elapsed: world.elapsed ?? (() => performance.now()),
+    log,
+    retentionMs,
+    leaseMs,
+  });
+  return { ledger, gateways: () => ledger.gateways() };
+}
+
+/** The engine of a kind that several gateways share. */
+export async function openEngine({ ledger }: Config, limits: EngineLimits, log: Log): Promise<Engine> {
+  if (ledger.kind === "dynamodb") {
+    const { openDynamodbEngine } = await import("./shared/dynamodb.ts");
+    return await openDynamodbEngine({ ...ledger.dynamodb, ...limits, log });
+  }
+  const { openPostgresEngine } = await import("./postgres/postgres.ts");
+  return await openPostgresEngine({ url: ledger.postgres.url ?? "", ...limits });
+}
