@@ -138,7 +138,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const keepIdFields = keepIdFieldsOf(config);
 
   const spool = await openSpool(storage);
-  const { ledger, gateways } = await openLedger(config, world);
+  const { ledger, isShared, gateways } = await openLedger(config, world);
   world.fleet?.follow(gateways);
   const routes = createRoutes(
     routesOf(config),
@@ -186,7 +186,10 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
         if (doubtful) void doubts.takeUp(queued, transmission, "attempted before without an answer");
         else enqueue(queued);
       },
-      awaiting: config.smtp.reply === "relayed" ? createAwaiting(verdicts) : undefined,
+      awaiting:
+        config.smtp.reply === "relayed"
+          ? createAwaiting(verdicts, isShared ? "pending" : "relayed")
+          : undefined,
       policy,
       budget: createReceiveBudget(config.smtp.buffer_max_bytes),
     },

@@ -183,8 +183,11 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     }
     const firstDate = transmission.firstDate ?? mail.submission.header.date;
     if ((await ledger.attempt(queued.claim, firstDate)) === "stale") {
+      // Another gateway has taken it over while this one was away, and answers for it now.
       log.error("transmission.stale", facts(transmission, { fence: queued.claim.fence }));
       await spool.remove(queued.key);
+      doubts.forget(transmission.id);
+      verdicts.give(transmission.id, { kind: "pending" });
       return { kind: "untried" };
     }
     const outcome = { upstream: upstream.name, ...(await upstream.transmit(transmissionOf(mail), signal)) };

@@ -23,6 +23,8 @@ export interface LedgerWorld {
 
 export interface OpenedLedger {
   readonly ledger: Ledger;
+  /** Ids may be on their way through another gateway. */
+  readonly isShared: boolean;
   /** Live gateways that share it, this one included. */
   gateways(): number;
 }
@@ -32,7 +34,8 @@ export async function openLedger(config: Config, world: LedgerWorld): Promise<Op
   const { storage, clock, random, log } = world;
   const { kind, retention: retentionMs, lease: leaseMs } = config.ledger;
   if (kind === "embedded" && world.openEngine === undefined) {
-    return { ledger: await openEmbeddedLedger({ storage, clock, log, retentionMs }), gateways: () => 1 };
+    const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs });
+    return { ledger, isShared: false, gateways: () => 1 };
   }
   const limits: EngineLimits = { retentionMs, leaseMs };
   const engine = await (world.openEngine?.(limits) ?? openEngine(config, limits, log));
@@ -45,7 +48,7 @@ export async function openLedger(config: Config, world: LedgerWorld): Promise<Op
     retentionMs,
     leaseMs,
   });
-  return { ledger, gateways: () => ledger.gateways() };
+  return { ledger, isShared: true, gateways: () => ledger.gateways() };
 }
 
 /** The engine of a kind that several gateways share. */

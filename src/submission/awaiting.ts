@@ -15,12 +15,20 @@ export interface VerdictSource {
   of(id: Id): Promise<AwaitedVerdict> | undefined;
 }
 
-export function createAwaiting(verdicts: VerdictSource): Awaiting {
+/**
+ * @param unknown what an id counts as that is on its way while nobody was told to wait for it: relayed, when it
+ *   is in this gateway's own spool, which reports a failure; pending, when it may be in another's, which tells
+ *   its own client only
+ */
+export function createAwaiting(verdicts: VerdictSource, unknown: "relayed" | "pending"): Awaiting {
   return {
     open: (id) => verdicts.open(id),
     async answer(recipients) {
       const told = await Promise.all(
-        recipients.map(async ({ id, recipient }) => ({ recipient, verdict: await verdicts.of(id) })),
+        recipients.map(async ({ id, recipient }) => ({
+          recipient,
+          verdict: (await verdicts.of(id)) ?? { kind: unknown },
+        })),
       );
       return { ...replyFor(told), each: new Map(told.map((one) => [one.recipient, replyFor([one])])) };
     },
@@ -29,7 +37,7 @@ export function createAwaiting(verdicts: VerdictSource): Awaiting {
 
 interface Told {
   readonly recipient: string;
-  readonly verdict: AwaitedVerdict | undefined;
+  readonly verdict: AwaitedVerdict;
 }
 
 function replyFor(told: readonly Told[]): Reply {
