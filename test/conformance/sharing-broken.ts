@@ -84,6 +84,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
           : record,
       ),
     }),
+    alsoFails: [{ rule: "S1", reason: "what was taken over in doubt and accepted is such an id" }],
   },
   {
     rule: "S4",

@@ -55,6 +55,33 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     },
   },
   {
+    rule: "S1",
+    title: "so too of what a dead gateway has left, whether attempted or not",
+    async run(harness) {
+      const dead = await harness.start("dead");
+      for (const label of LABELS) {
+        const own = await claimed(harness, dead, request(label));
+        dead.ledger.accepted([own]);
+        if (label.length % 2 === 0) await harness.during(dead.ledger.attempt(own, label));
+      }
+      await harness.pass(100);
+      const gateways = await Promise.all(["a", "b", "c"].map((name) => harness.start(name)));
+      await dead.kill();
+      await harness.pass(harness.leaseMs * 1.5);
+      const holders = await harness.during(
+        Promise.all(
+          gateways.map(async ({ ledger }) => {
+            const results = await ledger.claim(LABELS.map((label) => request(label)));
+            const own = results.flatMap((result) => ("claim" in result ? [result.claim] : []));
+            ledger.accepted(own);
+            return own.map(({ id }) => id);
+          }),
+        ),
+      );
+      expect(holders.flat().sort()).toEqual(LABELS.map(idOf).sort());
+    },
+  },
+  {
     rule: "S2",
     title: "a claim waits for another gateway's, and is a repeat once that is accepted",
     async run(harness) {
@@ -150,6 +177,24 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
         firstDate: "a date",
         digest: [...digestOf(7)],
       });
+    },
+  },
+  {
+    rule: "S4",
+    title: "an attempt that is noted while the claim is being taken over is seen, and the holder is alive",
+    async run(harness) {
+      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const own = await accepted(harness, a, request("x"));
+      a.stop();
+      await harness.pass(harness.leaseMs * 1.5);
+      const found = b.engine.holdAnswers("insert");
+      const claiming = b.ledger.claim([request("x")]);
+      await harness.pass(1);
+      a.goOn();
+      expect(await harness.during(a.ledger.attempt(own, "a date"))).toBe("attempted");
+      found();
+      expect((await harness.during(claiming))[0]).toMatchObject(UNDERWAY);
+      expect(await harness.during(a.ledger.settle(own, "relayed"))).toBe("settled");
     },
   },
   {

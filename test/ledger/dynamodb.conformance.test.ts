@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, vi } from "vitest";
 import { HARNESS_RETENTION_MS, type LedgerHarness } from "../conformance/ledger.ts";
 import { runLedgerProtocol } from "../conformance/ledger-protocol.ts";
-import { createSharedHarness, HARNESS_LEASE_MS } from "../conformance/ledger-shared.ts";
+import { createSharedHarness, HARNESS_LEASE_MS, memoryPlace } from "../conformance/ledger-shared.ts";
+import { runEngineConformance } from "../conformance/run-engine.ts";
 import { runLedgerConformance } from "../conformance/run-ledger.ts";
 import { runSharingConformance } from "../conformance/run-sharing.ts";
 import { createSharingHarness } from "../conformance/sharing-harness.ts";
@@ -26,9 +27,13 @@ async function harness(): Promise<LedgerHarness> {
   return await createSharedHarness(await dynamodbPlace(dynamodb, limits), PATIENCE_MS);
 }
 
+runEngineConformance("DynamoDB", (limits) => dynamodbPlace(dynamodb, limits));
 runLedgerConformance("shared, on DynamoDB", harness);
 runLedgerProtocol("shared, on DynamoDB", harness);
 runSharingConformance("shared, on DynamoDB", async () => {
   const limits = { retentionMs: HARNESS_RETENTION_MS * 100, leaseMs: HARNESS_LEASE_MS };
   return await createSharingHarness(await dynamodbPlace(dynamodb, limits));
 });
+
+// The model of the property above is held to the checks itself.
+runEngineConformance("memory", async (limits) => memoryPlace(limits));

@@ -15,7 +15,7 @@ export interface Holding {
   doubt: "attempted" | "doubtful" | "reattempted" | undefined;
   /** While it is in doubt. */
   firstDate: string | undefined;
-  /** While it is in doubt and not attempted again: of the mail that is doubtful. */
+  /** While it is in doubt and not accepted again: of the mail that is doubtful. */
   doubtDigest: Uint8Array | undefined;
   /** An earlier mail was relayed that `since` let pass. */
   hasEarlier: boolean;
@@ -103,7 +103,9 @@ export function createWriter(calls: Calls): Writer {
     },
     async noteAccepted(entry) {
       const to = entry.doubt === undefined ? "queued" : "doubtful";
-      return await write(entry, changeOf(entry, to, entry.firstDate));
+      const isNoted = await write(entry, changeOf(entry, to, entry.firstDate));
+      if (isNoted) entry.doubtDigest = undefined;
+      return isNoted;
     },
     releasing(entry) {
       if (entry.doubt === undefined) {
