@@ -11,6 +11,8 @@ let tables = 0;
 export interface DynamodbPlace extends EnginePlace {
   readonly table: string;
   connect(): Promise<DynamodbEngine>;
+  /** As DynamoDB's TTL does, by the time of the place. Returns how many items it has removed. */
+  removeExpired(): Promise<number>;
 }
 
 /** Short, so that a test of what never answers ends soon; long enough for a machine that others use too. */
@@ -46,6 +48,7 @@ export async function dynamodbPlace(
       connected.add(engine);
       return engine;
     },
+    removeExpired: () => dynamodb.removeExpired(table, time),
     async setTime(now) {
       time = now;
     },

@@ -29,6 +29,10 @@ export type DynamodbFault =
 
 export interface TestDynamodb {
   readonly endpoint: string;
+  /** dynalite itself: what gives no item back with a refused condition, and knows no TTL. */
+  readonly plainEndpoint: string;
+  /** The most requests that were under way at once so far. */
+  readonly peak: number;
   /** What the SDK needs in the environment. */
   readonly environment: Readonly<Record<string, string>>;
   /** @param operations "PutItem" and so on; all when left out. @param times for ever when left out */
@@ -77,6 +81,8 @@ export async function startDynamodb(): Promise<TestDynamodb> {
   const locks = new Map<string, Promise<unknown>>();
   let faults: { fault: DynamodbFault; operations: readonly string[] | undefined; left: number }[] = [];
   let late: Asked[] = [];
+  let underWay = 0;
+  let peak = 0;
 
   async function forward({ operation, headers, body }: Asked): Promise<Answer> {
     const text = JSON.stringify(body);
@@ -198,6 +204,8 @@ export async function startDynamodb(): Promise<TestDynamodb> {
     incoming.on("end", () => {
       const operation = String(incoming.headers["x-amz-target"]).slice(PREFIX.length);
       const { connection: _, "content-length": __, ...headers } = incoming.headers;
+      peak = Math.max(peak, ++underWay);
+      response.on("close", () => underWay--);
       void serve({ operation, headers, body: JSON.parse(Buffer.concat(chunks).toString()) }, response);
     });
   }).listen(0, "127.0.0.1");
@@ -215,6 +223,10 @@ export async function startDynamodb(): Promise<TestDynamodb> {
 
   return {
     endpoint: `http://127.0.0.1:${(front.address() as AddressInfo).port}`,
+    plainEndpoint: `http://127.0.0.1:${innerPort}`,
+    get peak() {
+      return peak;
+    },
     environment: {
       AWS_ACCESS_KEY_ID: "AKIAEXAMPLE",
       AWS_SECRET_ACCESS_KEY: "secret",

@@ -146,10 +146,10 @@ export function changingOf(change: Change, { now, retentionMs }: Times): Update 
   if (to === "restored") {
     return {
       update:
-        "SET standing = :relayed, step = :step, changedAt = :now, digest = earlier, expires = earlierExpires " +
+        "SET standing = :relayed, step = :step, digest = earlier, expires = earlierExpires " +
         "REMOVE holder, firstDate, doubt, earlier, earlierExpires",
       condition: `${held.condition} AND attribute_exists(earlier)`,
-      values: { ...held.values, ":relayed": text("relayed"), ":now": number(now) },
+      values: { ...held.values, ":relayed": text("relayed") },
     };
   }
   const state = to as RecordState;

@@ -42,8 +42,9 @@ export interface SenderOptions {
 }
 
 export function createSender({ requestMs, callMs, table, use }: SenderOptions): Sender {
+  // Its cause is not handed on: an error of the SDK holds the whole request, signature and all, and ends in logs.
   const failure = (kind: string, cause: unknown) =>
-    new StorageError("unavailable", `DynamoDB, ${kind} of table ${table}: ${String(cause)}`, cause);
+    new StorageError("unavailable", `DynamoDB, ${kind} of table ${table}: ${String(cause)}`);
 
   const sender: Sender = {
     begin() {

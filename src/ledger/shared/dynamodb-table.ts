@@ -31,8 +31,9 @@ export const TABLE_DEFINITION: Omit<CreateTableCommandInput, "TableName"> = {
   DeletionProtectionEnabled: true,
 };
 
-/** Between two looks at a table that is being made. */
-const LOOK_MS = 1_000;
+/** Between two looks at a table that is being made: growing, for what speaks the protocol makes one at once. */
+const LOOK_FIRST_MS = 50;
+const LOOK_MAX_MS = 2_000;
 /** AWS makes one within half a minute. */
 const MAKING_MAX_MS = 300_000;
 
@@ -48,15 +49,26 @@ export async function createDynamodbTable(options: DynamodbOptions): Promise<"ma
     const isThere = (await table.describe()) !== undefined;
     if (!isThere) await table.create(TABLE_DEFINITION);
     await untilActive(table);
-    if ((await table.timeToLive()) !== EXPIRES) await table.enableTimeToLive(EXPIRES);
+    await expireItems(table);
     return isThere ? "found" : "made";
   } finally {
     table.close();
   }
 }
 
+async function expireItems(table: DynamodbTable): Promise<void> {
+  if ((await table.timeToLive()) === EXPIRES) return;
+  try {
+    await table.enableTimeToLive(EXPIRES);
+  } catch (error) {
+    // Somebody else was quicker, or an earlier request of ours.
+    if ((await table.timeToLive()) !== EXPIRES) throw error;
+  }
+}
+
 async function untilActive(table: DynamodbTable): Promise<void> {
-  for (const until = performance.now() + MAKING_MAX_MS; ; ) {
+  const until = performance.now() + MAKING_MAX_MS;
+  for (let wait = LOOK_FIRST_MS; ; wait = Math.min(2 * wait, LOOK_MAX_MS)) {
     const description = await table.describe();
     // A table that has just been made may not be known everywhere.
     if (description !== undefined) {
@@ -64,7 +76,7 @@ async function untilActive(table: DynamodbTable): Promise<void> {
       if (isActive(description)) return;
     }
     if (performance.now() > until) throw wrong(table.name, "is not ready after five minutes");
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    await new Promise((resolve) => setTimeout(resolve, wait));
   }
 }
 
