@@ -205,7 +205,15 @@ test("a read that DynamoDB answers bit by bit is whole", async () => {
 
 test("a batch has a bound on the requests at once", async () => {
   const many = [...pseudoIds("many", 512)].sort((a, b) => Buffer.compare(a, b));
-  await engine.insert(life, many.map(insertion));
+  const timeouts = { callMs: 60_000, requestMs: 60_000 };
+  const patient = await openDynamodbEngine({
+    ...LIMITS,
+    timeouts,
+    table: place.table,
+    endpoint: dynamodb.endpoint,
+  });
+  await patient.insert(life, many.map(insertion));
+  await patient.close();
   expect(dynamodb.peak).toBeGreaterThan(8);
   // 64, and heartbeats beside them.
   expect(dynamodb.peak).toBeLessThanOrEqual(66);

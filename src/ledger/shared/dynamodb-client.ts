@@ -49,8 +49,9 @@ export const TIMEOUT_DEFAULTS: DynamodbTimeouts = {
   connectMs: 1_000,
   // DynamoDB answers in some milliseconds. Three seconds are a lost packet sent again twice.
   requestMs: 3_000,
-  // A sixth of the lease, between two heartbeats: one that fails does not delay the next.
-  callMs: 5_000,
+  // DynamoDB that is away is found within one request's time. This is for what is throttled, and for the
+  // largest batches of all kinds at once on a busy core.
+  callMs: 10_000,
   // Ours are given up before a front end does so, since a request on a connection that is just being closed
   // ends in a reset.
   idleMs: 10_000,
@@ -87,7 +88,8 @@ export interface DynamodbTable {
   readonly name: string;
   readonly use: DynamodbUse;
   readonly callMaxMs: number;
-  begin(): Call;
+  /** @param ms at most; never more than a call has */
+  begin(ms?: number): Call;
   put(call: Call, item: Item, condition: string): Promise<Written>;
   update(call: Call, key: Uint8Array, update: Update): Promise<Written>;
   remove(call: Call, key: Uint8Array, condition: Condition): Promise<Written>;

@@ -26,6 +26,9 @@ const BEAT = "beat ";
  */
 const FORGET_LEASES = 120;
 
+/** Beats in a lease: one that is not answered ends before the next is due. */
+const BEATS_IN_LEASE = 6;
+
 interface Seen {
   readonly gateway: string;
   readonly beat: number;
@@ -115,7 +118,7 @@ export function createGateways(table: DynamodbTable, leaseMs: number, elapsed: (
 
     async beat(gateway, incarnation) {
       const sentAt = elapsed();
-      const written = await table.update(table.begin(), GATEWAYS_KEY, {
+      const written = await table.update(table.begin(leaseMs / BEATS_IN_LEASE), GATEWAYS_KEY, {
         update:
           "SET version = if_not_exists(version, :life) + :one, #life = :life, " +
           "#beat = if_not_exists(version, :life) + :one",

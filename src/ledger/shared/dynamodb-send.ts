@@ -23,7 +23,8 @@ export type Sent<Answer, Item> =
 
 /** Both reject with a StorageError, and end within the time of the call. */
 export interface Sender {
-  begin(): Call;
+  /** @param ms at most; never more than a call has */
+  begin(ms?: number): Call;
   send<Answer, Item>(
     kind: string,
     call: Call,
@@ -47,8 +48,8 @@ export function createSender({ requestMs, callMs, table, use }: SenderOptions): 
     new StorageError("unavailable", `DynamoDB, ${kind} of table ${table}: ${String(cause)}`);
 
   const sender: Sender = {
-    begin() {
-      const until = performance.now() + callMs;
+    begin(ms = callMs) {
+      const until = performance.now() + Math.min(ms, callMs);
       return { left: () => until - performance.now(), isGivenUp: false };
     },
     async send(kind, call, request) {
