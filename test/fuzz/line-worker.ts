@@ -59,6 +59,7 @@ async function talk(
   transcript: string[],
 ): Promise<number> {
   let said = 0;
+  let last: FuzzReply | undefined;
   let stage: Stage = "hello";
   // Some talk before the greeting.
   let greeted = chance.fraction() < 0.03;
@@ -90,7 +91,7 @@ async function talk(
     await connection.send(...group.pieces);
     const due = group.lines + pending;
     pending = 0;
-    for (let heard = 0, last: FuzzReply | undefined; heard < due; heard++) {
+    for (let heard = 0; heard < due; heard++) {
       const reply = await connection.next();
       if (reply === "end") {
         if (!LAST_WORDS.has(last?.code ?? 0))
