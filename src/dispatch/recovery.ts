@@ -60,7 +60,8 @@ export async function recover({
     const results = await ledger.claim(
       batch.map(([, { id, digest, since }]) => ({
         id,
-        digest: Buffer.from(digest, "hex"),
+        // Not a slice of a pool, which the claim would hold as a whole.
+        digest: Uint8Array.from(Buffer.from(digest, "hex")),
         ...(since === undefined ? {} : { since }),
       })),
     );

@@ -111,6 +111,7 @@ class Connection extends SMTPConnection {
   idleSince: number;
   isProxys = false;
   #submitted = false;
+  #ended = false;
   #errors = 0;
   #junk = 0;
   #unauthenticated = 0;
@@ -143,6 +144,7 @@ class Connection extends SMTPConnection {
 
   /** Ends it for something that its client did. */
   #end(reply: Reply, reason: string): void {
+    this.#ended = true;
     this._server.hooks.ended(this.remoteAddress, reason);
     this.dismiss(reply);
   }
@@ -164,7 +166,8 @@ class Connection extends SMTPConnection {
       bringsStatus ? false : status,
     );
     // Syntax and sequence, and authentication; a recipient that policy refuses is no fault of the client's.
-    if (code >= 500 && code < 550 && ++this.#errors === this._server.hooks.limits.errorsMax) {
+    if (this.#ended || code < 500 || code >= 550) return;
+    if (++this.#errors === this._server.hooks.limits.errorsMax) {
       this.#end(replies.tooManyErrors, "errors_max");
     }
   }
@@ -190,7 +193,8 @@ class Connection extends SMTPConnection {
     }
     const { hooks } = this._server;
     const { limits } = hooks;
-    const name = command.toString("latin1").split(" ", 1)[0]?.toUpperCase() ?? "";
+    // As the library reads it.
+    const name = command.toString().split(" ", 1)[0]?.toUpperCase() ?? "";
     if (JUNK.has(name) && ++this.#junk > limits.junkCommandsMax) {
       this.#end(replies.tooManyCommands, "junk_commands_max");
     } else if (
