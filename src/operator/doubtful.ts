@@ -69,8 +69,8 @@ export function createDoubtfulDesk({ ledger, spool, spooled, ended }: DeskParts)
       const found = (await spooled()).get(id);
       let claim = found?.claim;
       if (claim === undefined) {
-        if (doubt.claimed)
-          return { ok: false, fault: `${name} is being relayed by another gateway: decide there` };
+        // Another gateway of a shared ledger has it; or it is on its way into this spool.
+        if (doubt.claimed) return { ok: false, fault: `${name} is held by another gateway: decide there` };
         const [result] = await ledger.claim([{ id, digest: doubt.digest }]);
         if (result?.kind !== "doubtful") return { ok: false, fault: `${name} is not doubtful any more` };
         claim = result.claim;
