@@ -87,7 +87,8 @@ test("ENOSPC under load: 452, no 250 lost, a pause, and recovery without a resta
   const place = await createPlace(built, disk);
   // Slower than the clients, so that there is mail on its way when the disk is full.
   place.upstream.play("slow-reply");
-  const gateway = await place.start({}, { UPSTREAM_CONCURRENCY: 4 });
+  // To the last octet, in place of stopping before.
+  const gateway = await place.start({}, { UPSTREAM_CONCURRENCY: 4, SPOOL_FREE_MIN_BYTES: 0 });
   const tally = createTally("hold");
   const mails: Tracked[] = [];
   const running = load(gateway, (number, reply) => {
