@@ -1,0 +1,105 @@
+// The embedded ledger as an archive. No gateway may run on the data folder meanwhile, which the lock of the
+// ledger's state sees to.
+import { encodeBase32 } from "../../identity/base32.ts";
+import type { Id } from "../../identity/message-id.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { Storage } from "../../runtime/storage.ts";
+import { FIRST_CAPACITY, type Generations, openGenerations } from "../generations.ts";
+import type { Mark, Relayed } from "../records.ts";
+import { openState, type State } from "../state.ts";
+import { type Archive, type ArchiveRecord, type Merged, stronger } from "./archive.ts";
+import { doubtOf, readEmbedded, standing } from "./embedded-reader.ts";
+import { createEmbeddedWriter, type EmbeddedWriter } from "./embedded-writer.ts";
+
+export interface EmbeddedArchiveOptions {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly retentionMs: number;
+  /** Ids of a first generation. */
+  readonly firstCapacity?: number;
+}
+
+/** What merging needs. Reading goes without, since a store can be open once only. */
+interface Merging {
+  readonly generations: Generations;
+  readonly writer: EmbeddedWriter;
+  readonly marks: Map<Id, Mark>;
+}
+
+/** Rejects with a StorageError, "locked" while a gateway runs on the folder. */
+export async function openEmbeddedArchive(options: EmbeddedArchiveOptions): Promise<Archive> {
+  const { storage, clock } = options;
+  const state = await openState(storage);
+  let merging: Promise<Merging> | undefined;
+  let last: Promise<unknown> = Promise.resolve();
+
+  return {
+    kind: "embedded",
+    records: () => readEmbedded(storage, state),
+    async merge(batch) {
+      merging ??= startMerging(options, state);
+      const parts = await merging;
+      // One after another, so that none looks an id up while another adds it.
+      const work = last.then(() => Promise.all(batch.map((record) => mergeOne(parts, state, record))));
+      last = work.catch(() => {});
+      return await work;
+    },
+    now: async () => clock.now(),
+    async close() {
+      await last;
+      const parts = await merging?.catch(() => undefined);
+      await parts?.writer.close();
+      await parts?.generations.close();
+      await state.close();
+    },
+  };
+}
+
+async function startMerging(options: EmbeddedArchiveOptions, state: State): Promise<Merging> {
+  const firstCapacity = options.firstCapacity ?? FIRST_CAPACITY;
+  const generations = await openGenerations({ ...options, state, firstCapacity });
+  const marks = new Map<Id, Mark>();
+  for await (const [key, mark] of state.marks()) marks.set(encodeBase32(key), mark);
+  return { generations, writer: await createEmbeddedWriter({ ...options, state }), marks };
+}
+
+/** Each step leaves no less than was there, so that a crash between two of them loses nothing. */
+async function mergeOne(
+  { generations, writer, marks }: Merging,
+  state: State,
+  record: ArchiveRecord,
+): Promise<Merged> {
+  const { key, relayed, doubt } = record;
+  const id = encodeBase32(key);
+  const mark = marks.get(id);
+  const before = later(
+    await writer.find(key),
+    generations.maybe(key) ? await generations.find(key) : undefined,
+  );
+  const isNew = before === undefined && mark === undefined;
+  const there = standing(key, before, mark && doubtOf(mark));
+  if (!isNew && stronger(there, record) === there) return "kept";
+
+  if (relayed !== undefined && relayed.time !== before?.time) {
+    // A mark is believed unless the relaying is as late, and this relaying ends the doubt.
+    const isMarkLater = mark !== undefined && mark.time > relayed.time;
+    if (isMarkLater && doubt === undefined) await state.putMark(key, { ...mark, time: relayed.time });
+    await writer.add(key, relayed);
+  }
+  if (doubt !== undefined) {
+    const { firstDate, changedAt: time, digest } = doubt;
+    const doubtful: Mark = { state: "doubtful", firstDate, time, digest };
+    await state.putMark(key, doubtful);
+    marks.set(id, doubtful);
+  } else if (mark !== undefined) {
+    await state.removeMark(key);
+    marks.delete(id);
+  }
+  return isNew ? "added" : "strengthened";
+}
+
+function later(one: Relayed | undefined, other: Relayed | undefined): Relayed | undefined {
+  return (other?.time ?? -1) > (one?.time ?? -1) ? other : one;
+}

@@ -1,0 +1,25 @@
+// What a record of a shared ledger counts for outside of it. Pure.
+import type { RecordState, Relaying } from "../shared/engine.ts";
+import { type ArchiveRecord, archived } from "./archive.ts";
+
+/** As LedgerRecord in engine.ts. */
+export interface Standing {
+  readonly key: Uint8Array;
+  readonly state: RecordState;
+  readonly digest: Uint8Array;
+  readonly firstDate: string | undefined;
+  readonly relayed: Relaying | undefined;
+  readonly changedAt: number;
+}
+
+const OPEN: ReadonlySet<RecordState> = new Set<RecordState>([
+  ...(["attempted", "doubtful", "reclaimed", "remembered"] as const),
+]);
+
+/** Undefined: it is claimed and was never attempted. */
+export function recordOf(standing: Standing): ArchiveRecord | undefined {
+  const { key, state, digest, changedAt, firstDate = "" } = standing;
+  const relayed = standing.relayed && { time: standing.relayed.at, digest: standing.relayed.digest };
+  if (OPEN.has(state)) return archived(key, relayed, { firstDate, changedAt, digest });
+  return relayed && { key, relayed };
+}

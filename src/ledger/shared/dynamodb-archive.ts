@@ -1,0 +1,212 @@
+// The ledger in DynamoDB as an archive, read and merged into while gateways use it. A page of the table says
+// which ids there are; they are then read consistently.
+
+import { ID_OCTETS } from "../../identity/message-id.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { Archive, ArchiveRecord } from "../archive/archive.ts";
+import { type Found, mergeInto, type Place, type Replacement } from "../archive/merge.ts";
+import { recordOf as archivedOf } from "../archive/shared.ts";
+import {
+  type DynamodbOptions,
+  type DynamodbTable,
+  type Item,
+  openDynamodbTable,
+  type Update,
+  type Written,
+} from "./dynamodb-client.ts";
+import { createGateways } from "./dynamodb-gateways.ts";
+import {
+  expiryOf,
+  number,
+  numberOf,
+  OPEN_INDEX,
+  octets,
+  octetsOf,
+  recordOf,
+  text,
+} from "./dynamodb-items.ts";
+import type { Call } from "./dynamodb-send.ts";
+import { checkDynamodbTable } from "./dynamodb-table.ts";
+import type { RecordState } from "./engine.ts";
+
+/** A table that grows into a load refuses some of it for minutes; nobody waits for an import. */
+const CALL_MS = 120_000;
+
+/** A fence is microseconds of the clock. */
+const FENCES_A_MILLISECOND = 1_000;
+
+/** Octets of the id that are the key in the index of open records; as dynamodb-items.ts has it. */
+const DOUBT_OCTETS = 2;
+
+/** In place of an index: the table itself. */
+const TABLE = undefined as unknown as string;
+
+export interface DynamodbArchiveOptions extends DynamodbOptions {
+  readonly retentionMs: number;
+  readonly leaseMs: number;
+  readonly log: Log;
+  /** Milliseconds since the epoch. */
+  readonly now?: (() => number) | undefined;
+}
+
+interface Version {
+  readonly fence: number;
+  readonly step: number;
+  readonly state: RecordState;
+}
+
+/** Rejects with a StorageError that says what to do; nothing stays open then. */
+export async function openDynamodbArchive(options: DynamodbArchiveOptions): Promise<Archive> {
+  const { now = Date.now } = options;
+  const table = openDynamodbTable({ timeouts: { callMs: CALL_MS }, ...options });
+  try {
+    await checkDynamodbTable(table, options.log);
+  } catch (error) {
+    table.close();
+    throw error;
+  }
+  const place = createPlace(table, { ...options, now });
+  return {
+    kind: "dynamodb",
+    records: () => readAll(table, { now: now(), retentionMs: options.retentionMs }),
+    merge: (batch) => mergeInto(place, batch),
+    now: async () => now(),
+    close: async () => table.close(),
+  };
+}
+
+async function* readAll(
+  table: DynamodbTable,
+  times: { readonly now: number; readonly retentionMs: number },
+): AsyncGenerator<ArchiveRecord> {
+  let after: Item | undefined;
+  do {
+    const call = table.begin();
+    const page = await table.page(call, TABLE, after);
+    const keys = page.keys.filter(({ length }) => length === ID_OCTETS);
+    for (const item of await table.getMany(call, keys)) {
+      const record = archivedOf({ key: octetsOf(item, "id"), ...recordOf(item, () => false, times) });
+      if (record !== undefined) yield record;
+    }
+    after = page.next;
+  } while (after !== undefined);
+}
+
+interface PlaceOptions {
+  readonly retentionMs: number;
+  readonly leaseMs: number;
+  readonly now: () => number;
+}
+
+function createPlace(table: DynamodbTable, options: PlaceOptions): Place<Version> {
+  const { retentionMs, leaseMs, now } = options;
+  const gateways = createGateways(table, leaseMs, () => performance.now());
+
+  /** The last digits are chance, so that nobody else gives the id the same. */
+  function nextFence(before = 0): number {
+    const clock = Math.floor(now()) * FENCES_A_MILLISECOND + Math.floor(Math.random() * FENCES_A_MILLISECOND);
+    return Math.max(clock, before + 1);
+  }
+
+  function isOwn(written: Written, fence: number): boolean {
+    return (
+      written.kind === "written" ||
+      (written.isUncertain && written.found !== undefined && numberOf(written.found, "fence") === fence)
+    );
+  }
+
+  /** What is in the way, undefined when nothing was. */
+  async function insertOne(call: Call, record: ArchiveRecord): Promise<Item | undefined> {
+    const fence = nextFence();
+    const written = await table.update(call, record.key, {
+      ...updateTo(record, fence, retentionMs),
+      condition: "attribute_not_exists(id)",
+    });
+    return isOwn(written, fence) ? undefined : (written.kind === "refused" && written.found) || {};
+  }
+
+  function foundOf(key: Uint8Array, item: Item): Found<Version> {
+    const vanished = { fence: -1, step: -1, state: "relayed" } as const;
+    if (item.id === undefined) return { record: undefined, isHeld: false, version: vanished };
+    const found = recordOf(item, gateways.isAlive, { now: now(), retentionMs });
+    const { fence, state } = found;
+    return {
+      record: archivedOf({ key, ...found }),
+      isHeld: found.holder?.alive === true,
+      version: { fence, state, step: numberOf(item, "step") },
+    };
+  }
+
+  async function replaceOne(call: Call, { record, version }: Replacement<Version>): Promise<boolean> {
+    const fence = nextFence(version.fence);
+    const update = updateTo(record, fence, retentionMs);
+    const written = await table.update(call, record.key, {
+      ...update,
+      condition: "fence = :was AND step = :stepped AND standing = :stood",
+      values: {
+        ...update.values,
+        ":was": number(version.fence),
+        ":stepped": number(version.step),
+        ":stood": text(version.state),
+      },
+    });
+    return isOwn(written, fence);
+  }
+
+  return {
+    async insert(batch) {
+      const call = table.begin();
+      const found = await everyOne(batch.map((record) => insertOne(call, record)));
+      if (found.some((item) => item?.holder !== undefined)) await gateways.refresh(call);
+      return batch.map(({ key }, i) => {
+        const item = found[i];
+        return item && foundOf(key, item);
+      });
+    },
+    async replace(batch) {
+      const call = table.begin();
+      return await everyOne(batch.map((one) => replaceOne(call, one)));
+    },
+  };
+}
+
+/** Makes the item what the record says, whatever it was. The caller adds the condition. */
+function updateTo({ key, relayed, doubt }: ArchiveRecord, fence: number, retentionMs: number): Update {
+  const earlier = doubt === undefined ? undefined : relayed;
+  const at = doubt?.changedAt ?? relayed?.time ?? 0;
+  const digest = doubt?.digest ?? relayed?.digest;
+  const attributes: Readonly<Record<string, Item[string] | undefined>> = {
+    standing: text(doubt === undefined ? "relayed" : "remembered"),
+    fence: number(fence),
+    step: number(0),
+    changedAt: number(at),
+    digest: digest && octets(digest),
+    relayedAt: relayed && number(relayed.time),
+    expires: doubt === undefined ? number(expiryOf(at, retentionMs)) : undefined,
+    firstDate: doubt && text(doubt.firstDate),
+    [OPEN_INDEX]: doubt && octets(key.slice(0, DOUBT_OCTETS)),
+    earlier: earlier && octets(earlier.digest),
+    earlierExpires: earlier && number(expiryOf(earlier.time, retentionMs)),
+    holder: undefined,
+  };
+  const set: string[] = [];
+  const remove: string[] = [];
+  const values: Record<string, Item[string]> = {};
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined) remove.push(name);
+    else {
+      set.push(`${name} = :${name}`);
+      values[`:${name}`] = value;
+    }
+  }
+  return { update: `SET ${set.join(", ")} REMOVE ${remove.join(", ")}`, condition: "", values };
+}
+
+/** Waits for all of them, so that nothing is under way any more when one has failed. */
+async function everyOne<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(promises);
+  return settled.map((one) => {
+    if (one.status === "rejected") throw one.reason;
+    return one.value;
+  });
+}
