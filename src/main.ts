@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import type { ResolveOptions } from "./cli/doubtful.ts";
 import { exitCodes } from "./cli/exit.ts";
 import type { IdOptions } from "./cli/id.ts";
+import type { ExportOptions, ImportOptions } from "./cli/ledger.ts";
 import type { AddUserOptions, UserOptions } from "./cli/user.ts";
 
 interface ConfigOption {
@@ -27,6 +28,7 @@ const commands = {
   id: () => import("./cli/id.ts"),
   doubtful: () => import("./cli/doubtful.ts"),
   user: () => import("./cli/user.ts"),
+  ledger: () => import("./cli/ledger.ts"),
 };
 
 const CONFIG_OPTION = ["--config <file>", "TOML file; MAILONCE_CONFIG names one otherwise"] as const;
@@ -74,6 +76,24 @@ function program(exit: (code: number) => void): Command {
     .action(async (name: string, options: ResolveOptions) =>
       exit(await (await commands.doubtful()).resolveDoubtful(name, options)),
     );
+  const ledger = mailonce.command("ledger").description("the record of ids");
+  ledger
+    .command("migrate")
+    .description("make the tables of a shared ledger, or bring them to this version")
+    .option(...CONFIG_OPTION)
+    .action(async (options: ConfigOption) => exit(await (await commands.ledger()).migrateLedger(options)));
+  ledger
+    .command("export")
+    .description("write every id that is relayed or in doubt; of an embedded ledger, while no gateway runs")
+    .option("--output <file>", "standard output otherwise")
+    .option(...CONFIG_OPTION)
+    .action(async (options: ExportOptions) => exit(await (await commands.ledger()).exportLedger(options)));
+  ledger
+    .command("import")
+    .description("have the ledger know all that was exported; once more changes nothing")
+    .option("--input <file>", "standard input otherwise")
+    .option(...CONFIG_OPTION)
+    .action(async (options: ImportOptions) => exit(await (await commands.ledger()).importLedger(options)));
   const user = mailonce.command("user").description("who may authenticate: the users file");
   const userCommand = (name: string, description: string): Command =>
     user
