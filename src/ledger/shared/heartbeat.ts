@@ -56,6 +56,7 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
   let failures = 0;
   let timer: Timer | undefined;
   let beating: Promise<void> | undefined;
+  let confirming: Promise<void> | undefined;
 
   async function beat(): Promise<void> {
     const sentAt = elapsed();
@@ -112,7 +113,11 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
     async confirm() {
       for (let tries = 0; tries < CONFIRM_TRIES && !isFresh(); tries++) {
         assertCurrent();
-        await beat();
+        // One for all attempts that need it.
+        confirming ??= beat().finally(() => {
+          confirming = undefined;
+        });
+        await confirming;
       }
       assertCurrent();
       if (!isFresh()) throw new StorageError("unavailable", "the ledger answers too late for the lease");
