@@ -56,6 +56,7 @@ export function exportLedger({ config, output }: ExportOptions): Promise<number>
 export function importLedger({ config, input }: ImportOptions): Promise<number> {
   return configured(config, async (known, progress) => {
     const source = await openInput(input);
+    if (known.ledger.kind === "embedded") await makeSpool(known);
     return await withArchive(known, async (archive) => {
       let read = 0;
       try {
@@ -131,6 +132,12 @@ async function refuseMissing({ data_dir, ledger }: Config): Promise<void> {
   const names = await createDiskStorage(data_dir).list("ledger");
   if (names.includes("state")) return;
   throw new StorageError("unavailable", `there is no ledger in ${data_dir}`);
+}
+
+/** Where there is a ledger there is a spool: without one a gateway would not start on the folder. */
+async function makeSpool({ data_dir }: Config): Promise<void> {
+  const { openSpool } = await import("../spool/spool.ts");
+  await (await openSpool(createDiskStorage(data_dir))).close();
 }
 
 async function withArchive<T>(config: Config, use: (archive: Archive) => Promise<T>): Promise<T> {
