@@ -9,7 +9,7 @@ import { codeOf, connectDatabase, type Database } from "./database.ts";
 const MIGRATION_TIMEOUT_MS = 3_600_000;
 
 /** Two that make the same table at the same instant: one of them is told one of these, and tries again. */
-const LOST_RACE = new Set(["23505", "42P07", "40001", "40P01", "XX000"]);
+const LOST_RACE = new Set(["23505", "42P07", "42710", "40001", "40P01", "XX000"]);
 const RACES_MAX = 10;
 
 /**
