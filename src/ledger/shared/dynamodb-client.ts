@@ -96,8 +96,8 @@ export interface DynamodbTable {
   get(call: Call, key: Uint8Array): Promise<Item | undefined>;
   /** In no order; what is absent is missing. */
   getMany(call: Call, keys: readonly Uint8Array[]): Promise<Item[]>;
-  /** One page of an index, which may lag behind; `next` continues. */
-  page(call: Call, index: string, after: Item | undefined, filter?: Filter): Promise<Page>;
+  /** One page of the table, or of an index, which may lag behind; `next` continues. */
+  page(call: Call, index: string | undefined, after: Item | undefined, filter?: Filter): Promise<Page>;
   describe(): Promise<TableDescription | undefined>;
   /** The attribute that TTL goes by, if it is on. */
   timeToLive(): Promise<string | undefined>;
@@ -229,7 +229,7 @@ export function openDynamodbTable(options: DynamodbOptions): DynamodbTable {
     async page(call, IndexName, after, filter) {
       const input = {
         TableName,
-        IndexName,
+        ...(IndexName === undefined ? {} : { IndexName }),
         Limit: PAGE,
         ...(after === undefined ? {} : { ExclusiveStartKey: { ...after } }),
         ...(filter === undefined
