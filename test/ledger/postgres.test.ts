@@ -170,36 +170,40 @@ test("a statement that waits for a lock is ended in time, and succeeds later", a
   await persistently(() => claimed(ledger, "x"));
 });
 
-test("a server that dies and comes back loses nothing that was said, and needs no restart of ours", async () => {
-  const { url } = await newSchema();
-  const gateways = await Promise.all(["a", "b"].map((name) => openLedger(url, name)));
-  const relayed = new Map<string, number>();
-  let isOver = false;
-  const work = gateways.map(async ({ ledger }) => {
-    for (let i = 0; !isOver || i < 200; i++) {
-      const [result] = await persistently(() => ledger.claim([request(`mail ${i}`)]));
-      if (result?.kind !== "claimed") continue;
-      ledger.accepted([result.claim]);
-      if ((await persistently(() => ledger.attempt(result.claim, "5"))) === "stale") continue;
-      const settled = await persistently(() => ledger.settle(result.claim, "relayed"));
-      if (settled === "settled") relayed.set(result.claim.id, (relayed.get(result.claim.id) ?? 0) + 1);
+// A server that was given can't be restarted by a test.
+test.skipIf(process.env.MAILONCE_TEST_POSTGRES !== undefined)(
+  "a server that dies and comes back loses nothing that was said, and needs no restart of ours",
+  async () => {
+    const { url } = await newSchema();
+    const gateways = await Promise.all(["a", "b"].map((name) => openLedger(url, name)));
+    const relayed = new Map<string, number>();
+    let isOver = false;
+    const work = gateways.map(async ({ ledger }) => {
+      for (let i = 0; !isOver || i < 200; i++) {
+        const [result] = await persistently(() => ledger.claim([request(`mail ${i}`)]));
+        if (result?.kind !== "claimed") continue;
+        ledger.accepted([result.claim]);
+        if ((await persistently(() => ledger.attempt(result.claim, "5"))) === "stale") continue;
+        const settled = await persistently(() => ledger.settle(result.claim, "relayed"));
+        if (settled === "settled") relayed.set(result.claim.id, (relayed.get(result.claim.id) ?? 0) + 1);
+      }
+    });
+    for (let times = 0; times < 3; times++) {
+      const before = relayed.size;
+      while (relayed.size < before + 20) await new Promise((resolve) => setTimeout(resolve, 5));
+      await postgres.restart();
     }
-  });
-  for (let times = 0; times < 3; times++) {
-    const before = relayed.size;
-    while (relayed.size < before + 20) await new Promise((resolve) => setTimeout(resolve, 5));
-    await postgres.restart();
-  }
-  isOver = true;
-  await Promise.all(work);
-  expect([...relayed.values()].every((times) => times === 1)).toBe(true);
-  for (const { ledger } of gateways) {
-    const results = await ledger.claim([...relayed.keys()].map((id) => ({ id, digest: digestOf(1) })));
-    expect(new Set(results.map((result) => result.kind === "repeat" && result.standing))).toEqual(
-      new Set(["relayed"]),
-    );
-  }
-});
+    isOver = true;
+    await Promise.all(work);
+    expect([...relayed.values()].every((times) => times === 1)).toBe(true);
+    for (const { ledger } of gateways) {
+      const results = await ledger.claim([...relayed.keys()].map((id) => ({ id, digest: digestOf(1) })));
+      expect(new Set(results.map((result) => result.kind === "repeat" && result.standing))).toEqual(
+        new Set(["relayed"]),
+      );
+    }
+  },
+);
 
 test("calls that lock the same rows crosswise end by themselves", async () => {
   const { url } = await newSchema();
