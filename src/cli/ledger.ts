@@ -73,7 +73,7 @@ export function importLedger({ config, input }: ImportOptions): Promise<number> 
       } catch (error) {
         if (!isExpected(error)) throw error;
         progress.clear();
-        const stays = `what was imported stays (${count(read)} ids were read); import the whole again`;
+        const stays = "what was imported until then stays; import the whole again";
         return reportFaults([error.message, stays], exitCodes.failed);
       }
     });

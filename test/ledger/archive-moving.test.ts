@@ -121,6 +121,10 @@ describe.each(Object.keys(KINDS))("%s", (kind) => {
     const to = await make();
     await move(from, to);
     await withLedger(to, async (ledger) => {
+      const doubtful = records.filter(({ doubt }) => doubt !== undefined);
+      expect((await ledger.doubts()).map(({ id, changedAt }) => [id, changedAt]).sort()).toEqual(
+        doubtful.map(({ key, doubt }) => [encodeBase32(key), doubt?.changedAt]).sort(),
+      );
       const requests = records.map(({ key }) => ({ id: encodeBase32(key), digest: digestOf(9) }));
       const results = await ledger.claim(requests);
       const shown = results.map((result) =>

@@ -65,7 +65,7 @@ async function startMerging(options: EmbeddedArchiveOptions, state: State): Prom
   return { generations, writer: await createEmbeddedWriter({ ...options, state }), marks };
 }
 
-/** Each step leaves no less than was there, so that a crash between two of them loses nothing. */
+/** After each step the id is relayed or in doubt if it was before: a crash between two of them loses nothing. */
 async function mergeOne(
   { generations, writer, marks }: Merging,
   state: State,

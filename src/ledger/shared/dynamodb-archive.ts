@@ -31,6 +31,7 @@ import type { RecordState } from "./engine.ts";
 
 /** A table that grows into a load refuses some of it for minutes; nobody waits for an import. */
 const CALL_MS = 120_000;
+const REQUEST_MS = 15_000;
 
 /** A fence is microseconds of the clock. */
 const FENCES_A_MILLISECOND = 1_000;
@@ -58,7 +59,7 @@ interface Version {
 /** Rejects with a StorageError that says what to do; nothing stays open then. */
 export async function openDynamodbArchive(options: DynamodbArchiveOptions): Promise<Archive> {
   const { now = Date.now } = options;
-  const table = openDynamodbTable({ timeouts: { callMs: CALL_MS }, ...options });
+  const table = openDynamodbTable({ timeouts: { callMs: CALL_MS, requestMs: REQUEST_MS }, ...options });
   try {
     await checkDynamodbTable(table, options.log);
   } catch (error) {
