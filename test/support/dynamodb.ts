@@ -14,6 +14,7 @@ type Json = Record<string, unknown>;
  * - cut: the connection ends before anything was done.
  * - unheard: it takes effect, and the connection ends instead of an answer.
  * - silent: it takes effect, and no answer comes.
+ * - slow: it takes effect, and the answer comes only when `deliver` is called.
  * - late: it takes effect only when `deliver` is called; the connection ends at once.
  * - partial: of a BatchGetItem only the first key is answered.
  */
@@ -24,6 +25,7 @@ export type DynamodbFault =
   | "cut"
   | "unheard"
   | "silent"
+  | "slow"
   | "late"
   | "partial";
 
@@ -40,7 +42,7 @@ export interface TestDynamodb {
   mend(): void;
   /** Requests of an operation so far, those that failed included. */
   requests(operation: string): number;
-  /** The requests that were late take effect now. */
+  /** The requests that were late take effect now, and answers that were slow arrive. */
   deliver(): Promise<void>;
   /** As DynamoDB's TTL does: removes what has expired. Returns how many. */
   removeExpired(table: string, now: number): Promise<number>;
@@ -80,7 +82,7 @@ export async function startDynamodb(): Promise<TestDynamodb> {
   const timesToLive = new Map<string, string>();
   const locks = new Map<string, Promise<unknown>>();
   let faults: { fault: DynamodbFault; operations: readonly string[] | undefined; left: number }[] = [];
-  let late: Asked[] = [];
+  let late: (() => Promise<unknown>)[] = [];
   let underWay = 0;
   let peak = 0;
 
@@ -181,8 +183,13 @@ export async function startDynamodb(): Promise<TestDynamodb> {
         await apply(asked);
         return;
       case "late":
-        late.push(asked);
+        late.push(() => apply(asked));
         return void response.destroy();
+      case "slow": {
+        const answer = await apply(asked);
+        late.push(async () => reply(response, answer));
+        return;
+      }
       case "partial": {
         const [table, { Keys, ...rest }] = Object.entries(
           asked.body.RequestItems as Record<string, { Keys: unknown[] }>,
@@ -241,7 +248,7 @@ export async function startDynamodb(): Promise<TestDynamodb> {
     async deliver() {
       const due = late;
       late = [];
-      for (const asked of due) await apply(asked);
+      for (const effect of due) await effect();
     },
     async removeExpired(TableName, now) {
       const attribute = timesToLive.get(TableName) ?? "";
