@@ -8,7 +8,7 @@ import type { Operation, Range, Storage, Store } from "../../src/runtime/storage
 import type { Reply } from "../../src/submission/reply.ts";
 import type { Transmission, Upstream } from "../../src/upstream/upstream.ts";
 import type { Promised } from "./checker.ts";
-import { type Defect, simulate } from "./simulate.ts";
+import { type Defect, type SharedLedgers, simulate } from "./simulate.ts";
 
 export interface BrokenGateway {
   readonly name: string;
@@ -25,18 +25,23 @@ export interface Caught {
   readonly histories: number;
 }
 
-/** Runs histories until one catches the gateway; undefined when none of `most` does. */
+/**
+ * Runs histories until one catches the gateway; undefined when none of `most` does.
+ *
+ * @param shared given: several such gateways share such a ledger
+ */
 export async function catchBroken(
   { create }: BrokenGateway,
   firstSeed: number,
   most: number,
+  shared?: SharedLedgers,
 ): Promise<Caught | undefined> {
   for (let histories = 1; histories <= most; histories++) {
     const seed = firstSeed + histories - 1;
-    const [violation] = (await simulate(seed, create())).violations;
+    const [violation] = (await simulate(seed, create(), shared)).violations;
     if (violation === undefined) continue;
     // What breaks the whole gateway too says nothing about the defect.
-    if ((await simulate(seed)).violations.length > 0) continue;
+    if ((await simulate(seed, {}, shared)).violations.length > 0) continue;
     return { promise: violation.promise, seed, histories };
   }
   return undefined;

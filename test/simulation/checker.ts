@@ -2,7 +2,7 @@
 // upstream took and what was logged, and nothing of how the gateway works.
 import { messageIdOf } from "../../src/identity/message-id.ts";
 import type { Attempt, Event, Heard, Submission } from "./history.ts";
-import { FROM_DOMAIN, HOSTNAME, type Plan } from "./plan.ts";
+import { FROM_DOMAIN, HOSTNAME, type Mail, type Plan } from "./plan.ts";
 
 /** "life" is none of the design's: the process lives on, and whatever a client begins comes to an end. */
 export type Promised = "P1" | "P2" | "P3" | "P4" | "P5" | "P6" | "P9" | "P10" | "life";
@@ -14,10 +14,23 @@ export interface Violation {
   readonly seq: number;
 }
 
+export interface Checked {
+  readonly violations: Violation[];
+  /**
+   * Attempts that were made after the end of their claim because their gateway was paused between the noted
+   * attempt and the call of the upstream, which docs/protocol.md says remains possible.
+   */
+  readonly exposed: number;
+}
+
 interface Made {
   readonly attempt: Attempt;
   readonly seq: number;
   readonly at: number;
+  /** Where its gateway heard that it is noted in a shared ledger. */
+  readonly notedSeq: number | undefined;
+  /** Its gateway was paused since, and had not called the upstream yet. */
+  readonly isExposed: boolean;
   /** Where the upstream took it. */
   takenSeq: number | undefined;
   /** "cut": its process ended before. */
@@ -27,22 +40,40 @@ interface Made {
 /** What the events say, sorted by what it is about. */
 interface Facts {
   readonly attempts: Map<number, Made>;
-  readonly heard: { readonly submission: Submission; readonly reply: Heard; readonly seq: number }[];
-  /** By Message-ID: where it was logged as doubtful. */
+  readonly heard: {
+    readonly submission: Submission;
+    readonly reply: Heard;
+    readonly seq: number;
+    readonly knownAt: number;
+  }[];
+  /** By transmission, see nameOf: where it was logged as doubtful. */
   readonly doubtful: Map<string, number[]>;
   /** By Message-ID: where it was given up. */
   readonly givenUp: Map<string, number[]>;
+  /** Ids and recipients of what was durable at gateways that are gone, and until when others counted on it. */
+  readonly gone: { readonly gateway: number; readonly spooled: string; readonly aliveUntil: number }[];
+  /** Ids that a gateway has taken over from another. */
+  readonly takenOver: Set<string>;
   readonly violations: Violation[];
 }
 
-export function check(events: readonly Event[], plan: Plan): Violation[] {
+export function check(events: readonly Event[], plan: Plan): Checked {
   const facts = gather(events);
   checkCopies(facts, plan);
   checkAnswers(facts, plan);
   // Nothing may need a restart to go on, and a restart may lose nothing.
   for (const event of events) if (event.kind === "idle") checkLosses(facts, plan, event.seq);
-  return facts.violations.sort((a, b) => a.seq - b.seq);
+  const exposed = [...facts.attempts.values()].filter(
+    ({ isExposed, attempt }) => isExposed && !attempt.isHeld,
+  );
+  return { violations: facts.violations.sort((a, b) => a.seq - b.seq), exposed: exposed.length };
 }
+
+/**
+ * The id in a Message-ID that is derived from it, else all of it. That of a fingerprint tells its submission too,
+ * and another gateway that takes over has another.
+ */
+const nameOf = (messageId: string): string => /^<([a-z2-7]{32})[.@]/.exec(messageId)?.[1] ?? messageId;
 
 const push = <T>(map: Map<string, T[]>, key: string, value: T): void => {
   const list = map.get(key);
@@ -56,10 +87,16 @@ function gather(events: readonly Event[]): Facts {
     heard: [],
     doubtful: new Map(),
     givenUp: new Map(),
+    gone: [],
+    takenOver: new Set(),
     violations: [],
   };
   const { attempts, violations } = facts;
-  const underWay = new Map<string, Made>();
+  /** By id: as a rule one. */
+  const underWay = new Map<string, Set<Made>>();
+  /** By gateway and id, where it heard last that its attempt is noted; by gateway, where it was paused last. */
+  const noted = new Map<string, number>();
+  const paused = new Map<number, number>();
   const fails = (promise: Promised, text: string, seq: number) => violations.push({ promise, text, seq });
 
   for (const event of events) {
@@ -67,11 +104,22 @@ function gather(events: readonly Event[]): Facts {
     switch (event.kind) {
       case "attempted": {
         const { attempt } = event;
-        const made: Made = { attempt, seq, at: event.at, takenSeq: undefined, answer: undefined };
+        const notedSeq = noted.get(`${attempt.gateway} ${attempt.id}`);
+        const isExposed = (paused.get(attempt.gateway) ?? -1) > (notedSeq ?? seq);
+        const made: Made = {
+          ...{ attempt, seq, at: event.at, notedSeq, isExposed },
+          ...{ takenSeq: undefined, answer: undefined },
+        };
         attempts.set(attempt.number, made);
-        if (underWay.has(attempt.id)) fails("P1", `two attempts of ${attempt.messageId} at once`, seq);
-        underWay.set(attempt.id, made);
+        const others = underWay.get(attempt.id) ?? new Set();
+        for (const other of others) {
+          if (isTakenOver(facts, other, seq) || (isExposed && isTakenOver(facts, made, seq))) continue;
+          fails("P1", `two attempts of ${attempt.messageId} at once`, seq);
+        }
+        underWay.set(attempt.id, others.add(made));
+        if (isExposed) break;
         if (!attempt.isMarked) fails("P2", `attempt of ${attempt.messageId} that is not durable`, seq);
+        else if (!attempt.isHeld) fails("P2", `attempt of ${attempt.messageId} under no live claim`, seq);
         break;
       }
       case "taken": {
@@ -84,17 +132,32 @@ function gather(events: readonly Event[]): Facts {
       case "answered": {
         const made = attempts.get(event.attempt.number);
         if (made !== undefined) made.answer = event.outcome.kind;
-        if (underWay.get(event.attempt.id) === made) underWay.delete(event.attempt.id);
+        if (made !== undefined) underWay.get(event.attempt.id)?.delete(made);
         break;
       }
+      case "noted":
+        noted.set(`${event.gateway} ${event.id}`, seq);
+        break;
+      case "paused":
+        paused.set(event.gateway, seq);
+        break;
+      case "gone":
+        facts.gone.push(event);
+        break;
       case "crashed":
       case "stopped":
-        for (const made of underWay.values()) made.answer = "cut";
-        underWay.clear();
+        for (const all of underWay.values()) {
+          for (const made of all) {
+            if (made.attempt.gateway !== event.gateway) continue;
+            made.answer = "cut";
+            all.delete(made);
+          }
+        }
         break;
       case "logged":
+        if (event.event === "ledger.taken_over") facts.takenOver.add(String(event.fields.id));
         if (event.messageId === undefined) break;
-        if (event.event === "transmission.doubtful") push(facts.doubtful, event.messageId, seq);
+        if (event.event === "transmission.doubtful") push(facts.doubtful, nameOf(event.messageId), seq);
         if (
           event.event === "transmission.expired" ||
           (event.event === "transmission.refused" && event.fields.permanence === "permanent")
@@ -104,7 +167,7 @@ function gather(events: readonly Event[]): Facts {
         break;
       case "heard": {
         const { submission, reply } = event;
-        facts.heard.push({ submission, reply, seq });
+        facts.heard.push({ submission, reply, seq, knownAt: event.knownAt });
         if (reply.code === -1) fails("P9", `s${submission.number} was not answered: ${reply.text}`, seq);
         for (const id of event.undurable) {
           // Given up in the very moment: the reverse-path is told.
@@ -122,6 +185,15 @@ function gather(events: readonly Event[]): Facts {
     }
   }
   return facts;
+}
+
+/**
+ * Another gateway has said that the attempt is doubtful, before `seq` and after it was noted: it has taken over.
+ * Never so with a ledger that is not shared.
+ */
+function isTakenOver({ doubtful }: Facts, { attempt, notedSeq }: Made, seq: number): boolean {
+  const lines = notedSeq === undefined ? undefined : doubtful.get(nameOf(attempt.messageId));
+  return lines?.some((line) => line > (notedSeq ?? seq) && line < seq) === true;
 }
 
 /** P3, P6, P10: what went more than once. */
@@ -154,12 +226,14 @@ function checkCopies(facts: Facts, plan: Plan): void {
       const isDoubtful = before.answer !== "accepted";
       const promise = isDoubtful ? "P6" : "P3";
       const seq = copy.seq;
-      const isLogged = doubtful
-        .get(before.attempt.messageId)
-        ?.some((line) => line > before.seq && line < seq);
+      const isLogged =
+        doubtful.get(nameOf(before.attempt.messageId))?.some((line) => line > before.seq && line < seq) ===
+          true ||
+        // The other way round: this one was noted first, and doubtful to the gateway that made the other.
+        (copy.isExposed && isTakenOver(facts, copy, before.seq));
       if (ledger.doubtful !== "resend") {
         violations.push({ promise, text: `${messageId} went twice under ${ledger.doubtful}`, seq });
-      } else if (isLogged !== true) {
+      } else if (!isLogged) {
         violations.push({ promise, text: `${messageId} went twice, and not as doubtful`, seq });
       } else if (dateOf(copy) !== dateOf(before)) {
         violations.push({ promise: "P6", text: `${messageId} went again with another Date`, seq });
@@ -171,7 +245,11 @@ function checkCopies(facts: Facts, plan: Plan): void {
     const hasNone = made.answer === "doubtful" || made.answer === "cut";
     if (!hasNone) continue;
     const { messageId } = made.attempt;
-    if (doubtful.get(messageId)?.some((line) => line > made.seq)) continue;
+    // With a shared ledger by whoever takes over, who may do so while its gateway is paused before the call.
+    const since = made.isExposed ? (made.notedSeq ?? made.seq) : made.seq;
+    if (doubtful.get(nameOf(messageId))?.some((line) => line > since)) continue;
+    // It has told nobody, and whoever submits again hears of the doubt first.
+    if (facts.gone.some(({ gateway }) => gateway === made.attempt.gateway)) continue;
     violations.push({ promise: "P6", text: `no line says that ${messageId} is doubtful`, seq: made.seq });
   }
 }
@@ -196,7 +274,7 @@ function checkAnswers({ attempts, heard, violations }: Facts, plan: Plan): void 
 
 /** P5: what was accepted and is neither relayed nor reported nor, under a policy that says so, put aside. */
 function checkLosses(
-  { attempts, heard, doubtful, givenUp, violations }: Facts,
+  { attempts, heard, doubtful, givenUp, gone, takenOver, violations }: Facts,
   plan: Plan,
   until: number,
 ): void {
@@ -209,8 +287,8 @@ function checkLosses(
   for (const { attempt, takenSeq, seq } of attempts.values()) {
     if (seq > until) continue;
     const { id, messageId, recipient } = attempt;
-    attempted.add(messageId);
-    const isAside = putsAside && doubtful.has(messageId);
+    attempted.add(nameOf(messageId));
+    const isAside = putsAside && doubtful.has(nameOf(messageId));
     const isTaken = takenSeq !== undefined && takenSeq < until;
     if (isTaken || isAside) settled.add(id);
     const { marker, reports } = attempt.content;
@@ -223,24 +301,35 @@ function checkLosses(
   }
   // What ended before its first attempt and whose Message-ID says nothing of its submission.
   const unknown = new Set<string>();
-  for (const messageId of givenUp.keys()) if (messageId.endsWith(`@${HOSTNAME}>`)) unknown.add(messageId);
-  if (putsAside) for (const messageId of doubtful.keys()) unknown.add(messageId);
-  for (const messageId of attempted) unknown.delete(messageId);
+  for (const messageId of givenUp.keys())
+    if (messageId.endsWith(`@${HOSTNAME}>`)) unknown.add(nameOf(messageId));
+  if (putsAside) for (const name of doubtful.keys()) unknown.add(name);
+  for (const name of attempted) unknown.delete(name);
   for (const { submission } of heard) {
-    for (const id of submission.ids) if (id !== undefined) unknown.delete(messageIdOf(id, FROM_DOMAIN));
+    for (const id of submission.ids) if (id !== undefined) unknown.delete(id);
   }
 
+  const settledElsewhere = (mail: Mail, recipient: string): boolean =>
+    plan.config.identity.unkeyed === "fingerprint" &&
+    heard.some(
+      ({ submission }) => submission.mail === mail && settledOf.has(`${submission.marker} ${recipient}`),
+    );
   const losses = new Map<string, Violation>();
-  for (const { submission, reply, seq } of heard) {
+  for (const { submission, reply, seq, knownAt } of heard) {
     if (reply.code !== 250 || seq > until) continue;
     const { marker, mail, ids, task } = submission;
     const isNew = reply.text.includes("queued as") && !reply.text.includes("repeats");
     for (const [at, recipient] of mail.recipients.entries()) {
       const id = ids[at];
       if (id === undefined ? settledOf.has(`${marker} ${recipient}`) : settled.has(id)) continue;
+      // The same content taken over by another gateway: a fingerprint, and its submission is another.
+      if (id === undefined && plan.sharing !== undefined && settledElsewhere(mail, recipient)) continue;
       // Its process died between the mark and the call of the upstream.
-      if (putsAside && id !== undefined && doubtful.has(messageIdOf(id, FROM_DOMAIN))) continue;
-      if (reported.has(isNew ? `${marker} ${recipient}` : recipient)) continue;
+      if (putsAside && id !== undefined && doubtful.has(id)) continue;
+      const isOwn = isNew && !(id !== undefined && takenOver.has(id));
+      if (reported.has(isOwn ? `${marker} ${recipient}` : recipient)) continue;
+      if (gone.some((one) => knownAt < one.aliveUntil && isLostWith(one, submission, id, recipient)))
+        continue;
       if (mail.reversePath === "" && id !== undefined && givenUp.has(messageIdOf(id, FROM_DOMAIN))) continue;
       if (!isNew && id === undefined && [...settledOf].some((one) => one.endsWith(` ${recipient}`))) continue;
       if (losses.has(recipient)) continue;
@@ -252,4 +341,16 @@ function checkLosses(
     }
   }
   if (losses.size > unknown.size) violations.push(...losses.values());
+}
+
+/** A gateway that is gone for good has taken the mail with it, or the report on it. */
+function isLostWith(
+  { spooled }: Facts["gone"][number],
+  { ids, mail }: Submission,
+  id: string | undefined,
+  recipient: string,
+): boolean {
+  if (id !== undefined && spooled.includes(`"id":"${id}"`)) return true;
+  if (ids.includes(undefined) && spooled.includes(`"recipient":"${recipient}"`)) return true;
+  return mail.reversePath !== "" && spooled.includes(`Final-Recipient: rfc822; ${recipient}`);
 }

@@ -1,12 +1,12 @@
 // The mailers: workers of a job queue that run a task each time the queue delivers it, and run it again,
 // whole, when a mail of it was not taken. The same task id each time, the mail rendered anew.
-import { decodeBase32 } from "../../src/identity/base32.ts";
 import { deriveId, type Id } from "../../src/identity/message-id.ts";
 import { beginTransaction, type Envelope } from "../../src/submission/session.ts";
-import type { SimulatedDisk } from "./disk.ts";
+import type { Evidence } from "./evidence.ts";
 import type { Heard, Submission } from "./history.ts";
-import type { Machine } from "./machine.ts";
-import { FROM_DOMAIN, type Mail, type Task } from "./plan.ts";
+import type { Life, Machine } from "./machine.ts";
+import { FROM_DOMAIN, type Mail, type Plan, type Task } from "./plan.ts";
+import type { Site } from "./site.ts";
 
 export interface Clients {
   /** Runs a delivery of the task until all its mails have been taken or refused for good. */
@@ -15,58 +15,65 @@ export interface Clients {
   readonly working: number;
   /** Mail transactions under way. */
   readonly submitting: number;
-  /** Resolves when no mail transaction is under way. */
-  idle(): Promise<void>;
+  /** Resolves when no mail transaction with the machine is under way. */
+  idle(machine: Machine): Promise<void>;
 }
 
 const LOST: Heard = { code: 0, text: "the connection is lost" };
 const REFUSED: Heard = { code: 0, text: "no connection" };
 const VANISHED: Heard = { code: 0, text: "the client has left" };
 
+/** How long a client of several gateways waits for an answer: shorter and longer than they are paused. */
+const PATIENCE_MS = [20_000, 300_000] as const;
+
 /** What a task's transmissions go by, where a client can compute it. */
-function idOf(machine: Machine, task: Task, mail: Mail, recipient: string): Id | undefined {
+function idOf(plan: Plan, task: Task, mail: Mail, recipient: string): Id | undefined {
   if (task.id === undefined) return undefined;
-  const { secret, namespace } = machine.plan.config.identity;
+  const { secret, namespace } = plan.config.identity;
   return deriveId({ secret, namespace, task: task.id, recipient, part: mail.part ?? "" });
 }
 
-export function createClients(machine: Machine, disk: SimulatedDisk): Clients {
-  const { chance, clock, history, plan } = machine;
+export function createClients(site: Site, machines: readonly Machine[], evidence: Evidence): Clients {
+  const { chance, history, plan, wait } = site;
   const { config } = plan;
   /** What is in doubt is answered so until an operator decides, and there is none here. */
   const waitsForOperator = config.smtp.reply === "relayed" && config.ledger.doubtful === "hold";
   let submissions = 0;
   let working = 0;
   let submitting = 0;
-  const onIdle: (() => void)[] = [];
+  const onIdle = new Map<Machine, (() => void)[]>();
 
-  const wait = (ms: number) => new Promise<void>((resolve) => void clock.after(ms, resolve));
-
-  /** Of a 250: the ids that neither the spool nor the ledger would have after a loss of power. */
-  function undurable(submission: Submission): string[] {
-    const spooled = disk.views("spool/queue").flatMap(({ durable }) => [...durable.values()].map(asText));
-    return submission.ids.filter((id): id is string => {
-      if (id === undefined || spooled.some((text) => text.includes(`"id":"${id}"`))) return false;
-      const key = asText(decodeBase32(id));
-      return !disk.views("ledger/generation-0").some(({ durable }) => durable.has(key));
-    });
+  /** As a load balancer does. */
+  function gateway(): Machine {
+    const there = machines.filter(({ isGone }) => !isGone);
+    const [only] = there as [Machine];
+    return there.length === 1 ? only : chance.pick(there as [Machine, ...Machine[]]);
   }
 
   async function submit(task: Task, mail: Mail): Promise<Heard> {
+    const machine = gateway();
     const { life } = machine;
     const { relay } = life;
     if (relay === undefined || life.isStopping) return REFUSED;
+    // The connection stands, and nobody takes it up.
+    if (machine.isPaused) {
+      await wait(chance.between(...PATIENCE_MS));
+      return LOST;
+    }
     const number = ++submissions;
     const submission: Submission = {
       number,
+      gateway: machine.number,
       task,
       mail,
       marker: `s${number}`,
-      ids: mail.recipients.map((recipient) => idOf(machine, task, mail, recipient)),
+      ids: mail.recipients.map((recipient) => idOf(plan, task, mail, recipient)),
     };
     history.add({ kind: "submitted", submission });
+    const beganAt = site.elapsed();
     submitting += 1;
-    const vanishes = machine.fails(plan.faults.client_vanishes);
+    machine.submitting += 1;
+    const vanishes = site.fails(plan.faults.client_vanishes);
     const reply = await new Promise<Heard>((resolve) => {
       const onEnd = () => resolve(LOST);
       life.onEnd.add(onEnd);
@@ -74,41 +81,58 @@ export function createClients(machine: Machine, disk: SimulatedDisk): Clients {
         life.onEnd.delete(onEnd);
         resolve(heard);
       };
+      if (plan.sharing !== undefined) void wait(chance.between(...PATIENCE_MS)).then(onEnd);
       const client = { address: "127.0.0.1", helo: "mailer.example.org", protocol: "ESMTP" };
-      relay.submit(envelopeOf(task, mail), client, content(submission, vanishes)).then(
+      relay.submit(envelopeOf(task, mail), client, content(machine, submission, vanishes)).then(
         ({ code, status, text }) => {
           if (life.isAlive) hear(vanishes ? VANISHED : { code, text: `${status} ${text}` });
+          ended(life);
         },
         (error: unknown) => {
           if (life.isAlive) hear(vanishes ? VANISHED : { code: -1, text: String(error) });
+          ended(life);
         },
       );
     });
-    history.add({
-      kind: "heard",
-      submission,
-      reply,
-      undurable: reply.code === 250 ? undurable(submission) : [],
-    });
+    const undurable: string[] = [];
+    const knownAt = machine.pausedAt < beganAt ? site.elapsed() : beganAt;
+    history.add({ kind: "heard", submission, reply, undurable, knownAt });
+    if (reply.code === 250) {
+      const missing = evidence.undurable(submission.ids, knownAt);
+      if (missing instanceof Promise) void missing.then((ids) => void undurable.push(...ids));
+      else undurable.push(...missing);
+    }
     submitting -= 1;
     if (reply.code === 250) machine.step(life, "reply");
-    if (submitting === 0) for (const tell of onIdle.splice(0)) tell();
     return reply;
   }
 
-  async function* content(submission: Submission, vanishes: boolean): AsyncGenerator<Uint8Array> {
-    const octets = render(submission);
+  function ended({ machine, isAlive }: Life): void {
+    if (!isAlive) return;
+    machine.submitting -= 1;
+    if (machine.submitting > 0) return;
+    for (const tell of onIdle.get(machine) ?? []) tell();
+    onIdle.delete(machine);
+  }
+
+  async function* content(
+    machine: Machine,
+    submission: Submission,
+    vanishes: boolean,
+  ): AsyncGenerator<Uint8Array> {
+    const octets = render(machine, submission);
     const pieces = chance.between(1, 3);
     const size = Math.ceil(octets.length / pieces);
     const last = vanishes ? chance.between(0, pieces - 1) : pieces;
     for (let piece = 0; piece < last; piece++) {
       if (chance.happens(0.3)) await wait(chance.between(1, 400));
+      while (machine.isPaused) await machine.running();
       yield octets.subarray(piece * size, (piece + 1) * size);
     }
     if (vanishes) throw new Error("the client went away");
   }
 
-  function render({ number, task, mail, marker }: Submission): Uint8Array {
+  function render({ clock }: Machine, { number, task, mail, marker }: Submission): Uint8Array {
     const { subject, part, padding, recipients } = mail;
     const fields = [
       `From: Newsletter <news@${FROM_DOMAIN}>`,
@@ -154,8 +178,12 @@ export function createClients(machine: Machine, disk: SimulatedDisk): Clients {
     get submitting() {
       return submitting;
     },
-    idle: () =>
-      submitting === 0 ? Promise.resolve() : new Promise<void>((resolve) => void onIdle.push(resolve)),
+    idle: (machine) =>
+      machine.submitting === 0
+        ? Promise.resolve()
+        : new Promise<void>((resolve) => {
+            onIdle.set(machine, [...(onIdle.get(machine) ?? []), resolve]);
+          }),
   };
 }
 
@@ -169,6 +197,3 @@ function envelopeOf(task: Task, mail: Mail): Envelope {
   }
   return begun.transaction.envelope();
 }
-
-const asText = (octets: Uint8Array): string =>
-  Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString("latin1");

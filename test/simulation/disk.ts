@@ -16,32 +16,33 @@ export interface SimulatedDisk {
 }
 
 export function createSimulatedDisk(machine: Machine): SimulatedDisk {
-  const { chance, clock, plan } = machine;
+  const { site } = machine;
+  const { chance, plan } = site;
   const { faults } = plan;
   /** Every store that was opened, by its name with its number as 0. */
   const opened = new Map<string, Set<string>>();
   let fullUntil = 0;
 
-  const wait = (ms: number) => new Promise<void>((resolve) => void clock.after(ms, resolve));
-
   const memory = createMemoryStorage({
     async pause(call, name, place) {
       const { life } = machine;
       if (!machine.step(life, `${call} ${name} ${place}`)) return await never;
-      if (life.number === 0 || !chance.happens(faults.slow_disk)) return;
-      await wait(chance.happens(0.05) ? chance.between(500, 5_000) : chance.between(1, 50));
+      if (life.number > 0 && chance.happens(faults.slow_disk)) {
+        await site.wait(chance.happens(0.05) ? chance.between(500, 5_000) : chance.between(1, 50));
+      }
+      while (machine.isPaused) await machine.running();
       if (!life.isAlive) await never;
     },
   });
 
   /** How a write fails that comes now, if it does. */
   function failure(): "lost" | "kept" | undefined {
-    if (machine.fails(faults.disk_full) && machine.elapsed() >= fullUntil) {
+    if (site.fails(faults.disk_full) && machine.elapsed() >= fullUntil) {
       const forMs = chance.pick([50, 2_000, 30_000, 120_000]);
       fullUntil = machine.elapsed() + forMs;
-      machine.history.add({ kind: "disk_full", forMs });
+      site.history.add({ kind: "disk_full", gateway: machine.number, forMs });
     }
-    if (machine.isHealed || machine.elapsed() >= fullUntil || chance.happens(0.1)) return undefined;
+    if (site.isHealed || machine.elapsed() >= fullUntil || chance.happens(0.1)) return undefined;
     return chance.happens(faults.full_takes_effect) ? "kept" : "lost";
   }
 

@@ -6,6 +6,7 @@ import type { Mail, Task } from "./plan.ts";
 /** One mail transaction of a client. */
 export interface Submission {
   readonly number: number;
+  readonly gateway: number;
   readonly task: Task;
   readonly mail: Mail;
   /** In the field X-Sim of its content, so that what the upstream took names the submission it came from. */
@@ -20,8 +21,11 @@ export interface Attempt {
   readonly id: string;
   readonly messageId: string;
   readonly recipient: string;
+  readonly gateway: number;
   /** The id has a mark in the ledger that a loss of power would leave. */
   readonly isMarked: boolean;
+  /** It is marked under a claim of this very process. */
+  readonly isHeld: boolean;
   readonly content: Content;
 }
 
@@ -37,10 +41,29 @@ export interface Content {
 }
 
 export type What =
-  | { readonly kind: "started"; readonly life: number }
-  | { readonly kind: "start_failed"; readonly life: number; readonly error: string }
-  | { readonly kind: "crashed"; readonly life: number; readonly step: string; readonly ofPower: boolean }
-  | { readonly kind: "stopping" | "stopped"; readonly life: number }
+  | { readonly kind: "started" | "stopping" | "stopped"; readonly gateway: number; readonly life: number }
+  | {
+      readonly kind: "start_failed";
+      readonly gateway: number;
+      readonly life: number;
+      readonly error: string;
+    }
+  | {
+      readonly kind: "crashed";
+      readonly gateway: number;
+      readonly life: number;
+      readonly step: string;
+      readonly ofPower: boolean;
+    }
+  | { readonly kind: "paused"; readonly gateway: number; readonly forMs: number }
+  | { readonly kind: "resumed"; readonly gateway: number }
+  /**
+   * A gateway that has crashed never comes back. `spooled`: what was durable there; until `aliveUntil` at
+   * most the others count on it.
+   */
+  | { readonly kind: "gone"; readonly gateway: number; readonly spooled: string; readonly aliveUntil: number }
+  /** A gateway has heard that its attempt is noted in the shared ledger. */
+  | { readonly kind: "noted"; readonly gateway: number; readonly id: string }
   | { readonly kind: "submitted"; readonly submission: Submission }
   /** `undurable`: recipients of a 250 that are neither in the spool nor a repeat, of those that can be known. */
   | {
@@ -48,20 +71,28 @@ export type What =
       readonly submission: Submission;
       readonly reply: Heard;
       readonly undurable: readonly string[];
+      /**
+       * When what it goes by was so: as a rule now, and when it was submitted where its gateway was paused in
+       * between.
+       */
+      readonly knownAt: number;
     }
   | { readonly kind: "attempted"; readonly attempt: Attempt }
   | { readonly kind: "taken"; readonly attempt: Attempt }
   | { readonly kind: "answered"; readonly attempt: Attempt; readonly outcome: Outcome }
   | {
       readonly kind: "logged";
+      readonly gateway: number;
       readonly event: string;
       readonly messageId: string | undefined;
       readonly fields: Readonly<Record<string, unknown>>;
     }
   /** A rejection that nobody handles, which ends a Node process. */
-  | { readonly kind: "unhandled"; readonly life: number; readonly error: string }
-  | { readonly kind: "clock_set"; readonly by: number }
-  | { readonly kind: "upstream_down" | "disk_full"; readonly forMs: number }
+  | { readonly kind: "unhandled"; readonly gateway: number; readonly error: string }
+  | { readonly kind: "clock_set"; readonly gateway: number; readonly by: number }
+  | { readonly kind: "upstream_down"; readonly forMs: number }
+  /** `gateway`: 0 when the engine is away for all of them. */
+  | { readonly kind: "disk_full" | "engine_away"; readonly gateway: number; readonly forMs: number }
   /** Faults have ended; and later: all is idle. */
   | { readonly kind: "healed" | "idle" }
   | { readonly kind: "blocked"; readonly by: string };
@@ -103,18 +134,26 @@ const lineOf = (event: Event): string =>
 function said(event: Event): string {
   switch (event.kind) {
     case "started":
-      return `gateway ${event.life} is up`;
+      return `${lifeOf(event)} is up`;
     case "start_failed":
-      return `gateway ${event.life} could not start: ${event.error}`;
+      return `${lifeOf(event)} could not start: ${event.error}`;
     case "crashed":
-      return `gateway ${event.life} ${event.ofPower ? "loses power" : "is killed"} at: ${event.step}`;
+      return `${lifeOf(event)} ${event.ofPower ? "loses power" : "is killed"} at: ${event.step}`;
     case "stopping":
     case "stopped":
-      return `gateway ${event.life} ${event.kind}`;
+      return `${lifeOf(event)} ${event.kind}`;
+    case "paused":
+      return `gateway ${event.gateway} is PAUSED for ${event.forMs / 1000} s`;
+    case "resumed":
+      return `gateway ${event.gateway} goes on`;
+    case "gone":
+      return `gateway ${event.gateway} is GONE for good`;
+    case "noted":
+      return `gateway ${event.gateway} knows that its attempt of ${event.id.slice(0, 8)}… is noted`;
     case "submitted": {
-      const { number, task, mail } = event.submission;
+      const { number, gateway, task, mail } = event.submission;
       const part = mail.part === undefined ? "" : ` part ${mail.part}`;
-      return `s${number} submits ${task.name}${task.id === undefined ? " (unkeyed)" : ""}${part} "${mail.subject}" to ${mail.recipients.join(", ")}`;
+      return `s${number} submits to gateway ${gateway}: ${task.name}${task.id === undefined ? " (unkeyed)" : ""}${part} "${mail.subject}" to ${mail.recipients.join(", ")}`;
     }
     case "heard": {
       const { code, text } = event.reply;
@@ -122,7 +161,7 @@ function said(event: Event): string {
       return `s${event.submission.number} hears ${code === 0 ? "nothing" : code} ${text}${undurable}`;
     }
     case "attempted":
-      return `a${event.attempt.number} attempt of ${short(event.attempt.messageId)} to ${event.attempt.recipient}${event.attempt.isMarked ? "" : "   WITHOUT A MARK"}`;
+      return attemptSaid(event.attempt);
     case "taken": {
       const { marker, reports } = event.attempt.content;
       return `a${event.attempt.number} the upstream TAKES ${short(event.attempt.messageId)} of ${marker}${reports === undefined ? "" : `, a report on ${reports}`}`;
@@ -134,14 +173,16 @@ function said(event: Event): string {
     }
     case "logged": {
       const { messageId, ...fields } = event.fields;
-      return `     log ${event.event} ${event.messageId === undefined ? "" : short(event.messageId)} ${JSON.stringify(fields)}`;
+      return `     log of ${event.gateway}: ${event.event} ${event.messageId === undefined ? "" : short(event.messageId)} ${JSON.stringify(fields)}`;
     }
     case "unhandled":
-      return `gateway ${event.life} ends by a rejection that is not handled: ${event.error}`;
+      return `gateway ${event.gateway} ends by a rejection that is not handled: ${event.error}`;
     case "clock_set":
-      return `the clock is set by ${event.by / 1000} s`;
-    case "upstream_down":
+      return `the clock of gateway ${event.gateway} is set by ${event.by / 1000} s`;
     case "disk_full":
+    case "engine_away":
+      return `${event.kind} for ${event.forMs / 1000} s, ${event.gateway === 0 ? "for all" : `gateway ${event.gateway}`}`;
+    case "upstream_down":
       return `${event.kind} for ${event.forMs / 1000} s`;
     case "healed":
       return "faults end";
@@ -150,6 +191,14 @@ function said(event: Event): string {
     case "blocked":
       return `BLOCKED: ${event.by}`;
   }
+}
+
+const lifeOf = ({ gateway, life }: { readonly gateway: number; readonly life: number }): string =>
+  `gateway ${gateway} (life ${life})`;
+
+function attemptSaid({ number, gateway, messageId, recipient, isMarked, isHeld }: Attempt): string {
+  const mark = isMarked ? (isHeld ? "" : "   THE CLAIM IS ANOTHER'S") : "   WITHOUT A MARK";
+  return `a${number} gateway ${gateway} attempts ${short(messageId)} to ${recipient}${mark}`;
 }
 
 const short = (messageId: string): string => messageId.replace(/^<(.{8})[^@]*@(.*)>$/, "<$1…@$2>");

@@ -1,15 +1,14 @@
-// The machine that the simulated gateway runs on, and its lives: each start of the process is one. A life
+// One machine that a simulated gateway runs on, and its lives: each start of the process is one. A life
 // ends in a crash at one of its steps; what it had under way then never goes on, and what it calls later
-// is not heard.
+// is not heard. A process that is paused makes no step, and time goes on without it.
 import type { Relay } from "../../src/gateway.ts";
 import type { Clock, Timer } from "../../src/runtime/clock.ts";
 import type { Log } from "../../src/runtime/log.ts";
-import { createManualClock, type ManualClock } from "../support/manual-clock.ts";
-import type { Chance } from "./chance.ts";
-import { createHistory, type History } from "./history.ts";
-import type { Plan } from "./plan.ts";
+import type { Site } from "./site.ts";
 
 export interface Life {
+  readonly machine: Machine;
+  /** No other life has it, of any machine. */
   readonly number: number;
   isAlive: boolean;
   /** Clients are sent away. */
@@ -19,27 +18,51 @@ export interface Life {
   readonly onEnd: Set<() => void>;
   readonly timers: Set<Timer>;
   /** The step at which it dies: the nth of those whose name begins so. */
-  readonly death: { readonly at: string; left: number } | undefined;
+  death: Fate | undefined;
+  /** So too the step at which it is paused. */
+  pause: Fate | undefined;
+}
+
+/** What happens at the nth of the steps whose name begins so. */
+interface Fate {
+  readonly at: string;
+  left: number;
 }
 
 export interface Machine {
-  readonly plan: Plan;
-  readonly clock: ManualClock;
-  readonly history: History;
-  readonly chance: Chance;
+  readonly site: Site;
+  /** From 1 upwards. */
+  readonly number: number;
+  /** The time as the machine has it. Timers of a process that is paused are due when it goes on. */
+  readonly clock: Clock & { set(now: number): void };
   /** The life begun last. */
   life: Life;
-  /** Whether faults still happen. */
-  isHealed: boolean;
+  /** It is to die for good, at the next step of some sort. */
+  isDoomed: boolean;
+  /** It has, and nobody sees its disk again. */
+  isGone: boolean;
+  readonly isPaused: boolean;
+  /** When it was paused last, as by elapsed. */
+  pausedAt: number;
+  /** Milliseconds that it has been paused so far. */
+  readonly pausedMs: number;
+  /** Mail transactions under way. */
+  submitting: number;
   beginLife(): Life;
+  /** The next death of the life is near. */
+  arm(): void;
   /**
-   * A step of a life, at which it may die.
+   * A step of a life, at which it may die, or be paused.
    *
    * @returns whether it lives on
    */
   step(life: Life, name: string): boolean;
-  /** A fault of this rate happens now. */
-  fails(rate: number): boolean;
+  /** Calls it now, or when the process goes on. */
+  whenRunning(work: () => void): void;
+  /** Undefined: the process is not paused. Else resolves when it goes on. */
+  running(): Promise<void> | undefined;
+  /** A paused process goes on. */
+  goOn(): void;
   elapsed(): number;
 }
 
@@ -66,66 +89,174 @@ const DEATHS = [
   "openStore",
 ] as const;
 
-/** @param onDeath what else ends with a life */
-export function createMachine(plan: Plan, onDeath: (life: Life, at: string) => void): Machine {
-  const clock = createManualClock();
-  const { chance } = plan;
+/** Those of gateways that share a ledger. */
+const SHARED_STEPS = [
+  "",
+  "",
+  "commit spool/queue",
+  "write spool/queue",
+  "upstream",
+  "upstream called",
+  "reply",
+  "timer",
+  "engine",
+  "engine insert",
+  "engine take",
+  "engine change",
+  "engine change",
+] as const;
+
+/** Where they are paused. */
+const PAUSES = [
+  "",
+  "commit spool/queue",
+  "upstream",
+  "upstream called",
+  "upstream called",
+  "upstream called",
+  "timer",
+  "engine insert",
+  "engine change",
+  "engine change",
+  "engine change",
+  "reply",
+] as const;
+
+type Span = readonly [low: number, high: number];
+
+/** Shorter and longer than a lease of 30 s, and about as long. */
+const PAUSES_MS: [Span, ...Span[]] = [
+  [1_000, 25_000],
+  [25_000, 40_000],
+  [40_000, 180_000],
+];
+
+/**
+ * @param numbers the next life's number, of all machines
+ * @param onDeath what else ends with a life
+ */
+export function createMachine(
+  site: Site,
+  number: number,
+  numbers: () => number,
+  onDeath: (life: Life, at: string) => void,
+): Machine {
+  const { plan, time, chance, history } = site;
   const deaths = chance.fork();
-  let start = clock.now();
-  let jumped = 0;
-  const elapsed = () => clock.now() - start - jumped;
-  const history = createHistory(elapsed);
+  const steps = plan.sharing === undefined ? DEATHS : SHARED_STEPS;
+  let offset = 0;
+  let isPaused = false;
+  let pausedMs = 0;
+  let postponed: (() => void)[] = [];
+
+  const begun = (lifeNumber: number, death: Fate | undefined, pause: Fate | undefined): Life => ({
+    machine,
+    number: lifeNumber,
+    isAlive: true,
+    isStopping: false,
+    relay: undefined,
+    onEnd: new Set(),
+    timers: new Set(),
+    death,
+    pause,
+  });
 
   function beginLife(): Life {
-    const at = deaths.pick(DEATHS);
-    const dies = machine.fails(plan.faults.crash);
-    machine.life = {
-      number: machine.life.number + 1,
-      isAlive: true,
-      isStopping: false,
-      relay: undefined,
-      onEnd: new Set(),
-      timers: new Set(),
-      death: dies ? { at, left: deaths.between(1, at === "" ? 200 : 15) } : undefined,
-    };
+    const at = deaths.pick(steps);
+    const dies = site.fails(plan.faults.crash);
+    const death = dies ? { at, left: deaths.between(1, at === "" ? 200 : 15) } : undefined;
+    machine.life = begun(numbers(), death, drawPause());
+    if (machine.isDoomed) machine.arm();
     return machine.life;
   }
 
+  function drawPause(): Fate | undefined {
+    if (plan.sharing === undefined || !site.fails(plan.sharing.faults.process_paused)) return undefined;
+    const at = deaths.pick(PAUSES);
+    return { at, left: deaths.between(1, at === "" ? 200 : 4) };
+  }
+
+  function isDue(fate: Fate | undefined, name: string): boolean {
+    return fate !== undefined && !site.isHealed && name.startsWith(fate.at) && --fate.left <= 0;
+  }
+
+  function pauseNow(life: Life): void {
+    life.pause = drawPause();
+    isPaused = true;
+    machine.pausedAt = site.elapsed();
+    const forMs = chance.between(...chance.pick(PAUSES_MS));
+    history.add({ kind: "paused", gateway: number, forMs });
+    time.after(forMs, () => {
+      if (life.isAlive) machine.goOn();
+    });
+  }
+
   const machine: Machine = {
-    plan,
+    site,
+    number,
     clock: {
-      ...clock,
+      now: () => time.now() + offset,
       set(now) {
-        jumped += now - clock.now();
-        clock.set(now);
+        offset = now - time.now();
+      },
+      after: (ms, fire) => {
+        let isCancelled = false;
+        const timer = time.after(ms, () =>
+          machine.whenRunning(() => {
+            if (!isCancelled) fire();
+          }),
+        );
+        return {
+          cancel() {
+            isCancelled = true;
+            timer.cancel();
+          },
+        };
       },
     },
-    history,
-    chance,
-    // What prepares the disk.
-    life: {
-      number: 0,
-      isAlive: true,
-      isStopping: false,
-      relay: undefined,
-      onEnd: new Set(),
-      timers: new Set(),
-      death: undefined,
+    life: undefined as unknown as Life,
+    isDoomed: false,
+    isGone: false,
+    get isPaused() {
+      return isPaused;
     },
-    isHealed: false,
+    pausedAt: Number.NEGATIVE_INFINITY,
+    get pausedMs() {
+      return pausedMs;
+    },
+    submitting: 0,
     beginLife,
+    arm() {
+      const at = deaths.pick(SHARED_STEPS);
+      machine.life.death = { at, left: deaths.between(1, at === "" ? 60 : 5) };
+    },
     step(life, name) {
       if (!life.isAlive) return false;
-      const { death } = life;
-      if (death === undefined || machine.isHealed || !name.startsWith(death.at) || --death.left > 0)
-        return true;
-      onDeath(life, name);
-      return life.isAlive;
+      if (isDue(life.death, name)) {
+        onDeath(life, name);
+        return life.isAlive;
+      }
+      if (!isPaused && isDue(life.pause, name)) pauseNow(life);
+      return true;
     },
-    fails: (rate) => !machine.isHealed && rate > 0 && chance.happens(rate),
-    elapsed,
+    whenRunning(work) {
+      if (isPaused) postponed.push(work);
+      else work();
+    },
+    running: () => (isPaused ? new Promise((resolve) => void postponed.push(resolve)) : undefined),
+    goOn() {
+      if (!isPaused) return;
+      isPaused = false;
+      pausedMs += site.elapsed() - machine.pausedAt;
+      history.add({ kind: "resumed", gateway: number });
+      const works = postponed;
+      postponed = [];
+      for (const work of works) machine.whenRunning(work);
+    },
+    elapsed: site.elapsed,
   };
-  start = clock.now();
+  // What prepares the disk.
+  machine.life = begun(0, undefined, undefined);
   return machine;
 }
 
@@ -135,6 +266,9 @@ export function endLife(life: Life): void {
   life.relay = undefined;
   for (const timer of life.timers) timer.cancel();
   life.timers.clear();
+  life.machine.submitting = 0;
+  // Whatever was postponed belongs to the dead.
+  life.machine.goOn();
   for (const tell of [...life.onEnd]) tell();
   life.onEnd.clear();
 }
@@ -147,7 +281,7 @@ export function clockOf(machine: Machine, life: Life): Clock {
       if (!life.isAlive) return { cancel() {} };
       const timer = machine.clock.after(ms, () => {
         life.timers.delete(timer);
-        if (machine.step(life, "timer")) fire();
+        if (machine.step(life, "timer")) machine.whenRunning(() => void (life.isAlive && fire()));
       });
       life.timers.add(timer);
       return {
@@ -165,8 +299,9 @@ export function logOf(machine: Machine, life: Life): Log {
   const line = (event: string, fields: Readonly<Record<string, unknown>> = {}): void => {
     if (!life.isAlive) return;
     const { messageId } = fields;
-    machine.history.add({
+    machine.site.history.add({
       kind: "logged",
+      gateway: machine.number,
       event,
       messageId: typeof messageId === "string" ? messageId : undefined,
       fields,

@@ -33,6 +33,28 @@ export interface Faults {
   readonly orderly_stop: number;
 }
 
+/** Of several gateways on one ledger, beside the others. */
+export interface SharingFaults {
+  /** A start of a gateway: at one of its steps this process is paused, as by SIGSTOP, and goes on later. */
+  readonly process_paused: number;
+  /** A call of the engine: from now on and for a while it does not answer, to this gateway or to all. */
+  readonly engine_away: number;
+  /** A call of the engine: it does what it is for, at once or late, and its answer is lost. */
+  readonly engine_answer_lost: number;
+  /** A call of the engine: it takes up to as long as a call may. */
+  readonly engine_slow: number;
+}
+
+/** What is different when several gateways share a ledger. */
+export interface Sharing {
+  readonly gateways: number;
+  readonly faults: SharingFaults;
+  /** Deliveries of tasks beside their own, so that what was taken over is met; by position of the task. */
+  readonly deliveries: readonly { readonly task: number; readonly at: number }[];
+  /** Gateways that die for good, with their disks, at the first step of some sort after so many milliseconds. */
+  readonly doomed: readonly { readonly gateway: number; readonly at: number }[];
+}
+
 export interface Mail {
   readonly recipients: readonly [string, ...string[]];
   readonly part: string | undefined;
@@ -64,6 +86,8 @@ export interface Plan {
   /** When the clock is set, and by how much. */
   readonly jumps: readonly { readonly at: number; readonly by: number }[];
   readonly stops: readonly number[];
+  /** Undefined: one gateway with a ledger of its own. */
+  readonly sharing: Sharing | undefined;
   /** For everything else. */
   readonly chance: Chance;
 }
@@ -167,7 +191,27 @@ function planTask(chance: Chance, number: number): Task {
   };
 }
 
-export function planOf(seed: number): Plan {
+/** Most are there in some histories only, as all faults. */
+function planSharing(chance: Chance, tasks: number, healAt: number): Sharing {
+  const rate = (...rates: [number, ...number[]]) => (chance.happens(0.5) ? chance.pick(rates) : 0);
+  const gateways = chance.pick([2, 2, 3]);
+  const faults = {
+    process_paused: rate(0.5, 0.9),
+    engine_away: rate(0.003, 0.01),
+    engine_answer_lost: rate(0.02, 0.1),
+    engine_slow: rate(0.05, 0.3),
+  };
+  const deaths = chance.happens(0.3) ? chance.between(1, gateways - 1) : 0;
+  const doomed = Array.from({ length: deaths }, (_, gateway) => ({ gateway, at: chance.between(0, healAt) }));
+  const deliveries = Array.from({ length: tasks * chance.between(0, 4) }, (_, at) => ({
+    task: at % tasks,
+    at: chance.between(0, healAt),
+  }));
+  return { gateways, faults, doomed, deliveries };
+}
+
+/** @param isShared several gateways share a ledger; the rest is as with one, with the same seed */
+export function planOf(seed: number, isShared = false): Plan {
   const chance = createChance(seed);
   const config = planConfig(chance.fork());
   const faults = planFaults(chance.fork());
@@ -181,5 +225,6 @@ export function planOf(seed: number): Plan {
     by: own.pick([1, -1]) * own.pick([own.between(1_000, 10 * MINUTE), own.between(HOUR, DAY)]),
   }));
   const stops = Array.from({ length: faults.orderly_stop }, () => own.between(0, healAt));
-  return { seed, config, tasks, faults, healAt, jumps, stops, chance: chance.fork() };
+  const rest = { seed, config, tasks, faults, healAt, jumps, stops, chance: chance.fork() };
+  return { ...rest, sharing: isShared ? planSharing(chance.fork(), tasks.length, healAt) : undefined };
 }

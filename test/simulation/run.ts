@@ -1,14 +1,18 @@
-// Runs many histories: `npm run simulate -- --seed N --runs M`. Prints the seed of each that breaks a
-// promise, and the history of the first.
+// Runs many histories: `npm run simulate -- --seed N --runs M --ledger KIND`. Prints the seed of each that
+// breaks a promise, and the history of the first.
 import { parseArgs } from "node:util";
 import { BROKEN_GATEWAYS, catchBroken } from "./broken.ts";
+import { BROKEN_SHARINGS } from "./broken-sharing.ts";
 import { textOf } from "./history.ts";
-import { simulate } from "./simulate.ts";
+import { LEDGER_KINDS, type LedgerKind, openLedgers } from "./ledgers.ts";
+import { type SharedLedgers, simulate } from "./simulate.ts";
 
 const { values } = parseArgs({
   options: {
     seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 31)) },
     runs: { type: "string", default: "1000" },
+    /** One of LEDGER_KINDS; embedded and then shared when left out. */
+    ledger: { type: "string" },
     /** Print the history even if it keeps all promises. */
     show: { type: "boolean", default: false },
     /** Instead: how soon each gateway that is broken on purpose is caught, at most so many histories. */
@@ -26,16 +30,27 @@ const FAILURES_MAX = 20;
 // Errors are part of every history, and their stacks would take longer than all the rest.
 if (!values.show) Error.stackTraceLimit = 0;
 
-if (values.broken) await runBroken();
-else await runWhole();
+for (const kind of kindsOf(values.ledger)) {
+  const { shared, stop } = await openLedgers(kind);
+  if (values.broken) await runBroken(shared);
+  else await runWhole(kind, shared);
+  await stop();
+}
+
+function kindsOf(asked: string | undefined): readonly LedgerKind[] {
+  if (asked === undefined) return ["embedded", "shared"];
+  const kind = LEDGER_KINDS.find((one) => one === asked);
+  if (kind === undefined) throw new Error(`--ledger must be one of ${LEDGER_KINDS.join(", ")}`);
+  return [kind];
+}
 
 /** One line for each: how soon it is caught, and by which promise. */
-async function runBroken(): Promise<void> {
-  for (const broken of BROKEN_GATEWAYS) {
+async function runBroken(shared: SharedLedgers | undefined): Promise<void> {
+  for (const broken of shared === undefined ? BROKEN_GATEWAYS : BROKEN_SHARINGS) {
     if (values.only !== undefined && values.only !== broken.name) continue;
-    const caught = await catchBroken(broken, first, runs);
+    const caught = await catchBroken(broken, first, runs, shared);
     if (caught !== undefined && values.only !== undefined) {
-      console.log(textOf((await simulate(caught.seed, broken.create())).events));
+      console.log(textOf((await simulate(caught.seed, broken.create(), shared)).events));
     }
     const found = caught === undefined ? "NOT CAUGHT" : `${caught.promise} | ${caught.histories}`;
     console.log(`| ${broken.name} | ${broken.defect} | ${found} |`);
@@ -43,28 +58,31 @@ async function runBroken(): Promise<void> {
   }
 }
 
-async function runWhole(): Promise<void> {
+async function runWhole(kind: LedgerKind, shared: SharedLedgers | undefined): Promise<void> {
   const started = process.hrtime.bigint();
   const seconds = () => Number(process.hrtime.bigint() - started) / 1e9;
   let failures = 0;
   let done = 0;
   let told = 0;
+  let exposures = 0;
   for (let seed = first; seed < first + runs && failures < FAILURES_MAX; seed++) {
-    const { events, violations } = await simulate(seed);
+    const { events, violations, exposed } = await simulate(seed, {}, shared);
     done += 1;
+    exposures += exposed;
     if (values.show || (violations.length > 0 && failures === 0)) console.log(textOf(events));
     if (violations.length > 0) {
       failures += 1;
       for (const { promise, text, seq } of violations.slice(0, 3))
-        console.log(`seed ${seed}: ${promise} at ${seq}: ${text}`);
+        console.log(`${kind}, seed ${seed}: ${promise} at ${seq}: ${text}`);
     }
     if (seconds() - told < 10) continue;
     told = seconds();
     console.log(`${done} histories, ${Math.round(done / told)} a second, ${failures} broken`);
   }
-  const rate = Math.round(done / seconds());
+  const rate = (done / seconds()).toFixed(done < 10 * seconds() ? 1 : 0);
+  const more = shared === undefined ? "" : `, ${exposures} attempts after a pause in the one place`;
   console.log(
-    `seeds ${first} to ${first + done - 1}: ${done} histories in ${seconds().toFixed(1)} s, ${rate} a second, ${failures} broken`,
+    `${kind}, seeds ${first} to ${first + done - 1}: ${done} histories in ${seconds().toFixed(1)} s, ${rate} a second, ${failures} broken${more}`,
   );
-  process.exitCode = failures === 0 ? 0 : 1;
+  if (failures > 0) process.exitCode = 1;
 }

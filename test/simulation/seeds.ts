@@ -22,3 +22,14 @@ export const KNOWN_SEEDS: readonly KnownSeed[] = [
   { seed: 256, found: "the same, with one recipient" },
   { seed: 274, found: "with `reply = relayed`, a held id was never answered as doubtful after a restart" },
 ];
+
+/** Of gateways that share a ledger. What they found was wrong with the simulation, so far. */
+export const KNOWN_SHARED_SEEDS: readonly KnownSeed[] = [
+  {
+    seed: 116,
+    found: "an answer that a pause made older than the lease, of a gateway that was gone by then",
+  },
+  { seed: 248, found: "a fingerprint's mail, taken over under another submission" },
+  { seed: 506, found: "a fingerprint taken over, whose Message-ID is another" },
+  { seed: 1345, found: "the same, with the line that says so" },
+];

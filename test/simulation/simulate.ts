@@ -1,24 +1,32 @@
-// One history from its seed: the gateway's own code on a simulated machine, while faults happen, then
-// without them until all is idle, then once more after a loss of power with every task delivered again.
+// One history from its seed: the gateway's own code on a simulated machine, or on several with one ledger,
+// while faults happen, then without them until all is idle, then once more after a loss of power with every
+// task delivered again.
 import { openRelay, type Relay, type World } from "../../src/gateway.ts";
 import { encodeBase32 } from "../../src/identity/base32.ts";
 import { ID_OCTETS } from "../../src/identity/message-id.ts";
 import { openEmbeddedLedger } from "../../src/ledger/embedded.ts";
 import { DIGEST_OCTETS } from "../../src/ledger/ledger.ts";
+import type { Engine } from "../../src/ledger/shared/engine.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { openSpool } from "../../src/spool/spool.ts";
+import type { EnginePlace } from "../conformance/ledger-shared.ts";
 import { check, type Violation } from "./checker.ts";
 import { createClients } from "./clients.ts";
 import { createSimulatedDisk, type SimulatedDisk } from "./disk.ts";
+import { createSimulatedEngine } from "./engine.ts";
+import { createEvidence } from "./evidence.ts";
 import type { Event } from "./history.ts";
 import { clockOf, createMachine, endLife, type Life, logOf, type Machine } from "./machine.ts";
-import { type Plan, planOf, RETENTION_MS } from "./plan.ts";
+import { type Plan, planOf, RETENTION_MS, type Task } from "./plan.ts";
+import { createSite } from "./site.ts";
 import { createSimulatedUpstream } from "./upstream.ts";
 
 /** What a broken gateway changes. Made anew for each history, as some keep what a broken part would keep. */
 export interface Defect {
   /** The world that one start of the gateway is given. */
-  readonly world?: (world: World) => World;
+  readonly world?: (world: World, machine: Machine) => World;
+  /** The shared ledger's engine, as one start of a gateway has it. */
+  readonly engine?: (engine: Engine, machine: Machine) => Engine;
   /** Each start of the gateway. */
   readonly open?: (open: typeof openRelay) => typeof openRelay;
   /** A process that dies does not: it goes on beside the one that takes its place. */
@@ -27,11 +35,21 @@ export interface Defect {
   readonly onEnd?: () => void;
 }
 
+/** The kind of ledger that several gateways share. */
+export interface SharedLedgers {
+  /** Where it is kept; made anew for each history. */
+  place(): Promise<EnginePlace>;
+  /** After so many leases at most a gateway that is gone counts as dead with all others. */
+  readonly leasesUntilDead: number;
+}
+
 export interface Result {
   readonly plan: Plan;
   readonly events: readonly Event[];
   /** The broken promises; none as a rule. */
   readonly violations: readonly Violation[];
+  /** Attempts that a pause put after the end of their claim, in the one place where nothing can see it. */
+  readonly exposed: number;
 }
 
 /** Of the first generation, in place of a million: it is over within a history, and a start is cheap. */
@@ -49,6 +67,9 @@ const REST_MS = 30 * 60_000;
  */
 const TURNS_OF_STREAMS = { few: 10, many: 100, soonMs: 1_000 } as const;
 
+/** When what the dead have taken with them is delivered once more: all know by then that they are dead. */
+const AFTER_LEASES = 4;
+
 /** Steps after which the event loop gets a turn, without which Node reports no unhandled rejection. */
 const STEPS_IN_TURN = 32;
 
@@ -60,8 +81,9 @@ const turns = async (count: number): Promise<void> => {
 };
 
 /** Leaves what a gateway leaves that has relayed one mail of another task, with a small generation. */
-async function prepareFolder({ clock }: Machine, { memory }: SimulatedDisk): Promise<void> {
+async function prepareFolder({ clock, site }: Machine, { memory }: SimulatedDisk): Promise<void> {
   await (await openSpool(memory)).close();
+  if (site.plan.sharing !== undefined) return;
   const ledger = await openEmbeddedLedger({
     storage: memory,
     clock,
@@ -79,156 +101,234 @@ async function prepareFolder({ clock }: Machine, { memory }: SimulatedDisk): Pro
 let onUnhandled: (error: unknown) => void = () => {};
 process.on("unhandledRejection", (error) => onUnhandled(error));
 
-export async function simulate(seed: number, defect: Defect = {}): Promise<Result> {
-  const plan = planOf(seed);
-  const { config, faults, tasks } = plan;
-  const machine = createMachine(plan, (life, at) => die(life, at));
-  const { chance, clock, history } = machine;
-  const disk = createSimulatedDisk(machine);
-  const upstream = createSimulatedUpstream(machine, disk);
-  const clients = createClients(machine, disk);
+/** @param shared given: several gateways share such a ledger */
+export async function simulate(seed: number, defect: Defect = {}, shared?: SharedLedgers): Promise<Result> {
+  const plan = planOf(seed, shared !== undefined);
+  const { config, faults, tasks, sharing } = plan;
+  const site = createSite(plan);
+  const { chance, time, history } = site;
+  let lives = 0;
+  const machines = Array.from({ length: sharing?.gateways ?? 1 }, (_, at) =>
+    createMachine(site, at + 1, () => ++lives, die),
+  );
+  const disks = new Map(machines.map((machine) => [machine, createSimulatedDisk(machine)]));
+  const engine = shared && (await createSimulatedEngine(site, await shared.place()));
+  /** Until when the others take what a gateway has for durable, although it is gone. */
+  const aliveUntil = new Map<Machine, number>();
+  const countsAsAlive = (machine: Machine, then: number) =>
+    !machine.isGone || then < (aliveUntil.get(machine) ?? 0);
+  const evidence = createEvidence({ disks, engine, countsAsAlive });
+  const upstream = createSimulatedUpstream(site, evidence);
+  const clients = createClients(site, machines, evidence);
   const open = defect.open?.(openRelay) ?? openRelay;
 
   /** Lives that should have ended. */
   const outlived: Life[] = [];
 
+  /** Of what the queue delivers, what has not come yet. */
+  let deliveriesLeft = 0;
+  const deliver = (task: Task, after: number): void => {
+    deliveriesLeft += 1;
+    time.after(after, () => {
+      deliveriesLeft -= 1;
+      clients.deliver(task);
+    });
+  };
+
+  const diskOf = (machine: Machine) => disks.get(machine) as SimulatedDisk;
+  const there = () => machines.filter(({ isGone }) => !isGone);
+
   function die(life: Life, at: string): void {
+    const { machine } = life;
     if (defect.outlivesDeath === true) {
       outlived.push(life);
-      void start();
+      void start(machine);
       return;
     }
     const ofPower = chance.happens(faults.crash_loses_unsynced);
-    history.add({ kind: "crashed", life: life.number, step: at, ofPower });
+    history.add({ kind: "crashed", gateway: machine.number, life: life.number, step: at, ofPower });
     end(life, ofPower);
+    if (machine.isDoomed) {
+      machine.isGone = true;
+      const until = site.elapsed() + (shared?.leasesUntilDead ?? 0) * config.ledger.lease;
+      aliveUntil.set(machine, until);
+      const spooled = evidence.spooled(machine);
+      history.add({ kind: "gone", gateway: machine.number, spooled, aliveUntil: until });
+    }
   }
 
   onUnhandled = (error) => {
-    const { life } = machine;
-    if (!life.isAlive) return;
-    history.add({
-      kind: "unhandled",
-      life: life.number,
-      error: String(error instanceof Error ? error.stack : error),
-    });
-    end(life, false);
+    const text = String(error instanceof Error ? error.stack : error);
+    const [machine, ...others] = there() as [Machine];
+    // Of several nobody knows whose it is.
+    const isKnown = others.length === 0;
+    if (isKnown && !machine.life.isAlive) return;
+    history.add({ kind: "unhandled", gateway: isKnown ? machine.number : 0, error: text });
+    if (isKnown) end(machine.life, false);
   };
 
   function end(life: Life, ofPower: boolean): void {
-    disk.crash(ofPower);
+    const { machine } = life;
+    diskOf(machine).crash(ofPower);
     for (const one of [...outlived, life]) {
       upstream.cut(one);
+      engine?.cut(one);
       endLife(one);
     }
     defect.onEnd?.();
-    clock.after(chance.pick([1, 500, chance.between(1_000, 30_000)]), () => void start());
+    time.after(chance.pick([1, 500, chance.between(1_000, 30_000)]), () => {
+      if (!machine.isGone) void start(machine);
+    });
   }
 
-  async function start(): Promise<void> {
+  async function start(machine: Machine): Promise<void> {
     const life = machine.beginLife();
+    const named = { gateway: machine.number, life: life.number };
     const world: World = {
-      storage: disk.storageOf(life),
+      storage: diskOf(machine).storageOf(life),
       upstreams: new Map([["upstream", upstream.upstreamOf(life)]]),
       clock: clockOf(machine, life),
       random: chance,
       log: logOf(machine, life),
+      elapsed: site.elapsed,
+      ...(engine && {
+        async openEngine() {
+          const connected = await engine.connect(life);
+          return defect.engine?.(connected, machine) ?? connected;
+        },
+      }),
     };
     let relay: Relay;
     try {
-      relay = await open(config, defect.world?.(world) ?? world);
+      relay = await open(config, defect.world?.(world, machine) ?? world);
     } catch (error) {
       if (!life.isAlive) return;
-      history.add({ kind: "start_failed", life: life.number, error: String(error) });
+      history.add({ kind: "start_failed", ...named, error: String(error) });
       end(life, false);
       return;
     }
     if (!life.isAlive) return;
     life.relay = relay;
-    history.add({ kind: "started", life: life.number });
+    history.add({ kind: "started", ...named });
   }
 
   /** As startGateway does on a signal. */
-  async function stop(): Promise<void> {
+  async function stop(machine: Machine): Promise<void> {
     const { life } = machine;
     const { relay } = life;
     if (relay === undefined || life.isStopping) return;
     life.isStopping = true;
-    history.add({ kind: "stopping", life: life.number });
+    const named = { gateway: machine.number, life: life.number };
+    history.add({ kind: "stopping", ...named });
     try {
-      await Promise.all([clients.idle(), relay.drain()]);
+      await Promise.all([clients.idle(machine), relay.drain()]);
       await relay.close();
     } catch (error) {
-      history.add({ kind: "start_failed", life: life.number, error: `at the stop: ${String(error)}` });
+      history.add({ kind: "start_failed", ...named, error: `at the stop: ${String(error)}` });
     }
     if (!life.isAlive) return;
-    history.add({ kind: "stopped", life: life.number });
+    history.add({ kind: "stopped", ...named });
     end(life, false);
   }
 
   function heal(): void {
-    machine.isHealed = true;
+    site.isHealed = true;
     history.add({ kind: "healed" });
+    for (const machine of there()) {
+      machine.isDoomed = false;
+      machine.goOn();
+    }
   }
 
-  /** Everything accepted has left the spool, or is held. */
+  /** Everything accepted has left the spools, or is held. */
   const isSpoolDone = () =>
-    disk
-      .views("spool/queue")
+    there()
+      .flatMap((machine) => diskOf(machine).views("spool/queue"))
       .flatMap(({ visible }) => [...visible])
       .every(([key, value]) => !key.startsWith("t") || Buffer.from(value).includes('"held":true'));
 
   const isDone = () =>
-    machine.isHealed &&
+    site.isHealed &&
+    deliveriesLeft === 0 &&
     clients.working === 0 &&
     upstream.underWay === 0 &&
-    machine.life.relay !== undefined &&
-    !machine.life.isStopping &&
+    there().every(({ life }) => life.relay !== undefined && !life.isStopping) &&
     isSpoolDone();
+
+  /** What goes on without time goes on as far as it can. */
+  async function settle(step: number): Promise<void> {
+    if (step % STEPS_IN_TURN === 0) await turns(1);
+    else await promisesAtRest();
+    for (; engine !== undefined && engine.underWay > 0; await promisesAtRest()) await engine.atRest();
+    if (config.identity.unkeyed === "fingerprint" && clients.submitting > 0) {
+      const isSoon = (time.untilNext() ?? Number.POSITIVE_INFINITY) < TURNS_OF_STREAMS.soonMs;
+      await turns(isSoon ? TURNS_OF_STREAMS.few : TURNS_OF_STREAMS.many);
+      for (; engine !== undefined && engine.underWay > 0; await promisesAtRest()) await engine.atRest();
+    }
+  }
 
   /** Lets time pass until all is idle. */
   async function rest(): Promise<void> {
     let deadline = Number.POSITIVE_INFINITY;
     for (let step = 0; ; step++) {
-      if (step % STEPS_IN_TURN === 0) await turns(1);
-      else await promisesAtRest();
-      if (config.identity.unkeyed === "fingerprint" && clients.submitting > 0) {
-        const isSoon = (clock.untilNext() ?? Number.POSITIVE_INFINITY) < TURNS_OF_STREAMS.soonMs;
-        await turns(isSoon ? TURNS_OF_STREAMS.few : TURNS_OF_STREAMS.many);
-      }
-      if (machine.isHealed) {
+      await settle(step);
+      if (site.isHealed) {
         if (isDone()) break;
-        deadline = Math.min(deadline, machine.elapsed() + REST_MS);
-        if (machine.elapsed() > deadline) break;
+        deadline = Math.min(deadline, site.elapsed() + REST_MS);
+        if (site.elapsed() > deadline) break;
       }
-      const next = clock.untilNext();
+      const next = time.untilNext();
       if (next === undefined) break;
-      clock.advance(next);
+      time.advance(next);
     }
     await turns(1);
     if (clients.working > 0) history.add({ kind: "blocked", by: `${clients.working} deliveries never end` });
-    if (machine.life.relay === undefined) history.add({ kind: "blocked", by: "the gateway is not up" });
+    for (const { life, number } of there()) {
+      if (life.relay === undefined) history.add({ kind: "blocked", by: `gateway ${number} is not up` });
+    }
     history.add({ kind: "idle" });
   }
 
-  await prepareFolder(machine, disk);
-  for (const task of tasks) for (const at of task.deliveries) clock.after(at, () => clients.deliver(task));
-  for (const { at, by } of plan.jumps) {
-    clock.after(at, () => {
-      history.add({ kind: "clock_set", by });
+  for (const [machine, disk] of disks) await prepareFolder(machine, disk);
+  const machineOf = (at: number) => machines[at % machines.length] as Machine;
+  for (const task of tasks) for (const at of task.deliveries) deliver(task, at);
+  for (const { task, at } of sharing?.deliveries ?? []) deliver(tasks[task] as Task, at);
+  for (const [index, { at, by }] of plan.jumps.entries()) {
+    const { clock, number } = machineOf(index);
+    time.after(at, () => {
+      history.add({ kind: "clock_set", gateway: number, by });
       clock.set(clock.now() + by);
     });
   }
-  for (const at of plan.stops) clock.after(at, () => void stop());
-  clock.after(plan.healAt, heal);
-  void start();
+  for (const [index, at] of plan.stops.entries()) {
+    const machine = machineOf(index);
+    time.after(at, () => machine.whenRunning(() => void stop(machine)));
+  }
+  for (const { gateway, at } of sharing?.doomed ?? []) {
+    const machine = machineOf(gateway);
+    time.after(at, () => {
+      machine.isDoomed = !site.isHealed;
+      if (machine.isDoomed) machine.arm();
+    });
+  }
+  time.after(plan.healAt, heal);
+  for (const machine of machines) void start(machine);
   await rest();
 
-  const { life } = machine;
-  if (life.isAlive) {
-    history.add({ kind: "crashed", life: life.number, step: "rest", ofPower: true });
+  for (const machine of there()) {
+    const { life } = machine;
+    if (!life.isAlive || (machines.length > 1 && chance.happens(0.3))) continue;
+    const named = { gateway: machine.number, life: life.number };
+    history.add({ kind: "crashed", ...named, step: "rest", ofPower: true });
     end(life, true);
   }
-  for (const task of tasks) clock.after(chance.between(0, 60_000), () => clients.deliver(task));
+  for (const task of tasks) {
+    deliver(task, chance.between(0, 60_000));
+    if (aliveUntil.size === 0) continue;
+    // What the dead have taken with them is sure to be relayed when it comes again after the lease.
+    deliver(task, AFTER_LEASES * config.ledger.lease + chance.between(0, 60_000));
+  }
   await rest();
-  return { plan, events: history.events, violations: check(history.events, plan) };
+  await engine?.dispose();
+  return { plan, events: history.events, ...check(history.events, plan) };
 }

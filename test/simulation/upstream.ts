@@ -1,11 +1,10 @@
 // The simulated upstream: takes what it is handed, refuses it, or leaves its answer to be guessed. It
 // records all it took, and outlives the gateway's processes.
-import { decodeBase32 } from "../../src/identity/base32.ts";
-import { markKey } from "../../src/ledger/records.ts";
 import type { Outcome, Transmission, Upstream } from "../../src/upstream/upstream.ts";
-import type { SimulatedDisk } from "./disk.ts";
+import type { Evidence } from "./evidence.ts";
 import type { Attempt, Content } from "./history.ts";
-import { type Life, type Machine, never } from "./machine.ts";
+import { type Life, never } from "./machine.ts";
+import type { Site } from "./site.ts";
 
 export interface SimulatedUpstream {
   upstreamOf(life: Life): Upstream;
@@ -30,8 +29,8 @@ interface UnderWay {
   willTake: boolean;
 }
 
-export function createSimulatedUpstream(machine: Machine, disk: SimulatedDisk): SimulatedUpstream {
-  const { chance, clock, history, plan } = machine;
+export function createSimulatedUpstream(site: Site, evidence: Evidence): SimulatedUpstream {
+  const { chance, time, history, plan } = site;
   const { faults } = plan;
   const underWay = new Set<UnderWay>();
   let attempts = 0;
@@ -50,28 +49,28 @@ export function createSimulatedUpstream(machine: Machine, disk: SimulatedDisk): 
   });
 
   function isDown(): boolean {
-    if (machine.isHealed) return false;
-    if (machine.fails(faults.upstream_down) && machine.elapsed() >= downUntil) {
+    if (site.isHealed) return false;
+    if (site.fails(faults.upstream_down) && site.elapsed() >= downUntil) {
       const forMs = chance.pick([500, 10_000, 120_000]);
-      downUntil = machine.elapsed() + forMs;
+      downUntil = site.elapsed() + forMs;
       history.add({ kind: "upstream_down", forMs });
     }
-    return machine.elapsed() < downUntil;
+    return site.elapsed() < downUntil;
   }
 
   function decide(): Fate {
     const ms = [chance.between(0, 200), chance.between(0, 200)] as const;
     if (isDown()) return { takes: false, outcome: refused("transient", "upstream", "ECONNREFUSED"), ms };
-    if (machine.fails(faults.upstream_refuses_permanent)) {
+    if (site.fails(faults.upstream_refuses_permanent)) {
       return { takes: false, outcome: refused("permanent", "transmission", "550 5.1.1 no such user"), ms };
     }
-    if (machine.fails(faults.upstream_refuses_transient)) {
+    if (site.fails(faults.upstream_refuses_transient)) {
       return { takes: false, outcome: refused("transient", "transmission", "450 4.2.1 try later"), ms };
     }
-    if (machine.fails(faults.upstream_reply_lost)) {
+    if (site.fails(faults.upstream_reply_lost)) {
       return { takes: true, outcome: { kind: "doubtful", cause: "the connection was lost" }, ms };
     }
-    if (machine.fails(faults.upstream_timeout)) {
+    if (site.fails(faults.upstream_timeout)) {
       const takes = chance.happens(0.5);
       return { takes, outcome: { kind: "doubtful", cause: "time-out" }, ms: [ms[0], 60_000] };
     }
@@ -85,14 +84,9 @@ export function createSimulatedUpstream(machine: Machine, disk: SimulatedDisk): 
         signal.removeEventListener("abort", end);
         resolve();
       };
-      clock.after(ms, end);
+      time.after(ms, end);
       signal.addEventListener("abort", end);
     });
-
-  function isMarked(id: string): boolean {
-    const key = Buffer.from(markKey(decodeBase32(id))).toString("latin1");
-    return disk.views("ledger/state").some(({ durable }) => durable.has(key));
-  }
 
   function take(one: UnderWay): void {
     if (!one.willTake) return;
@@ -101,15 +95,22 @@ export function createSimulatedUpstream(machine: Machine, disk: SimulatedDisk): 
   }
 
   async function transmit(life: Life, transmission: Transmission, signal: AbortSignal): Promise<Outcome> {
+    const { machine } = life;
     if (!machine.step(life, "upstream called")) return await never;
+    while (machine.isPaused) await machine.running();
     const { id, messageId, recipient } = transmission;
-    const marked = isMarked(id);
+    let mark = evidence.isShared ? undefined : evidence.mark(id, life);
     const content = await readContent(transmission).catch((error) => String(error));
+    if (!life.isAlive) return await never;
+    while (machine.isPaused) await machine.running();
+    mark ??= evidence.mark(id, life);
+    if (mark instanceof Promise) mark = await mark;
     if (!life.isAlive) return await never;
     // Nothing of it has left, so this is certain.
     if (typeof content === "string") return refused("transient", "transmission", content);
 
-    const attempt = { number: ++attempts, id, messageId, recipient, isMarked: marked, content };
+    const named = { number: ++attempts, id, messageId, recipient, gateway: machine.number };
+    const attempt: Attempt = { ...named, ...mark, content };
     history.add({ kind: "attempted", attempt });
     const { takes, outcome, ms } = decide();
     const one: UnderWay = { life, attempt, willTake: takes };
@@ -127,6 +128,8 @@ export function createSimulatedUpstream(machine: Machine, disk: SimulatedDisk): 
     await wait(ms[1], signal);
     if (!life.isAlive) return await never;
     if (!machine.step(life, "upstream answers")) return await never;
+    while (machine.isPaused) await machine.running();
+    if (!life.isAlive) return await never;
     return answer(signal.aborted ? { kind: "doubtful", cause: "aborted" } : outcome);
   }
 

@@ -1,0 +1,45 @@
+// A part of what `npm run simulate -- --ledger shared` runs: several gateways with one ledger, on an engine in
+// memory, and such gateways broken on purpose.
+import { describe, expect, test } from "vitest";
+import { catchBroken } from "./broken.ts";
+import { BROKEN_SHARINGS } from "./broken-sharing.ts";
+import { textOf } from "./history.ts";
+import { MEMORY } from "./ledgers.ts";
+import { KNOWN_SHARED_SEEDS } from "./seeds.ts";
+import { simulate } from "./simulate.ts";
+
+const FIXED = { first: 1, count: 100 } as const;
+const FRESH = 30;
+
+/** Histories within which each broken sharing must be caught; docs/simulation.md says how soon each was. */
+const CAUGHT_WITHIN = 400;
+
+async function holds(seed: number): Promise<void> {
+  const { events, violations } = await simulate(seed, {}, MEMORY);
+  if (violations.length === 0) return;
+  const broken = violations.map(({ promise, seq, text }) => `${promise} at ${seq}: ${text}`);
+  throw new Error(`seed ${seed}\n${broken.join("\n")}\n${textOf(events)}`);
+}
+
+test(`histories ${FIXED.first} to ${FIXED.first + FIXED.count - 1} of gateways that share a ledger`, async () => {
+  for (let seed = FIXED.first; seed < FIXED.first + FIXED.count; seed++) await holds(seed);
+});
+
+test(`${FRESH} fresh histories of gateways that share a ledger`, async () => {
+  const first = Math.floor(Math.random() * 2 ** 31);
+  console.log(`npm run simulate -- --ledger shared --seed ${first} --runs ${FRESH}`);
+  for (let seed = first; seed < first + FRESH; seed++) await holds(seed);
+});
+
+test.each(KNOWN_SHARED_SEEDS)("seed $seed, which found: $found", ({ seed }) => holds(seed));
+
+test("a seed gives the same history each time", async () => {
+  const [one, other] = [await simulate(FIXED.first, {}, MEMORY), await simulate(FIXED.first, {}, MEMORY)];
+  expect(other.events).toEqual(one.events);
+});
+
+describe("a shared ledger that is broken on purpose is caught", () => {
+  test.each(BROKEN_SHARINGS)("$name: $defect", async (broken) => {
+    expect(await catchBroken(broken, FIXED.first, CAUGHT_WITHIN, MEMORY)).toBeDefined();
+  });
+});
