@@ -151,7 +151,9 @@ test("a bad line is refused with its number", async () => {
   writeFileSync(file, [...lines.slice(0, 10), "{}", ...lines.slice(10)].join("\n"));
   const refused = await run(["ledger", "import", "--input", file], embedded("new"));
   expect(refused).toMatchObject({ code: 1 });
-  expect(refused.stderr).toMatch(/^mailonce: line 11: id: not an id\nmailonce: what was imported until then stays/);
+  expect(refused.stderr).toMatch(
+    /^mailonce: line 11: id: not an id\nmailonce: what was imported until then stays/,
+  );
 });
 
 test("migrate has nothing to do a second time, and nothing for embedded", async () => {
