@@ -100,7 +100,7 @@ async function migrate({ kind, postgres, dynamodb }: Config["ledger"]): Promise<
       return `postgres: the schema ${made}, version ${to}`;
     }
     case "dynamodb": {
-      const { createDynamodbTable } = await import("../ledger/shared/dynamodb-table.ts");
+      const { createDynamodbTable } = await import("../ledger/dynamodb/table.ts");
       const made = await createDynamodbTable(dynamodb);
       return `dynamodb: table ${dynamodb.table} ${made === "made" ? "made" : "is there"}`;
     }
@@ -120,7 +120,7 @@ async function openArchive({ data_dir, ledger }: Config): Promise<Archive> {
       return await openPostgresArchive({ url: postgres.url ?? "", leaseMs });
     }
     case "dynamodb": {
-      const { openDynamodbArchive } = await import("../ledger/shared/dynamodb-archive.ts");
+      const { openDynamodbArchive } = await import("../ledger/dynamodb/archive.ts");
       return await openDynamodbArchive({ ...dynamodb, retentionMs, leaseMs, log: silentLog });
     }
   }

@@ -54,7 +54,7 @@ export async function openLedger(config: Config, world: LedgerWorld): Promise<Op
 /** The engine of a kind that several gateways share. */
 export async function openEngine({ ledger }: Config, limits: EngineLimits, log: Log): Promise<Engine> {
   if (ledger.kind === "dynamodb") {
-    const { openDynamodbEngine } = await import("./shared/dynamodb.ts");
+    const { openDynamodbEngine } = await import("./dynamodb/dynamodb.ts");
     return await openDynamodbEngine({ ...ledger.dynamodb, ...limits, log });
   }
   const { openPostgresEngine } = await import("./postgres/postgres.ts");

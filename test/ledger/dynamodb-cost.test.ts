@@ -1,6 +1,6 @@
 // What a mail costs on DynamoDB, counted; docs/dynamodb.md has to say the same.
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import type { DynamodbEngine } from "../../src/ledger/shared/dynamodb.ts";
+import type { DynamodbEngine } from "../../src/ledger/dynamodb/dynamodb.ts";
 import { openSharedLedger } from "../../src/ledger/shared/shared.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { request } from "../conformance/ledger-steps.ts";

@@ -1,8 +1,8 @@
 // The table is defined four times: in the engine, for CloudFormation, for Terraform and, as far as rights go, in
 // the documentation. They say the same.
 import { expect, test } from "vitest";
-import { EXPIRES } from "../../src/ledger/shared/dynamodb-items.ts";
-import { TABLE_DEFINITION } from "../../src/ledger/shared/dynamodb-table.ts";
+import { EXPIRES } from "../../src/ledger/dynamodb/items.ts";
+import { TABLE_DEFINITION } from "../../src/ledger/dynamodb/table.ts";
 import { blocksOf, read } from "../docs/tables.ts";
 
 const cloudFormation = read("examples/dynamodb/table.cloudformation.yaml");
@@ -51,7 +51,7 @@ test("the rights are the same", () => {
 });
 
 test("they are those of the requests that the engine makes", () => {
-  const client = read("src/ledger/shared/dynamodb-client.ts");
+  const client = read("src/ledger/dynamodb/client.ts");
   const made = allOf(client, /new (\w+)Command\(/g).filter(
     (one) => one !== "CreateTable" && one !== "UpdateTimeToLive",
   );

@@ -1,9 +1,9 @@
 // The heartbeats on DynamoDB by themselves: who counts as alive before and after asking, and what late requests
 // and late answers can't do.
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { type DynamodbTable, openDynamodbTable } from "../../src/ledger/shared/dynamodb-client.ts";
-import { createGateways, type Gateways } from "../../src/ledger/shared/dynamodb-gateways.ts";
-import { createDynamodbTable } from "../../src/ledger/shared/dynamodb-table.ts";
+import { type DynamodbTable, openDynamodbTable } from "../../src/ledger/dynamodb/client.ts";
+import { createGateways, type Gateways } from "../../src/ledger/dynamodb/gateways.ts";
+import { createDynamodbTable } from "../../src/ledger/dynamodb/table.ts";
 import { startDynamodb, type TestDynamodb } from "../support/dynamodb.ts";
 
 const LEASE_MS = 30_000;

@@ -1,7 +1,7 @@
 // The table: made once, and looked at before it is used; what is wrong with it is said with what to do.
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { openDynamodbEngine } from "../../src/ledger/shared/dynamodb.ts";
-import { createDynamodbTable, TABLE_DEFINITION } from "../../src/ledger/shared/dynamodb-table.ts";
+import { openDynamodbEngine } from "../../src/ledger/dynamodb/dynamodb.ts";
+import { createDynamodbTable, TABLE_DEFINITION } from "../../src/ledger/dynamodb/table.ts";
 import type { Log } from "../../src/runtime/log.ts";
 import { startDynamodb, type TestDynamodb } from "../support/dynamodb.ts";
 

@@ -1,9 +1,9 @@
 // What of DynamoDB's time the ledger on it relies on: TTL, which removes late or never, and heartbeats that are
 // watched, since there is no clock.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { openDynamodbEngine } from "../../src/ledger/dynamodb/dynamodb.ts";
+import { GATEWAYS_KEY } from "../../src/ledger/dynamodb/gateways.ts";
 import type { ClaimResult } from "../../src/ledger/ledger.ts";
-import { openDynamodbEngine } from "../../src/ledger/shared/dynamodb.ts";
-import { GATEWAYS_KEY } from "../../src/ledger/shared/dynamodb-gateways.ts";
 import { HARNESS_LEASE_MS } from "../conformance/ledger-shared.ts";
 import { digestOf, request } from "../conformance/ledger-steps.ts";
 import type { SharingHarness, TestGateway } from "../conformance/sharing.ts";

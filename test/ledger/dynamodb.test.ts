@@ -1,7 +1,7 @@
 // The engine on DynamoDB under the faults of a network and of a busy DynamoDB: what was asked once happens
 // once, what is not known is said, and everything ends in time.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { type DynamodbEngine, openDynamodbEngine } from "../../src/ledger/shared/dynamodb.ts";
+import { type DynamodbEngine, openDynamodbEngine } from "../../src/ledger/dynamodb/dynamodb.ts";
 import type { Change, LedgerRecord } from "../../src/ledger/shared/engine.ts";
 import { openSharedLedger } from "../../src/ledger/shared/shared.ts";
 import { systemClock } from "../../src/runtime/clock.ts";

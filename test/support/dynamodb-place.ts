@@ -1,7 +1,7 @@
 // Tables of a DynamoDB for tests, each one the place of a ledger.
 
-import { type DynamodbEngine, openDynamodbEngine } from "../../src/ledger/shared/dynamodb.ts";
-import { createDynamodbTable } from "../../src/ledger/shared/dynamodb-table.ts";
+import { type DynamodbEngine, openDynamodbEngine } from "../../src/ledger/dynamodb/dynamodb.ts";
+import { createDynamodbTable } from "../../src/ledger/dynamodb/table.ts";
 import type { Engine, EngineLimits } from "../../src/ledger/shared/engine.ts";
 import type { EnginePlace } from "../conformance/ledger-shared.ts";
 import type { TestDynamodb } from "./dynamodb.ts";

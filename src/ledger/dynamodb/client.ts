@@ -1,5 +1,5 @@
 // One table of DynamoDB as the engine uses it: single conditional writes, consistent reads, and a scan of the
-// index of open records, each within the time of its call (dynamodb-send.ts). The SDK is imported here and
+// index of open records, each within the time of its call (send.ts). The SDK is imported here and
 // nowhere else.
 import {
   type AttributeValue,
@@ -17,10 +17,10 @@ import {
   UpdateItemCommand,
   UpdateTimeToLiveCommand,
 } from "@aws-sdk/client-dynamodb";
-import { retryDelay } from "./dynamodb-errors.ts";
-import { type Call, createSender } from "./dynamodb-send.ts";
-import { createSlots } from "./dynamodb-slots.ts";
-import { createUse, type DynamodbUse } from "./dynamodb-use.ts";
+import { retryDelay } from "./errors.ts";
+import { type Call, createSender } from "./send.ts";
+import { createSlots } from "./slots.ts";
+import { createUse, type DynamodbUse } from "./use.ts";
 
 export type { CreateTableCommandInput, TableDescription };
 export type Item = Readonly<Record<string, AttributeValue>>;

@@ -6,12 +6,21 @@
 // nothing here has to happen together. PartiQL's BatchExecuteStatement would save requests; it is left out as
 // long as it can't be tested without an account.
 //
-// DynamoDB has no clock. Who is alive is found by watching (dynamodb-gateways.ts). `changedAt`, `relayedAt`
+// DynamoDB has no clock. Who is alive is found by watching (gateways.ts). `changedAt`, `relayedAt`
 // and `expires` are by the clock of the gateway that writes them: one that goes wrong by a day shortens or
 // lengthens the retention by a day, and does nothing else.
 import { type Log, silentLog } from "../../runtime/log.ts";
-import { type DynamodbOptions, type DynamodbTable, type Item, openDynamodbTable } from "./dynamodb-client.ts";
-import { createGateways, type Gateways } from "./dynamodb-gateways.ts";
+import type {
+  Change,
+  Engine,
+  EngineLimits,
+  Insertion,
+  InsertResult,
+  LedgerRecord,
+  Taking,
+} from "../shared/engine.ts";
+import { type DynamodbOptions, type DynamodbTable, type Item, openDynamodbTable } from "./client.ts";
+import { createGateways, type Gateways } from "./gateways.ts";
 import {
   CHANGED_AT,
   changingOf,
@@ -24,19 +33,10 @@ import {
   recordOf,
   takingOf,
   underFence,
-} from "./dynamodb-items.ts";
-import type { Call } from "./dynamodb-send.ts";
-import { checkDynamodbTable } from "./dynamodb-table.ts";
-import type { DynamodbUse } from "./dynamodb-use.ts";
-import type {
-  Change,
-  Engine,
-  EngineLimits,
-  Insertion,
-  InsertResult,
-  LedgerRecord,
-  Taking,
-} from "./engine.ts";
+} from "./items.ts";
+import type { Call } from "./send.ts";
+import { checkDynamodbTable } from "./table.ts";
+import type { DynamodbUse } from "./use.ts";
 
 export interface DynamodbEngineOptions extends DynamodbOptions, EngineLimits {
   readonly log?: Log | undefined;

@@ -1,6 +1,6 @@
 // How a record is kept as an item of DynamoDB, and the conditional writes that change it. Pure.
 //
-//     id          the key: 20 octets. The heartbeats (dynamodb-gateways.ts) have a longer one.
+//     id          the key: 20 octets. The heartbeats (gateways.ts) have a longer one.
 //     standing    the state (`state` is one of DynamoDB's reserved words)
 //     fence, step, holder, digest, firstDate, changedAt     as in engine.ts
 //     relayedAt   and, while it is held or remembered, `earlier`, the digest of what was relayed, and
@@ -11,8 +11,9 @@
 // Claimed and queued records have `expires` too: what a gateway that never comes back leaves is removed, and
 // a live one's is attempted within the spool's lifetime, which is shorter than the retention (DESIGN.md,
 // P11). Were it removed all the same, the claim would be had again before its attempt.
-import type { Condition, Item, Update } from "./dynamodb-client.ts";
-import type { Change, Insertion, LedgerRecord, RecordState, Taking } from "./engine.ts";
+
+import type { Change, Insertion, LedgerRecord, RecordState, Taking } from "../shared/engine.ts";
+import type { Condition, Item, Update } from "./client.ts";
 
 /** The attribute that TTL is set to. */
 export const EXPIRES = "expires";

@@ -9,8 +9,8 @@ import {
   KEY,
   openDynamodbTable,
   type TableDescription,
-} from "./dynamodb-client.ts";
-import { CHANGED_AT, EXPIRES, OPEN_INDEX } from "./dynamodb-items.ts";
+} from "./client.ts";
+import { CHANGED_AT, EXPIRES, OPEN_INDEX } from "./items.ts";
 
 export const TABLE_DEFINITION: Omit<CreateTableCommandInput, "TableName"> = {
   AttributeDefinitions: [

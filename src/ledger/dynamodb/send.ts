@@ -2,8 +2,8 @@
 // request once: it is sent again here, because only who sends knows whether the refusal of a condition may
 // be the answer to an own earlier request that took effect unheard.
 import { StorageError } from "../../runtime/storage.ts";
-import { meaningOf, retryDelay } from "./dynamodb-errors.ts";
-import type { UseCounter } from "./dynamodb-use.ts";
+import { meaningOf, retryDelay } from "./errors.ts";
+import type { UseCounter } from "./use.ts";
 
 /** Of requests whose answer was lost; after that DynamoDB is away, and the caller should hear so soon. */
 const LOST_MAX = 3;

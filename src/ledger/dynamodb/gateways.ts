@@ -9,10 +9,10 @@
 // the answer that first had the beat to the sending of the request whose answer still has it. So a process
 // that was stopped itself takes nobody for dead before it has asked again.
 import { StorageError } from "../../runtime/storage.ts";
-import type { DynamodbTable, Item } from "./dynamodb-client.ts";
-import { number, numberOf } from "./dynamodb-items.ts";
-import type { Call } from "./dynamodb-send.ts";
-import type { Beat } from "./engine.ts";
+import type { Beat } from "../shared/engine.ts";
+import type { DynamodbTable, Item } from "./client.ts";
+import { number, numberOf } from "./items.ts";
+import type { Call } from "./send.ts";
 
 /** Longer than the 20 octets of an id, so that it is none. */
 export const GATEWAYS_KEY = new Uint8Array(Buffer.from("mailonce: the gateways"));

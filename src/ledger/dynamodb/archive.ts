@@ -6,6 +6,7 @@ import type { Log } from "../../runtime/log.ts";
 import type { Archive, ArchiveRecord } from "../archive/archive.ts";
 import { type Found, mergeInto, type Place, type Replacement } from "../archive/merge.ts";
 import { recordOf as archivedOf } from "../archive/shared.ts";
+import type { RecordState } from "../shared/engine.ts";
 import {
   type DynamodbOptions,
   type DynamodbTable,
@@ -13,21 +14,11 @@ import {
   openDynamodbTable,
   type Update,
   type Written,
-} from "./dynamodb-client.ts";
-import { createGateways } from "./dynamodb-gateways.ts";
-import {
-  expiryOf,
-  number,
-  numberOf,
-  OPEN_INDEX,
-  octets,
-  octetsOf,
-  recordOf,
-  text,
-} from "./dynamodb-items.ts";
-import type { Call } from "./dynamodb-send.ts";
-import { checkDynamodbTable } from "./dynamodb-table.ts";
-import type { RecordState } from "./engine.ts";
+} from "./client.ts";
+import { createGateways } from "./gateways.ts";
+import { expiryOf, number, numberOf, OPEN_INDEX, octets, octetsOf, recordOf, text } from "./items.ts";
+import type { Call } from "./send.ts";
+import { checkDynamodbTable } from "./table.ts";
 
 /** A table that grows into a load refuses some of it for minutes; nobody waits for an import. */
 const CALL_MS = 120_000;
@@ -36,7 +27,7 @@ const REQUEST_MS = 15_000;
 /** A fence is microseconds of the clock. */
 const FENCES_A_MILLISECOND = 1_000;
 
-/** Octets of the id that are the key in the index of open records; as dynamodb-items.ts has it. */
+/** Octets of the id that are the key in the index of open records; as items.ts has it. */
 const DOUBT_OCTETS = 2;
 
 /** In place of an index: the table itself. */
