@@ -30,9 +30,6 @@ const FENCES_A_MILLISECOND = 1_000;
 /** Octets of the id that are the key in the index of open records; as items.ts has it. */
 const DOUBT_OCTETS = 2;
 
-/** In place of an index: the table itself. */
-const TABLE = undefined as unknown as string;
-
 export interface DynamodbArchiveOptions extends DynamodbOptions {
   readonly retentionMs: number;
   readonly leaseMs: number;
@@ -74,7 +71,7 @@ async function* readAll(
   let after: Item | undefined;
   do {
     const call = table.begin();
-    const page = await table.page(call, TABLE, after);
+    const page = await table.page(call, undefined, after);
     const keys = page.keys.filter(({ length }) => length === ID_OCTETS);
     for (const item of await table.getMany(call, keys)) {
       const record = archivedOf({ key: octetsOf(item, "id"), ...recordOf(item, () => false, times) });
