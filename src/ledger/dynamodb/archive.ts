@@ -16,7 +16,17 @@ import {
   type Written,
 } from "./client.ts";
 import { createGateways } from "./gateways.ts";
-import { expiryOf, number, numberOf, OPEN_INDEX, octets, octetsOf, recordOf, text } from "./items.ts";
+import {
+  DOUBT_OCTETS,
+  expiryOf,
+  number,
+  numberOf,
+  OPEN_INDEX,
+  octets,
+  octetsOf,
+  recordOf,
+  text,
+} from "./items.ts";
 import type { Call } from "./send.ts";
 import { checkDynamodbTable } from "./table.ts";
 
@@ -26,9 +36,6 @@ const REQUEST_MS = 15_000;
 
 /** A fence is microseconds of the clock. */
 const FENCES_A_MILLISECOND = 1_000;
-
-/** Octets of the id that are the key in the index of open records; as items.ts has it. */
-const DOUBT_OCTETS = 2;
 
 export interface DynamodbArchiveOptions extends DynamodbOptions {
   readonly retentionMs: number;

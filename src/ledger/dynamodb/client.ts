@@ -229,7 +229,8 @@ export function openDynamodbTable(options: DynamodbOptions): DynamodbTable {
     async page(call, IndexName, after, filter) {
       const input = {
         TableName,
-        ...(IndexName === undefined ? {} : { IndexName }),
+        // An index can't be read consistently; whoever reads one reads again what it names.
+        ...(IndexName === undefined ? { ConsistentRead: true } : { IndexName }),
         Limit: PAGE,
         ...(after === undefined ? {} : { ExclusiveStartKey: { ...after } }),
         ...(filter === undefined

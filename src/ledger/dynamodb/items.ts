@@ -26,7 +26,7 @@ export const CHANGED_AT = "changedAt";
  * The first two of the id's octets are the key in the index: 65,536 values are spread over as many partitions
  * as the index will ever have.
  */
-const DOUBT_OCTETS = 2;
+export const DOUBT_OCTETS = 2;
 
 /** What is in the index: it never expires unsaid. */
 const OPEN: ReadonlySet<string> = new Set<RecordState>(["attempted", "doubtful", "reclaimed", "remembered"]);
