@@ -13,6 +13,8 @@ export interface Leavings {
   readonly size: number;
   /** A claim was not answered: whatever this incarnation holds of the id is given up. */
   lookFor(id: Id, key: Uint8Array): void;
+  /** A claim of the id begins: what has been read of it until now may become that claim's. */
+  begun(id: Id): void;
   /** A release was not answered: it is made again. */
   change(id: Id, change: Change): void;
   /** Never rejects. */
@@ -35,6 +37,8 @@ interface Leaving {
   readonly change: Change | undefined;
   /** Until then the call that was not answered may still take effect. */
   readonly until: number;
+  /** A claim has begun since it was asked for, and may have ended again. */
+  isStale: boolean;
 }
 
 export function createLeavings(options: LeavingsOptions): Leavings {
@@ -47,13 +51,17 @@ export function createLeavings(options: LeavingsOptions): Leavings {
   async function giveUp(id: Id, leaving: Leaving): Promise<void> {
     const { key, change, until } = leaving;
     const isLast = elapsed() >= until;
+    let isSeen = true;
     if (change !== undefined) await calls.change.ask({ ...change });
     else if (!isClaimed(id)) {
+      leaving.isStale = false;
       const record = await calls.read.ask(key);
-      const mine = record?.holder?.incarnation === incarnation && !isClaimed(id);
+      // Not a claim's that began meanwhile: this one's last step would undo whatever has become of it.
+      isSeen = !leaving.isStale;
+      const mine = record?.holder?.incarnation === incarnation && isSeen;
       if (record !== undefined && mine) await calls.change.ask(releaseOf(key, record));
     }
-    if ((change !== undefined || isLast) && leavings.get(id) === leaving) leavings.delete(id);
+    if ((change !== undefined || (isLast && isSeen)) && leavings.get(id) === leaving) leavings.delete(id);
   }
 
   async function clean(): Promise<void> {
@@ -78,8 +86,12 @@ export function createLeavings(options: LeavingsOptions): Leavings {
     get size() {
       return leavings.size;
     },
-    lookFor: (id, key) => add(id, { key, change: undefined, until: elapsed() + callMaxMs }),
-    change: (id, change) => add(id, { key: change.key, change, until: 0 }),
+    lookFor: (id, key) => add(id, { key, change: undefined, until: elapsed() + callMaxMs, isStale: false }),
+    begun(id) {
+      const leaving = leavings.get(id);
+      if (leaving !== undefined) leaving.isStale = true;
+    },
+    change: (id, change) => add(id, { key: change.key, change, until: 0, isStale: false }),
     async stop() {
       isStopped = true;
       timer?.cancel();

@@ -143,6 +143,7 @@ function createLedger(options: SharedLedgerOptions, heartbeat: Heartbeat, open: 
         }
         if (held === undefined) {
           const entry = claims.begin(request.id, decodeBase32(request.id), 0, request.digest);
+          leavings.begun(request.id);
           entry.since = request.since ?? Number.NEGATIVE_INFINITY;
           own.push({ index, entry });
         } else {
