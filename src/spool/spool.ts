@@ -9,6 +9,7 @@ import {
   type Storage,
   type Store,
 } from "../runtime/storage.ts";
+import { createFresh } from "./fresh.ts";
 import {
   ALL_SUBMISSIONS,
   ALL_TRANSMISSIONS,
@@ -72,6 +73,12 @@ export interface SpooledMail extends StoredSubmission {
 const BODIES = "spool/bodies";
 const bodyFile = (id: SubmissionId): string => `${BODIES}/${id}`;
 
+/**
+ * What has just been accepted and not yet left, in memory: 4,000 mails of 4 KB, more than are under way at full
+ * speed. What waits longer, since the upstream is slow or away, is read from the disk.
+ */
+const FRESH_OCTETS = 16 * 2 ** 20;
+
 const NAME = "spool/queue";
 const FORMAT = 1;
 
@@ -104,6 +111,15 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
   const bodies = new Set<SubmissionId>();
   /** Accepts whose commit failed, but which may be in the store all the same, to be taken back. */
   let failed: { readonly id: SubmissionId; readonly records: readonly Operation[] }[] = [];
+
+  const fresh = createFresh(FRESH_OCTETS);
+
+  /** It is in the store, durably. */
+  const accepted = ({ submission, header, body, transmissions: added }: NewSubmission): void => {
+    count(submission.id, added.length);
+    const prepared = { ...submission.header, octets: header };
+    fresh.add({ submission, header: prepared, body }, added);
+  };
 
   const accepting = ({ submission, header, body, transmissions: added }: NewSubmission): Operation[] => [
     {
@@ -144,6 +160,7 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     apply: (operations: Operation[]) => Promise<void>,
   ): Promise<void> => {
     const last = count(submission, -1) === 0;
+    fresh.drop({ submission, index });
     const operations: Operation[] = [{ type: "del", key: transmissionKey({ submission, index }) }];
     if (last) operations.push({ type: "del", key: submissionKey(submission) });
     try {
@@ -178,6 +195,14 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     }
   };
 
+  const mailOf = ({ submission }: TransmissionKey, known: Omit<SpooledMail, "bodyOctets">): SpooledMail => ({
+    ...known,
+    async *bodyOctets() {
+      if (known.body !== undefined) yield known.body;
+      else yield* storage.readFile(bodyFile(submission));
+    },
+  });
+
   await sweepBodies();
 
   return {
@@ -209,7 +234,7 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
         failed.push({ id: added.submission.id, records });
         throw error;
       }
-      count(added.submission.id, added.transmissions.length);
+      accepted(added);
     },
 
     async *load() {
@@ -221,27 +246,26 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     },
 
     async read(key) {
+      const known = fresh.get(key);
+      if (known !== undefined) return mailOf(key, known);
       const [transmission, stored] = await Promise.all([
         store.get(transmissionKey(key)),
         store.get(submissionKey(key.submission)),
       ]);
       if (transmission === undefined || stored === undefined) return undefined;
-      const decoded = decodeSubmission(stored);
-      const { body } = decoded;
-      return {
-        ...decoded,
-        transmission: decodeTransmission(transmission),
-        async *bodyOctets() {
-          if (body !== undefined) yield body;
-          else yield* storage.readFile(bodyFile(key.submission));
-        },
-      };
+      return mailOf(key, { ...decodeSubmission(stored), transmission: decodeTransmission(transmission) });
     },
 
     async update(key, transmission) {
-      await store.write([
-        { type: "put", key: transmissionKey(key), value: encodeTransmission(transmission) },
-      ]);
+      try {
+        await store.write([
+          { type: "put", key: transmissionKey(key), value: encodeTransmission(transmission) },
+        ]);
+      } catch (error) {
+        fresh.drop(key);
+        throw error;
+      }
+      fresh.update(key, transmission);
     },
 
     remove: (key) => takeOut(key, (operations) => store.write(operations)),
@@ -249,7 +273,7 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     async replace(key, notice) {
       const added = notice === undefined ? [] : accepting(notice);
       await takeOut(key, (operations) => commit([...operations, ...added]));
-      if (notice !== undefined) count(notice.submission.id, notice.transmissions.length);
+      if (notice !== undefined) accepted(notice);
     },
 
     close: () => store.close(),
