@@ -168,7 +168,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { policy: doubtful, retry, addresses },
   );
   const attempt = createAttempt(
-    { spool, ledger, doubts, notices, warnOfDelay, recorder, verdicts, clock, random, log },
+    { spool, ledger, doubts, notices, warnOfDelay, recorder, verdicts, enqueue, clock, random, log },
     { lifetimeMs: lifetime, retry, addresses },
   );
   const policy = createPolicy(config);

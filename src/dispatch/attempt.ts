@@ -27,6 +27,7 @@ export interface AttemptParts {
   readonly warnOfDelay: WarnOfDelay;
   readonly recorder: Recorder;
   readonly verdicts: Verdicts;
+  readonly enqueue: (queued: QueuedTransmission) => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -57,7 +58,7 @@ interface Place {
 
 export function createAttempt(parts: AttemptParts, options: AttemptOptions): Attempt {
   const { spool, ledger, doubts, notices, recorder, verdicts, clock, random, log } = parts;
-  const { warnOfDelay } = parts;
+  const { warnOfDelay, enqueue } = parts;
 
   const facts = (transmission: SpooledTransmission, more: Readonly<Record<string, unknown>>) =>
     factsOf(transmission, options.addresses, more);
@@ -92,6 +93,34 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     verdicts.give(transmission.id, { kind: "refused", permanence, reply });
   };
 
+  /**
+   * Another gateway has taken it over while this one was away: it answers for it now, and nothing of this
+   * attempt counts (P8). If it has given it up again, nobody else has the mail, and it is claimed as at a
+   * start (P5).
+   */
+  const lapsed = async (
+    queued: QueuedTransmission,
+    transmission: SpooledTransmission,
+    isDoubtful: boolean,
+  ): Promise<AttemptResult> => {
+    const { id, digest, since } = transmission;
+    const [result] = await ledger.claim([
+      { id, digest: Buffer.from(digest, "hex"), ...(since === undefined ? {} : { since }) },
+    ]);
+    log.error("transmission.stale", facts(transmission, { fence: queued.claim.fence }));
+    if (result === undefined || result.kind === "repeat") {
+      await spool.remove(queued.key);
+      doubts.forget(id);
+      verdicts.give(id, { kind: "pending" });
+      return { kind: "untried" };
+    }
+    ledger.accepted([result.claim]);
+    const again = { ...queued, claim: result.claim };
+    if (result.kind === "claimed" && !isDoubtful) enqueue(again);
+    else await doubts.takeUp(again, transmission, "taken over by another gateway, and given up again");
+    return { kind: "untried" };
+  };
+
   const refused = async (
     queued: QueuedTransmission,
     mail: SpooledMail,
@@ -99,7 +128,9 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     signal: AbortSignal,
   ): Promise<AttemptResult> => {
     const { transmission } = mail;
-    await recorder.settle(queued.claim, "refused", signal);
+    if ((await recorder.settle(queued.claim, "refused", signal)) === "stale") {
+      return await lapsed(queued, transmission, false);
+    }
     const isUpstreamDown = outcome.scope === "upstream";
     const attempts = transmission.attempts + 1;
     const about = facts(transmission, {
@@ -183,12 +214,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     }
     const firstDate = transmission.firstDate ?? mail.submission.header.date;
     if ((await ledger.attempt(queued.claim, firstDate)) === "stale") {
-      // Another gateway has taken it over while this one was away, and answers for it now.
-      log.error("transmission.stale", facts(transmission, { fence: queued.claim.fence }));
-      await spool.remove(queued.key);
-      doubts.forget(transmission.id);
-      verdicts.give(transmission.id, { kind: "pending" });
-      return { kind: "untried" };
+      return await lapsed(queued, transmission, false);
     }
     const outcome = { upstream: upstream.name, ...(await upstream.transmit(transmissionOf(mail), signal)) };
     switch (outcome.kind) {
@@ -197,7 +223,9 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       case "refused":
         return await refused(queued, mail, outcome, signal);
       case "doubtful":
-        await recorder.settle(queued.claim, "doubtful", signal);
+        if ((await recorder.settle(queued.claim, "doubtful", signal)) === "stale") {
+          return await lapsed(queued, transmission, true);
+        }
         return await doubts.decide(queued, mail, outcome, signal);
     }
   };
@@ -221,7 +249,7 @@ const pauseFor = ({ reply, retryAfterMs }: Refused) => ({
 });
 
 /** What every attempt of this transmission hands over: the same octets each time (P10). */
-function transmissionOf({ submission, header, transmission, bodyOctets }: SpooledMail): Transmission {
+function transmissionOf({ submission, header, transmission, body, bodyOctets }: SpooledMail): Transmission {
   const { id, messageId, recipient, firstDate } = transmission;
   const rendered = render(header, { messageId, ...(firstDate === undefined ? {} : { firstDate }) });
   return {
@@ -233,8 +261,12 @@ function transmissionOf({ submission, header, transmission, bodyOctets }: Spoole
     eightBit: submission.eightBit,
     request: { ...transmission.request, ...mailRequestOf(submission) },
     async *content() {
-      yield rendered;
-      if (submission.bodySize > 0) yield* bodyOctets();
+      // In one piece, which is one system call less than in two.
+      if (body !== undefined) yield Buffer.concat([rendered, body]);
+      else {
+        yield rendered;
+        yield* bodyOctets();
+      }
     },
   };
 }

@@ -9,9 +9,10 @@ import type { QueuedTransmission } from "./dispatcher.ts";
 export interface Recorder {
   /**
    * Settles, trying again until it is recorded: until then the claim stands, no repeat passes, and a crash
-   * leaves the id doubtful. Rejects only when the signal aborts while the disk is away.
+   * leaves the id doubtful. Rejects only when the signal aborts while the disk is away. "stale": another
+   * gateway has taken the id over, and nothing is recorded.
    */
-  settle(claim: Claim, settlement: Settlement, signal: AbortSignal): Promise<void>;
+  settle(claim: Claim, settlement: Settlement, signal: AbortSignal): Promise<"settled" | "stale">;
   /**
    * Puts a notification, if there is one, in the place of the transmission, trying again as settle does:
    * whether a commit that failed took effect is not known, and only the same one, repeated, leaves no doubt.
@@ -39,11 +40,10 @@ export interface RecorderParts {
 }
 
 export function createRecorder({ ledger, spool, clock, log, pause }: RecorderParts): Recorder {
-  const untilRecorded = async (record: () => Promise<unknown>, signal: AbortSignal): Promise<void> => {
+  const untilRecorded = async <T>(record: () => Promise<T>, signal: AbortSignal): Promise<T> => {
     for (let failures = 1; ; failures++) {
       try {
-        await record();
-        return;
+        return await record();
       } catch (error) {
         if (failures === 1) log.error("dispatch.unrecorded", { error: String(error) });
         else log.debug("dispatch.unrecorded", { error: String(error), failures });
