@@ -1,6 +1,7 @@
 // Several gateways as processes of their own on one ledger: each with its data folder, all that each said over
 // all its lives, and one upstream that counts.
 import { join } from "node:path";
+import { encodeBase32 } from "../../src/identity/base32.ts";
 import { STATE_CODES } from "../../src/ledger/postgres/statements.ts";
 import {
   type GatewayProcess,
@@ -61,6 +62,11 @@ const SETTLED_MAX_MS = 60_000;
 const ALIVE = `
   SELECT count(*)::integer AS alive FROM mailonce_gateways
   WHERE beat_at > now() - $1::float8 * interval '1 millisecond'`;
+const LEFT = `
+  SELECT r.id, r.state, r.fence, r.step, r.first_date, r.relayed_at, now() - r.changed_at AS age, g.gateway,
+         now() - g.beat_at AS beat_age
+  FROM mailonce_ids AS r LEFT JOIN mailonce_gateways AS g ON g.incarnation = r.incarnation
+  WHERE r.state <> ${STATE_CODES.relayed}`;
 const CLAIMED = `SELECT count(*)::integer AS claimed FROM mailonce_ids WHERE state = ${STATE_CODES.claimed}`;
 const HELD = `SELECT count(*)::integer AS held FROM mailonce_ids WHERE state <> ${STATE_CODES.relayed}`;
 
@@ -94,9 +100,24 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
 
   async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
     for (const end = performance.now() + SETTLED_MAX_MS; !(await isSo().catch(() => false)); ) {
-      if (performance.now() > end) throw new Error(`not within ${SETTLED_MAX_MS} ms: ${what}`);
+      if (performance.now() > end)
+        throw new Error(`not within ${SETTLED_MAX_MS} ms: ${what}\n${await left()}`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
+  }
+
+  /** What is known of the ids that are not relayed, and what the gateways said of them. */
+  async function left(): Promise<string> {
+    const rows: readonly Record<string, unknown>[] = await database
+      .query(LEFT)
+      .catch((error) => [{ error: String(error) }]);
+    const ids = rows.map((row) => (row.id instanceof Uint8Array ? encodeBase32(row.id) : ""));
+    const said = members.flatMap(({ name, lines }) =>
+      lines()
+        .filter((line) => ids.some((id) => id !== "" && JSON.stringify(line).includes(id)))
+        .map((line) => `${name}: ${JSON.stringify(line)}`),
+    );
+    return [...rows.map((row, at) => JSON.stringify({ ...row, id: ids[at] })), ...said].join("\n");
   }
 
   return {
