@@ -205,6 +205,10 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     }
     const { transmission } = mail;
     if (clock.now() - transmission.acceptedAt > options.lifetimeMs) {
+      // It changes nothing of a live claim, and tells whether it is one.
+      if ((await recorder.settle(queued.claim, "refused", signal)) === "stale") {
+        return await lapsed(queued, transmission, false);
+      }
       log.warn("transmission.expired", facts(transmission, { attempts: transmission.attempts }));
       const reply = "not relayed within the lifetime of the spool";
       const expired = { permanence: "transient", reply } as const;

@@ -23,13 +23,14 @@ export const KNOWN_SEEDS: readonly KnownSeed[] = [
   { seed: 274, found: "with `reply = relayed`, a held id was never answered as doubtful after a restart" },
 ];
 
-/** Of gateways that share a ledger. What they found was wrong with the simulation, so far. */
+/** Of gateways that share a ledger. */
 export const KNOWN_SHARED_SEEDS: readonly KnownSeed[] = [
   {
-    seed: 116,
-    found: "an answer that a pause made older than the lease, of a gateway that was gone by then",
+    seed: 1420,
+    found:
+      "what a claim without an answer had left was looked for, and the next claim's relayed id was released",
   },
-  { seed: 248, found: "a fingerprint's mail, taken over under another submission" },
-  { seed: 506, found: "a fingerprint taken over, whose Message-ID is another" },
-  { seed: 1345, found: "the same, with the line that says so" },
+  { seed: 20213, found: "a refusal under a claim that another gateway had taken over was reported" },
+  { seed: 30430, found: "the same" },
+  { seed: 42090, found: "so was what had expired under such a claim" },
 ];
