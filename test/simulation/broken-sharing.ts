@@ -64,16 +64,6 @@ const withCurrentFence = withCalls((engine) => ({
   },
 }));
 
-const withCurrentState = withCalls((engine) => ({
-  async take(incarnation, batch) {
-    const records = await engine.read(batch.map(({ key }) => key));
-    return await engine.take(
-      incarnation,
-      batch.map((one, at) => ({ ...one, from: records[at] ?? one.from })),
-    );
-  },
-}));
-
 /** Greater than that of any change. */
 const STEP_MAX = 2 ** 31 - 1;
 
@@ -161,11 +151,6 @@ export const BROKEN_SHARINGS: readonly BrokenGateway[] = [
     create: () => ({ engine: withCurrentFence }),
   },
   {
-    name: "take-not-compared",
-    defect: "a record is taken over whatever has become of it since it was read",
-    create: () => ({ engine: withCurrentState }),
-  },
-  {
     name: "pause-not-seen",
     defect: "no time passes while the process is paused: its lease looks fresh after it",
     create: () => ({
@@ -186,11 +171,6 @@ export const BROKEN_SHARINGS: readonly BrokenGateway[] = [
     name: "attempt-not-written",
     defect: "the attempt is not written into the ledger",
     create: () => ({ engine: notNoted }),
-  },
-  {
-    name: "changes-not-numbered",
-    defect: "a change that arrives late undoes those that were made after it",
-    create: () => ({ engine: changedTo((one) => ({ ...one, step: STEP_MAX })) }),
   },
   {
     name: "doubt-released",

@@ -5,7 +5,7 @@ import type { Attempt, Event, Heard, Submission } from "./history.ts";
 import { FROM_DOMAIN, HOSTNAME, type Mail, type Plan } from "./plan.ts";
 
 /** "life" is none of the design's: the process lives on, and whatever a client begins comes to an end. */
-export type Promised = "P1" | "P2" | "P3" | "P4" | "P5" | "P6" | "P9" | "P10" | "life";
+export type Promised = "P1" | "P2" | "P3" | "P4" | "P5" | "P6" | "P8" | "P9" | "P10" | "life";
 
 export interface Violation {
   readonly promise: Promised;
@@ -97,6 +97,8 @@ function gather(events: readonly Event[]): Facts {
   /** By gateway and id, where it heard last that its attempt is noted; by gateway, where it was paused last. */
   const noted = new Map<string, number>();
   const paused = new Map<number, number>();
+  /** By gateway and id, where it heard that its settlement came too late. */
+  const stale = new Map<string, number>();
   const fails = (promise: Promised, text: string, seq: number) => violations.push({ promise, text, seq });
 
   for (const event of events) {
@@ -156,7 +158,15 @@ function gather(events: readonly Event[]): Facts {
         break;
       case "logged":
         if (event.event === "ledger.taken_over") facts.takenOver.add(String(event.fields.id));
+        if (event.event === "ledger.settled_stale") stale.set(`${event.gateway} ${event.fields.id}`, seq);
         if (event.messageId === undefined) break;
+        // Then it has been claimed again, or given up.
+        if (event.event === "transmission.stale") stale.delete(`${event.gateway} ${nameOf(event.messageId)}`);
+        if (event.event === "transmission.reported") {
+          const key = `${event.gateway} ${nameOf(event.messageId)}`;
+          if ((stale.get(key) ?? -1) > (noted.get(key) ?? -1))
+            fails("P8", `${event.messageId} is reported under a claim that is another's`, seq);
+        }
         if (event.event === "transmission.doubtful") push(facts.doubtful, nameOf(event.messageId), seq);
         if (
           event.event === "transmission.expired" ||
@@ -226,11 +236,14 @@ function checkCopies(facts: Facts, plan: Plan): void {
       const isDoubtful = before.answer !== "accepted";
       const promise = isDoubtful ? "P6" : "P3";
       const seq = copy.seq;
-      const isLogged =
-        doubtful.get(nameOf(before.attempt.messageId))?.some((line) => line > before.seq && line < seq) ===
-          true ||
-        // The other way round: this one was noted first, and doubtful to the gateway that made the other.
+      // That one was noted, and doubtful to another gateway, before it was made; or this one was.
+      const isAfterPause =
+        (before.isExposed && isTakenOver(facts, before, seq)) ||
         (copy.isExposed && isTakenOver(facts, copy, before.seq));
+      // Then this gateway has relayed it without having seen the other's mail, whatever its policy.
+      if (isAfterPause && ledger.doubtful !== "resend") continue;
+      const lines = doubtful.get(nameOf(before.attempt.messageId)) ?? [];
+      const isLogged = isAfterPause || lines.some((line) => line > before.seq && line < seq);
       if (ledger.doubtful !== "resend") {
         violations.push({ promise, text: `${messageId} went twice under ${ledger.doubtful}`, seq });
       } else if (!isLogged) {

@@ -154,6 +154,9 @@ export function createClients(site: Site, machines: readonly Machine[], evidence
   const pauseAfter = (tries: number): number =>
     tries < 2 ? chance.between(50, 5_000) : chance.between(10_000, 120_000);
 
+  /** As a queue that drops a task: what another gateway has accepted must not rest on the next try. */
+  const givesUp = () => plan.sharing !== undefined && site.fails(plan.sharing.faults.queue_gives_up);
+
   async function run(task: Task): Promise<void> {
     working += 1;
     let tries = 0;
@@ -165,6 +168,7 @@ export function createClients(site: Site, machines: readonly Machine[], evidence
         isDone = false;
         break;
       }
+      if (!isDone && givesUp()) break;
       if (!isDone) await wait(pauseAfter(tries));
     }
     working -= 1;

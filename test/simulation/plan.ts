@@ -43,6 +43,8 @@ export interface SharingFaults {
   readonly engine_answer_lost: number;
   /** A call of the engine: it takes up to as long as a call may. */
   readonly engine_slow: number;
+  /** A task that was not taken: its queue does not run it again, until the last deliveries. */
+  readonly queue_gives_up: number;
 }
 
 /** What is different when several gateways share a ledger. */
@@ -200,6 +202,7 @@ function planSharing(chance: Chance, tasks: number, healAt: number): Sharing {
     engine_away: rate(0.003, 0.01),
     engine_answer_lost: rate(0.02, 0.1),
     engine_slow: rate(0.05, 0.3),
+    queue_gives_up: rate(0.2, 0.6),
   };
   const deaths = chance.happens(0.3) ? chance.between(1, gateways - 1) : 0;
   const doomed = Array.from({ length: deaths }, (_, gateway) => ({ gateway, at: chance.between(0, healAt) }));
