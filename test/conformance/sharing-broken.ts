@@ -112,7 +112,10 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
     rule: "S6",
     defect: "no time passes while the process is stopped",
     create: () => ({ elapsed: () => 0 }),
-    alsoFails: [{ rule: "S2", reason: "how long a claim has waited is known by the same clock" }],
+    alsoFails: [
+      { rule: "S2", reason: "how long a claim has waited is known by the same clock" },
+      { rule: "S15", reason: "and how long the engine was away" },
+    ],
   },
   {
     rule: "S7",
@@ -242,5 +245,15 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
     rule: "S14",
     defect: "what was relayed expires too early",
     create: () => ({ retentionMs: HARNESS_LEASE_MS / 20 }),
+  },
+  {
+    rule: "S15",
+    defect: "who is not heard of counts as gone, whatever the reason",
+    create: () => ({
+      engine: seenAs((record) =>
+        record.holder?.alive === false ? { ...record, holder: undefined } : record,
+      ),
+    }),
+    alsoFails: [{ rule: "S4", reason: "the log does not say that it is taken over from somebody" }],
   },
 ];

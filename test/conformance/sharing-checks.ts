@@ -421,4 +421,30 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
       expect(plain(await claim(harness, a.ledger, request("x")))).toEqual(relayed);
     },
   },
+  {
+    rule: "S15",
+    title: "after an outage the others are heard before anything of theirs is taken over",
+    async run(harness) {
+      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const own = await accepted(harness, a, request("x"));
+      await harness.during(a.ledger.attempt(own, "a date"));
+      await accepted(harness, a, request("y"));
+      const back = [a, b].map(({ engine }) => engine.holdAnswers("beat"));
+      await harness.pass(harness.leaseMs * 2);
+      for (const reach of back) reach();
+      for (const label of ["x", "y"]) {
+        expect(await claim(harness, b.ledger, request(label))).toMatchObject(UNDERWAY);
+      }
+      await harness.pass(harness.leaseMs);
+      expect(await claim(harness, b.ledger, request("x"))).toMatchObject(UNDERWAY);
+      // Whoever is dead all the same is found to be.
+      await a.kill();
+      await harness.pass(harness.leaseMs * 1.5);
+      await claimed(harness, b, request("y"));
+      expect(await claim(harness, b.ledger, request("x"))).toMatchObject({
+        kind: "doubtful",
+        firstDate: "a date",
+      });
+    },
+  },
 ];

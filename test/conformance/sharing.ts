@@ -17,6 +17,7 @@
 // S12 Batches of several gateways that overlap in any order come to an end.
 // S13 Every gateway knows of all doubt, and whether a live gateway has it.
 // S14 An id that one gateway has relayed is a repeat at all of them.
+// S15 An outage of the engine is nobody's death: after it nothing is taken over until who is alive could be heard.
 import type { SharedLedger } from "../../src/ledger/shared/shared.ts";
 import type { WatchedEngine } from "../support/watched-engine.ts";
 import { SHARING_CHECKS } from "./sharing-checks.ts";
@@ -36,6 +37,7 @@ export const SHARING_RULES = [
   "S12",
   "S13",
   "S14",
+  "S15",
 ] as const;
 
 export type SharingRule = (typeof SHARING_RULES)[number];

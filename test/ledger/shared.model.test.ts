@@ -165,6 +165,8 @@ async function follow(harness: SharingHarness, steps: readonly Step[]): Promise<
           expect(await harness.during(ledger.settle(ghost.claim, "relayed"))).toBe("stale");
         }
         ghosts = ghosts.filter((one) => one.gateway !== gateway);
+        // Until it takes over from the dead again (S15).
+        await harness.pass(harness.leaseMs / 2);
         break;
     }
     // Each step takes place at a time of its own.

@@ -37,6 +37,8 @@ export interface ClaimingParts {
   readonly incarnation: number;
   readonly clock: Clock;
   readonly elapsed: () => number;
+  /** See Heartbeat. */
+  readonly tellsTheDead: () => boolean;
   readonly log: Log;
   /** Ends what waits for other gateways. */
   readonly closing: AbortSignal;
@@ -55,7 +57,7 @@ export interface Claimer {
 }
 
 export function createClaimer(parts: ClaimingParts): Claimer {
-  const { calls, known, incarnation, clock, elapsed, log, closing, giveBack } = parts;
+  const { calls, known, incarnation, clock, elapsed, tellsTheDead, log, closing, giveBack } = parts;
 
   async function tryOne(entry: Held): Promise<Claiming | Pending> {
     const { key, digest, since } = entry;
@@ -75,7 +77,7 @@ export function createClaimer(parts: ClaimingParts): Claimer {
       }
       isKnown = record !== undefined;
       if (record === undefined) continue;
-      const decision = decide(record, since, incarnation);
+      const decision = decide(record, since, incarnation, tellsTheDead());
       if (decision.kind !== "take") return decision;
       const taken = await take(entry, record, decision);
       if (taken !== undefined) return taken;
@@ -156,11 +158,13 @@ export function decide(
   { state, holder, relayed, expired, digest }: LedgerRecord,
   since: number,
   incarnation: number,
+  tellsTheDead: boolean,
 ): Exclude<Claiming, { kind: "claimed" | "doubtful" }> | Pending | Take {
   const keepsRelayed = relayed !== undefined && !expired;
   const isRepeat = keepsRelayed && relayed.at >= since;
   // What this very incarnation holds, and has no entry of, is left from a call without an answer.
-  const isHeldElsewhere = holder?.alive === true && holder.incarnation !== incarnation;
+  const isHeldElsewhere =
+    holder !== undefined && holder.incarnation !== incarnation && (holder.alive || !tellsTheDead);
   switch (state) {
     case "claimed":
     case "queued":

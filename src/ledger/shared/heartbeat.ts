@@ -8,6 +8,12 @@ import type { Engine } from "./engine.ts";
 /** Beats in a lease: five may be lost before others take over. */
 const BEATS_IN_LEASE = 6;
 
+/** Beats that were missed in a row before that counts as an outage of the engine, for this gateway at least. */
+const BEATS_MISSED = 2.5;
+
+/** The part of a lease that others have to be heard again after an outage: two beats and their calls. */
+const GRACE_OF_LEASE = 1 / 3;
+
 /**
  * The part of a lease that must be left when an attempt begins: in it the upstream has to hear the first of
  * it. Connecting, TLS and greeting of a slow one take some seconds.
@@ -25,6 +31,11 @@ export interface Heartbeat {
   readonly beats: number;
   /** The lease of what was confirmed last is far from over. */
   isFresh(): boolean;
+  /**
+   * Whether who is not heard of is dead. Not while this gateway has not reached the engine itself, or has only
+   * just reached it again: then the others had no chance to be heard either.
+   */
+  tellsTheDead(): boolean;
   /** Resolves when it is fresh. Rejects with a StorageError when that can't be had, or is over for ever. */
   confirm(): Promise<void>;
   /** Throws a StorageError when the gateway has begun another life elsewhere. */
@@ -46,11 +57,13 @@ export interface HeartbeatOptions {
 /** Registers, and beats from then on. Rejects with a StorageError. */
 export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbeat> {
   const { engine, gatewayId, leaseMs, clock, elapsed, log } = options;
+  const outageMs = (leaseMs / BEATS_IN_LEASE) * BEATS_MISSED;
   // Before the call: the engine counts the lease from some time after this.
   let confirmedAt = elapsed();
   const incarnation = await engine.register(gatewayId);
   let gateways = 1;
   let beats = 0;
+  let reachedAgainAt = Number.NEGATIVE_INFINITY;
   let isSuperseded = false;
   let isStopped = false;
   let failures = 0;
@@ -63,6 +76,7 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
     beats++;
     const heard = await engine.beat(gatewayId, incarnation);
     gateways = Math.max(heard.gateways, 1);
+    if (sentAt - confirmedAt > outageMs) reachedAgainAt = elapsed();
     if (heard.current) confirmedAt = Math.max(confirmedAt, sentAt);
     else if (!isSuperseded) {
       isSuperseded = true;
@@ -110,6 +124,8 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
       return beats;
     },
     isFresh,
+    tellsTheDead: () =>
+      elapsed() - confirmedAt <= outageMs && elapsed() - reachedAgainAt >= leaseMs * GRACE_OF_LEASE,
     async confirm() {
       for (let tries = 0; tries < CONFIRM_TRIES && !isFresh(); tries++) {
         assertCurrent();

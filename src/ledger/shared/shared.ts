@@ -96,6 +96,7 @@ function createLedger(options: SharedLedgerOptions, heartbeat: Heartbeat, open: 
     incarnation,
     clock,
     elapsed,
+    tellsTheDead: heartbeat.tellsTheDead,
     log,
     closing: closing.signal,
     giveBack,
