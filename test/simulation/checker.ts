@@ -148,6 +148,8 @@ function gather(events: readonly Event[]): Facts {
         break;
       case "crashed":
       case "stopped":
+        // A start claims everything in the spool again.
+        for (const key of stale.keys()) if (key.startsWith(`${event.gateway} `)) stale.delete(key);
         for (const all of underWay.values()) {
           for (const made of all) {
             if (made.attempt.gateway !== event.gateway) continue;
@@ -341,8 +343,8 @@ function checkLosses(
       if (putsAside && id !== undefined && doubtful.has(id)) continue;
       const isOwn = isNew && !(id !== undefined && takenOver.has(id));
       if (reported.has(isOwn ? `${marker} ${recipient}` : recipient)) continue;
-      if (gone.some((one) => knownAt < one.aliveUntil && isLostWith(one, submission, id, recipient)))
-        continue;
+      const counted = gone.filter((one) => knownAt < one.aliveUntil);
+      if (counted.some((one) => isLostWith(one, submission, id, recipient))) continue;
       if (mail.reversePath === "" && id !== undefined && givenUp.has(messageIdOf(id, FROM_DOMAIN))) continue;
       if (!isNew && id === undefined && [...settledOf].some((one) => one.endsWith(` ${recipient}`))) continue;
       if (losses.has(recipient)) continue;

@@ -33,4 +33,9 @@ export const KNOWN_SHARED_SEEDS: readonly KnownSeed[] = [
   { seed: 20213, found: "a refusal under a claim that another gateway had taken over was reported" },
   { seed: 30430, found: "the same" },
   { seed: 42090, found: "so was what had expired under such a claim" },
+  {
+    seed: 50102,
+    found: "a repeat, 250, of what a dead gateway had, said by one that could not tell who was dead",
+  },
+  { seed: 50436, found: "so a gateway that was paused while it started took its own mail out of the spool" },
 ];

@@ -163,8 +163,10 @@ export function decide(
   const keepsRelayed = relayed !== undefined && !expired;
   const isRepeat = keepsRelayed && relayed.at >= since;
   // What this very incarnation holds, and has no entry of, is left from a call without an answer.
-  const isHeldElsewhere =
-    holder !== undefined && holder.incarnation !== incarnation && (holder.alive || !tellsTheDead);
+  const isOthers = holder !== undefined && holder.incarnation !== incarnation;
+  const isHeldElsewhere = isOthers && holder.alive;
+  // Neither: it may be dead, so nothing is promised of it, or may not have been heard, so nothing is taken over.
+  if (isOthers && !holder.alive && !tellsTheDead) return PENDING;
   switch (state) {
     case "claimed":
     case "queued":
