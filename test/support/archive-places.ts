@@ -2,14 +2,14 @@
 
 import type { Archive, ArchiveRecord } from "../../src/ledger/archive/archive.ts";
 import { openEmbeddedArchive } from "../../src/ledger/archive/embedded.ts";
+import { openDynamodbArchive } from "../../src/ledger/dynamodb/archive.ts";
+import { openDynamodbEngine } from "../../src/ledger/dynamodb/dynamodb.ts";
+import { createDynamodbTable } from "../../src/ledger/dynamodb/table.ts";
 import { openEmbeddedLedger } from "../../src/ledger/embedded.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import { openPostgresArchive } from "../../src/ledger/postgres/archive.ts";
 import { openPostgresEngine } from "../../src/ledger/postgres/postgres.ts";
 import { migratePostgres } from "../../src/ledger/postgres/schema.ts";
-import { openDynamodbEngine } from "../../src/ledger/dynamodb/dynamodb.ts";
-import { openDynamodbArchive } from "../../src/ledger/dynamodb/archive.ts";
-import { createDynamodbTable } from "../../src/ledger/dynamodb/table.ts";
 import type { Engine } from "../../src/ledger/shared/engine.ts";
 import { openSharedLedger } from "../../src/ledger/shared/shared.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
