@@ -63,11 +63,21 @@ function createDecoder(): Decoder {
     };
     parser.on("error", fail);
     parser.on("end", resolve);
-    parser.on("headers", (headers) => addFields(fingerprint, headers));
-    parser.on("data", (data: AttachmentStream | MessageText) => {
-      if (data.type === "attachment") addAttachment(fingerprint, data, fail);
-      else addText(fingerprint, data);
-    });
+    // What is thrown in here would end the process: nobody else is on the stack of an event.
+    const orFail = (work: () => void): void => {
+      try {
+        work();
+      } catch {
+        fail();
+      }
+    };
+    parser.on("headers", (headers) => orFail(() => addFields(fingerprint, headers)));
+    parser.on("data", (data: AttachmentStream | MessageText) =>
+      orFail(() => {
+        if (data.type === "attachment") addAttachment(fingerprint, data, fail, orFail);
+        else addText(fingerprint, data);
+      }),
+    );
   });
 
   return {
@@ -107,12 +117,22 @@ function addText(fingerprint: Fingerprint, parts: MessageText): void {
 }
 
 /** mailparser goes on only once the attachment is released, so they come one after the other. */
-function addAttachment(fingerprint: Fingerprint, attachment: AttachmentStream, fail: () => void): void {
-  const sum = fingerprint.attachment(attachment.contentType, attachment.filename);
+function addAttachment(
+  fingerprint: Fingerprint,
+  attachment: AttachmentStream,
+  fail: () => void,
+  orFail: (work: () => void) => void,
+): void {
+  const sum = fingerprint.attachment(textOf(attachment.contentType) ?? "", textOf(attachment.filename));
   attachment.content.on("data", sum.content);
   attachment.content.on("error", fail);
-  attachment.content.on("end", () => {
-    sum.end();
-    attachment.release();
-  });
+  attachment.content.on("end", () =>
+    orFail(() => {
+      sum.end();
+      attachment.release();
+    }),
+  );
 }
+
+/** Of a malformed Content-Type mailparser makes `false`, whatever its types say. */
+const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);

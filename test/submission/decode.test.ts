@@ -150,6 +150,16 @@ describe("whatever the octets", () => {
     expect(await fingerprint(message(`${body}more`), cuts)).not.toBe(whole);
   });
 
+  test.each([
+    // mailparser gives this part the type `false`.
+    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: ;;;=\r\n",
+    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: ;;;=\r\n\r\ntext\r\n--b--\r\n",
+  ])("a part without a type that can be read: %j", async (message) => {
+    const octets = Buffer.from(message, "latin1");
+    expect(await fingerprint(octets)).toMatch(/^[0-9a-f]{64}$/);
+    expect(await fingerprint(octets, [3, 40])).toBe(await fingerprint(octets));
+  });
+
   test("malformed MIME neither rejects nor hangs, and has one fingerprint", async () => {
     const junk = fc.constantFrom(
       "Content-Type: multipart/mixed; boundary=b\r\n",
