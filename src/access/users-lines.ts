@@ -1,6 +1,7 @@
 // The lines of a users file: `NAME:HASH`, blank lines, and comments ("#" first). No fault holds more of a line
 // than the name before a good hash: what stands there may be a password by mistake.
 import { type PasswordHash, parseHash } from "./password.ts";
+import { USER_NAME } from "./user-name.ts";
 
 /** By name. */
 export type UserHashes = ReadonlyMap<string, PasswordHash>;
@@ -10,12 +11,9 @@ export type UsersResult =
   /** Each with its line: "line 3: …". */
   | { readonly ok: false; readonly faults: readonly string[] };
 
-/** The name becomes the namespace (identity/task.ts), whose length and characters these are. */
-const NAME = /^[\x21-\x39\x3b-\x7e]{1,255}$/;
-
 /** What is wrong with a user's name, as a predicate of it; undefined when nothing is. */
 export const userNameFault = (name: string): string | undefined =>
-  NAME.test(name) && !name.startsWith("#")
+  USER_NAME.test(name) && !name.startsWith("#")
     ? undefined
     : 'is not 1 to 255 printable ASCII characters without space and ":", nor "#" at the beginning';
 

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { addressPatternFault } from "../access/address-pattern.ts";
 import { parseNetwork } from "../access/networks.ts";
+import { USER_NAME } from "../access/user-name.ts";
 import { canonicalDomain } from "../identity/domain.ts";
 import { canonicalNamespace } from "../identity/task.ts";
 
@@ -56,7 +57,7 @@ export const network = z.string().superRefine((value, context) => {
 /** A user's name: it becomes the namespace, and stands before a colon in the users file. */
 export const userName = z
   .string()
-  .regex(/^[\x21-\x39\x3b-\x7e]{1,255}$/, "a user's name has 1 to 255 printable ASCII characters, no colon");
+  .regex(USER_NAME, "a user's name has 1 to 255 printable ASCII characters, no colon");
 
 /** One mailbox, all of a domain, or all below it; "<>" is the null reverse-path. */
 export const addressPattern = z.string().superRefine((value, context) => {

@@ -1,11 +1,6 @@
 // Which user a client's certificate names.
 import type { TLSSocket } from "node:tls";
-
-/**
- * What can be a user name: printable ASCII without a space; no ":" either, which ends the name in a users
- * file. RFC 4616 §2 lets a server take 255 octets for the longest.
- */
-const USER = /^[\x21-\x39\x3b-\x7e]{1,255}$/;
+import { USER_NAME } from "../access/user-name.ts";
 
 /**
  * One alternative name, as Node.js writes them: `DNS:a.example, email:"a, b"`. Quotes are there when the value
@@ -27,10 +22,10 @@ export function clientUser(socket: TLSSocket): string | undefined {
   if (certificate === undefined) return undefined;
   // Several common names are a list here, and none of them is the one.
   const common: unknown = socket.getPeerCertificate().subject?.CN;
-  if (typeof common === "string" && USER.test(common)) return common;
+  if (typeof common === "string" && USER_NAME.test(common)) return common;
   const names = certificate.subjectAltName ?? "";
   for (const [, kind, value = ""] of names.matchAll(ALTERNATIVE_NAME)) {
-    if ((kind === "DNS" || kind === "email") && !value.startsWith('"') && USER.test(value)) return value;
+    if ((kind === "DNS" || kind === "email") && !value.startsWith('"') && USER_NAME.test(value)) return value;
   }
   return undefined;
 }
