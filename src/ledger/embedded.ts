@@ -9,7 +9,7 @@ import { decodeBase32 } from "../identity/base32.ts";
 import { formatDate } from "../message/trace.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import { type Storage, StorageError } from "../runtime/storage.ts";
+import type { Storage } from "../runtime/storage.ts";
 import { inOrder } from "./batch-order.ts";
 import { type Claims, createClaims } from "./claims.ts";
 import { FIRST_CAPACITY, type Generations, openGenerations } from "./generations.ts";
@@ -18,6 +18,7 @@ import { loadMarks, type MarkedEntry, type Marks, unmarked } from "./marks.ts";
 import { type IdState, PROTOCOL } from "./protocol.ts";
 import { openState, type State } from "./state.ts";
 import { createSweeps, type Sweeps } from "./sweeps.ts";
+import { createUnderWay } from "./under-way.ts";
 
 export interface EmbeddedLedgerOptions {
   readonly storage: Storage;
@@ -61,24 +62,8 @@ function createLedger(
   claims: Claims<MarkedEntry>,
   sweeps: Sweeps,
 ): Ledger {
-  let isClosed = false;
-  let underWay = 0;
-  let onIdle: () => void = () => {};
-
-  function assertOpen(): void {
-    if (isClosed) throw new StorageError("unavailable", "the ledger has been closed");
-  }
-
-  /** Runs what close() has to wait for. */
-  async function tracked<T>(work: () => Promise<T>): Promise<T> {
-    assertOpen();
-    underWay++;
-    try {
-      return await work();
-    } finally {
-      if (--underWay === 0) onIdle();
-    }
-  }
+  const underWay = createUnderWay();
+  const tracked = underWay.run;
 
   /** The id has no live claim. From the call on it has one. */
   function begin(request: ClaimRequest): { entry: MarkedEntry; result: ClaimResult | Promise<ClaimResult> } {
@@ -201,14 +186,9 @@ function createLedger(
       ),
     counts: () => ({ claims: claims.size, open: marks.size }),
     async close() {
-      if (isClosed) return;
-      isClosed = true;
+      if (!underWay.shut()) return;
       claims.close();
-      if (underWay > 0) {
-        await new Promise<void>((resolve) => {
-          onIdle = resolve;
-        });
-      }
+      await underWay.idle();
       await sweeps.stop();
       await generations.close();
       await state.close();

@@ -38,10 +38,12 @@ export async function openLedger(config: Config, world: LedgerWorld): Promise<Op
     return { ledger, isShared: false, gateways: () => 1 };
   }
   const limits: EngineLimits = { retentionMs, leaseMs };
+  // Before the engine, which would stay open should this fail.
+  const gatewayId = await gatewayIdOf(storage, random);
   const engine = await (world.openEngine?.(limits) ?? openEngine(config, limits, log));
   const ledger = await openSharedLedger({
     engine,
-    gatewayId: await gatewayIdOf(storage, random),
+    gatewayId,
     clock,
     elapsed: world.elapsed ?? (() => performance.now()),
     log,

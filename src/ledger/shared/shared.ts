@@ -18,6 +18,7 @@ import { StorageError } from "../../runtime/storage.ts";
 import { inOrder } from "../batch-order.ts";
 import { createClaims } from "../claims.ts";
 import type { Claim, ClaimRequest, ClaimResult, Doubt, Ledger } from "../ledger.ts";
+import { createUnderWay } from "../under-way.ts";
 import { createAnnouncements } from "./announcements.ts";
 import { type CallCounts, createCalls } from "./calls.ts";
 import { type Claiming, createClaimer } from "./claiming.ts";
@@ -103,20 +104,8 @@ function createLedger(options: SharedLedgerOptions, heartbeat: Heartbeat, open: 
   });
   const announcements = createAnnouncements(clock, writer, (entry) => claims.get(entry.id) === entry);
   const expiry = startExpiry({ ...options, expired: (id) => open.delete(id) });
-  let isClosed = false;
-  let underWay = 0;
-  let onIdle: () => void = () => {};
-
-  /** Runs what close() has to wait for. */
-  async function tracked<T>(work: () => Promise<T>): Promise<T> {
-    if (isClosed) throw new StorageError("unavailable", "the ledger has been closed");
-    underWay++;
-    try {
-      return await work();
-    } finally {
-      if (--underWay === 0) onIdle();
-    }
-  }
+  const underWay = createUnderWay();
+  const tracked = underWay.run;
 
   /** Gives up in the engine what the entries hold; the entries stay. */
   async function giveBack(entries: readonly Held[]): Promise<void> {
@@ -258,15 +247,10 @@ function createLedger(options: SharedLedgerOptions, heartbeat: Heartbeat, open: 
     gateways: () => heartbeat.gateways,
     calls: () => ({ ...calls.counts, beat: { calls: heartbeat.beats, records: 0 } }),
     async close() {
-      if (isClosed) return;
-      isClosed = true;
+      if (!underWay.shut()) return;
       claims.close();
       closing.abort();
-      if (underWay > 0) {
-        await new Promise<void>((resolve) => {
-          onIdle = resolve;
-        });
-      }
+      await underWay.idle();
       await announcements.stop();
       await leavings.stop();
       await expiry.stop();
