@@ -123,6 +123,8 @@ export async function listen(
   const { policy, authenticator } = gate;
   const transactions = new WeakMap<SMTPServerSession, Transaction>();
   const grants = new WeakMap<SMTPServerSession, Grant>();
+  /** Asked for each command, and the same for all of a session unless XCLIENT names another client. */
+  const standings = new WeakMap<SMTPServerSession, { readonly address: string; readonly trusted: boolean }>();
   /** Sessions whose content is being received or decided. */
   const busy = new Set<string>();
   let stopping = false;
@@ -142,14 +144,21 @@ export async function listen(
     return { address: session.remoteAddress, ...(user === undefined ? {} : { user }) };
   };
 
+  const isTrusted = (session: SMTPServerSession): boolean => {
+    const address = session.remoteAddress;
+    const known = standings.get(session);
+    if (known?.address === address) return known.trusted;
+    const trusted = options.auth === "untrusted" && gate.trusted.has(address) && !server.isProxys(session);
+    standings.set(session, { address, trusted });
+    return trusted;
+  };
+
   /** What keeps the client from submitting. */
   const obstacle = (session: SMTPServerSession): Reply | undefined => {
     if (options.tls === "required" && !session.secure) return replies.startTlsFirst;
     const grant = grantOf(session);
     if (grant !== undefined) return grant.valid() ? undefined : replies.authenticateFirst;
-    const trusted =
-      options.auth === "untrusted" && gate.trusted.has(session.remoteAddress) && !server.isProxys(session);
-    return trusted ? undefined : replies.authenticateFirst;
+    return isTrusted(session) ? undefined : replies.authenticateFirst;
   };
 
   const refused = (reply: Reply, session: SMTPServerSession): Error => {
