@@ -264,13 +264,10 @@ function transmissionOf({ submission, header, transmission, body, bodyOctets }: 
     size: rendered.length + submission.bodySize,
     eightBit: submission.eightBit,
     request: { ...transmission.request, ...mailRequestOf(submission) },
+    ...(body === undefined ? {} : { octets: Buffer.concat([rendered, body]) }),
     async *content() {
-      // In one piece, which is one system call less than in two.
-      if (body !== undefined) yield Buffer.concat([rendered, body]);
-      else {
-        yield rendered;
-        yield* bodyOctets();
-      }
+      yield rendered;
+      yield* bodyOctets();
     },
   };
 }

@@ -1,6 +1,4 @@
-// The content of a transmission on its way out, with a watch on how far it was read: that alone tells
-// a message that was certainly not sent from one that may have been.
-import { Readable } from "node:stream";
+// The content of a transmission, whole or not at all.
 import type { Transmission } from "./upstream.ts";
 
 /**
@@ -10,40 +8,6 @@ import type { Transmission } from "./upstream.ts";
  */
 export type Progress = "untouched" | "begun" | "complete";
 
-export interface WatchedContent {
-  readonly stream: Readable;
-  progress(): Progress;
-}
-
-export interface ContentHooks {
-  /** Called before the first octet is read; what it throws keeps the content untouched. */
-  readonly begin?: () => void;
-  /** Called with each chunk and, with 0, at the end: whoever reads has made progress. */
-  readonly advance?: (octets: number) => void;
-}
-
-/**
- * The content as a stream that reads nothing until it is read itself. It ends only after exactly
- * `transmission.size` octets; otherwise it fails, so that a content cut short on disk is never passed
- * off as a whole message. An error of the stream that nobody handles is no unhandled one.
- */
-export function watchContent(transmission: Transmission, hooks: ContentHooks = {}): WatchedContent {
-  let progress: Progress = "untouched";
-  async function* watched(): AsyncGenerator<Uint8Array> {
-    hooks.begin?.();
-    progress = "begun";
-    for await (const chunk of wholeContent(transmission)) {
-      hooks.advance?.(chunk.length);
-      yield chunk;
-    }
-    progress = "complete";
-    hooks.advance?.(0);
-  }
-  const stream = Readable.from(watched(), { objectMode: false });
-  stream.on("error", () => {});
-  return { stream, progress: () => progress };
-}
-
 /** The content as one piece. Rejects when it can't be read or has another size than it should. */
 export async function readContent(transmission: Transmission): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
@@ -51,9 +15,15 @@ export async function readContent(transmission: Transmission): Promise<Uint8Arra
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
 }
 
-async function* wholeContent(transmission: Transmission): AsyncGenerator<Uint8Array> {
+/**
+ * The content in chunks. It ends only after exactly `transmission.size` octets; otherwise it throws, so that
+ * a content cut short on disk is never passed off as a whole message.
+ */
+export async function* wholeContent(transmission: Transmission): AsyncGenerator<Uint8Array> {
   let octets = 0;
-  for await (const chunk of transmission.content()) {
+  for await (const chunk of transmission.octets === undefined
+    ? transmission.content()
+    : [transmission.octets]) {
     octets += chunk.length;
     yield chunk;
   }

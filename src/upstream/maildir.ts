@@ -4,7 +4,7 @@
 import nodeFiles from "node:fs/promises";
 import { hostname as machineName } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { watchContent } from "./content.ts";
+import { wholeContent } from "./content.ts";
 import { oneLine } from "./line.ts";
 import { createReadNames } from "./maildir-read.ts";
 import type { Outcome, Transmission, Upstream } from "./upstream.ts";
@@ -68,9 +68,9 @@ export function createMaildirUpstream(options: MaildirUpstreamOptions): Upstream
     const file = await files.open(join(tmp, name), "w", FILE_MODE);
     try {
       await file.appendFile(traceOf(transmission));
-      for await (const chunk of watchContent(transmission).stream) {
+      for await (const chunk of wholeContent(transmission)) {
         signal.throwIfAborted();
-        await file.appendFile(chunk as Uint8Array);
+        await file.appendFile(chunk);
       }
       await file.sync();
       return (await file.stat()).mtime;

@@ -1,20 +1,14 @@
 // The upstream "ses": SendEmail of API v2 with the message as it is (Raw), one recipient a call and one
-// HTTP request a call. The SDK is imported here and nowhere else.
-import {
-  GetAccountCommand,
-  SESv2Client,
-  SendEmailCommand,
-  type SendEmailCommandInput,
-} from "@aws-sdk/client-sesv2";
-import { NodeHttpHandler } from "@smithy/node-http-handler";
+// HTTP request a call.
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import type { Fleet } from "../runtime/fleet.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
 import { readContent } from "./content.ts";
 import { oneLine } from "./line.ts";
+import { createSesClient, type SesEnvelope, type SesTimeouts } from "./ses-client.ts";
 import { type SesFields, sesFieldsOf } from "./ses-fields.ts";
 import { outcomeOfError } from "./ses-outcome.ts";
-import { createSesQuota, type SendQuota } from "./ses-quota.ts";
+import { createSesQuota } from "./ses-quota.ts";
 import { createSesRate } from "./ses-rate.ts";
 import type { Outcome, Transmission, Upstream } from "./upstream.ts";
 
@@ -34,15 +28,6 @@ export interface SesUpstreamOptions {
   readonly timeouts?: Partial<SesTimeouts> | undefined;
   readonly clock?: Clock | undefined;
   readonly log?: Log | undefined;
-}
-
-export interface SesTimeouts {
-  /** Name look-up and TCP; what ends here was certainly not sent. */
-  readonly connectMs: number;
-  /** From the beginning of a call to its answer; what ends here is doubtful. */
-  readonly requestMs: number;
-  /** How long an unused connection is kept. */
-  readonly idleMs: number;
 }
 
 const timeoutDefaults: SesTimeouts = {
@@ -80,35 +65,16 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
   const { region, endpoint, configurationSet, fromEmailAddressIdentityArn, ratePerSecond, fleet } = options;
   const { clock = systemClock, log = silentLog } = options;
   const name = `ses ${endpoint ?? region ?? "in the region of the environment"}`;
-  const { connectMs, requestMs, idleMs } = { ...timeoutDefaults, ...options.timeouts };
-  // Concurrency is the dispatcher's: a request that waited for a socket would be timed as if it ran.
-  const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, timeout: idleMs };
-  const client = new SESv2Client({
-    ...(region === undefined ? {} : { region }),
-    ...(endpoint === undefined ? {} : { endpoint }),
-    // With the default of 3 one call may reach SES three times. AWS_MAX_ATTEMPTS does not override it.
-    maxAttempts: 1,
-    retryMode: "standard",
-    requestHandler: new NodeHttpHandler({
-      connectionTimeout: connectMs,
-      requestTimeout: requestMs,
-      throwOnRequestTimeout: true,
-      // The request's time-out ends with the first octet of the answer; this one covers its body.
-      socketTimeout: requestMs,
-      httpAgent: agent,
-      httpsAgent: agent,
-    }),
-  });
+  const timeouts = { ...timeoutDefaults, ...options.timeouts };
+  const client = createSesClient({ region, endpoint, timeouts });
 
   const closing = new AbortController();
   const quota = createSesQuota({
-    async read(): Promise<SendQuota> {
+    async read() {
       const late = new AbortController();
       const timer = clock.after(QUOTA_MS, () => late.abort(new Error("no answer in time")));
       try {
-        const abortSignal = AbortSignal.any([late.signal, closing.signal]);
-        const { SendQuota = {} } = await client.send(new GetAccountCommand({}), { abortSignal });
-        return SendQuota;
+        return await client.readQuota(AbortSignal.any([late.signal, closing.signal]));
       } finally {
         timer.cancel();
       }
@@ -130,15 +96,10 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
    * (laravel/framework#37881, nodemailer/nodemailer#1731), and octets are not ours to change. The
    * reverse-path goes where bounces go. A null reverse-path leaves that to SES, which takes From.
    */
-  function inputOf(
-    { reversePath, recipient }: Transmission,
-    content: Uint8Array,
-    { tags, ...fields }: SesFields,
-  ): SendEmailCommandInput {
+  function envelopeOf({ reversePath, recipient }: Transmission, { tags, ...fields }: SesFields): SesEnvelope {
     const set = fields.configurationSet ?? configurationSet;
     return {
       Destination: { ToAddresses: [recipient] },
-      Content: { Raw: { Data: content } },
       ...(reversePath === "" ? {} : { FeedbackForwardingEmailAddress: reversePath }),
       ...(set === undefined ? {} : { ConfigurationSetName: set }),
       EmailTags: [...tags],
@@ -149,23 +110,18 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
   }
 
   async function send(
-    command: SendEmailCommand,
+    envelope: SesEnvelope,
+    content: Uint8Array,
     ownConfigurationSet: boolean,
-    abortSignal: AbortSignal,
+    signal: AbortSignal,
   ): Promise<Outcome> {
     let handedOn = false;
-    // The last middleware before the HTTP handler.
-    command.middlewareStack.add(
-      (next) => (args) => {
-        handedOn = true;
-        return next(args);
-      },
-      { step: "deserialize", priority: "low" },
-    );
     try {
-      const { MessageId } = await client.send(command, { abortSignal });
+      const upstreamId = await client.sendEmail(envelope, content, signal, () => {
+        handedOn = true;
+      });
       rate.taken();
-      if (MessageId) return { kind: "accepted", upstreamId: oneLine(MessageId) };
+      if (upstreamId) return { kind: "accepted", upstreamId: oneLine(upstreamId) };
       return { kind: "doubtful", cause: "200 without a MessageId" };
     } catch (error) {
       const outcome = outcomeOfError(error, { handedOn, ownConfigurationSet, now: clock.now() });
@@ -180,24 +136,24 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
     rate,
     memoryPerOctet: MEMORY_PER_OCTET,
     async transmit(transmission, signal) {
-      let command: SendEmailCommand;
+      let content: Uint8Array;
       let fields: SesFields;
       try {
         signal.throwIfAborted();
-        const content = await readContent(transmission);
+        content = await readContent(transmission);
         fields = sesFieldsOf(content, transmission.id);
-        command = new SendEmailCommand(inputOf(transmission, content, fields));
         signal.throwIfAborted();
       } catch (error) {
         const reply = oneLine(`before the call: ${String(error)}`);
         return { kind: "refused", permanence: "transient", scope: "transmission", reply };
       }
       warnOf(fields, transmission);
-      return await send(command, fields.configurationSet !== undefined, signal);
+      const ownConfigurationSet = fields.configurationSet !== undefined;
+      return await send(envelopeOf(transmission, fields), content, ownConfigurationSet, signal);
     },
     async close() {
       closing.abort();
-      client.destroy();
+      client.close();
     },
   };
 }

@@ -1,6 +1,6 @@
 // One session with an SMTP server: set up, exchanges one after the other, end. It reports facts
 // (Exchange) and judges nothing.
-import { watchContent } from "./content.ts";
+import type { Socket } from "node:net";
 import {
   createConnection,
   type Fault,
@@ -9,6 +9,7 @@ import {
   type SmtpConnection,
   type SmtpSessionOptions,
 } from "./smtp-connection.ts";
+import { outgoingContent } from "./smtp-content.ts";
 import { dsnParameters } from "./smtp-dsn.ts";
 import type { Exchange } from "./smtp-outcome.ts";
 import { replyCode } from "./smtp-reply.ts";
@@ -116,15 +117,7 @@ function createSession(connection: SmtpConnection, steps: Steps, options: SmtpSe
 
   function transact(transmission: Transmission, signal: AbortSignal): Promise<StepEnd> {
     let advanced: (octets: number) => void = () => {};
-    const content = watchContent(transmission, {
-      begin() {
-        // The library takes any 2yz or 3yz for the reply to DATA, and one that belongs to an earlier
-        // command would have it send the content into a server that does not expect it.
-        const reply = String(connection.lastServerResponse);
-        if (replyCode(reply) !== START_INPUT) throw new Error(`not a reply to DATA: ${reply}`);
-      },
-      advance: (octets) => advanced(octets),
-    });
+    const content = outgoingContent(transmission, (octets) => advanced(octets));
     const envelope = {
       from: transmission.reversePath,
       to: transmission.recipient,
@@ -132,7 +125,7 @@ function createSession(connection: SmtpConnection, steps: Steps, options: SmtpSe
       use8BitMime: transmission.eightBit,
       dsn: dsnParameters(transmission),
     };
-    const run = steps.run(
+    return steps.run(
       signal,
       (done, allow) => {
         allow(timeouts.commandMs, "the reply to MAIL, RCPT or DATA");
@@ -140,11 +133,18 @@ function createSession(connection: SmtpConnection, steps: Steps, options: SmtpSe
           if (octets > 0) allow(timeouts.blockMs, "sending a block of the content");
           else allow(timeouts.replyMs, "the reply to the content");
         };
-        connection.send(envelope, content.stream, (fault, info) => done(fault, info?.response));
+        connection.transact(envelope, write, (fault, info) => done(fault, info?.response));
       },
       content.progress,
     );
-    return run.finally(() => content.stream.destroy());
+
+    async function write(socket: Socket): Promise<void> {
+      // The library takes any 2yz or 3yz for the reply to DATA, and one that belongs to an earlier
+      // command would have it send the content into a server that does not expect it.
+      const reply = String(connection.lastServerResponse);
+      if (replyCode(reply) !== START_INPUT) throw new Error(`not a reply to DATA: ${reply}`);
+      await content.writeTo(socket);
+    }
   }
 
   function obstacle({ reversePath, recipient, eightBit, size }: Transmission): string | undefined {

@@ -19,6 +19,8 @@ export interface Transmission {
   readonly eightBit: boolean;
   /** To be handed on where the upstream reports to senders itself (RFC 3461). */
   readonly request?: MailRequest & RecipientRequest;
+  /** The content in one piece, when it is in memory. */
+  readonly octets?: Uint8Array;
   /** The content from its beginning, CRLF line ends, not dot-stuffed. The same octets at each call. */
   content(): AsyncIterable<Uint8Array>;
 }

@@ -38,14 +38,20 @@ export interface UpstreamSuite<Fault extends string> {
   readonly name: string;
   readonly expectations: Readonly<Record<Fault, Expectation>>;
   readonly setUp: (fault: Fault) => Promise<UpstreamUnderTest>;
+  /** See TransmissionParts. */
+  readonly chunkOctets?: number;
 }
 
 /** What one attempt against the peer does that it should not; empty when all is well. */
 export async function violations(
   { upstream, peer }: Pick<UpstreamUnderTest, "upstream" | "peer">,
   { outcome: expected, taken, bodyOctets }: Expectation,
+  chunkOctets?: number,
 ): Promise<string[]> {
-  const transmission = transmissionOf(bodyOctets === undefined ? {} : { bodyOctets });
+  const transmission = transmissionOf({
+    ...(bodyOctets === undefined ? {} : { bodyOctets }),
+    ...(chunkOctets === undefined ? {} : { chunkOctets }),
+  });
   const outcome = await upstream.transmit(transmission, neverAborted);
   const count = peer.taken.length;
   const wrong: string[] = [];
@@ -66,7 +72,7 @@ export function testUpstream<Fault extends string>(suite: UpstreamSuite<Fault>):
     test.each(table)("%s", async (fault, expectation) => {
       const tested = await suite.setUp(fault);
       try {
-        expect(await violations(tested, expectation)).toEqual([]);
+        expect(await violations(tested, expectation, suite.chunkOctets)).toEqual([]);
       } finally {
         await tested.upstream.close();
         await tested.close();

@@ -10,11 +10,14 @@ export interface TransmissionParts {
   readonly octets?: Uint8Array;
   /** Octets of the body of the small message, about. */
   readonly bodyOctets?: number;
-  /** The content in pieces of this many octets; 64 KiB unless given. */
+  /** The content is not in memory, and comes in pieces of this many octets. */
   readonly chunkOctets?: number;
   readonly reversePath?: string;
   readonly recipient?: string;
 }
+
+/** What dispatch has in memory: no more than the spool keeps in its records. */
+const IN_MEMORY_OCTETS = 65_536;
 
 export const neverAborted = new AbortController().signal;
 
@@ -47,6 +50,7 @@ export function transmissionOf(parts: TransmissionParts = {}): Transmission {
     recipient: parts.recipient ?? "reader@example.net",
     size: octets.length,
     eightBit: octets.some((octet) => octet > 127),
+    ...(parts.chunkOctets === undefined && octets.length <= IN_MEMORY_OCTETS ? { octets } : {}),
     async *content() {
       for (let at = 0; at < octets.length; at += step) yield octets.subarray(at, at + step);
     },

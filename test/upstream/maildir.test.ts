@@ -136,7 +136,7 @@ describe("what goes wrong", () => {
 
   test("content that can't be read is refused for this transmission alone", async () => {
     const broken = {
-      ...transmission,
+      ...transmissionOf({ chunkOctets: 100 }),
       // biome-ignore lint/correctness/useYield: it fails before its first chunk
       async *content(): AsyncGenerator<Uint8Array> {
         throw new Error("the spool is gone");

@@ -4,10 +4,17 @@ import { testUpstream } from "../conformance/upstream.ts";
 import { createScriptedSmtp } from "../support/scripted-smtp.ts";
 import type { SmtpFault } from "../support/smtp-faults.ts";
 
-for (const pipelining of [true, false]) {
+const variants = [
+  { name: "with PIPELINING", pipelining: true },
+  { name: "without PIPELINING", pipelining: false },
+  { name: "from a file", pipelining: true, chunks: { chunkOctets: 100 } },
+];
+
+for (const { name, pipelining, chunks } of variants) {
   testUpstream<SmtpFault>({
-    name: `smtp, ${pipelining ? "with" : "without"} PIPELINING`,
+    name: `smtp, ${name}`,
     expectations,
+    ...chunks,
     async setUp(fault) {
       const extensions = ["8BITMIME", ...(pipelining ? ["PIPELINING"] : [])];
       const peer = await createScriptedSmtp({ script: fault, extensions });

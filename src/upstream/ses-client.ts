@@ -1,0 +1,177 @@
+// Calls of the SES API. The SDK says where a request goes, what stands in its header, how it is signed and
+// what an answer other than success means; but a message does not go through the SDK's middleware, which
+// costs more than twice what signing and HTTP do together. The SDK is imported here and nowhere else.
+import {
+  GetAccountCommand,
+  SESv2Client,
+  SendEmailCommand,
+  type SendEmailCommandInput,
+} from "@aws-sdk/client-sesv2";
+import { NodeHttpHandler, streamCollector } from "@smithy/node-http-handler";
+import type { SendQuota } from "./ses-quota.ts";
+
+export interface SesTimeouts {
+  /** Name look-up and TCP; what ends here was certainly not sent. */
+  readonly connectMs: number;
+  /** From the beginning of a call to its answer; what ends here is doubtful. */
+  readonly requestMs: number;
+  /** How long an unused connection is kept. */
+  readonly idleMs: number;
+}
+
+export interface SesClientOptions {
+  /** From the SDK's own sources (AWS_REGION, the profile) unless given. */
+  readonly region?: string | undefined;
+  /** Instead of the region's own address. */
+  readonly endpoint?: string | undefined;
+  readonly timeouts: SesTimeouts;
+}
+
+/** SendEmail but for its content. */
+export type SesEnvelope = Omit<SendEmailCommandInput, "Content">;
+
+export interface SesClient {
+  /**
+   * One HTTP request, never two. Rejects as the SDK does.
+   *
+   * @param raw the message
+   * @param onHandedOn called when the HTTP client is handed the request; nothing is sent before
+   * @returns the id of SES, if it gave one
+   */
+  sendEmail(
+    envelope: SesEnvelope,
+    raw: Uint8Array,
+    signal: AbortSignal,
+    onHandedOn: () => void,
+  ): Promise<string | undefined>;
+  readQuota(signal: AbortSignal): Promise<SendQuota>;
+  close(): void;
+}
+
+type HttpRequest = Parameters<NodeHttpHandler["handle"]>[0];
+type HttpResponse = Awaited<ReturnType<NodeHttpHandler["handle"]>>["response"];
+type Signer = Awaited<ReturnType<SESv2Client["config"]["signer"]>>;
+
+/** What all requests of SendEmail have in common. */
+interface Pattern {
+  readonly request: HttpRequest;
+  readonly signer: Signer;
+}
+
+export function createSesClient({ region, endpoint, timeouts }: SesClientOptions): SesClient {
+  const { connectMs, requestMs, idleMs } = timeouts;
+  // Concurrency is the dispatcher's: a request that waited for a socket would be timed as if it ran.
+  const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, timeout: idleMs };
+  const http = new NodeHttpHandler({
+    connectionTimeout: connectMs,
+    requestTimeout: requestMs,
+    throwOnRequestTimeout: true,
+    // The request's time-out ends with the first octet of the answer; this one covers its body.
+    socketTimeout: requestMs,
+    httpAgent: agent,
+    httpsAgent: agent,
+  });
+  const client = new SESv2Client({
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    // With the default of 3 one call may reach SES three times. AWS_MAX_ATTEMPTS does not override it.
+    maxAttempts: 1,
+    retryMode: "standard",
+    requestHandler: http,
+  });
+
+  /** The SDK makes a request of an empty message, and is stopped before it signs it. */
+  async function resolvePattern(): Promise<Pattern> {
+    const command = new SendEmailCommand({ Content: { Raw: { Data: new Uint8Array() } } });
+    let pattern: Pattern | undefined;
+    command.middlewareStack.add(
+      (_next, context) => async (args) => {
+        const signer = await client.config.signer(context.authSchemes?.[0]);
+        pattern = { request: args.request as HttpRequest, signer };
+        return { response: undefined, output: { $metadata: {} } };
+      },
+      { step: "build", priority: "low" },
+    );
+    await client.send(command);
+    if (pattern === undefined) throw new Error("the SDK made no request");
+    return pattern;
+  }
+
+  let resolving: Promise<Pattern> | undefined;
+  function patternOnce(): Promise<Pattern> {
+    resolving ??= resolvePattern().catch((error: unknown) => {
+      resolving = undefined;
+      throw error;
+    });
+    return resolving;
+  }
+
+  async function sign({ request, signer }: Pattern, body: Uint8Array): Promise<HttpRequest> {
+    const headers = { ...request.headers, "content-length": String(body.length) };
+    // The SDK sets the offset when SES finds our clock wrong.
+    const signingDate = new Date(Date.now() + client.config.systemClockOffset);
+    return (await signer.sign({ ...request, headers, body }, { signingDate })) as HttpRequest;
+  }
+
+  /** Any answer but a plain success: the SDK makes the call once more, with the answer in place of HTTP. */
+  async function replay(envelope: SesEnvelope, response: HttpResponse): Promise<string | undefined> {
+    const command = new SendEmailCommand({ ...envelope, Content: {} });
+    command.middlewareStack.add(() => async () => ({ response, output: { $metadata: {} } }), {
+      step: "deserialize",
+      priority: "low",
+    });
+    return (await client.send(command)).MessageId;
+  }
+
+  return {
+    async sendEmail(envelope, raw, signal, onHandedOn) {
+      const pattern = await patternOnce();
+      const request = await sign(pattern, bodyOf(envelope, raw));
+      signal.throwIfAborted();
+      onHandedOn();
+      const { response } = await http.handle(request, { abortSignal: signal });
+      try {
+        response.body = await streamCollector(response.body);
+        return idOfSuccess(response) ?? (await replay(envelope, response));
+      } catch (error) {
+        // The status is known even where the body got lost.
+        const $metadata = { httpStatusCode: response.statusCode };
+        throw Object.assign(error as Error, { $metadata });
+      }
+    },
+    async readQuota(abortSignal) {
+      const { SendQuota = {} } = await client.send(new GetAccountCommand({}), { abortSignal });
+      return SendQuota;
+    },
+    close: () => client.destroy(),
+  };
+}
+
+/** Of three octets, four characters, so that slices of it are the base64 of the whole. */
+const SLICE_OCTETS = 3 * 65_536;
+
+/** The body as the SDK would write it, but the base64 of a large message is not held twice. */
+function bodyOf(envelope: SesEnvelope, raw: Uint8Array): Uint8Array {
+  const octets = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
+  const before = `${JSON.stringify(envelope).slice(0, -1)},"Content":{"Raw":{"Data":"`;
+  const after = '"}}}';
+  const length = Buffer.byteLength(before) + 4 * Math.ceil(raw.length / 3) + after.length;
+  const body = Buffer.allocUnsafe(length);
+  let at = body.write(before);
+  for (let from = 0; from < raw.length; from += SLICE_OCTETS) {
+    at += body.write(octets.toString("base64", from, from + SLICE_OCTETS), at, "latin1");
+  }
+  body.write(after, at, "latin1");
+  return body;
+}
+
+/** Undefined when it is anything else than a 200 with an id. */
+function idOfSuccess({ statusCode, body }: HttpResponse): string | undefined {
+  if (statusCode !== 200) return undefined;
+  try {
+    const { MessageId } = JSON.parse(Buffer.from(body).toString()) as { MessageId?: unknown };
+    return typeof MessageId === "string" && MessageId !== "" ? MessageId : undefined;
+  } catch {
+    return undefined;
+  }
+}
