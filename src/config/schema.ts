@@ -46,6 +46,8 @@ const upstreamKeys = {
       from_email_address_identity_arn: text
         .regex(/^arn:[^\s]+$/, "expected the ARN of an identity")
         .optional(),
+      /** Threads that sign and send; 0: the one that does all else. Each takes some 40 MB. */
+      workers: z.int().min(0).max(64).default(0),
     })
     .prefault({}),
   maildir: z.strictObject({ path: text.optional() }).prefault({}),

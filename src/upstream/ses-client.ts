@@ -24,8 +24,18 @@ export interface SesClientOptions {
   readonly region?: string | undefined;
   /** Instead of the region's own address. */
   readonly endpoint?: string | undefined;
-  readonly timeouts: SesTimeouts;
+  readonly timeouts?: Partial<SesTimeouts> | undefined;
 }
+
+const timeoutDefaults: SesTimeouts = {
+  connectMs: 5_000,
+  // SES answers within a second. Whoever waits longer than its front end does only waits; whoever gives
+  // up before makes doubtful ids.
+  requestMs: 60_000,
+  // A request on a connection that the server is just closing ends in a reset, which is doubtful though
+  // nothing was read. So ours are given up long before a front end does so (60 s and more).
+  idleMs: 10_000,
+};
 
 /** SendEmail but for its content. */
 export type SesEnvelope = Omit<SendEmailCommandInput, "Content">;
@@ -35,14 +45,14 @@ export interface SesClient {
    * One HTTP request, never two. Rejects as the SDK does.
    *
    * @param raw the message
-   * @param onHandedOn called when the HTTP client is handed the request; nothing is sent before
+   * @param beforeCall called just before the HTTP client is handed the request; what it throws prevents that
    * @returns the id of SES, if it gave one
    */
   sendEmail(
     envelope: SesEnvelope,
     raw: Uint8Array,
     signal: AbortSignal,
-    onHandedOn: () => void,
+    beforeCall: () => void,
   ): Promise<string | undefined>;
   readQuota(signal: AbortSignal): Promise<SendQuota>;
   close(): void;
@@ -58,8 +68,9 @@ interface Pattern {
   readonly signer: Signer;
 }
 
+/** Credentials come from the SDK's default chain at each call. */
 export function createSesClient({ region, endpoint, timeouts }: SesClientOptions): SesClient {
-  const { connectMs, requestMs, idleMs } = timeouts;
+  const { connectMs, requestMs, idleMs } = { ...timeoutDefaults, ...timeouts };
   // Concurrency is the dispatcher's: a request that waited for a socket would be timed as if it ran.
   const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, timeout: idleMs };
   const http = new NodeHttpHandler({
@@ -124,11 +135,11 @@ export function createSesClient({ region, endpoint, timeouts }: SesClientOptions
   }
 
   return {
-    async sendEmail(envelope, raw, signal, onHandedOn) {
+    async sendEmail(envelope, raw, signal, beforeCall) {
       const pattern = await patternOnce();
       const request = await sign(pattern, bodyOf(envelope, raw));
       signal.throwIfAborted();
-      onHandedOn();
+      beforeCall();
       const { response } = await http.handle(request, { abortSignal: signal });
       try {
         response.body = await streamCollector(response.body);

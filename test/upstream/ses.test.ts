@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { silentLog } from "../../src/runtime/log.ts";
 import { createSesUpstream, type SesUpstreamOptions } from "../../src/upstream/ses.ts";
-import { type Expectation, testUpstream, verdictOf } from "../conformance/upstream.ts";
+import { sesExpectations } from "../conformance/ses-expectations.ts";
+import { testUpstream, verdictOf } from "../conformance/upstream.ts";
 import { createScriptedSes, type ScriptedSes } from "../support/scripted-ses.ts";
 import type { SesFault } from "../support/ses-faults.ts";
 import { messageOf, neverAborted, transmissionOf } from "../support/transmission.ts";
@@ -20,53 +21,9 @@ const timeouts = { connectMs: 300, requestMs: 400 };
 const open = (endpoint: string, more: SesUpstreamOptions = {}) =>
   createSesUpstream({ region: "eu-west-1", endpoint, timeouts, ...more });
 
-const nobody = { taken: 0 } as const;
-const transient: Expectation = { outcome: "transient", ...nobody };
-const permanent: Expectation = { outcome: "permanent", ...nobody };
-const upstream: Expectation = { outcome: "upstream", ...nobody };
-const doubtful: Expectation = { outcome: "doubtful", taken: 1 };
-/** SES has nothing, but nobody on our side can know. */
-const needlessDoubt: Expectation = { outcome: "doubtful", ...nobody };
-
 testUpstream<SesFault>({
   name: "ses",
-  expectations: {
-    accept: { outcome: "accepted", taken: 1 },
-    "drop-in-request": needlessDoubt,
-    "hang-in-request": needlessDoubt,
-    "drop-untaken": needlessDoubt,
-    "drop-before-reply": doubtful,
-    "hang-before-reply": doubtful,
-    "half-body": doubtful,
-    "hang-in-body": doubtful,
-    "garbage-body": doubtful,
-    "no-message-id": doubtful,
-    "held-reply": doubtful,
-    "internal-error": needlessDoubt,
-    "internal-error-taken": doubtful,
-    "bad-gateway": needlessDoubt,
-    unavailable: needlessDoubt,
-    "too-many-requests": transient,
-    "too-many-requests-retry-after": transient,
-    "rate-exceeded": transient,
-    "quota-exceeded": upstream,
-    "quota-exceeded-until": upstream,
-    "limit-exceeded": upstream,
-    "sending-paused": upstream,
-    "account-suspended": upstream,
-    "message-rejected": permanent,
-    "mail-from-not-verified": permanent,
-    "bad-request": permanent,
-    "not-found": upstream,
-    "access-denied": upstream,
-    "access-denied-to-identity": transient,
-    "expired-token": upstream,
-    "unknown-key": upstream,
-    "bad-signature": upstream,
-    "unknown-4xx": transient,
-    "garbage-4xx": transient,
-    redirect: needlessDoubt,
-  },
+  expectations: sesExpectations,
   async setUp(fault) {
     const peer = await createScriptedSes({ script: fault });
     return {

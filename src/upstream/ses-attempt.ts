@@ -1,0 +1,102 @@
+// One attempt at SES, from the message to the outcome: the same in the gateway's own thread and in another.
+import type { Id } from "../identity/message-id.ts";
+import { oneLine } from "./line.ts";
+import type { SesClient, SesEnvelope } from "./ses-client.ts";
+import { type SesFields, sesFieldsOf } from "./ses-fields.ts";
+import { outcomeOfError } from "./ses-outcome.ts";
+import type { Outcome, Transmission } from "./upstream.ts";
+
+/** What is posted to a worker, so plain data only. */
+export interface SesMessage {
+  readonly id: Id;
+  /** Without angle brackets; empty for the null reverse-path. */
+  readonly reversePath: string;
+  readonly recipient: string;
+  readonly content: Uint8Array;
+}
+
+export interface SesResult {
+  readonly outcome: Outcome;
+  /** How many tags of the message were left out because SES would refuse the message for them. */
+  readonly badTags: number;
+}
+
+export interface SesDefaults {
+  /** Of messages that name none in X-SES-CONFIGURATION-SET. */
+  readonly configurationSet?: string | undefined;
+  /** For sending authorization: the identity that lets us use its address in From. */
+  readonly fromEmailAddressIdentityArn?: string | undefined;
+}
+
+/** Makes attempts, somewhere. */
+export interface SesAttempts {
+  /** Never rejects. */
+  make(transmission: Transmission, signal: AbortSignal): Promise<SesResult>;
+  close(): Promise<void>;
+}
+
+/**
+ * Makes one attempt. Never rejects.
+ *
+ * @param beforeCall called when nothing is left to do but the call; what it throws prevents the call
+ */
+export async function attemptSes(
+  client: SesClient,
+  message: SesMessage,
+  defaults: SesDefaults,
+  signal: AbortSignal,
+  beforeCall: () => void = () => {},
+): Promise<SesResult> {
+  const fields = sesFieldsOf(message.content, message.id);
+  let handedOn = false;
+  try {
+    const upstreamId = await client.sendEmail(
+      envelopeOf(message, fields, defaults),
+      message.content,
+      signal,
+      () => {
+        beforeCall();
+        handedOn = true;
+      },
+    );
+    const outcome: Outcome = upstreamId
+      ? { kind: "accepted", upstreamId: oneLine(upstreamId) }
+      : { kind: "doubtful", cause: "200 without a MessageId" };
+    return { outcome, badTags: fields.badTags };
+  } catch (error) {
+    const ownConfigurationSet = fields.configurationSet !== undefined;
+    const outcome = outcomeOfError(error, { handedOn, ownConfigurationSet, now: Date.now() });
+    return { outcome, badTags: fields.badTags };
+  }
+}
+
+/** What ended before SES was called. */
+export function notCalled(error: unknown): SesResult {
+  const reply = oneLine(`before the call: ${String(error)}`);
+  return {
+    outcome: { kind: "refused", permanence: "transient", scope: "transmission", reply },
+    badTags: 0,
+  };
+}
+
+/**
+ * FromEmailAddress is left out: with Raw content SES puts it into the From field, display name lost
+ * (laravel/framework#37881, nodemailer/nodemailer#1731), and octets are not ours to change. The
+ * reverse-path goes where bounces go. A null reverse-path leaves that to SES, which takes From.
+ */
+function envelopeOf(
+  { reversePath, recipient }: SesMessage,
+  { tags, ...fields }: SesFields,
+  { configurationSet, fromEmailAddressIdentityArn }: SesDefaults,
+): SesEnvelope {
+  const set = fields.configurationSet ?? configurationSet;
+  return {
+    Destination: { ToAddresses: [recipient] },
+    ...(reversePath === "" ? {} : { FeedbackForwardingEmailAddress: reversePath }),
+    ...(set === undefined ? {} : { ConfigurationSetName: set }),
+    EmailTags: [...tags],
+    ...(fromEmailAddressIdentityArn === undefined
+      ? {}
+      : { FromEmailAddressIdentityArn: fromEmailAddressIdentityArn }),
+  };
+}
