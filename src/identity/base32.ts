@@ -4,12 +4,16 @@
 
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
 
+const CODES = Buffer.from(ALPHABET, "latin1");
+
 const VALUES = new Uint8Array(128).fill(255);
 for (let value = 0; value < 32; value++) VALUES[ALPHABET.charCodeAt(value)] = value;
 
 /** @param octets a multiple of five octets */
 export function encodeBase32(octets: Uint8Array): string {
-  let text = "";
+  // A text put together piece by piece is a tree of its pieces until somebody has to look at it.
+  const text = Buffer.allocUnsafe((octets.length * 8) / 5);
+  let at = 0;
   let bits = 0;
   let held = 0;
   for (const octet of octets) {
@@ -17,10 +21,10 @@ export function encodeBase32(octets: Uint8Array): string {
     bits += 8;
     while (bits >= 5) {
       bits -= 5;
-      text += ALPHABET[(held >> bits) & 0x1f];
+      text[at++] = CODES[(held >> bits) & 0x1f] as number;
     }
   }
-  return text;
+  return text.toString("latin1");
 }
 
 /**

@@ -127,8 +127,8 @@ function createLedger(
   /** That of a live claim. Whether it is accepted changes who waits for it, and nothing durable. */
   const stateOf = (entry: MarkedEntry): IdState => marks.get(entry.id)?.state ?? "queued";
 
-  /** Makes the next state of a live claim's id durable. */
-  async function move(entry: MarkedEntry, event: "attempt" | Settlement, firstDate: string): Promise<void> {
+  /** Makes the next state of a live claim's id durable. The first date is now unless given. */
+  async function move(entry: MarkedEntry, event: "attempt" | Settlement, firstDate?: string): Promise<void> {
     const next = PROTOCOL[stateOf(entry)][event];
     switch (next) {
       case "relayed":
@@ -138,9 +138,9 @@ function createLedger(
         return;
       case "attempted":
       case "reattempted":
-        return await marks.put(entry, next, firstDate, timeFor(entry));
+        return await marks.put(entry, next, firstDate ?? formatDate(clock.now()), timeFor(entry));
       case "doubtful":
-        return await marks.put(entry, "doubtful", firstDate, timeFor(entry));
+        return await marks.put(entry, "doubtful", firstDate ?? formatDate(clock.now()), timeFor(entry));
       default:
         return await marks.remove(entry);
     }
@@ -165,7 +165,7 @@ function createLedger(
       tracked(async () => {
         const entry = claims.live(one);
         if (entry === undefined) return "stale";
-        await move(entry, settlement, formatDate(clock.now()));
+        await move(entry, settlement);
         return "settled";
       }),
     release: (batch) =>

@@ -124,7 +124,8 @@ export async function openGeneration(
         });
       }
       await unsaving;
-      await store.commit([{ type: "put", key, value: encodeRelayed(relayed) }]);
+      // Of Node's pool: handing over a small array of its own would first move it out of the heap.
+      await store.commit([{ type: "put", key: Buffer.from(key), value: encodeRelayed(relayed) }]);
     },
     warm() {
       warming ??= warm();

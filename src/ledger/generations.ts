@@ -1,6 +1,6 @@
 // The relayed ids, in generations by time: new ones go to the newest, the filters say which have to be
 // asked, and what is older than the retention goes by the folder. A generation is over after its span of
-// time, or earlier when it is full; the next is larger then, so that the filters' rate holds.
+// time, or earlier when it is full, so that its filter's rate holds.
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { missingStore, type Storage } from "../runtime/storage.ts";
@@ -11,15 +11,27 @@ import { generationNumber, type State } from "./state.ts";
 /** More means less kept beyond the retention (an eighth of it at most), and more filters to ask. */
 const SPANS_IN_RETENTION = 8;
 
+/** Those within the retention, and the newest. */
+const GENERATIONS = SPANS_IN_RETENTION + 1;
+
 /** Ids of the first generation: a filter of 1.8 MB. */
 export const FIRST_CAPACITY = 2 ** 20;
 
 /**
  * Ids of the largest generation. Its filter takes 115 MiB from the moment that it is opened, two minutes
- * to be rebuilt after a crash (half a million keys a second) and a second to be saved. Eight such
- * generations hold 500 million ids, and when that is too few there are more than eight.
+ * to be rebuilt after a crash (half a million keys a second) and a second to be saved. When nine of them
+ * are too few, which is above 600 million ids, there are more.
  */
-export const CAPACITY_MAX = 2 ** 26;
+const CAPACITY_MAX = 2 ** 26;
+
+/**
+ * Ids of a new generation, beside generations that hold so many already: a ninth of the filters' memory, at
+ * most, waits for ids. Many generations come to be when many ids come in a short time, each a filter more to
+ * ask; nine once their number is the same from day to day.
+ */
+export function nextCapacity(ids: number, firstCapacity: number): number {
+  return Math.min(Math.max(firstCapacity, Math.ceil(ids / GENERATIONS)), CAPACITY_MAX);
+}
 
 export interface GenerationsOptions {
   readonly storage: Storage;
@@ -136,12 +148,12 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
     return changing;
   }
 
-  function nextCapacity(last: GenerationRecord | undefined): number {
-    if (last === undefined) return options.firstCapacity;
-    if (last.count >= last.capacity)
-      return Math.min(last.capacity * 2, Math.max(CAPACITY_MAX, last.capacity));
-    const isRoomy = last.count < last.capacity / 4;
-    return isRoomy ? Math.max(options.firstCapacity, Math.floor(last.capacity / 2)) : last.capacity;
+  /** Ids in all generations, as far as is known before the filters are ready. */
+  function count(): number {
+    return kept.reduce(
+      (sum, { record, generation }) => sum + Math.max(record.count, generation.filter.count),
+      0,
+    );
   }
 
   /** Closes the newest generation and opens the next. */
@@ -151,7 +163,7 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
       number: lastNumber + 1,
       openedAt: clock.now(),
       closedAt: undefined,
-      capacity: nextCapacity(kept[0]?.record),
+      capacity: nextCapacity(count(), options.firstCapacity),
       count: 0,
     };
     // The record first: a store without one would be taken for another's.

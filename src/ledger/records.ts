@@ -66,7 +66,7 @@ export const UNFINISHED_RANGE = {
 };
 
 export function encodeRelayed(relayed: Relayed): Uint8Array {
-  const value = new Uint8Array(RELAYED_OCTETS);
+  const value = Buffer.allocUnsafe(RELAYED_OCTETS);
   value[0] = VERSION;
   putNumber(value, 1, relayed.time);
   value.set(relayed.digest, 1 + TIME_OCTETS);

@@ -141,6 +141,8 @@ async function openLevel(folder: string): Promise<Level> {
       keyEncoding: "view",
       valueEncoding: "view",
       writeBufferSize: WRITE_BUFFER_OCTETS,
+      // Ids and digests do not compress, and what is not compressed is read where the kernel has it.
+      compression: false,
     }) as Level;
     await level.open();
     return level;

@@ -49,22 +49,20 @@ async function warmed(): Promise<void> {
 }
 
 describe("generations", () => {
-  test("end by time, and by being full, and then the next is twice as large", async () => {
+  test("end by time, and by being full, and the next is made for a ninth of the ids there are", async () => {
     const place = createPlace();
     const generations = await place.open(10);
-    const keys = [...pseudoIds("k", 35)];
+    const keys = [...pseudoIds("k", 122)];
     for (const key of keys) await generations.add(key, relayed(place.clock.now()));
-    expect(await place.names()).toEqual([
-      "generation-000001",
-      "generation-000001.filter",
-      "generation-000002",
-      "generation-000002.filter",
-      "generation-000003",
-    ]);
+    const numbers = Array.from({ length: 12 }, (_, i) => `generation-${String(i + 1).padStart(6, "0")}`);
+    // Of the last, which is open, there is no filter file.
+    const files = numbers.flatMap((name) => [name, `${name}.filter`]).slice(0, -1);
+    expect(await place.names()).toEqual(files);
     place.clock.advance(SPAN_MS);
     await generations.add(new Uint8Array(20), relayed(place.clock.now()));
     const opened = place.events.filter(([event]) => event === "ledger.generation_opened");
-    expect(opened.map(([, facts]) => (facts as { capacity: number }).capacity)).toEqual([10, 20, 40, 20]);
+    const capacities = opened.map(([, facts]) => (facts as { capacity: number }).capacity);
+    expect(capacities).toEqual([...Array(10).fill(10), 12, 13, 14]);
     for (const key of keys) expect(await generations.find(key)).toBeDefined();
     await place.close();
   });

@@ -4,7 +4,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Storage } from "../../runtime/storage.ts";
 import { type Generation, openGeneration } from "../generation.ts";
-import { CAPACITY_MAX, FIRST_CAPACITY } from "../generations.ts";
+import { FIRST_CAPACITY, nextCapacity } from "../generations.ts";
 import type { GenerationRecord, Relayed } from "../records.ts";
 import type { State } from "../state.ts";
 
@@ -12,8 +12,8 @@ import type { State } from "../state.ts";
 const SPANS = 8;
 
 /**
- * Numbers kept free for the generations of one span: each is twice as large as the one before. They are taken
- * in the order of time, since of two records of an id the ledger believes that in the higher number.
+ * Numbers kept free for the generations of one span. They are taken in the order of time, since of two records
+ * of an id the ledger believes that in the higher number.
  */
 const NUMBERS_OF_SPAN = 1_000;
 
@@ -57,12 +57,12 @@ export async function createEmbeddedWriter(options: EmbeddedWriterOptions): Prom
 
   async function open(span: number): Promise<void> {
     const written = spans.get(span) ?? [];
-    const before = written.at(-1)?.record.capacity;
+    const ids = [...spans.values()].flat().reduce((sum, { generation }) => sum + generation.filter.count, 0);
     const record: GenerationRecord = {
       number: last + 1 + span * NUMBERS_OF_SPAN + written.length,
       openedAt: Math.floor(firstAt + span * spanMs),
       closedAt: undefined,
-      capacity: before === undefined ? (options.firstCapacity ?? FIRST_CAPACITY) : doubled(before),
+      capacity: nextCapacity(ids, options.firstCapacity ?? FIRST_CAPACITY),
       count: 0,
     };
     await state.beginGeneration(record);
@@ -110,5 +110,3 @@ export async function createEmbeddedWriter(options: EmbeddedWriterOptions): Prom
     },
   };
 }
-
-const doubled = (capacity: number): number => Math.min(2 * capacity, Math.max(CAPACITY_MAX, capacity));
