@@ -95,6 +95,8 @@ export interface PostfixOptions {
   readonly tls?: { readonly key: string; readonly cert: string };
   /** AUTH (Cyrus SASL, sasldb) is demanded of everybody. */
   readonly auth?: { readonly username: string; readonly password: string };
+  /** More of main.cf, in place of what it says otherwise. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -147,6 +149,7 @@ export async function startPostfix(folder: string, options: PostfixOptions = {})
           virtual_mailbox_maps: `texthash:${join(config, "mailboxes")}`,
         }
       : { relayhost: `[127.0.0.1]:${relayPort}` }),
+    ...options.settings,
   };
   const users = Array.from({ length: 100 }, (_, n) => `user${n}@example.com user${n}\n`);
   writeFileSync(join(config, "mailboxes"), users.join(""));

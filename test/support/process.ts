@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
 /** From the package's folder, where npm runs everything; these sources may have been compiled elsewhere. */
-const MAIN = resolve("dist/main.js");
+export const MAIN = resolve("dist/main.js");
 
 export interface LogLine {
   readonly event: string;
@@ -39,7 +39,8 @@ export function makeFolder(): { path: string; remove: () => void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-function environmentOf(settings: Settings): NodeJS.ProcessEnv {
+/** Of a process of the gateway: this one's, with no other settings than these. */
+export function environmentOf(settings: Settings): NodeJS.ProcessEnv {
   const clean = Object.entries(process.env).filter(([name]) => !name.startsWith("MAILONCE_"));
   const set = Object.entries(settings).map(([name, value]) => [`MAILONCE_${name}`, String(value)]);
   return Object.fromEntries([...clean, ...set]);

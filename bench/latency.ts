@@ -1,0 +1,88 @@
+// How long a client waits for its 250, at shares of the highest rate that the gateway keeps up with.
+//
+//   npm run bench:latency [-- --seconds 6 --turns 3]
+import { withGateway } from "./support/gateway.ts";
+import { submitPaced } from "./support/paced-load.ts";
+import { expectCount, messagesFor, type Relay, relayRate } from "./support/relay.ts";
+import { atMost, publish } from "./support/result.ts";
+import { median, percentile } from "./support/statistics.ts";
+import { inTurns, timing } from "./support/turns.ts";
+
+const OCTETS = 4_096;
+const CONNECTIONS = 20;
+/** Of the client that goes by the clock: enough to be never short of one. */
+const PACED_CONNECTIONS = 100;
+const SHARES = [0.25, 0.5, 0.75];
+const AIMED_FOR = 0.5;
+
+const METHOD = `Milliseconds from the final dot to 250 while mails of 4 KB, each with a new id, are submitted at a fixed rate and
+relayed to smtp-sink. The rates are shares of what the same gateway relayed just before, from smtp-source on
+${CONNECTIONS} kept connections as fast as it could. Each time counts from when the mail was due to be sent by the clock,
+whether or not the client was ready and a connection free, so that a stall counts for every mail that it held up (no
+coordinated omission). What the client itself was late is in the times, and its 99th percentile beside them. All turns'
+mails are in one row.`;
+
+const { seconds, turns } = timing({ seconds: 6, turns: 3 });
+
+/** Every mail's milliseconds, ascending. */
+const merged = (samples: readonly Float64Array[]): Float64Array =>
+  Float64Array.from(samples.flatMap((some) => [...some])).sort();
+
+async function paced(gateway: Relay, rate: number) {
+  const messages = Math.ceil(rate * seconds);
+  const wanted = gateway.sink.count() + messages;
+  const load = { port: gateway.port, connections: PACED_CONNECTIONS, rate, messages, octets: OCTETS };
+  const latencies = await submitPaced(load);
+  await gateway.sink.reached(wanted);
+  await expectCount(gateway, wanted);
+  return latencies;
+}
+
+const { highest, measured } = await withGateway(async (gateway) => {
+  const load = { connections: CONNECTIONS, keep: true, content: { octets: OCTETS } };
+  const messages = await messagesFor(gateway, seconds, load);
+  const rates: number[] = [];
+  for (let turn = 0; turn < turns; turn++) rates.push((await relayRate(gateway, messages, load)).relayed);
+  const highest = median(rates);
+  return { highest, measured: await inTurns(turns, SHARES, (share) => paced(gateway, share * highest)) };
+});
+
+const whole = (value: number): string => Math.round(value).toLocaleString("en");
+const milliseconds = (value: number): string => `${value.toFixed(1)} ms`;
+const rows = [...measured].map(([share, of]) => ({
+  share,
+  replies: merged(of.map(({ replies }) => replies)),
+  lateness: merged(of.map(({ lateness }) => lateness)),
+}));
+const aimedFor = rows.find(({ share }) => share === AIMED_FOR)?.replies ?? new Float64Array();
+
+publish({
+  name: "latency",
+  question: "Waiting for 250",
+  method: METHOD,
+  tables: [
+    {
+      columns: [
+        "of the highest rate",
+        "a second",
+        "mails",
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "most",
+        "client late, p99",
+      ],
+      rows: rows.map(({ share, replies, lateness }) => [
+        `${share * 100} %`,
+        whole(share * highest),
+        whole(replies.length),
+        ...[50, 90, 99, 99.9, 100].map((percent) => milliseconds(percentile(replies, percent))),
+        milliseconds(percentile(lateness, 99)),
+      ]),
+    },
+  ],
+  targets: [
+    atMost("p99 from final dot to 250, at half the highest rate", 10, percentile(aimedFor, 99), milliseconds),
+  ],
+});

@@ -1,0 +1,108 @@
+// What a repeat costs beside a new mail. One task's mail goes to many recipients, and then to the same again.
+//
+//   npm run bench:repeats [-- --seconds 5 --turns 3]
+import { randomUUID } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { makeFolder } from "../test/support/process.ts";
+import { withGateway } from "./support/gateway.ts";
+import { expectCount, messagesFor, type Rate, type Relay, relayRate } from "./support/relay.ts";
+import { atLeast, publish } from "./support/result.ts";
+import { type Load, submit } from "./support/smtp-source.ts";
+import { median } from "./support/statistics.ts";
+import { timing } from "./support/turns.ts";
+
+const CONNECTIONS = 20;
+const LINES = 64;
+const PASSES = 2;
+
+const METHOD = `One task's mail of 4 KB to many recipients, from smtp-source on ${CONNECTIONS} kept connections: first as new
+mails, relayed to smtp-sink until the last is there, then the same run of the task ${PASSES} times over, as a queue repeats
+it. The rate of repeats is until the last 250; a repeat goes no further. The sink must get each mail once, and
+nothing at all while only repeats are submitted.`;
+
+/** A task of its own, in a file for smtp-source. */
+function taskLoad(folder: string): Load {
+  const task = randomUUID();
+  const fields = [`From: App <app@sender.example>`, "To: readers:;", "Subject: News", `X-Task-Id: ${task}`];
+  const file = join(folder, task);
+  writeFileSync(file, [...fields, "", ...Array<string>(LINES).fill("x".repeat(62)), ""].join("\n"));
+  return { connections: CONNECTIONS, keep: true, content: { file }, numbered: true };
+}
+
+/** All of the mails again; upstream, nothing may come of it. */
+async function repeatRate(gateway: Relay, messages: number, load: Load): Promise<Omit<Rate, "relayed">> {
+  const before = { count: gateway.sink.count(), cpu: gateway.cpu.used() };
+  const began = performance.now();
+  for (let pass = 0; pass < PASSES; pass++) await submit(gateway.port, messages, load);
+  const took = performance.now() - began;
+  const repeats = PASSES * messages;
+  const cpu = (gateway.cpu.used() - before.cpu) / repeats;
+  await expectCount(gateway, before.count);
+  return { accepted: (repeats / took) * 1_000, cpu };
+}
+
+const { seconds, turns } = timing({ seconds: 5, turns: 3 });
+
+const measured = await withGateway(async (gateway) => {
+  const folder = makeFolder();
+  try {
+    // Warmed up by both; each turn has a task of its own, whose mails are new.
+    const warm = taskLoad(folder.path);
+    const messages = await messagesFor(gateway, seconds, {
+      connections: CONNECTIONS,
+      keep: true,
+      content: { octets: 4_096 },
+    });
+    await relayRate(gateway, messages, warm);
+    await repeatRate(gateway, messages, warm);
+    const turnsOf: { readonly fresh: Rate; readonly repeat: Omit<Rate, "relayed"> }[] = [];
+    for (let turn = 0; turn < turns; turn++) {
+      const load = taskLoad(folder.path);
+      turnsOf.push({
+        fresh: await relayRate(gateway, messages, load),
+        repeat: await repeatRate(gateway, messages, load),
+      });
+    }
+    return turnsOf;
+  } finally {
+    folder.remove();
+  }
+});
+
+const fresh = median(measured.map((turn) => turn.fresh.relayed));
+const repeats = median(measured.map((turn) => turn.repeat.accepted));
+const micros = (values: readonly number[]): string => `${median(values).toFixed(0)} µs`;
+const whole = (value: number): string => Math.round(value).toLocaleString("en");
+
+publish({
+  name: "repeats",
+  question: "Repeats",
+  method: METHOD,
+  tables: [
+    {
+      columns: ["mails", "a second", "of new mails", "processor time a mail"],
+      rows: [
+        ["new, until relayed", whole(fresh), "1.00", micros(measured.map((turn) => turn.fresh.cpu))],
+        [
+          "repeats, until 250",
+          whole(repeats),
+          (repeats / fresh).toFixed(2),
+          micros(measured.map((turn) => turn.repeat.cpu)),
+        ],
+      ],
+    },
+  ],
+  charts: [
+    {
+      title: "mailonce: mails a second, new and repeated",
+      bars: [
+        { label: "new", value: fresh, ours: true },
+        { label: "repeats", value: repeats, ours: true },
+      ],
+    },
+  ],
+  targets: [
+    atLeast("Repeats only", 2, repeats / fresh, (value) => `${value.toFixed(2)} times the rate of new mails`),
+  ],
+});

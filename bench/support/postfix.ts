@@ -1,0 +1,51 @@
+// Debian's Postfix as one of the relays. It syncs each queue file before it says 250; nothing turns that off.
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { findProgram, startPostfix } from "../../test/support/peers.ts";
+import { atExit } from "./at-exit.ts";
+import { createCpuGroup } from "./cpu-group.ts";
+import type { Relay } from "./relay.ts";
+import { startSink } from "./sink.ts";
+
+/** What its documentation advises for much mail to one destination; the defaults are slower. */
+const SETTINGS = {
+  default_process_limit: "1000",
+  initial_destination_concurrency: "20",
+  smtp_destination_concurrency_limit: "50",
+  smtpd_client_connection_count_limit: "0",
+  // Mail is accepted as fast as it comes, not held back while some waits to be relayed.
+  in_flow_delay: "0",
+  smtpd_peername_lookup: "no",
+};
+
+export const postfixVersion = (): string | undefined =>
+  findProgram("postfix") === undefined
+    ? undefined
+    : execFileSync("postconf", ["-h", "mail_version"], { encoding: "utf8" }).trim();
+
+/** @param folder for its queue, empty */
+export async function startPostfixRelay(folder: string): Promise<Relay> {
+  mkdirSync(folder, { recursive: true });
+  // Postfix' own users have to get into what mkdtemp made for us alone.
+  chmodSync(dirname(folder), 0o755);
+  const sink = await startSink(folder);
+  const postfix = await startPostfix(folder, { relayPort: sink.port, settings: SETTINGS });
+  const ended = atExit(postfix.stop);
+  const master = Number(readFileSync(join(folder, "queue/pid/master.pid"), "utf8"));
+  const cpu = createCpuGroup(`postfix-${master}`, [master, ...childrenOf(master)]);
+  return {
+    ...{ name: "Postfix", port: postfix.port, sink, cpu },
+    async stop() {
+      postfix.stop();
+      ended();
+      await cpu.remove();
+      await sink.stop();
+    },
+  };
+}
+
+const childrenOf = (pid: number): number[] =>
+  readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, "latin1").split(" ").filter(Boolean).map(Number),
+  );
