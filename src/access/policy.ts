@@ -9,7 +9,7 @@ import { createQuota, type Quota } from "./quota.ts";
 /** Who submits: from where, and the name under which he has authenticated. */
 export interface Submitter {
   readonly address: string;
-  readonly user?: string;
+  readonly user?: string | undefined;
 }
 
 /** Why something may not be submitted: never, or not now. */

@@ -104,9 +104,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     isDoubtful: boolean,
   ): Promise<AttemptResult> => {
     const { id, digest, since } = transmission;
-    const [result] = await ledger.claim([
-      { id, digest: Buffer.from(digest, "hex"), ...(since === undefined ? {} : { since }) },
-    ]);
+    const [result] = await ledger.claim([{ id, digest: Buffer.from(digest, "hex"), since }]);
     log.error("transmission.stale", facts(transmission, { fence: queued.claim.fence }));
     if (result === undefined || result.kind === "repeat") {
       await spool.remove(queued.key);
@@ -220,7 +218,8 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     if ((await ledger.attempt(queued.claim, firstDate)) === "stale") {
       return await lapsed(queued, transmission, false);
     }
-    const outcome = { upstream: upstream.name, ...(await upstream.transmit(transmissionOf(mail), signal)) };
+    const ended = await upstream.transmit(transmissionOf(mail), signal);
+    const outcome = { ...ended, upstream: ended.upstream ?? upstream.name };
     switch (outcome.kind) {
       case "accepted":
         return await relayed(queued, mail, outcome, signal);
@@ -255,7 +254,7 @@ const pauseFor = ({ reply, retryAfterMs }: Refused) => ({
 /** What every attempt of this transmission hands over: the same octets each time (P10). */
 function transmissionOf({ submission, header, transmission, body, bodyOctets }: SpooledMail): Transmission {
   const { id, messageId, recipient, firstDate } = transmission;
-  const rendered = render(header, { messageId, ...(firstDate === undefined ? {} : { firstDate }) });
+  const rendered = render(header, { messageId, firstDate });
   return {
     id,
     messageId,
@@ -263,8 +262,8 @@ function transmissionOf({ submission, header, transmission, body, bodyOctets }: 
     recipient,
     size: rendered.length + submission.bodySize,
     eightBit: submission.eightBit,
-    request: { ...transmission.request, ...mailRequestOf(submission) },
-    ...(body === undefined ? {} : { octets: Buffer.concat([rendered, body]) }),
+    request: requestOf(submission, transmission),
+    octets: body === undefined ? undefined : Buffer.concat([rendered, body]),
     async *content() {
       yield rendered;
       yield* bodyOctets();
@@ -272,7 +271,5 @@ function transmissionOf({ submission, header, transmission, body, bodyOctets }: 
   };
 }
 
-const mailRequestOf = ({ envid, ret }: MailRequest): MailRequest => ({
-  ...(envid === undefined ? {} : { envid }),
-  ...(ret === undefined ? {} : { ret }),
-});
+const requestOf = ({ envid, ret }: MailRequest, { request }: SpooledTransmission): Transmission["request"] =>
+  envid === undefined && ret === undefined && request === undefined ? undefined : { ...request, envid, ret };

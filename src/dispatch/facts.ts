@@ -6,4 +6,4 @@ export const factsOf = (
   { messageId, recipient }: Pick<SpooledTransmission, "messageId" | "recipient">,
   addresses: boolean,
   more: LogFields,
-): LogFields => ({ messageId, ...(addresses ? { recipient } : {}), ...more });
+): LogFields => ({ messageId, recipient: addresses ? recipient : undefined, ...more });

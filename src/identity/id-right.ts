@@ -17,29 +17,24 @@ export interface IdRightSources {
  * domain in A-labels counts (no address literal): receivers replace a Message-ID with anything else in it.
  * "localhost" when even the hostname is none.
  */
-export function idRightOf(sources: IdRightSources): string {
-  return (
-    domainOfFrom(sources.from) ??
-    domainOf(sources.reversePath) ??
-    canonicalDomain(sources.hostname) ??
-    "localhost"
-  );
-}
+export const idRightOf = (sources: IdRightSources): string =>
+  idRightFor(senderDomainsOf(sources), sources.hostname);
+
+/** As idRightOf, for who knows the sender's domains. */
+export const idRightFor = ({ from, reversePath }: SenderDomains, hostname: string): string =>
+  from ?? reversePath ?? canonicalDomain(hostname) ?? "localhost";
 
 /** The domains by which a mail is routed, in A-labels; absent where there is none. */
 export interface SenderDomains {
   /** Of the first mailbox in From that has one. */
-  readonly from?: string;
-  readonly reversePath?: string;
+  readonly from?: string | undefined;
+  readonly reversePath?: string | undefined;
 }
 
-export function senderDomainsOf({ from, reversePath }: Omit<IdRightSources, "hostname">): SenderDomains {
-  const [ofFrom, ofReversePath] = [domainOfFrom(from), domainOf(reversePath)];
-  return {
-    ...(ofFrom === undefined ? {} : { from: ofFrom }),
-    ...(ofReversePath === undefined ? {} : { reversePath: ofReversePath }),
-  };
-}
+export const senderDomainsOf = ({ from, reversePath }: Omit<IdRightSources, "hostname">): SenderDomains => ({
+  from: domainOfFrom(from),
+  reversePath: domainOf(reversePath),
+});
 
 /** The domain of the first mailbox that has a valid one. */
 export const domainOfFrom = (from: string | undefined): string | undefined =>

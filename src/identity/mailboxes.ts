@@ -13,8 +13,14 @@ const FROM_MAX = 8192;
  *
  * @param from the unfolded value of the field, of which the first 8192 characters are read
  */
-export const mailboxDomains = (from: string): (string | undefined)[] =>
-  addressparser(from.slice(0, FROM_MAX), { flatten: true }).map(({ address }) => domainOf(address));
+export function mailboxDomains(from: string): (string | undefined)[] {
+  const plain = PLAIN_MAILBOX.exec(from);
+  if (plain !== null) return [canonicalDomain((plain[1] ?? plain[2]) as string)];
+  return addressparser(from.slice(0, FROM_MAX), { flatten: true }).map(({ address }) => domainOf(address));
+}
+
+/** One mailbox, with or without a name in front, and nothing to quote: most mail. The parser says the same. */
+const PLAIN_MAILBOX = /^(?:[\w.+-]{1,64}@([\w.-]{1,253})|[\w .-]{0,200}<[\w.+-]{1,64}@([\w.-]{1,253})>)$/;
 
 /** Whether all of it is read. */
 export const isReadable = (from: string): boolean => from.length <= FROM_MAX;

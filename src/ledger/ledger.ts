@@ -36,7 +36,7 @@ export interface ClaimRequest {
   /** DIGEST_OCTETS octets that tell another mail of the same id (a conflict) from a repeat. */
   readonly digest: Uint8Array;
   /** Milliseconds since the epoch; see L14. Left out: every relayed id counts. */
-  readonly since?: number;
+  readonly since?: number | undefined;
 }
 
 /** The exclusive right to relay one id. The fence is greater than that of every earlier claim of the id. */

@@ -5,9 +5,9 @@ export type NotifyKeyword = "NEVER" | "SUCCESS" | "FAILURE" | "DELAY";
 /** Parameters of MAIL FROM. */
 export interface MailRequest {
   /** §4.4: handed back in notifications. */
-  readonly envid?: string;
+  readonly envid?: string | undefined;
   /** §4.3: how much of a message that failed is to come back. */
-  readonly ret?: "FULL" | "HDRS";
+  readonly ret?: "FULL" | "HDRS" | undefined;
 }
 
 /** Parameters of RCPT TO. */

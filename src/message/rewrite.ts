@@ -41,7 +41,7 @@ export interface TransmissionFields {
    * The text of the Date field of an id that is sent again. The text and not the instant: receivers that
    * go by Message-ID and Date compare the text.
    */
-  readonly firstDate?: string;
+  readonly firstDate?: string | undefined;
 }
 
 const SES_ARN = /^x-ses-.*-arn$/;

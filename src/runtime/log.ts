@@ -16,9 +16,13 @@ export interface LogOptions {
   readonly format: "pretty" | "json";
 }
 
+const NO_FIELDS: LogFields = {};
+
 /**
- * Lines are written before the call returns: a line that precedes a deed (a doubtful mail about to be
- * transmitted again) must be out even when the process dies in the deed.
+ * A line of level warn or error is written before the call returns, and all lines before it: one that precedes
+ * a deed (a doubtful mail about to be transmitted again) must be out even when the process dies in the deed.
+ * Other lines are written together at the end of the turn of the event loop, since each write costs as much as
+ * making the line.
  *
  * @param destination where lines go; standard output unless given
  */
@@ -30,23 +34,55 @@ export function createLog(options: LogOptions, destination?: DestinationStream):
           colorize: destination === undefined && process.stdout.isTTY === true,
           sync: true,
           singleLine: true,
-          ignore: "event",
-          messageFormat: "{event}",
+          messageKey: "event",
           translateTime: "SYS:HH:MM:ss.l",
           destination: out,
         })
-      : out;
+      : onceATurn(out);
+  const flush = "flushLines" in stream ? stream.flushLines : () => {};
+  process.once("exit", flush);
   const logger = pino(
     {
       level: options.level,
       base: null,
+      messageKey: "event",
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
     stream,
   );
   const line = (level: LogLevel) => (event: string, fields?: LogFields) => {
-    logger[level]({ event, ...fields });
+    logger[level](fields ?? NO_FIELDS, event);
   };
-  return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
+  const lineAtOnce = (level: LogLevel) => {
+    const add = line(level);
+    return (event: string, fields?: LogFields) => {
+      add(event, fields);
+      flush();
+    };
+  };
+  return {
+    debug: line("debug"),
+    info: line("info"),
+    warn: lineAtOnce("warn"),
+    error: lineAtOnce("error"),
+  };
+}
+
+/** Gathers lines until the end of the turn, or until they are flushed. */
+function onceATurn(out: DestinationStream): DestinationStream & { flushLines(): void } {
+  let lines = "";
+  const flushLines = (): void => {
+    if (lines === "") return;
+    const gathered = lines;
+    lines = "";
+    out.write(gathered);
+  };
+  return {
+    write(line) {
+      if (lines === "") setImmediate(flushLines);
+      lines += line;
+    },
+    flushLines,
+  };
 }

@@ -6,7 +6,7 @@ import type { SpooledTransmission, StoredSubmission, SubmissionId, TransmissionK
 export interface Fresh {
   /** To be called once it is durable. Keeps it if there is room. */
   add(stored: StoredSubmission, transmissions: readonly SpooledTransmission[]): void;
-  get(key: TransmissionKey): (StoredSubmission & { readonly transmission: SpooledTransmission }) | undefined;
+  get(key: TransmissionKey): { stored: StoredSubmission; transmission: SpooledTransmission } | undefined;
   /** The transmission has changed in the store. */
   update(key: TransmissionKey, transmission: SpooledTransmission): void;
   /** It is leaving the store, or what it is there is not known. */
@@ -16,7 +16,9 @@ export interface Fresh {
 interface Entry {
   readonly stored: StoredSubmission;
   readonly octets: number;
-  readonly transmissions: Map<number, SpooledTransmission>;
+  /** By index; undefined once it has left. */
+  readonly transmissions: (SpooledTransmission | undefined)[];
+  left: number;
 }
 
 /** @param octetsMax of contents, all together; what comes when it is full is read from the store */
@@ -32,24 +34,26 @@ export function createFresh(octetsMax: number): Fresh {
       entries.set(stored.submission.id, {
         stored,
         octets,
-        transmissions: new Map(transmissions.entries()),
+        transmissions: [...transmissions],
+        left: transmissions.length,
       });
     },
     get({ submission, index }) {
       const entry = entries.get(submission);
-      const transmission = entry?.transmissions.get(index);
+      const transmission = entry?.transmissions[index];
       return entry === undefined || transmission === undefined
         ? undefined
-        : { ...entry.stored, transmission };
+        : { stored: entry.stored, transmission };
     },
     update({ submission, index }, transmission) {
       const transmissions = entries.get(submission)?.transmissions;
-      if (transmissions?.has(index) === true) transmissions.set(index, transmission);
+      if (transmissions?.[index] !== undefined) transmissions[index] = transmission;
     },
     drop({ submission, index }) {
       const entry = entries.get(submission);
-      if (entry === undefined || !entry.transmissions.delete(index)) return;
-      if (entry.transmissions.size > 0) return;
+      if (entry?.transmissions[index] === undefined) return;
+      entry.transmissions[index] = undefined;
+      if (--entry.left > 0) return;
       entries.delete(submission);
       held -= entry.octets;
     },

@@ -21,7 +21,7 @@ export interface Submission extends MailRequest {
   /** Without angle brackets; empty for the null reverse-path. */
   readonly reversePath: string;
   /** For the log; absent when the submission was unkeyed. */
-  readonly task?: string;
+  readonly task?: string | undefined;
   /** The header as it will leave, but for its octets and the fields of each transmission. */
   readonly header: Omit<PreparedHeader, "octets">;
   readonly headerSize: number;
@@ -43,9 +43,9 @@ export interface SpooledTransmission {
   /** The digest of the claim, as hexadecimal digits: the claim is made again at the next start. */
   readonly digest: string;
   /** See ClaimRequest.since; kept so that the next start makes the same claim. */
-  readonly since?: number;
+  readonly since?: number | undefined;
   /** The first Date of an id that was attempted before under another submission. */
-  readonly firstDate?: string;
+  readonly firstDate?: string | undefined;
   /** When its submission was accepted, milliseconds since the epoch. */
   readonly acceptedAt: number;
   /** Attempts that have ended without the mail being relayed. */
@@ -55,9 +55,9 @@ export interface SpooledTransmission {
   /** Doubtful, and waiting for evidence or an operator. */
   readonly held?: true;
   /** The client was not told 250: it waits for the verdict, or submits again. */
-  readonly awaited?: true;
+  readonly awaited?: true | undefined;
   /** What the client asked to be told. */
-  readonly request?: RecipientRequest;
+  readonly request?: RecipientRequest | undefined;
   /** The reverse-path was told that it takes longer. */
   readonly warned?: true;
 }
@@ -68,7 +68,6 @@ export interface TransmissionKey {
   readonly index: number;
 }
 
-const utf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder();
 
 const SUBMISSION = "s";
@@ -76,18 +75,18 @@ const TRANSMISSION = "t";
 
 /** Every key of one kind: a prefix is one octet, so the range ends at the next octet. */
 const rangeOf = (prefix: string) => ({
-  gte: utf8.encode(prefix),
-  lt: utf8.encode(String.fromCharCode(prefix.charCodeAt(0) + 1)),
+  gte: Buffer.from(prefix),
+  lt: Buffer.from(String.fromCharCode(prefix.charCodeAt(0) + 1)),
 });
 export const ALL_SUBMISSIONS = rangeOf(SUBMISSION);
 export const ALL_TRANSMISSIONS = rangeOf(TRANSMISSION);
 
-export const submissionKey = (id: SubmissionId): Uint8Array => utf8.encode(SUBMISSION + id);
+export const submissionKey = (id: SubmissionId): Uint8Array => Buffer.from(SUBMISSION + id);
 export const submissionOfKey = (key: Uint8Array): SubmissionId => fromUtf8.decode(key.subarray(1));
 
 /** Six digits: SMTP has no limit on recipients, but the configuration has. */
 export const transmissionKey = ({ submission, index }: TransmissionKey): Uint8Array =>
-  utf8.encode(`${TRANSMISSION}${submission}/${String(index).padStart(6, "0")}`);
+  Buffer.from(`${TRANSMISSION}${submission}/${String(index).padStart(6, "0")}`);
 
 export function transmissionOfKey(key: Uint8Array): TransmissionKey {
   const [submission = "", index = ""] = fromUtf8.decode(key.subarray(1)).split("/");
@@ -107,10 +106,15 @@ export function encodeSubmission(
   header: Uint8Array,
   body: Uint8Array | undefined,
 ): Uint8Array {
-  const json = utf8.encode(JSON.stringify(submission));
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(json.length);
-  return Buffer.concat([length, json, header, body ?? new Uint8Array()]);
+  const json = JSON.stringify(submission);
+  const jsonOctets = Buffer.byteLength(json);
+  const bodyOctets = body?.length ?? 0;
+  const value = Buffer.allocUnsafe(4 + jsonOctets + header.length + bodyOctets);
+  value.writeUInt32BE(jsonOctets);
+  value.write(json, 4);
+  value.set(header, 4 + jsonOctets);
+  if (body !== undefined) value.set(body, 4 + jsonOctets + header.length);
+  return value;
 }
 
 export interface StoredSubmission {
@@ -133,7 +137,7 @@ export function decodeSubmission(value: Uint8Array): StoredSubmission {
 }
 
 export const encodeTransmission = (transmission: SpooledTransmission): Uint8Array =>
-  utf8.encode(JSON.stringify(transmission));
+  Buffer.from(JSON.stringify(transmission));
 
 export const decodeTransmission = (value: Uint8Array): SpooledTransmission =>
   JSON.parse(fromUtf8.decode(value)) as SpooledTransmission;

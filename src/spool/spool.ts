@@ -195,11 +195,17 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     }
   };
 
-  const mailOf = ({ submission }: TransmissionKey, known: Omit<SpooledMail, "bodyOctets">): SpooledMail => ({
-    ...known,
+  const mailOf = (
+    { submission, header, body }: StoredSubmission,
+    transmission: SpooledTransmission,
+  ): SpooledMail => ({
+    submission,
+    header,
+    body,
+    transmission,
     async *bodyOctets() {
-      if (known.body !== undefined) yield known.body;
-      else yield* storage.readFile(bodyFile(submission));
+      if (body !== undefined) yield body;
+      else yield* storage.readFile(bodyFile(submission.id));
     },
   });
 
@@ -247,13 +253,13 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
 
     async read(key) {
       const known = fresh.get(key);
-      if (known !== undefined) return mailOf(key, known);
+      if (known !== undefined) return mailOf(known.stored, known.transmission);
       const [transmission, stored] = await Promise.all([
         store.get(transmissionKey(key)),
         store.get(submissionKey(key.submission)),
       ]);
       if (transmission === undefined || stored === undefined) return undefined;
-      return mailOf(key, { ...decodeSubmission(stored), transmission: decodeTransmission(transmission) });
+      return mailOf(decodeSubmission(stored), decodeTransmission(transmission));
     },
 
     async update(key, transmission) {

@@ -2,7 +2,7 @@
 // claimed before it is spooled (P1), durable before 250 (P4), and nothing kept of what was refused (P9).
 
 import type { Policy } from "../access/policy.ts";
-import { idRightOf } from "../identity/id-right.ts";
+import { idRightFor, type SenderDomains, senderDomainsOf } from "../identity/id-right.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Claim, ClaimResult, Ledger } from "../ledger/ledger.ts";
 import { sameBody, sameFromAndSubject } from "../message/digest.ts";
@@ -93,8 +93,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
   };
 
   function refuse(submission: SubmissionId, { address, user }: Client, reply: Reply): Reply {
-    const by = { client: address, ...(user === undefined ? {} : { user }) };
-    log.warn("submission.refused", { submission, reply: reply.text, ...by });
+    log.warn("submission.refused", { submission, reply: reply.text, client: address, user });
     return reply;
   }
 
@@ -127,8 +126,10 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
         () => fingerprintOf(octetsOf(id, content)),
       );
       if ("code" in keying) return refuse(id, client, keying);
-      const facts = { submission: id, ...(keying.task === undefined ? {} : { task: keying.task }) };
-      const candidates = await claimAll(keying, submission);
+      const facts = { submission: id, task: keying.task };
+      const from = fieldValue(content.fields, "from");
+      const sender = senderDomainsOf({ from, reversePath: envelope.reversePath });
+      const candidates = await claimAll(keying, sender, submission);
       claims = candidates.flatMap(({ result }) => (result.kind === "repeat" ? [] : [result.claim]));
       if (keying.canConflict && candidates.some((candidate) => isConflict(candidate, content.digest))) {
         log.warn("submission.conflict", { ...facts, policy: options.conflict });
@@ -140,7 +141,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       logRepeats(sorted.repeats, content.digest, facts);
       if (sorted.claimed.length > 0) {
         entering = true;
-        await enter(submission, now, keying, sorted, facts);
+        await enter(submission, now, keying, sender, sorted, facts);
       }
       claims = [];
       return await answerTo(id, awaiting, sorted);
@@ -152,19 +153,25 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
   }
 
   /** Claims the id of each recipient; recipients are distinct, so their ids are. */
-  async function claimAll(keying: Keying, { envelope, content }: Submission): Promise<Candidate[]> {
-    const from = fieldValue(content.fields, "from");
-    const idRight = idRightOf({ from, reversePath: envelope.reversePath, hostname: options.hostname });
+  async function claimAll(
+    keying: Keying,
+    sender: SenderDomains,
+    { envelope, content }: Submission,
+  ): Promise<Candidate[]> {
+    const idRight = idRightFor(sender, options.hostname);
     const named = envelope.recipients.map((recipient) => {
       const id = keying.idFor(recipient);
       return { recipient, id, messageId: keying.messageIdFor(id, idRight) };
     });
     const { since } = keying;
     const { digest } = content;
-    const results = await ledger.claim(
-      named.map(({ id }) => ({ id, digest, ...(since === undefined ? {} : { since }) })),
-    );
-    return named.map((one, index) => ({ ...one, result: results[index] as ClaimResult }));
+    const results = await ledger.claim(named.map(({ id }) => ({ id, digest, since })));
+    return named.map(({ recipient, id, messageId }, index) => ({
+      recipient,
+      id,
+      messageId,
+      result: results[index] as ClaimResult,
+    }));
   }
 
   /** Applies policy to ids that were attempted before without an answer and are not in the spool. */
@@ -198,9 +205,9 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       log.info("transmission.repeat", {
         ...facts,
         messageId,
-        ...(options.addresses ? { recipient } : {}),
+        recipient: options.addresses ? recipient : undefined,
         standing: result.standing,
-        ...(sameBody(result.digest, digest) ? {} : { bodyDiffers: true }),
+        bodyDiffers: sameBody(result.digest, digest) ? undefined : true,
       });
     }
   }
@@ -209,6 +216,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     submission: Submission,
     now: number,
     keying: Keying,
+    sender: SenderDomains,
     { claimed, repeats }: Sorted,
     facts: LogFields,
   ): Promise<void> {
@@ -217,6 +225,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       ...submission,
       now,
       keying,
+      sender,
       claimed,
       awaited: awaiting !== undefined,
       hostname: options.hostname,
@@ -228,8 +237,9 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     ledger.accepted(claimed.map(({ claim }) => claim));
     log.info("submission.accepted", {
       ...facts,
-      ...(client.user === undefined ? {} : { user: client.user }),
-      ...(options.addresses ? { from: envelope.reversePath, recipients: envelope.recipients } : {}),
+      user: client.user,
+      from: options.addresses ? envelope.reversePath : undefined,
+      recipients: options.addresses ? envelope.recipients : undefined,
       queued: claimed.length,
       repeats: repeats.length,
       size: content.bodySize,

@@ -34,8 +34,11 @@ export function durableAnswer(
   queued: readonly AnsweredRecipient[],
   repeats: readonly AnsweredRecipient[],
 ): Answer {
+  const whole = durableReply(submission, queued.length, repeats);
+  // All hear the same.
+  if (repeats.length === 0 || queued.length + repeats.length === 1) return whole;
   return {
-    ...durableReply(submission, queued.length, repeats),
+    ...whole,
     each: new Map([
       ...eachOf(queued, () => replies.queued(submission)),
       ...eachOf(repeats, ({ messageId }) => replies.repeat(messageId)),

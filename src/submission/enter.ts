@@ -1,9 +1,8 @@
 // From a submission that is to be relayed to what the spool keeps of it: the header is rewritten here, once
 // for all attempts and all recipients.
-import { senderDomainsOf } from "../identity/id-right.ts";
+import type { SenderDomains } from "../identity/id-right.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Claim } from "../ledger/ledger.ts";
-import { fieldValue } from "../message/header.ts";
 import { prepare } from "../message/rewrite.ts";
 import { receivedValue } from "../message/trace.ts";
 import type { SpooledTransmission, SubmissionId, TransmissionKey } from "../spool/record.ts";
@@ -21,7 +20,7 @@ export interface Claimed {
   readonly messageId: string;
   readonly claim: Claim;
   /** Given when the id was attempted before without an answer. */
-  readonly firstDate?: string;
+  readonly firstDate?: string | undefined;
 }
 
 /** What enters the spool and then the queue. */
@@ -41,6 +40,7 @@ export interface Entering {
   readonly client: Client;
   readonly content: ReceivedContent;
   readonly keying: Keying;
+  readonly sender: SenderDomains;
   readonly claimed: readonly Claimed[];
   /** The client waits for the verdict. */
   readonly awaited: boolean;
@@ -52,7 +52,8 @@ export interface Entering {
 }
 
 export function toSpool(entering: Entering): { submission: NewSubmission; accepted: Accepted[] } {
-  const { id, now, envelope, client, content, keying, claimed, awaited, hostname, taskFields } = entering;
+  const { id, now, envelope, client, content, keying, sender, claimed, awaited, hostname, taskFields } =
+    entering;
   const { octets, ...header } = prepare(content.fields, {
     received: receivedValue({ ...client, hostname, submissionId: id, date: now }),
     taskFields,
@@ -61,8 +62,6 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
     keepIdFields: entering.keepIdFields,
   });
   const digest = Buffer.from(content.digest).toString("hex");
-  const from = fieldValue(content.fields, "from");
-  const sender = senderDomainsOf({ from, reversePath: envelope.reversePath });
   const accepted = claimed.map(
     ({ recipient, id: transmissionId, messageId, claim, firstDate }, index): Accepted => ({
       key: { submission: id, index },
@@ -78,10 +77,10 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
         acceptedAt: now,
         attempts: 0,
         dueAt: now,
-        ...(keying.since === undefined ? {} : { since: keying.since }),
-        ...(firstDate === undefined ? {} : { firstDate }),
-        ...(awaited ? { awaited } : {}),
-        ...requestIn(envelope, recipient),
+        since: keying.since,
+        firstDate,
+        awaited: awaited || undefined,
+        request: envelope.requests?.get(recipient),
       },
     }),
   );
@@ -92,9 +91,9 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
         id,
         acceptedAt: now,
         reversePath: envelope.reversePath,
-        ...(keying.task === undefined ? {} : { task: keying.task }),
-        ...(envelope.envid === undefined ? {} : { envid: envelope.envid }),
-        ...(envelope.ret === undefined ? {} : { ret: envelope.ret }),
+        task: keying.task,
+        envid: envelope.envid,
+        ret: envelope.ret,
         header,
         headerSize: octets.length,
         bodySize: content.bodySize,
@@ -107,8 +106,3 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
     },
   };
 }
-
-const requestIn = ({ requests }: Envelope, recipient: string) => {
-  const request = requests?.get(recipient);
-  return request === undefined ? {} : { request };
-};

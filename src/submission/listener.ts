@@ -28,7 +28,7 @@ export interface Client {
   /** RFC 3848: SMTP, ESMTP or LMTP, with S under TLS and A when authenticated. */
   readonly protocol: string;
   /** The name under which it has authenticated. */
-  readonly user?: string;
+  readonly user?: string | undefined;
 }
 
 /** Takes one mail whole. Rejects only when the client went away before the final dot. */
@@ -139,10 +139,10 @@ export async function listen(
   const grantOf = (session: SMTPServerSession): Grant | undefined =>
     session.user === undefined || session.user === false ? undefined : grants.get(session);
 
-  const submitterOf = (session: SMTPServerSession) => {
-    const user = grantOf(session)?.user;
-    return { address: session.remoteAddress, ...(user === undefined ? {} : { user }) };
-  };
+  const submitterOf = (session: SMTPServerSession) => ({
+    address: session.remoteAddress,
+    user: grantOf(session)?.user,
+  });
 
   const isTrusted = (session: SMTPServerSession): boolean => {
     const address = session.remoteAddress;
@@ -162,9 +162,8 @@ export async function listen(
   };
 
   const refused = (reply: Reply, session: SMTPServerSession): Error => {
-    const { user } = submitterOf(session);
-    const client = session.remoteAddress;
-    log.warn("submission.refused", { reply: reply.text, client, ...(user === undefined ? {} : { user }) });
+    const { address: client, user } = submitterOf(session);
+    log.warn("submission.refused", { reply: reply.text, client, user });
     return asError(reply);
   };
 
@@ -301,12 +300,12 @@ export async function listen(
         return;
       }
       busy.add(session.id);
-      const { address, user } = { user: undefined, ...submitterOf(session) };
+      const { address, user } = submitterOf(session);
       const client: Client = {
         address,
         helo: session.hostNameAppearsAs,
         protocol: session.transmissionType,
-        ...(user === undefined ? {} : { user }),
+        user,
       };
       const done = (answer: Answer): void => {
         busy.delete(session.id);

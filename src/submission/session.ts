@@ -71,7 +71,7 @@ export function beginTransaction(
         reversePath: sender.recipient,
         recipients: [...recipients],
         envid,
-        ...(ret === undefined ? {} : { ret }),
+        ret,
         requests,
       }),
     },

@@ -9,7 +9,8 @@ const ORCPT_MAX = 500;
  * What the library is to put into MAIL and RCPT; it encodes the values (xtext). One that RFC 3461 does not
  * allow is left out: a server may refuse the whole mail for it, and it is a courtesy.
  */
-export function dsnParameters({ request = {} }: Transmission) {
+export function dsnParameters({ request }: Transmission) {
+  if (request === undefined) return undefined;
   const { ret, notify } = request;
   const envid = allowed(request.envid, ENVID_MAX);
   const orcpt = allowed(request.orcpt, ORCPT_MAX);

@@ -11,11 +11,11 @@ export interface Exchange {
   readonly step: "setup" | "transaction";
   readonly progress: Progress;
   /** The reply that ended the exchange; undefined when no terminated reply did. */
-  readonly reply?: string;
+  readonly reply?: string | undefined;
   /** What happened instead of, or around, a reply. */
   readonly problem: string;
   /** What the client asked to be told went along. */
-  readonly reports?: true;
+  readonly reports?: true | undefined;
 }
 
 /**

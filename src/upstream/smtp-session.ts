@@ -44,8 +44,7 @@ export async function openSmtpSession(
 
   const failure = (problem: string, reply?: string) => {
     connection.close();
-    const facts = { step: "setup", progress: "untouched", problem } as const;
-    return { failure: reply === undefined ? facts : { ...facts, reply } };
+    return { failure: { step: "setup", progress: "untouched", problem, reply } as const };
   };
   const failed = ({ fault }: StepEnd) => fault && failure(fault.message, fault.response);
 
@@ -80,6 +79,7 @@ export async function openSmtpSession(
 function createSession(connection: SmtpConnection, steps: Steps, options: SmtpSessionOptions): SmtpSession {
   const { timeouts, clock } = options;
   const offers = offersOf(connection);
+  const reports = offers.extensions.includes("DSN") ? true : undefined;
   let used = 0;
   let resetFirst = false;
 
@@ -110,9 +110,7 @@ function createSession(connection: SmtpConnection, steps: Steps, options: SmtpSe
     // that turn left out, a stray reply would answer the next message's MAIL, and so on to its DATA.
     await new Promise((resolve) => setImmediate(resolve));
     const problem = end.fault?.message ?? reply ?? "";
-    const reports = offers.extensions.includes("DSN") ? ({ reports: true } as const) : {};
-    const facts = { step: "transaction", progress: end.progress, problem, ...reports } as const;
-    return reply === undefined ? facts : { ...facts, reply };
+    return { step: "transaction", progress: end.progress, problem, reply, reports };
   }
 
   function transact(transmission: Transmission, signal: AbortSignal): Promise<StepEnd> {

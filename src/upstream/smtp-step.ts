@@ -5,8 +5,8 @@ import type { Progress } from "./content.ts";
 import type { Fault } from "./smtp-connection.ts";
 
 export interface StepEnd {
-  readonly fault?: Fault;
-  readonly reply?: string;
+  readonly fault: Fault | undefined;
+  readonly reply: string | undefined;
   /** How far the content was read at the moment the step ended. */
   readonly progress: Progress;
 }
@@ -50,11 +50,7 @@ export function createSteps(clock: Clock, close: () => void): Steps {
         // Read before the connection is closed, in the same turn: nothing may move on in between.
         const reached = progress();
         if (!answered || reached === "begun") close();
-        resolve({
-          progress: reached,
-          ...(fault ? { fault } : {}),
-          ...(reply === undefined ? {} : { reply }),
-        });
+        resolve({ progress: reached, fault: fault ?? undefined, reply });
       };
       const fail = (fault: Fault) => end(false, fault);
       const onAbort = () => fail(new Error("the attempt was aborted"));

@@ -18,9 +18,9 @@ export interface Transmission {
   /** True when the content has octets above 127 (RFC 6152). */
   readonly eightBit: boolean;
   /** To be handed on where the upstream reports to senders itself (RFC 3461). */
-  readonly request?: MailRequest & RecipientRequest;
+  readonly request?: (MailRequest & RecipientRequest) | undefined;
   /** The content in one piece, when it is in memory. */
-  readonly octets?: Uint8Array;
+  readonly octets?: Uint8Array | undefined;
   /** The content from its beginning, CRLF line ends, not dot-stuffed. The same octets at each call. */
   content(): AsyncIterable<Uint8Array>;
 }
@@ -35,7 +35,7 @@ export interface Transmission {
  *
  * Of several upstreams behind one, `upstream` names the one that it is about.
  */
-export type Outcome = OutcomeOfOne & { readonly upstream?: string };
+export type Outcome = OutcomeOfOne & { readonly upstream?: string | undefined };
 
 type OutcomeOfOne =
   | {
