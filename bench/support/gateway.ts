@@ -8,12 +8,19 @@ import { environmentOf, MAIN, makeFolder, type Settings } from "../../test/suppo
 import { atExit } from "./at-exit.ts";
 import { createCpuGroup } from "./cpu-group.ts";
 import type { Relay } from "./relay.ts";
-import { startSink } from "./sink.ts";
+import { type Sink, startSink } from "./sink.ts";
 
-/** @param folder for its data, empty */
-export async function startGateway(folder: string, settings: Settings = {}): Promise<Relay> {
+/**
+ * @param folder for its data, empty
+ * @param otherSink where the settings say that it relays to; smtp-sink unless given
+ */
+export async function startGateway(
+  folder: string,
+  settings: Settings = {},
+  otherSink?: Sink,
+): Promise<Relay> {
   mkdirSync(folder, { recursive: true });
-  const sink = await startSink(folder);
+  const sink = otherSink ?? (await startSink(folder));
   const port = await freePort();
   const log = openSync(join(folder, "log"), "w");
   const child = spawn(process.execPath, [MAIN, "serve"], {

@@ -40,21 +40,23 @@ export async function startSink(folder: string): Promise<Sink> {
   return {
     port,
     count,
-    async reached(wanted) {
-      let [before, since] = [-1, performance.now()];
-      for (;;) {
-        const now = count();
-        if (now >= wanted) return performance.now();
-        if (now !== before) [before, since] = [now, performance.now()];
-        else if (performance.now() - since > STALLED_MS) throw new Error(`${now} of ${wanted} mails relayed`);
-        // smtp-sink tells nobody: looking again is the only event there is.
-        await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-      }
-    },
+    reached: (wanted) => awaitCount(count, wanted),
     async stop() {
       await endProcess(sink);
       ended();
       closeSync(counter);
     },
   };
+}
+
+/** Looks at the count until it is reached, as `Sink.reached`: smtp-sink tells nobody, so that is the only event. */
+export async function awaitCount(count: () => number, wanted: number): Promise<number> {
+  let [before, since] = [-1, performance.now()];
+  for (;;) {
+    const now = count();
+    if (now >= wanted) return performance.now();
+    if (now !== before) [before, since] = [now, performance.now()];
+    else if (performance.now() - since > STALLED_MS) throw new Error(`${now} of ${wanted} mails relayed`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
 }

@@ -1,0 +1,188 @@
+// SMTP to SES, beside a bare loop over the SDK's client: the rate end to end, and the processor time of a mail.
+//
+//   npm run bench:ses-rate [-- --seconds 4 --turns 3]
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { endProcess } from "../test/support/peers.ts";
+import { makeFolder } from "../test/support/process.ts";
+import { createCpuGroup } from "./support/cpu-group.ts";
+import { startGateway } from "./support/gateway.ts";
+import { relayRate } from "./support/relay.ts";
+import { atLeast, type Chart, publish, type Table } from "./support/result.ts";
+import { type SesSink, startSesSink } from "./support/ses-sink.ts";
+import { median } from "./support/statistics.ts";
+import { inTurns, timing } from "./support/turns.ts";
+
+const OCTETS = 4_096;
+const CONNECTIONS = 20;
+const WARM_SECONDS = 1.5;
+const FIRST_LOAD = 2_000;
+
+const METHOD = `Mails of 4 KB, each with one recipient, to an SES on the same machine that reads a request, counts it and
+answers: one process that does nothing else. 20 calls at once everywhere.
+
+- bare loop: \`SendEmailCommand\` with Raw content over and over in one process, the client as its manual makes it but
+  for \`maxAttempts: 1\`. It keeps nothing: no queue, no record of what was sent.
+- upstream: what the gateway calls for each mail, alone in the same loop, without threads and with them.
+- mailonce: the whole gateway, default settings; mails from smtp-source over 20 kept connections, every one of them
+  new and durable in spool and ledger, until SES has the last.
+
+The processor time is that of a process with all its threads and what the kernel does for it; that of SES is beside
+it, and smtp-source takes some more.`;
+
+process.env.AWS_REGION ??= "eu-west-1";
+process.env.AWS_ACCESS_KEY_ID ??= "AKIAEXAMPLE";
+process.env.AWS_SECRET_ACCESS_KEY ??= "example";
+
+interface Measured {
+  readonly rate: number;
+  /** Microseconds a mail. */
+  readonly cpu: number;
+  readonly sesCpu: number;
+}
+
+interface Contestant {
+  readonly name: string;
+  readonly ses: SesSink;
+  /** How many last for a turn. */
+  messages: number;
+  run(messages: number): Promise<{ readonly rate: number; readonly cpu: number }>;
+  stop(): Promise<void>;
+}
+
+async function startLoop(folder: string, name: string, kind: string, threads = 0): Promise<Contestant> {
+  mkdirSync(folder, { recursive: true });
+  const ses = await startSesSink(folder);
+  const program = fileURLToPath(new URL("support/ses-loop.js", import.meta.url));
+  const child = fork(program, [kind, ses.endpoint, String(OCTETS), String(threads)]);
+  const cpu = createCpuGroup(`loop-${child.pid}`, [child.pid as number]);
+  await once(child, "message");
+  return {
+    ...{ name, ses, messages: 0 },
+    async run(messages) {
+      const before = { cpu: cpu.used(), count: ses.count() };
+      const ms = await askLoop(child, messages);
+      await ses.reached(before.count + messages);
+      return { rate: (messages / ms) * 1_000, cpu: (cpu.used() - before.cpu) / messages };
+    },
+    async stop() {
+      await endProcess(child);
+      await cpu.remove();
+      await ses.stop();
+    },
+  };
+}
+
+async function askLoop(child: ChildProcess, messages: number): Promise<number> {
+  child.send(messages);
+  const [ms] = (await Promise.race([
+    once(child, "message"),
+    once(child, "exit").then(() => Promise.reject(new Error("the loop ended"))),
+  ])) as [number];
+  return ms;
+}
+
+async function startRelay(folder: string, name: string, threads: number): Promise<Contestant> {
+  mkdirSync(folder, { recursive: true });
+  const ses = await startSesSink(folder);
+  const settings = {
+    ...{ UPSTREAM_KIND: "ses", UPSTREAM_SES_ENDPOINT: ses.endpoint, UPSTREAM_SES_WORKERS: threads },
+  };
+  const relay = await startGateway(folder, settings, ses);
+  const load = { connections: CONNECTIONS, keep: true, content: { octets: OCTETS } };
+  return {
+    ...{ name, ses, messages: 0 },
+    async run(messages) {
+      const { relayed, cpu } = await relayRate(relay, messages, load);
+      return { rate: relayed, cpu };
+    },
+    stop: relay.stop,
+  };
+}
+
+async function measure({ run, ses, messages }: Contestant): Promise<Measured> {
+  const before = ses.cpu();
+  const { rate, cpu } = await run(messages);
+  return { rate, cpu, sesCpu: (ses.cpu() - before) / messages };
+}
+
+const { seconds, turns } = timing({ seconds: 4, turns: 3 });
+
+/** The median of its turns for each name. */
+async function compare(contestants: readonly Contestant[]): Promise<Map<string, Measured>> {
+  for (const contestant of contestants) {
+    const first = await contestant.run(FIRST_LOAD);
+    const warm = await contestant.run(Math.ceil(first.rate * WARM_SECONDS));
+    contestant.messages = Math.ceil(warm.rate * seconds);
+  }
+  const measured = await inTurns(turns, contestants, measure);
+  return new Map(
+    [...measured].map(([{ name }, of]) => {
+      const middle = (what: keyof Measured): number => median(of.map((one) => one[what]));
+      return [name, { rate: middle("rate"), cpu: middle("cpu"), sesCpu: middle("sesCpu") }];
+    }),
+  );
+}
+
+const BARE = "bare loop";
+const LOOPS = [
+  ["upstream, no threads", 0],
+  ["upstream, 1 thread", 1],
+  ["upstream, 2 threads", 2],
+] as const;
+const GATEWAYS = [
+  ["mailonce, no threads", 0],
+  ["mailonce, 1 thread", 1],
+  ["mailonce, 2 threads", 2],
+] as const;
+
+const folder = makeFolder();
+const contestants: Contestant[] = [];
+try {
+  const place = (): string => join(folder.path, String(contestants.length));
+  contestants.push(await startLoop(place(), BARE, "bare"));
+  for (const [name, threads] of LOOPS) contestants.push(await startLoop(place(), name, "upstream", threads));
+  for (const [name, threads] of GATEWAYS) contestants.push(await startRelay(place(), name, threads));
+  report(await compare(contestants));
+} finally {
+  for (const contestant of contestants) await contestant.stop();
+  folder.remove();
+}
+
+function report(measured: ReadonlyMap<string, Measured>): void {
+  const of = (name: string): Measured => measured.get(name) as Measured;
+  const whole = (value: number): string => Math.round(value).toLocaleString("en");
+  const ratio = (name: string): number => of(name).rate / of(BARE).rate;
+  const table: Table = {
+    columns: ["", "mails a second", "of the bare loop", "processor time a mail", "that of SES"],
+    rows: [...measured].map(([name, { rate, cpu, sesCpu }]) => [
+      name,
+      whole(rate),
+      ratio(name).toFixed(2),
+      `${whole(cpu)} µs`,
+      `${whole(sesCpu)} µs`,
+    ]),
+  };
+  const chart: Chart = {
+    title: "Mails to SES a second, 4 KB, 20 at once",
+    bars: [BARE, ...GATEWAYS.map(([name]) => name)].map((label) => {
+      return { label, value: of(label).rate, ours: label !== BARE };
+    }),
+  };
+  const threaded = Math.max(...GATEWAYS.slice(1).map(([name]) => ratio(name)));
+  const timesLoop = (value: number): string => `${value.toFixed(2)} times the bare loop`;
+  publish({
+    name: "ses-rate",
+    question: "SMTP to SES, beside a bare loop over the SDK",
+    method: METHOD,
+    tables: [table],
+    charts: [chart],
+    targets: [
+      atLeast("SMTP to SES in one process, no threads", 0.9, ratio(GATEWAYS[0][0]), timesLoop),
+      atLeast("SMTP to SES with threads", 1.3, threaded, timesLoop),
+    ],
+  });
+}
