@@ -23,6 +23,8 @@ export interface Generation {
   warm(): Promise<void>;
   /** Saves the filter if it is ready and not saved. Nothing may be added afterwards. Never rejects. */
   save(): Promise<void>;
+  /** Nothing is added any more: saves the filter and gives back memory. Never rejects. */
+  rest(): Promise<void>;
   /** Ends warming early. */
   stop(): void;
   /** Stops, and waits for what is under way. */
@@ -49,7 +51,7 @@ export async function openGeneration(
 ): Promise<Generation> {
   const { number } = record;
   const store = await storage.openStore(storeName(number));
-  const filter = createFilter(record.capacity);
+  let filter = createFilter(record.capacity);
   let isReady = false;
   let isSaved = false;
   let isStopped = false;
@@ -86,7 +88,8 @@ export async function openGeneration(
       const found = await reading;
       if (found === undefined) return await rebuild();
       // Ids may have come in meanwhile; they are in the filter and not in the file.
-      filter.merge(found);
+      if (filter.count === 0) filter = found;
+      else filter.merge(found);
       isSaved = unsaving === undefined;
       isReady = true;
     } catch (cause) {
@@ -101,6 +104,21 @@ export async function openGeneration(
     isSaved = false;
   }
 
+  async function save(): Promise<void> {
+    await unsaving?.catch(() => {});
+    if (!isReady || isSaved) return;
+    let file: FileWriter | undefined;
+    try {
+      file = await storage.createFile(filterName(number));
+      for (const chunk of serialiseFilter(filter)) await file.append(chunk);
+      await file.close();
+      isSaved = true;
+    } catch (cause) {
+      await file?.discard();
+      log.warn("ledger.filter_unsaved", { generation: number, cause });
+    }
+  }
+
   async function close(): Promise<void> {
     isStopped = true;
     await warming;
@@ -109,7 +127,9 @@ export async function openGeneration(
 
   return {
     number,
-    filter,
+    get filter() {
+      return filter;
+    },
     maybe: (key) => !isReady || filter.has(key),
     async get(key) {
       const value = await store.get(key);
@@ -131,19 +151,11 @@ export async function openGeneration(
       warming ??= warm();
       return warming;
     },
-    async save() {
-      await unsaving?.catch(() => {});
-      if (!isReady || isSaved) return;
-      let file: FileWriter | undefined;
-      try {
-        file = await storage.createFile(filterName(number));
-        for (const chunk of serialiseFilter(filter)) await file.append(chunk);
-        await file.close();
-        isSaved = true;
-      } catch (cause) {
-        await file?.discard();
-        log.warn("ledger.filter_unsaved", { generation: number, cause });
-      }
+    save,
+    async rest() {
+      await save();
+      // Should it fail, it is memory that is lost, until the next start.
+      await store.rest().catch(() => {});
     },
     stop() {
       isStopped = true;

@@ -132,7 +132,7 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
       one.record = record;
       throw error;
     }
-    inBackground(() => generation.save());
+    inBackground(() => generation.rest());
   }
 
   async function closeNewest(): Promise<void> {

@@ -31,6 +31,8 @@ export interface Store {
    * undo it, unless a later commit of the same store has resolved. For what can be redone.
    */
   write(operations: readonly Operation[]): Promise<void>;
+  /** Gives back the memory that writing has taken: for a store that is read only from now on. */
+  rest(): Promise<void>;
   /** Waits for what is under way. The store can't be used afterwards. */
   close(): Promise<void>;
 }

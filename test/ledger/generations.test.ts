@@ -67,6 +67,21 @@ describe("generations", () => {
     await place.close();
   });
 
+  test("give back what writing took once they are over", async () => {
+    const place = createPlace();
+    const rested: string[] = [];
+    const { openStore } = place.storage;
+    place.storage.openStore = async (name) => {
+      const store = await openStore(name);
+      return { ...store, rest: async () => void rested.push(name) };
+    };
+    const generations = await place.open(2);
+    for (const key of pseudoIds("k", 5)) await generations.add(key, relayed(1));
+    await warmed();
+    expect(rested).toEqual(["ledger/generation-000001", "ledger/generation-000002"]);
+    await place.close();
+  });
+
   test("go as a whole once all in them is older than the retention, and not before", async () => {
     const place = createPlace();
     const generations = await place.open();

@@ -37,8 +37,26 @@ describe("a store on the disk", () => {
         operations: fc.array(anOperation, { maxLength: 4 }),
       }),
     },
-    { weight: 1, arbitrary: fc.record({ does: fc.constant("reopen"), operations: fc.constant([]) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ does: fc.constantFrom("reopen", "rest"), operations: fc.constant([]) }),
+    },
   );
+
+  test("that rests has nothing left to recover at the next start", async () => {
+    const folder = await temporaryFolder();
+    const store = await createDiskStorage(folder).openStore("s");
+    await store.commit([put("a", "b".repeat(100_000))]);
+    const logged = async () => {
+      const logs = (await readdir(join(folder, "s"))).filter((name) => name.endsWith(".log"));
+      return (await Promise.all(logs.map((name) => stat(join(folder, "s", name))))).map(({ size }) => size);
+    };
+    expect(Math.max(...(await logged()))).toBeGreaterThan(100_000);
+    await store.rest();
+    expect(await logged()).toEqual([0]);
+    expect(text(await store.get(octets("a")))).toHaveLength(100_000);
+    await store.close();
+  });
 
   test("holds what an ordered map would, whatever is committed, written and reopened", async () => {
     const storage = createDiskStorage(await temporaryFolder());
@@ -52,6 +70,7 @@ describe("a store on the disk", () => {
           // Not awaited one by one: later calls must follow earlier ones without that.
           if (does === "commit") await Promise.all(operations.map((one) => store.commit([one])));
           else if (does === "write") await Promise.all(operations.map((one) => store.write([one])));
+          else if (does === "rest") await store.rest();
           else {
             await store.close();
             store = await storage.openStore(name);

@@ -61,6 +61,7 @@ export function createSimulatedDisk(machine: Machine): SimulatedDisk {
       keys: (range) => (life.isAlive ? store.keys(range) : nothing()),
       commit: (operations) => (life.isAlive ? changed(life, name, () => store.commit(operations)) : never),
       write: (operations) => (life.isAlive ? changed(life, name, () => store.write(operations)) : never),
+      rest: () => (life.isAlive ? store.rest() : never),
       close: () => (life.isAlive ? store.close() : never),
     };
   }

@@ -149,6 +149,9 @@ export function createMemoryStorage({ pause }: MemoryStorageOptions = {}): Memor
       keys: (range) => iterate(range, ([key]) => key),
       commit: (operations) => tracked(change("commit", operations)),
       write: (operations) => tracked(change("write", operations)),
+      async rest() {
+        assertOpen();
+      },
       async close() {
         if (isClosed || since !== life) return;
         isClosed = true;
