@@ -3,10 +3,10 @@
 //   npm run bench:smtp [-- --seconds 5 --turns 3]
 import { join } from "node:path";
 import { makeFolder } from "../test/support/process.ts";
-import { eximVersion, startExim } from "./support/exim.ts";
-import { startGateway } from "./support/gateway.ts";
-import { harakaVersion, startHaraka } from "./support/haraka.ts";
-import { postfixVersion, startPostfixRelay } from "./support/postfix.ts";
+import { exim } from "./support/exim.ts";
+import { mailonce } from "./support/gateway.ts";
+import { haraka } from "./support/haraka.ts";
+import { postfix } from "./support/postfix.ts";
 import { messagesFor, type Rate, type Relay, relayRate } from "./support/relay.ts";
 import { atLeast, type Chart, publish, type Table, type Target } from "./support/result.ts";
 import type { Load } from "./support/smtp-source.ts";
@@ -28,38 +28,22 @@ const SITUATIONS: readonly Situation[] = [
   { name: "1,000 kept connections", connections: 1_000, keep: true, content, without: "Exim" },
 ];
 
+const programs = [mailonce, postfix, haraka, exim].map((program) => ({
+  program,
+  version: program.version(),
+}));
+const here = programs.filter(({ version }) => version !== undefined);
+const missing = programs.filter((one) => !here.includes(one)).map(({ program }) => program.name);
+if (missing.includes(postfix.name))
+  throw new Error("postfix is missing: it brings smtp-source and smtp-sink");
+
 const METHOD = `Mails of 4 KB with one recipient each from smtp-source, relayed to smtp-sink (both of Postfix), until the
 last mail is there. Every relay has a queue of its own on the same disk and syncs each mail to it before it says 250:
 
-- mailonce: default settings, a log line for each decision. It syncs twice more before a mail is done, which
-  remembers the id; each mail has a new one.
-- Postfix: its queue files are synced, as always; up to 200 processes of a kind, 50 connections to the sink, no
-  look-ups of client names: faster here than its defaults, and than 1,000 processes.
-- Haraka: its outbound queue, which syncs each file; a process for each core, 50 connections to the sink.
-- Exim: it syncs both files of a mail; each is relayed as soon as it is accepted, by a process of its own. It takes no
-  part with 1,000 connections, each of which is a process too.
-
+${here.map(({ program: { name, setUp } }) => `- ${name}: ${setUp}`).join("\n")}
+${missing.map((name) => `- ${name}: not installed, left out.\n`).join("")}
 None of the others knows what a repeat is: mail that is submitted twice is relayed twice. What mailonce does
 besides relaying is in its figures.`;
-
-interface Contestant {
-  readonly name: string;
-  readonly version: string | undefined;
-  readonly start: (folder: string) => Promise<Relay>;
-}
-
-const postfix: Contestant = { name: "Postfix", version: postfixVersion(), start: startPostfixRelay };
-if (postfix.version === undefined)
-  throw new Error("postfix is not installed: it brings smtp-source and smtp-sink");
-const contestants = [
-  { name: "mailonce", version: "", start: startGateway },
-  postfix,
-  { name: "Haraka", version: harakaVersion(), start: startHaraka },
-  { name: "Exim", version: eximVersion(), start: startExim },
-].filter(({ name, version }) => {
-  if (version === undefined) console.log(`${name} is not installed: left out`);
-  return version !== undefined;
-});
 
 const { seconds, turns } = timing({ seconds: 5, turns: 3 });
 
@@ -75,12 +59,13 @@ interface Standing {
 async function compare(situation: Situation): Promise<Standing[]> {
   const folder = makeFolder();
   const running: Relay[] = [];
-  const relays: { readonly relay: Relay; readonly messages: number }[] = [];
   try {
-    for (const { name, start } of contestants) {
-      if (name === situation.without) continue;
-      const relay = await start(join(folder.path, name));
-      running.push(relay);
+    for (const { program } of here) {
+      if (program.name !== situation.without)
+        running.push(await program.start(join(folder.path, program.name)));
+    }
+    const relays: { readonly relay: Relay; readonly messages: number }[] = [];
+    for (const relay of running) {
       relays.push({ relay, messages: await messagesFor(relay, seconds, situation) });
     }
     const rates = await inTurns(turns, relays, ({ relay, messages }) =>
@@ -123,21 +108,25 @@ for (const situation of SITUATIONS) {
       name,
       whole(accepted),
       whole(relayed),
-      (relayed / rate("Postfix")).toFixed(2),
+      (relayed / rate(postfix.name)).toFixed(2),
       `${whole(cpu)} µs`,
       memory === undefined ? "" : `${whole(memory / 2 ** 20)} MiB`,
     ]),
   });
   charts.push({
     title: `Mails relayed a second, ${situation.name}`,
-    bars: standings.map(({ name, relayed }) => ({ label: name, value: relayed, ours: name === "mailonce" })),
+    bars: standings.map(({ name, relayed }) => ({
+      label: name,
+      value: relayed,
+      ours: name === mailonce.name,
+    })),
   });
   if (situation.wanted === undefined) continue;
-  const ratio = rate("mailonce") / rate("Postfix");
+  const ratio = rate(mailonce.name) / rate(postfix.name);
   targets.push(atLeast(`SMTP to SMTP, 4 KB, ${situation.name}`, situation.wanted, ratio, timesPostfix));
 }
 
-const versions = Object.fromEntries(contestants.slice(1).map(({ name, version }) => [name, String(version)]));
+const versions = Object.fromEntries(here.map(({ program, version = "" }) => [program.name, version]));
 publish({
   name: "smtp",
   question: "SMTP to SMTP, beside other relays",

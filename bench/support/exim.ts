@@ -16,7 +16,7 @@ import { dirname, join, resolve } from "node:path";
 import { endProcess, freePort, greets } from "../../test/support/peers.ts";
 import { atExit } from "./at-exit.ts";
 import { createCpuGroup } from "./cpu-group.ts";
-import type { Relay } from "./relay.ts";
+import type { Contestant, Relay } from "./relay.ts";
 import { startSink } from "./sink.ts";
 
 /** With the libraries that a system with Postfix may lack. */
@@ -24,8 +24,17 @@ const PACKAGES = ["exim4-daemon-light", "libidn12", "libgnutls-dane0", "libunbou
 const PREFIX = resolve("build/peers/exim");
 const USR = join(PREFIX, "usr");
 
-/** Downloads it where it is missing; undefined when that fails, as it does on another system than Debian. */
-export function eximVersion(): string | undefined {
+export const exim: Contestant = {
+  name: "Exim",
+  setUp:
+    "syncs both files of a mail, which is relayed as soon as it is accepted, by a process of its own. It takes no part " +
+    "with 1,000 connections, each of which is a process too.",
+  version,
+  start,
+};
+
+/** On another system than Debian it can't be downloaded. */
+function version(): string | undefined {
   try {
     mkdirSync(PREFIX, { recursive: true });
     if (!existsSync(USR))
@@ -70,8 +79,7 @@ begin retry
 * * F,2h,1m
 `;
 
-/** @param folder for its queue, empty */
-export async function startExim(folder: string): Promise<Relay> {
+async function start(folder: string): Promise<Relay> {
   for (const path of ["spool", "etc/exim4"]) mkdirSync(join(folder, path), { recursive: true });
   // Exim's own user has to get into what mkdtemp made for us alone.
   chmodSync(dirname(folder), 0o755);
@@ -98,7 +106,7 @@ export async function startExim(folder: string): Promise<Relay> {
   const cpu = createCpuGroup(`exim-${pid}`, [pid]);
   await greets(port);
   return {
-    ...{ name: "Exim", port, sink, cpu },
+    ...{ name: exim.name, port, sink, cpu },
     async stop() {
       await endProcess(child);
       ended();

@@ -1,5 +1,5 @@
 // The built gateway as one of the relays, with its log in a file, as it is in production.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { residentMemory } from "../../test/support/large-mail.ts";
@@ -7,8 +7,17 @@ import { endProcess, freePort, greets } from "../../test/support/peers.ts";
 import { environmentOf, MAIN, makeFolder, type Settings } from "../../test/support/process.ts";
 import { atExit } from "./at-exit.ts";
 import { createCpuGroup } from "./cpu-group.ts";
-import type { Relay } from "./relay.ts";
+import type { Contestant, Relay } from "./relay.ts";
 import { type Sink, startSink } from "./sink.ts";
+
+export const mailonce: Contestant = {
+  name: "mailonce",
+  setUp:
+    "its defaults, with a log line for each decision. It syncs twice more until a mail is done, and remembers the id, " +
+    "of which each mail has a new one.",
+  version: () => execFileSync(process.execPath, [MAIN, "--version"], { encoding: "utf8" }).trim(),
+  start: (folder) => startGateway(folder),
+};
 
 /**
  * @param folder for its data, empty
@@ -39,7 +48,7 @@ export async function startGateway(
   const cpu = createCpuGroup(`gateway-${pid}`, [pid]);
   await greets(port);
   return {
-    ...{ name: "mailonce", port, sink, cpu },
+    ...{ name: mailonce.name, port, sink, cpu },
     memory: () => residentMemory(pid).peak,
     async stop() {
       await endProcess(child);

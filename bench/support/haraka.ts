@@ -7,15 +7,22 @@ import { join, resolve } from "node:path";
 import { endProcess, freePort, greets } from "../../test/support/peers.ts";
 import { atExit } from "./at-exit.ts";
 import { createCpuGroup } from "./cpu-group.ts";
-import type { Relay } from "./relay.ts";
+import type { Contestant, Relay } from "./relay.ts";
 import { startSink } from "./sink.ts";
 
 const VERSION = "3.3.4";
 const PREFIX = resolve("build/peers");
 const HARAKA = join(PREFIX, "node_modules/Haraka");
 
-/** Installs it where it is missing; undefined when that fails, as it does without a network. */
-export function harakaVersion(): string | undefined {
+export const haraka: Contestant = {
+  name: "Haraka",
+  setUp: "syncs each file of its outbound queue; a process for each core, 50 connections to the sink.",
+  version,
+  start,
+};
+
+/** Without a network it can't be installed. */
+function version(): string | undefined {
   if (existsSync(HARAKA)) return VERSION;
   mkdirSync(PREFIX, { recursive: true });
   const options = ["--ignore-scripts", "--no-save", "--no-audit", "--no-fund", "--loglevel", "error"];
@@ -36,8 +43,7 @@ exports.hook_rcpt = (next) => next(OK);
 exports.hook_get_mx = (next) => next(OK, { exchange: "127.0.0.1", port: ${port}, priority: 0 });
 `;
 
-/** @param folder for its queue, empty */
-export async function startHaraka(folder: string): Promise<Relay> {
+async function start(folder: string): Promise<Relay> {
   for (const path of ["plugins", "queue"]) mkdirSync(join(folder, path), { recursive: true });
   cpSync(join(HARAKA, "config"), join(folder, "config"), { recursive: true });
   const sink = await startSink(folder);
@@ -63,7 +69,7 @@ export async function startHaraka(folder: string): Promise<Relay> {
   const cpu = createCpuGroup(`haraka-${pid}`, [pid]);
   await greets(port);
   return {
-    ...{ name: "Haraka", port, sink, cpu },
+    ...{ name: haraka.name, port, sink, cpu },
     async stop() {
       await endProcess(child);
       ended();

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { findProgram, startPostfix } from "../../test/support/peers.ts";
 import { atExit } from "./at-exit.ts";
 import { createCpuGroup } from "./cpu-group.ts";
-import type { Relay } from "./relay.ts";
+import type { Contestant, Relay } from "./relay.ts";
 import { startSink } from "./sink.ts";
 
 /** Faster than its defaults, and than with more processes or without the brake on what it accepts (in_flow_delay). */
@@ -17,25 +17,31 @@ const SETTINGS = {
   smtpd_peername_lookup: "no",
 };
 
-export const postfixVersion = (): string | undefined =>
-  findProgram("postfix") === undefined
-    ? undefined
-    : execFileSync("postconf", ["-h", "mail_version"], { encoding: "utf8" }).trim();
+export const postfix: Contestant = {
+  name: "Postfix",
+  setUp:
+    "syncs each queue file, as always; up to 200 processes of a kind, 50 connections to the sink, no look-ups of " +
+    "client names: faster here than its defaults, and than 1,000 processes.",
+  version: () =>
+    findProgram("postfix") === undefined
+      ? undefined
+      : execFileSync("postconf", ["-h", "mail_version"], { encoding: "utf8" }).trim(),
+  start,
+};
 
-/** @param folder for its queue, empty */
-export async function startPostfixRelay(folder: string): Promise<Relay> {
+async function start(folder: string): Promise<Relay> {
   mkdirSync(folder, { recursive: true });
   // Postfix' own users have to get into what mkdtemp made for us alone.
   chmodSync(dirname(folder), 0o755);
   const sink = await startSink(folder);
-  const postfix = await startPostfix(folder, { relayPort: sink.port, settings: SETTINGS });
-  const ended = atExit(postfix.stop);
+  const server = await startPostfix(folder, { relayPort: sink.port, settings: SETTINGS });
+  const ended = atExit(server.stop);
   const master = Number(readFileSync(join(folder, "queue/pid/master.pid"), "utf8"));
   const cpu = createCpuGroup(`postfix-${master}`, [master, ...childrenOf(master)]);
   return {
-    ...{ name: "Postfix", port: postfix.port, sink, cpu },
+    ...{ name: postfix.name, port: server.port, sink, cpu },
     async stop() {
-      postfix.stop();
+      server.stop();
       ended();
       await cpu.remove();
       await sink.stop();

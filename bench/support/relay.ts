@@ -14,6 +14,17 @@ export interface Relay {
   stop(): Promise<void>;
 }
 
+/** A program that relays. */
+export interface Contestant {
+  readonly name: string;
+  /** How it is set up, and what makes its queue durable. */
+  readonly setUp: string;
+  /** Installs it where that is harmless; undefined when it is not there. */
+  version(): string | undefined;
+  /** @param folder for its queue, not there yet */
+  start(folder: string): Promise<Relay>;
+}
+
 export interface Rate {
   /** A second, until the last 250. */
   readonly accepted: number;
