@@ -1,6 +1,7 @@
 // Calls of the SES API. The SDK says where a request goes, what stands in its header, how it is signed and
 // what an answer other than success means; but a message does not go through the SDK's middleware, which
 // costs more than twice what signing and HTTP do together. The SDK is imported here and nowhere else.
+import { Readable } from "node:stream";
 import {
   GetAccountCommand,
   SESv2Client,
@@ -121,7 +122,8 @@ export function createSesClient({ region, endpoint, timeouts }: SesClientOptions
     const headers = { ...request.headers, "content-length": String(body.length) };
     // The SDK sets the offset when SES finds our clock wrong.
     const signingDate = new Date(Date.now() + client.config.systemClockOffset);
-    return (await signer.sign({ ...request, headers, body }, { signingDate })) as HttpRequest;
+    const signed = await signer.sign({ ...request, headers, body }, { signingDate });
+    return { ...signed, body: piecewise(body) } as HttpRequest;
   }
 
   /** Any answer but a plain success: the SDK makes the call once more, with the answer in place of HTTP. */
@@ -174,6 +176,18 @@ function bodyOf(envelope: SesEnvelope, raw: Uint8Array): Uint8Array {
   }
   body.write(after, at, "latin1");
   return body;
+}
+
+/** TLS would encrypt all of a large body at once, and hold it twice: it gets no more than the connection takes. */
+const PIECE_OCTETS = 64 * 1024;
+
+function piecewise(body: Uint8Array): Uint8Array | Readable {
+  if (body.length <= PIECE_OCTETS) return body;
+  const count = Math.ceil(body.length / PIECE_OCTETS);
+  const pieces = Array.from({ length: count }, (_, at) =>
+    body.subarray(at * PIECE_OCTETS, (at + 1) * PIECE_OCTETS),
+  );
+  return Readable.from(pieces, { objectMode: false });
 }
 
 /** Undefined when it is anything else than a 200 with an id. */

@@ -4,12 +4,10 @@
 import { randomUUID } from "node:crypto";
 import { Piscina } from "piscina";
 import { type Log, silentLog } from "../runtime/log.ts";
-import { wholeContent } from "./content.ts";
 import { oneLine } from "./line.ts";
-import { notCalled, type SesAttempts, type SesDefaults, type SesResult } from "./ses-attempt.ts";
+import { notCalled, ownContent, type SesAttempts, type SesDefaults, type SesResult } from "./ses-attempt.ts";
 import type { SesClientOptions } from "./ses-client.ts";
 import { type SesTask, type SesWorkerData, state } from "./ses-task.ts";
-import type { Transmission } from "./upstream.ts";
 
 export interface SesWorkersOptions extends SesClientOptions, SesDefaults {
   readonly threads: number;
@@ -82,15 +80,4 @@ export function createSesWorkers({ threads, log = silentLog, ...options }: SesWo
       aborts.close();
     },
   };
-}
-
-/** The content in a buffer that nobody else has, so that it can be handed to a thread and not be copied again. */
-async function ownContent(transmission: Transmission): Promise<Uint8Array> {
-  const content = new Uint8Array(transmission.size);
-  let at = 0;
-  for await (const chunk of wholeContent(transmission)) {
-    content.set(chunk, at);
-    at += chunk.length;
-  }
-  return content;
 }

@@ -3,8 +3,7 @@
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import type { Fleet } from "../runtime/fleet.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
-import { readContent } from "./content.ts";
-import { attemptSes, notCalled, type SesAttempts, type SesDefaults } from "./ses-attempt.ts";
+import { attemptSes, notCalled, ownContent, type SesAttempts, type SesDefaults } from "./ses-attempt.ts";
 import { createSesClient, type SesClient, type SesClientOptions } from "./ses-client.ts";
 import { createSesQuota } from "./ses-quota.ts";
 import { createSesRate } from "./ses-rate.ts";
@@ -26,8 +25,11 @@ export interface SesUpstreamOptions extends SesClientOptions, SesDefaults {
  * smaller of the two meanings holds.
  */
 const MESSAGE_OCTETS_MAX = (40_000_000 / 4) * 3;
-/** MEMORY */
-const MEMORY_PER_OCTET = 4;
+/**
+ * The content and its base64 in the body of the request, 1 and 4/3. Measured over 10 to 40 attempts of 10 and 25 MB
+ * at once, in this thread and in others, with TLS and without: 2.4 to 2.6.
+ */
+const MEMORY_PER_OCTET = 3;
 
 /** GetAccount is asked beside the mail, so nobody waits for it longer. */
 const QUOTA_MS = 5_000;
@@ -90,7 +92,7 @@ const attemptsHere = (client: SesClient, defaults: SesDefaults): SesAttempts => 
   async make(transmission, signal) {
     try {
       signal.throwIfAborted();
-      const content = await readContent(transmission);
+      const content = await ownContent(transmission);
       signal.throwIfAborted();
       const { id, reversePath, recipient } = transmission;
       return await attemptSes(client, { id, reversePath, recipient, content }, defaults, signal);
