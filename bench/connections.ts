@@ -18,7 +18,7 @@ const { seconds, turns } = timing({ seconds: 5, turns: 3 });
 
 const { rates, memory } = await withGateway(async (gateway) => {
   const loads: { readonly connections: number; readonly messages: number }[] = [];
-  const loadOf = (connections: number) => ({ connections, keep: true, content: { octets: 4_096 } });
+  const loadOf = (connections: number) => ({ connections, keep: true, octets: 4_096 });
   for (const connections of [FEW, MANY]) {
     loads.push({ connections, messages: await messagesFor(gateway, seconds, loadOf(connections)) });
   }

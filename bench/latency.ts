@@ -39,7 +39,7 @@ async function paced(gateway: Relay, rate: number) {
 }
 
 const { highest, measured } = await withGateway(async (gateway) => {
-  const load = { connections: CONNECTIONS, keep: true, content: { octets: OCTETS } };
+  const load = { connections: CONNECTIONS, keep: true, octets: OCTETS };
   const messages = await messagesFor(gateway, seconds, load);
   const rates: number[] = [];
   for (let turn = 0; turn < turns; turn++) rates.push((await relayRate(gateway, messages, load)).relayed);

@@ -9,7 +9,7 @@ import { messagesFor, type Rate, relayRate } from "./support/relay.ts";
 import { median } from "./support/statistics.ts";
 import { inTurns, timing } from "./support/turns.ts";
 
-const LOAD = { connections: 20, keep: true, content: { octets: 4_096 } };
+const LOAD = { connections: 20, keep: true, octets: 4_096 };
 
 interface Measured extends Rate {
   readonly messages: number;

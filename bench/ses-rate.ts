@@ -92,7 +92,7 @@ async function startRelay(folder: string, name: string, threads: number): Promis
     ...{ UPSTREAM_KIND: "ses", UPSTREAM_SES_ENDPOINT: ses.endpoint, UPSTREAM_SES_WORKERS: threads },
   };
   const relay = await startGateway(folder, settings, ses);
-  const load = { connections: CONNECTIONS, keep: true, content: { octets: OCTETS } };
+  const load = { connections: CONNECTIONS, keep: true, octets: OCTETS };
   return {
     ...{ name, ses, messages: 0 },
     async run(messages) {

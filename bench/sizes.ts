@@ -23,7 +23,7 @@ const { rates, memory } = await withGateway(async (gateway) => {
     readonly messages: number;
   }[] = [];
   for (const [size, octets] of Object.entries(SIZES)) {
-    const load = { connections: 20, keep: true, content: { octets } };
+    const load = { connections: 20, keep: true, octets };
     loads.push({ size, octets, load, messages: await messagesFor(gateway, seconds, load) });
   }
   const rates = await inTurns(turns, loads, ({ load, messages }) => relayRate(gateway, messages, load));

@@ -13,8 +13,7 @@ import { type Sink, startSink } from "./sink.ts";
 export const mailonce: Contestant = {
   name: "mailonce",
   setUp:
-    "its defaults, with a log line for each decision. It syncs twice more until a mail is done, and remembers the id, " +
-    "of which each mail has a new one.",
+    "its defaults, with a log line for each decision. It syncs twice more until a mail is done, and remembers its id.",
   version: () => execFileSync(process.execPath, [MAIN, "--version"], { encoding: "utf8" }).trim(),
   start: (folder) => startGateway(folder),
 };

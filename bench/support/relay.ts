@@ -37,7 +37,8 @@ export interface Rate {
 /** Long enough for a mail that is relayed twice to come a second time. */
 const AFTERWARDS_MS = 300;
 const FIRST_LOAD = 500;
-const WARM_SECONDS = 1.5;
+/** Long enough for a program that is compiled while it runs. */
+const WARM_SECONDS = 3;
 const KEPT_FOR = 3;
 
 /** Throws when a mail is lost or doubled. */
