@@ -38,7 +38,7 @@ export interface Rate {
 const AFTERWARDS_MS = 300;
 const FIRST_LOAD = 500;
 /** Long enough for a program that is compiled while it runs. */
-const WARM_SECONDS = 3;
+const WARM_SECONDS = 5;
 const KEPT_FOR = 3;
 
 /** Throws when a mail is lost or doubled. */
