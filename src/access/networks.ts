@@ -59,7 +59,7 @@ const inHexadecimal = (text: string): string =>
  * Only what every other program reads the same way: ipaddr.js takes "0x7f.1" and "010.0.0.1" too, which
  * others take for another address or for none, and "::10.0.0.1" for the IPv4 address, which it is not.
  */
-function parseAddress(text: string): (Address & { readonly mapped: boolean }) | undefined {
+function readAddress(text: string): ParsedAddress | undefined {
   if (text.length > TEXT_MAX || text.includes("%")) return undefined;
   const family = isIP(text);
   if (family === 0) return undefined;
@@ -67,6 +67,20 @@ function parseAddress(text: string): (Address & { readonly mapped: boolean }) | 
   const mapped = parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress();
   const plain = mapped ? parsed.toIPv4Address() : parsed;
   return { ...addressOf(plain.toByteArray()), mapped };
+}
+
+type ParsedAddress = Address & { readonly mapped: boolean };
+
+/** A client is asked about several times for each connection, and the same few hundred come again. */
+const READ_MAX = 1024;
+const read = new Map<string, ParsedAddress | undefined>();
+
+function parseAddress(text: string): ParsedAddress | undefined {
+  if (read.has(text)) return read.get(text);
+  const address = readAddress(text);
+  if (read.size >= READ_MAX) read.clear();
+  read.set(text, address);
+  return address;
 }
 
 /** A socket says which interface a link-local address (fe80::/10) was reached over: "fe80::1%eth0". */

@@ -9,10 +9,10 @@ import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import type { SpooledTransmission } from "../spool/record.ts";
 import type { Spool, SpooledMail } from "../spool/spool.ts";
-import type { Outcome, Transmission, Upstream } from "../upstream/upstream.ts";
+import type { Outcome, Transmission } from "../upstream/upstream.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
 import type { WarnOfDelay } from "./delay.ts";
-import type { AttemptResult, QueuedTransmission } from "./dispatcher.ts";
+import type { AttemptResult, DispatcherParts, QueuedTransmission } from "./dispatcher.ts";
 import type { Doubts } from "./doubt.ts";
 import { factsOf } from "./facts.ts";
 import type { Failure, Notices } from "./notice.ts";
@@ -41,12 +41,7 @@ export interface AttemptOptions {
   readonly addresses: boolean;
 }
 
-/** Makes one attempt. Never rejects. */
-export type Attempt = (
-  queued: QueuedTransmission,
-  upstream: Upstream,
-  signal: AbortSignal,
-) => Promise<AttemptResult>;
+export type Attempt = DispatcherParts["attempt"];
 
 type Accepted = Extract<Outcome, { kind: "accepted" }>;
 type Refused = Extract<Outcome, { kind: "refused" }>;
@@ -194,7 +189,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     return { kind: "done" };
   };
 
-  const attempt: Attempt = async (queued, upstream, signal) => {
+  const attempt: Attempt = async (queued, upstream, signal, taken) => {
     const mail = await spool.read(queued.key);
     if (mail === undefined) {
       // It left the spool in an earlier turn that failed after that; what remains is its claim.
@@ -222,6 +217,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     const outcome = { ...ended, upstream: ended.upstream ?? upstream.name };
     switch (outcome.kind) {
       case "accepted":
+        taken();
         return await relayed(queued, mail, outcome, signal);
       case "refused":
         return await refused(queued, mail, outcome, signal);
@@ -233,9 +229,9 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     }
   };
 
-  return async (queued, upstream, signal) => {
+  return async (queued, upstream, signal, taken) => {
     try {
-      return await attempt(queued, upstream, signal);
+      return await attempt(queued, upstream, signal, taken);
     } catch (error) {
       // The disk failed on the way. Whatever was not recorded is found again: an attempt without a
       // settlement is doubtful after a restart, and everything else is still in the spool.

@@ -51,11 +51,17 @@ export type AttemptResult =
     };
 
 export interface DispatcherParts {
-  /** Makes one attempt. Never rejects. */
+  /**
+   * Makes one attempt. Never rejects.
+   *
+   * @param taken called when the upstream has taken the message: what is left is to record it, and another may
+   *   be attempted in its place. Of what ends in another way it is not known before its end whether more should.
+   */
   readonly attempt: (
     queued: QueuedTransmission,
     upstream: Upstream,
     signal: AbortSignal,
+    taken: () => void,
   ) => Promise<AttemptResult>;
   readonly budget: Budget;
   readonly clock: Clock;
@@ -67,7 +73,7 @@ export interface DispatcherParts {
 export interface LaneSettings {
   readonly upstream: Upstream;
   readonly rate: Rate;
-  /** Attempts under way at once, at most. */
+  /** Attempts at once that the upstream has not taken, at most. */
   readonly concurrency: number;
 }
 
@@ -99,7 +105,7 @@ export function createDispatcher(
       {
         upstream,
         rate,
-        attempt: (queued) => attempt(queued, upstream, aborting.signal),
+        attempt: (queued, taken) => attempt(queued, upstream, aborting.signal, taken),
         ...{ budget, clock, random, log },
       },
       { concurrency, retry },

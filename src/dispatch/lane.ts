@@ -14,8 +14,8 @@ import { createPause, PROBE_MAX_MS } from "./pause.ts";
 
 export interface LaneParts {
   readonly upstream: Upstream;
-  /** Makes one attempt at the upstream. Never rejects. */
-  readonly attempt: (queued: QueuedTransmission) => Promise<AttemptResult>;
+  /** Makes one attempt at the upstream. Never rejects. `taken`: see DispatcherParts. */
+  readonly attempt: (queued: QueuedTransmission, taken: () => void) => Promise<AttemptResult>;
   readonly rate: Rate;
   /** Shared by all lanes. */
   readonly budget: Budget;
@@ -25,7 +25,7 @@ export interface LaneParts {
 }
 
 export interface LaneOptions {
-  /** Attempts under way at once, at most. */
+  /** Attempts at once that the upstream has not taken, at most. */
   readonly concurrency: number;
   readonly retry: BackoffRange;
 }
@@ -43,6 +43,12 @@ export interface Lane {
 /** What a streamed content holds at most: chunks of 64 KiB on their way from the disk to the socket. */
 const STREAMED_OCTETS = 256 * 1024;
 
+/**
+ * Attempts whose end is being recorded take no place, so that a disk that needs milliseconds for it does not
+ * slow down a fast upstream; but there are no more than this many times the concurrency in all.
+ */
+const UNDER_WAY_TIMES = 4;
+
 /** Octets of memory that an attempt of a content of this size holds. */
 export const memoryOf = ({ memoryPerOctet }: Upstream, size: number): number =>
   memoryPerOctet === undefined ? Math.min(size, STREAMED_OCTETS) : size * memoryPerOctet;
@@ -52,6 +58,8 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
   const queue = new TinyQueue<QueuedTransmission>([], (a, b) => a.dueAt - b.dueAt);
   let running = false;
   let underWay = 0;
+  /** Of those under way, the ones that the upstream has not taken. */
+  let untaken = 0;
   let wake: Timer | undefined;
   /** Taken from the rate for an attempt that then found no room in memory. */
   let hasToken = false;
@@ -68,8 +76,19 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
 
   const run = async (queued: QueuedTransmission, giveBack: () => void): Promise<void> => {
     underWay += 1;
+    untaken += 1;
+    let isTaken = false;
+    const taken = (): void => {
+      if (isTaken) return;
+      isTaken = true;
+      untaken -= 1;
+    };
     const mark = pause.mark();
-    const result = await attempt(queued);
+    const result = await attempt(queued, () => {
+      taken();
+      if (running) pump();
+    });
+    taken();
     underWay -= 1;
     if (result.kind === "pause") {
       pause.failed(result);
@@ -100,7 +119,7 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
   function pump(): void {
     wake?.cancel();
     wake = undefined;
-    while (running && underWay < places()) {
+    while (running && untaken < places() && underWay < UNDER_WAY_TIMES * options.concurrency) {
       const next = queue.peek();
       if (next === undefined) return;
       const wait = waitFor(next, clock.now());

@@ -1,10 +1,10 @@
 // smtp-server, imported here and nowhere else, with what has to be different about it: no greeting delay,
 // our replies, limits and time-outs, and who may say PROXY and XCLIENT. What a mail is, is for listener.ts.
-import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from "smtp-server";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
+import { systemRandom } from "../runtime/random.ts";
 import type { Admission, Guest } from "./admission.ts";
 import { createLineGuard, type LineFault } from "./line-guard.ts";
 import { readProxyHeader } from "./proxy-header.ts";
@@ -341,7 +341,7 @@ export class Server extends SMTPServer {
 
   override _handleProxy(socket: Socket, callback: Parameters<SMTPServer["_handleProxy"]>[1]): void {
     if (!this._expectsProxyHeader(socket)) {
-      super._handleProxy(socket, callback);
+      setImmediate(callback, null, { id: sessionId() });
       return;
     }
     readProxyHeader(socket, this.hooks.limits.timeouts.greeting).then(
@@ -352,7 +352,7 @@ export class Server extends SMTPServer {
         if (header.kind === "local") this.#speakingForThemselves.add(socket);
         const refusal = this.#admit(socket, address);
         if (refusal === undefined) {
-          callback(null, { id: randomBytes(10).toString("hex"), ...proxied });
+          callback(null, { id: sessionId(), ...proxied });
         } else {
           turnAway(socket, refusal, this.options.secure === true);
           callback(new Error(`${address}: ${refusal.text}`));
@@ -400,6 +400,8 @@ export class Server extends SMTPServer {
     connection.init();
   }
 }
+
+const sessionId = (): string => Buffer.from(systemRandom.octets(10)).toString("hex");
 
 /** Under TLS from the first octet there is nobody yet who could read the reply. */
 function turnAway(socket: Socket | TLSSocket, reply: Reply, silently: boolean): void {

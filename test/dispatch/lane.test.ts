@@ -15,6 +15,7 @@ const MEBIBYTE = 2 ** 20;
 function open(memoryOctets: number, perSecond?: number) {
   const clock = createManualClock();
   const begun: string[] = [];
+  const takes: (() => void)[] = [];
   const ends: ((result: AttemptResult) => void)[] = [];
   const lane = (upstream: Partial<Upstream>) => ({
     upstream: upstream as Upstream,
@@ -23,8 +24,9 @@ function open(memoryOctets: number, perSecond?: number) {
   });
   const dispatcher = createDispatcher(
     {
-      attempt: ({ size }, { name }) => {
+      attempt: ({ size }, { name }, _, taken) => {
         begun.push(`${name} ${size / MEBIBYTE}`);
+        takes.push(taken);
         return new Promise((resolve) => ends.push(resolve));
       },
       budget: createBudget(memoryOctets),
@@ -45,6 +47,7 @@ function open(memoryOctets: number, perSecond?: number) {
       const queued = { dueAt: clock.now(), size: mebibytes * MEBIBYTE, lane: number };
       dispatcher.enqueue(queued as QueuedTransmission);
     },
+    take: (at: number) => takes[at]?.(),
     async end(result: AttemptResult) {
       ends.shift()?.(result);
       await new Promise(setImmediate);
@@ -112,4 +115,17 @@ test("a lane that waits for memory ends when it is drained", async () => {
   await end({ kind: "done" });
   await drained;
   expect(begun).toEqual(["buffering 10"]);
+});
+
+test("what the upstream has taken makes room for another while it is recorded, up to a bound", async () => {
+  const { begun, enqueue, end, take } = open(1_000 * MEBIBYTE);
+  for (let number = 1; number <= 30; number++) enqueue(0, number);
+  expect(begun).toHaveLength(5);
+  take(0);
+  take(0);
+  expect(begun).toHaveLength(6);
+  for (let at = 1; at < 20; at++) take(at);
+  expect(begun).toHaveLength(20);
+  await end({ kind: "done" });
+  expect(begun).toHaveLength(21);
 });
