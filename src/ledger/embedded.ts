@@ -13,7 +13,7 @@ import type { Storage } from "../runtime/storage.ts";
 import { inOrder } from "./batch-order.ts";
 import { type Claims, createClaims } from "./claims.ts";
 import { FIRST_CAPACITY, type Generations, openGenerations } from "./generations.ts";
-import type { ClaimRequest, ClaimResult, Ledger, Settlement } from "./ledger.ts";
+import type { Claim, ClaimRequest, ClaimResult, Ledger, Settlement } from "./ledger.ts";
 import { loadMarks, type MarkedEntry, type Marks, unmarked } from "./marks.ts";
 import { type IdState, PROTOCOL } from "./protocol.ts";
 import { openState, type State } from "./state.ts";
@@ -95,6 +95,7 @@ function createLedger(
   async function claim(requests: readonly ClaimRequest[]): Promise<ClaimResult[]> {
     const results: (ClaimResult | Promise<ClaimResult>)[] = new Array(requests.length);
     const own: MarkedEntry[] = [];
+    let isKnown = true;
     try {
       for (const index of inOrder(requests)) {
         const request = requests[index] as ClaimRequest;
@@ -108,11 +109,13 @@ function createLedger(
           const { entry, result } = begin(request);
           own.push(entry);
           results[index] = result;
+          if (result instanceof Promise) isKnown = false;
         } else {
           results[index] = { kind: "repeat", standing: "underway", digest: held.digest };
         }
       }
-      return await Promise.all(results);
+      // Most batches are: nothing of them is on the disk.
+      return isKnown ? (results as ClaimResult[]) : await Promise.all(results);
     } catch (error) {
       for (const entry of own) claims.end(entry);
       throw error;
@@ -127,23 +130,31 @@ function createLedger(
   /** That of a live claim. Whether it is accepted changes who waits for it, and nothing durable. */
   const stateOf = (entry: MarkedEntry): IdState => marks.get(entry.id)?.state ?? "queued";
 
-  /** Makes the next state of a live claim's id durable. The first date is now unless given. */
-  async function move(entry: MarkedEntry, event: "attempt" | Settlement, firstDate?: string): Promise<void> {
+  /** Makes the next state of the claim's id durable, and says so. The first date is now unless given. */
+  async function move<Said>(
+    one: Claim,
+    event: "attempt" | Settlement,
+    said: Said,
+    firstDate?: string,
+  ): Promise<Said | "stale"> {
+    const entry = claims.live(one);
+    if (entry === undefined) return "stale";
     const next = PROTOCOL[stateOf(entry)][event];
     switch (next) {
       case "relayed":
         await generations.add(entry.key, { time: timeFor(entry), digest: entry.digest });
         marks.forget(entry);
         claims.end(entry);
-        return;
+        break;
       case "attempted":
       case "reattempted":
-        return await marks.put(entry, next, firstDate ?? formatDate(clock.now()), timeFor(entry));
       case "doubtful":
-        return await marks.put(entry, "doubtful", firstDate ?? formatDate(clock.now()), timeFor(entry));
+        await marks.put(entry, next, firstDate ?? formatDate(clock.now()), timeFor(entry));
+        break;
       default:
-        return await marks.remove(entry);
+        await marks.remove(entry);
     }
+    return said;
   }
 
   return {
@@ -154,20 +165,8 @@ function createLedger(
         if (entry !== undefined) claims.accept(entry);
       }
     },
-    attempt: (one, firstDate) =>
-      tracked(async () => {
-        const entry = claims.live(one);
-        if (entry === undefined) return "stale";
-        await move(entry, "attempt", firstDate);
-        return "attempted";
-      }),
-    settle: (one, settlement) =>
-      tracked(async () => {
-        const entry = claims.live(one);
-        if (entry === undefined) return "stale";
-        await move(entry, settlement);
-        return "settled";
-      }),
+    attempt: (one, firstDate) => tracked(() => move(one, "attempt", "attempted", firstDate)),
+    settle: (one, settlement) => tracked(() => move(one, settlement, "settled")),
     release: (batch) =>
       tracked(async () => {
         for (const one of batch) {

@@ -55,6 +55,8 @@ export async function openGeneration(
   let isReady = false;
   let isSaved = false;
   let isStopped = false;
+  /** There certainly is no file. */
+  let isUnsaved = false;
   let reading: Promise<Filter | undefined> | undefined;
   let unsaving: Promise<void> | undefined;
   let warming: Promise<void> | undefined;
@@ -98,10 +100,24 @@ export async function openGeneration(
   }
 
   /** Removes the file before the first id, but not before it has been read. */
+  function unsaved(): Promise<void> {
+    unsaving ??= unsave();
+    unsaving.catch(() => {
+      unsaving = undefined;
+    });
+    return unsaving;
+  }
+
   async function unsave(): Promise<void> {
     await reading;
     await storage.removeFile(filterName(number));
+    isUnsaved = true;
     isSaved = false;
+  }
+
+  function put(key: Uint8Array, relayed: Relayed): Promise<void> {
+    // Of Node's pool: handing over a small array of its own would first move it out of the heap.
+    return store.commit([{ type: "put", key: Buffer.from(key), value: encodeRelayed(relayed) }]);
   }
 
   async function save(): Promise<void> {
@@ -135,17 +151,9 @@ export async function openGeneration(
       const value = await store.get(key);
       return value === undefined ? undefined : decodeRelayed(value);
     },
-    async add(key, relayed) {
+    add(key, relayed) {
       filter.add(key);
-      if (unsaving === undefined) {
-        unsaving = unsave();
-        unsaving.catch(() => {
-          unsaving = undefined;
-        });
-      }
-      await unsaving;
-      // Of Node's pool: handing over a small array of its own would first move it out of the heap.
-      await store.commit([{ type: "put", key: Buffer.from(key), value: encodeRelayed(relayed) }]);
+      return isUnsaved ? put(key, relayed) : unsaved().then(() => put(key, relayed));
     },
     warm() {
       warming ??= warm();

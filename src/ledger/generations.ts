@@ -218,10 +218,10 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
       }
       return undefined;
     },
-    async add(key, relayed) {
+    add(key, relayed) {
       const [newest] = kept;
-      const generation = newest !== undefined && !isOver(newest) ? newest.generation : await writable();
-      await generation.add(key, relayed);
+      if (newest !== undefined && !isOver(newest)) return newest.generation.add(key, relayed);
+      return writable().then((generation) => generation.add(key, relayed));
     },
     async sweep() {
       const [newest] = kept;

@@ -14,15 +14,18 @@ export function createUnderWay(): UnderWay {
   let isShut = false;
   let count = 0;
   let onIdle: () => void = () => {};
+  function leave(): void {
+    if (--count === 0) onIdle();
+  }
+
   return {
-    async run(work) {
-      if (isShut) throw new StorageError("unavailable", "the ledger has been closed");
+    // Not an async function, of which each call under way would keep one more in memory.
+    run(work) {
+      if (isShut) return Promise.reject(new StorageError("unavailable", "the ledger has been closed"));
       count++;
-      try {
-        return await work();
-      } finally {
-        if (--count === 0) onIdle();
-      }
+      const done = work();
+      done.then(leave, leave);
+      return done;
     },
     shut() {
       const wasOpen = !isShut;

@@ -19,23 +19,26 @@ interface Batch<Item> {
 }
 
 /**
- * The size of a batch has no limit of its own: the items are in memory already, and whoever makes them
- * bounds how many there are.
- *
+ * Items of a batch at most. As many share a sync so well that more would share it no better; and while one of
+ * two batches is written, the callers of the other get their next items ready.
+ */
+export const BATCH_MAX = 256;
+
+/**
  * @param flush writes the items, which stand in the order of the calls; never called before the flush
  *   before it has ended
  */
 export function createGroupCommit<Item>(flush: (items: readonly Item[]) => Promise<void>): GroupCommit<Item> {
-  let waiting: Batch<Item> | undefined;
+  /** In the order in which they are written; only the last may have room. */
+  const waiting: Batch<Item>[] = [];
   let flushing: Batch<Item> | undefined;
+  let running = false;
 
   async function run(): Promise<void> {
     // Whoever calls in the same turn of the event loop belongs to the first batch too.
     await undefined;
-    while (waiting !== undefined) {
-      const batch = waiting;
+    for (let batch = waiting.shift(); batch !== undefined; batch = waiting.shift()) {
       flushing = batch;
-      waiting = undefined;
       try {
         await flush(batch.items);
         batch.resolve();
@@ -44,18 +47,26 @@ export function createGroupCommit<Item>(flush: (items: readonly Item[]) => Promi
       }
       flushing = undefined;
       // The callers just told often have their next item at hand; a batch that leaves before they have
-      // added it would split them into two groups that take turns, at half the speed.
-      if (waiting !== undefined) await new Promise(setImmediate);
+      // added it would split them into two groups that take turns, at half the speed. A full one need not wait.
+      const [next] = waiting;
+      if (next !== undefined && next.items.length < BATCH_MAX) await new Promise(setImmediate);
     }
     running = false;
   }
 
-  let running = false;
+  /** The batch that the next item goes into. */
+  function open(): Batch<Item> {
+    const last = waiting.at(-1);
+    if (last !== undefined && last.items.length < BATCH_MAX) return last;
+    const batch = createBatch<Item>();
+    waiting.push(batch);
+    return batch;
+  }
+
   return {
     add(item) {
-      waiting ??= createBatch();
-      waiting.items.push(item);
-      const { done } = waiting;
+      const { items, done } = open();
+      items.push(item);
       if (!running) {
         running = true;
         void run();
@@ -64,7 +75,7 @@ export function createGroupCommit<Item>(flush: (items: readonly Item[]) => Promi
     },
     async drain() {
       // Batches end in order, so the last one there is ends after all that were added before.
-      await (waiting ?? flushing)?.done.catch(() => {});
+      await (waiting.at(-1) ?? flushing)?.done.catch(() => {});
     },
   };
 }

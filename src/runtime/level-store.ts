@@ -83,12 +83,14 @@ export async function openLevelStore(folder: string): Promise<Store> {
   }
 
   function assertOpen(): void {
-    if (closing !== undefined) throw new StorageError("unavailable", `${folder} has been closed`);
+    if (closing !== undefined) throw closed();
   }
 
-  async function add(operations: readonly Operation[], durable: boolean): Promise<void> {
-    assertOpen();
-    await requests.add({ operations, durable });
+  const closed = () => new StorageError("unavailable", `${folder} has been closed`);
+
+  /** All callers of a group get the one promise of it. */
+  function add(operations: readonly Operation[], durable: boolean): Promise<void> {
+    return closing === undefined ? requests.add({ operations, durable }) : Promise.reject(closed());
   }
 
   async function* iterate<Entry>(begin: (level: Level) => EntrySource<Entry>): AsyncGenerator<Entry> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createGroupCommit } from "../../src/runtime/group-commit.ts";
+import { BATCH_MAX, createGroupCommit } from "../../src/runtime/group-commit.ts";
 
 /** A flush that ends when the test says so. */
 function heldFlush() {
@@ -42,6 +42,27 @@ describe("group commit", () => {
     ]);
     held.end(1);
     await Promise.all(second);
+  });
+
+  test("a full batch leaves as soon as the one before it has ended, and the next takes what is more", async () => {
+    const held = heldFlush();
+    const group = createGroupCommit(held.flush);
+    const first = group.add(0);
+    await held.untilBatches(1);
+    const numbers = Array.from({ length: BATCH_MAX + 1 }, (_, i) => i + 1);
+    const others = numbers.map((number) => group.add(number));
+    held.end(0);
+    await first;
+    // In the same turn of the event loop: nothing is waited for.
+    await Promise.resolve();
+    expect(held.batches.length).toBe(2);
+    const drained = group.drain();
+    held.end(1);
+    await held.untilBatches(3);
+    held.end(2);
+    await drained;
+    await Promise.all(others);
+    expect(held.batches).toEqual([[0], numbers.slice(0, BATCH_MAX), numbers.slice(BATCH_MAX)]);
   });
 
   test("every caller of a failed batch hears of it, and no other", async () => {
