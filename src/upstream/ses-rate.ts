@@ -33,6 +33,8 @@ const WINDOW_MS = 1_000;
  * while a rate below what SES takes leaves mail waiting.
  */
 const TOLERATED = 0.1;
+/** Of few calls, as in the seconds after a start or a pause, chance makes more: so many standard deviations. */
+const CHANCE = 1.5;
 /** No second lowers the rate by more. */
 const LOWERED_MIN = 0.5;
 /** What a second without much throttling raises it by: from half to all in 15 seconds. */
@@ -63,7 +65,10 @@ export function createSesRate({ quota, perSecond, fleet = alone, name, clock, lo
     bucket.setRate(limit);
   };
 
-  const isTolerable = (): boolean => window.throttled <= (window.taken + window.throttled) * TOLERATED;
+  const isTolerable = (): boolean => {
+    const tolerated = (window.taken + window.throttled) * TOLERATED;
+    return window.throttled <= tolerated + CHANCE * Math.sqrt(tolerated);
+  };
 
   const judge = (elapsedMs: number): void => {
     const { taken, throttled } = window;

@@ -48,17 +48,36 @@ async function submit(to: string, content: string | Uint8Array): Promise<string>
 const events = (name: string) => (gateway?.lines ?? []).filter(({ event }) => event === name);
 
 describe("an SES that throttles, loses answers, fails and pauses", () => {
-  test("every message is relayed or reported, and no second copy comes without a word", async () => {
-    peer = await createScriptedSes();
-    const report = await soakSes({
-      ...{ messages: 400, rate: 200, pauseMs: 1_000, seed: 1 },
-      ...{ throttled: 0.05, lost: 0.02, failed: 0.02, rejected: 0.005 },
-      settings: { SPOOL_RETRY_MIN: "50ms" },
-    });
-    expect(report).toMatchObject({ relayed: 398, reported: 2, silent: [], pauses: 1 });
-    expect(report.throttled).toBeGreaterThan(0);
-    expect(report.repeated).toBeGreaterThan(0);
-  });
+  test.each([0, 2])(
+    "meets every message relayed or reported, none twice without a word, with %d threads",
+    async (threads) => {
+      const report = await soakSes({
+        ...{ messages: 400, rate: 200, pauseMs: 1_000, seed: 1 },
+        ...{ throttled: 0.05, lost: 0.02, failed: 0.02, rejected: 0.005 },
+        settings: { SPOOL_RETRY_MIN: "50ms", UPSTREAM_SES_WORKERS: threads },
+      });
+      expect(report).toMatchObject({ relayed: 398, reported: 2, silent: [], pauses: 1 });
+      expect(report.throttled).toBeGreaterThan(0);
+      expect(report.repeated).toBeGreaterThan(0);
+    },
+  );
+});
+
+test("threads relay each mail once, and end with the gateway", async () => {
+  await start({}, { UPSTREAM_SES_WORKERS: 2, UPSTREAM_RATE_PER_SECOND: 1_000 });
+  const fields = "X-SES-MESSAGE-TAGS: bad tag";
+  const tasks = Array.from({ length: 100 }, () => randomUUID());
+  await Promise.all(
+    ["user@example.com", "other@example.com"].map(async (to) => {
+      for (const task of tasks) expect(await submit(to, taskMail(task, { fields }))).toMatch(/^250 /);
+    }),
+  );
+  await gateway?.logged("transmission.relayed", 200);
+  expect(await submit("user@example.com", taskMail(tasks[0] as string, { fields }))).toMatch(/ repeat /);
+  expect(peer.calls()).toBe(200);
+  expect(peer.repeated()).toEqual([]);
+  expect(events("upstream.bad_tags")).toHaveLength(1);
+  expect(await gateway?.stop()).toBe(0);
 });
 
 describe("an account that may send nothing", () => {

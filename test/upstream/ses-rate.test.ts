@@ -109,6 +109,21 @@ describe("the rate", () => {
     expect(lines.some(([, event]) => event === "upstream.rate_lowered")).toBe(false);
   });
 
+  test("stays under the same share of few calls, of which chance makes more", async () => {
+    const { clock, rate } = open(200);
+    rate.take();
+    await settled();
+    // As after a start, when calls are slow: 4 of 20 refused are no sign that SES takes only 16 a second.
+    const limited = (calls: number) => {
+      for (let call = 0; call < calls; call++) rate[call % 5 === 4 ? "throttled" : "taken"]();
+    };
+    for (let n = 0; n < 10; n++) {
+      limited(20);
+      clock.advance(1_000);
+    }
+    expect(lines.some(([, event]) => event === "upstream.rate_lowered")).toBe(false);
+  });
+
   test("falls to what SES takes, and rises again slowly when it takes more", async () => {
     const { rate, second } = open(100);
     rate.take();
