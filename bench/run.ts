@@ -8,7 +8,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { BENCHMARKS, KEPT, keptResults, pages } from "./support/pages.ts";
+import { BENCHMARKS, type Benchmark, KEPT, keptResults, pages } from "./support/pages.ts";
 import { FOUND } from "./support/result.ts";
 
 const { values, positionals } = parseArgs({
@@ -21,20 +21,23 @@ const { values, positionals } = parseArgs({
   },
 });
 const { render, ...timing } = values;
-const unknown = positionals.filter((name) => !BENCHMARKS.includes(name));
-if (unknown.length > 0) throw new Error(`no such benchmark: ${unknown.join(", ")}`);
+const named = positionals.map((name) => {
+  const benchmark = BENCHMARKS.find((one) => one.name === name);
+  if (benchmark === undefined) throw new Error(`no such benchmark: ${name}`);
+  return benchmark;
+});
 
-async function measure(name: string): Promise<void> {
-  const program = fileURLToPath(new URL(`${name}.js`, import.meta.url));
-  const options = Object.entries(timing).map(([option, value]) => `--${option}=${value}`);
-  const child = spawn(process.execPath, [program, ...options], { stdio: "inherit" });
+async function measure({ name, program = name, options = [] }: Benchmark): Promise<void> {
+  const file = fileURLToPath(new URL(`${program}.js`, import.meta.url));
+  const given = Object.entries(timing).map(([option, value]) => `--${option}=${value}`);
+  const child = spawn(process.execPath, [file, ...options, ...given], { stdio: "inherit" });
   const [code] = await once(child, "exit");
-  if (code !== 0) throw new Error(`bench:${name} ended with ${code}`);
+  if (code !== 0) throw new Error(`${name} ended with ${code}`);
   mkdirSync(KEPT, { recursive: true });
   copyFileSync(join(FOUND, `${name}.json`), join(KEPT, `${name}.json`));
 }
 
 if (!render) {
-  for (const name of positionals.length > 0 ? positionals : BENCHMARKS) await measure(name);
+  for (const one of named.length > 0 ? named : BENCHMARKS.filter(({ long }) => !long)) await measure(one);
 }
 for (const [path, content] of Object.entries(pages(keptResults()))) writeFileSync(path, content);

@@ -12,7 +12,7 @@ median of its turns. A turn counts only if the server has got exactly the mails 
 twice.
 
 \`npm run bench\` measures all of it again and writes this page and the chart; \`npm run bench -- NAME…\` the parts
-that are named. It needs Linux and root, as Postfix, Exim and the count of processor time do, and Debian's \`postfix\`,
+that are named, some of which take too long to be among all. It needs Linux and root, as Postfix, Exim and the count of processor time do, and Debian's \`postfix\`,
 which brings the clients and the server; Haraka comes from npm and Exim from Debian, into \`build/peers\`. Whoever is
 not to be had is left out, and the page says so.`;
 
@@ -33,7 +33,7 @@ export function resultMarkdown({ name, question, method, tables, versions, machi
     `## ${question}`,
     method,
     ...tables.map(tableMarkdown),
-    `\`npm run bench:${name}\`, ${date}: ${[machineLine(machine), ...programs].join(", ")}.`,
+    `\`npm run bench -- ${name}\`, ${date}: ${[machineLine(machine), ...programs].join(", ")}.`,
   ]);
 }
 

@@ -24,7 +24,7 @@ export interface Target {
 }
 
 export interface Findings {
-  /** Of the command: "smtp" is npm run bench:smtp. */
+  /** One of those in pages.ts. */
   readonly name: string;
   /** The heading in the report. */
   readonly question: string;
