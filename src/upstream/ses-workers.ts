@@ -5,7 +5,14 @@ import { randomUUID } from "node:crypto";
 import { Piscina } from "piscina";
 import { type Log, silentLog } from "../runtime/log.ts";
 import { oneLine } from "./line.ts";
-import { notCalled, ownContent, type SesAttempts, type SesDefaults, type SesResult } from "./ses-attempt.ts";
+import {
+  notCalled,
+  ownContent,
+  type SesAttempts,
+  type SesDefaults,
+  type SesMessage,
+  type SesResult,
+} from "./ses-attempt.ts";
 import type { SesClientOptions } from "./ses-client.ts";
 import { type SesTask, type SesWorkerData, state } from "./ses-task.ts";
 
@@ -16,6 +23,9 @@ export interface SesWorkersOptions extends SesClientOptions, SesDefaults {
 
 /** More than any number of attempts at once, which is for the dispatcher to bound. */
 const ATTEMPTS_MAX = 100_000;
+
+/** Attempts that are kept for it. */
+const QUEUE_MAX = 1_000;
 
 /**
  * Each thread has connections and credentials of its own. One that ends is replaced; what it had begun to
@@ -33,23 +43,48 @@ export function createSesWorkers({ threads, log = silentLog, ...options }: SesWo
     // Otherwise a thread without a task sleeps so deeply that it does not see a server close a connection,
     // and the next request on that connection is doubtful.
     atomics: "disabled",
+    // While a thread starts in the place of one that ended.
+    maxQueue: QUEUE_MAX,
     recordTiming: false,
     workerData: data,
   });
   pool.on("error", (error: unknown) => log.error("upstream.worker_ended", { error: oneLine(String(error)) }));
+  /** Each ends an attempt whose call has not begun. */
+  const waiting = new Set<(reason: unknown) => void>();
+  // The pool keeps an attempt for a thread that is to come, and for ever when none can start.
+  pool.on("workerDestroy", () => {
+    for (const cancel of waiting) cancel("a thread ended");
+  });
   let attempts = 0;
 
-  async function run(task: SesTask): Promise<SesResult> {
-    const { shared, message } = task;
-    try {
-      return await pool.run(task, { transferList: [message.content.buffer as ArrayBuffer] });
-    } catch (error) {
-      const before = Atomics.compareExchange(shared, 0, state.waiting, state.cancelled);
-      const ended = `the thread ended: ${String(error)}`;
-      if (before !== state.called) return notCalled(ended);
-      return { outcome: { kind: "doubtful", cause: oneLine(ended) }, badTags: 0 };
-    }
-  }
+  const run = (message: SesMessage, signal: AbortSignal): Promise<SesResult> =>
+    new Promise((resolve) => {
+      const number = attempts++;
+      const shared = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+      const end = (result: SesResult): void => {
+        waiting.delete(cancel);
+        signal.removeEventListener("abort", abort);
+        resolve(result);
+      };
+      /** False when it is too late for that. */
+      const cancel = (reason: unknown): boolean => {
+        const before = Atomics.compareExchange(shared, 0, state.waiting, state.cancelled);
+        if (before !== state.called) end(notCalled(reason));
+        return before !== state.called;
+      };
+      const abort = (): void => {
+        if (!cancel(signal.reason)) aborts.postMessage(number);
+      };
+      const fail = (error: unknown): void => {
+        const reason = `the thread ended: ${String(error)}`;
+        if (cancel(reason)) return;
+        end({ outcome: { kind: "doubtful", cause: oneLine(reason) }, badTags: 0 });
+      };
+      waiting.add(cancel);
+      signal.addEventListener("abort", abort, { once: true });
+      const task: SesTask = { number, message, shared };
+      pool.run(task, { transferList: [message.content.buffer as ArrayBuffer] }).then(end, fail);
+    });
 
   return {
     async make(transmission, signal) {
@@ -62,18 +97,7 @@ export function createSesWorkers({ threads, log = silentLog, ...options }: SesWo
         return notCalled(error);
       }
       const { id, reversePath, recipient } = transmission;
-      const number = attempts++;
-      const shared = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-      const abort = (): void => {
-        const before = Atomics.compareExchange(shared, 0, state.waiting, state.cancelled);
-        if (before === state.called) aborts.postMessage(number);
-      };
-      signal.addEventListener("abort", abort, { once: true });
-      try {
-        return await run({ number, message: { id, reversePath, recipient, content }, shared });
-      } finally {
-        signal.removeEventListener("abort", abort);
-      }
+      return await run({ id, reversePath, recipient, content }, signal);
     },
     async close() {
       await pool.destroy();

@@ -149,6 +149,34 @@ describe("threads", () => {
     expect(peer.calls()).toBe(0);
   });
 
+  test("that can't start hold no mail back for ever, and none is lost to them", async () => {
+    const kill = (worker: Worker): void => void worker.terminate();
+    process.on("worker", kill);
+    upstream = open(peer.endpoint, { threads: 2 });
+    for (let number = 0; number < 6; number++) {
+      const attempts = [0, 1, 2].map(() => upstream.transmit(transmissionOf({ number }), neverAborted));
+      expect((await Promise.all(attempts)).map(verdictOf)).toEqual(Array(3).fill("transient"));
+    }
+    process.off("worker", kill);
+    expect(peer.calls()).toBe(0);
+    await vi.waitFor(async () => {
+      const outcome = await upstream.transmit(transmissionOf({ number: 7 }), neverAborted);
+      expect(outcome.kind).toBe("accepted");
+    });
+    expect(peer.calls()).toBe(1);
+  });
+
+  test("end an attempt that is aborted before they have started", async () => {
+    upstream = open(peer.endpoint);
+    const abort = new AbortController();
+    const attempt = upstream.transmit(transmissionOf(), abort.signal);
+    await new Promise(setImmediate);
+    abort.abort();
+    expect(verdictOf(await attempt)).toBe("transient");
+    expect((await upstream.transmit(transmissionOf({ number: 1 }), neverAborted)).kind).toBe("accepted");
+    expect(peer.calls()).toBe(1);
+  });
+
   test("that are closed with an attempt under way end it", async () => {
     upstream = open(peer.endpoint);
     peer.play("held-reply");
