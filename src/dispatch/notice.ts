@@ -7,7 +7,7 @@ import { deriveId, messageIdOf } from "../identity/message-id.ts";
 import { type Claim, DIGEST_OCTETS, type Ledger } from "../ledger/ledger.ts";
 import { canAttach, composeNotice, type NoticeReason, ORIGINAL_MESSAGE_MAX } from "../message/dsn.ts";
 import { wants } from "../message/notify.ts";
-import { keepIdLines, render } from "../message/rewrite.ts";
+import { keepIdLine, render } from "../message/rewrite.ts";
 import { formatDate } from "../message/trace.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
@@ -75,7 +75,7 @@ const HEADER_END = Buffer.from("\r\n\r\n");
 
 export function createNotices(parts: NoticeParts, options: NoticeOptions): Notices {
   const { hostname, secret, lifetimeMs } = options;
-  const fields = keepIdLines(options.keepIdFields);
+  const fields = options.keepIdFields.map(keepIdLine);
   const { ledger, clock, random, toQueue, enqueue } = parts;
 
   const postmaster = `MAILER-DAEMON@${hostname}`;

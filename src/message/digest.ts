@@ -1,6 +1,6 @@
 // The digest by which the ledger tells another mail of the same id (a conflict) from a repeat, and a repeat
 // from one whose body was rendered anew. It holds no address and no subject.
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 
 /** Octets of each half: From and Subject, then the body. Together they are the ledger's DIGEST_OCTETS. */
 export const HALF_DIGEST_OCTETS = 8;
@@ -16,9 +16,7 @@ export interface MailDigest {
 export function createMailDigest(from: string | undefined, subject: string | undefined): MailDigest {
   const body = createHash("sha256");
   // NUL parts the two, and canonical values can't hold one: white space around the colon doesn't count.
-  const header = createHash("sha256")
-    .update(`${collapsed(from)}\0${collapsed(subject)}`, "utf8")
-    .digest();
+  const header = hash("sha256", `${collapsed(from)}\0${collapsed(subject)}`, "buffer");
   return {
     body: (chunk) => {
       body.update(chunk);

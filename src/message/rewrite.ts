@@ -8,8 +8,8 @@ import { formatDate } from "./trace.ts";
 export interface RewriteOptions {
   /** The value of our Received field, from receivedValue(). */
   readonly received: string;
-  /** The task's header fields, to be removed: the configured names and that of the part; any case. */
-  readonly taskFields: readonly string[];
+  /** The task's header fields, to be removed: the configured names and that of the part, in lower case. */
+  readonly taskFields: ReadonlySet<string>;
   /** Milliseconds since the epoch: the Date of a message that has none. */
   readonly acceptedAt: number;
   /** True for unkeyed mail: a Message-ID that is there stays. */
@@ -54,7 +54,7 @@ const CRLF = Buffer.from("\r\n");
  */
 export function prepare(fields: readonly HeaderField[], options: RewriteOptions): PreparedHeader {
   const signed = signedNames(fields);
-  const taskFields = new Set(options.taskFields.map((name) => name.toLowerCase()));
+  const { taskFields, keepIdFields = [] } = options;
   const hasMessageId = fields.some((field) => field.name === "message-id");
   // A signature may cover a field that is absent, to assert that it is (RFC 6376 §5.4): adding it would
   // break the signature just as replacing it would.
@@ -71,10 +71,9 @@ export function prepare(fields: readonly HeaderField[], options: RewriteOptions)
   let slot: number | undefined;
   let date: { start: number; end: number; value: string } | undefined;
   add(Buffer.from(`Received: ${options.received}\r\n`, "latin1"));
-  const present = new Set(fields.map(({ name }) => name));
-  for (const line of keepIdLines(options.keepIdFields)) {
-    const name = line.slice(0, line.indexOf(":")).toLowerCase();
-    if (!present.has(name)) add(Buffer.from(`${line}\r\n`));
+  for (const name of keepIdFields) {
+    const isThere = fields.some((field) => field.name === name.toLowerCase());
+    if (!isThere) add(Buffer.from(`${keepIdLine(name)}\r\n`));
   }
   for (const field of fields) {
     const { name } = field;
@@ -109,8 +108,8 @@ export function prepare(fields: readonly HeaderField[], options: RewriteOptions)
   };
 }
 
-/** The fields of `keepIdFields`, whole lines without their ends. */
-export const keepIdLines = (names: readonly string[] = []): string[] => names.map((name) => `${name}: true`);
+/** A field of `keepIdFields`, without its line end. */
+export const keepIdLine = (name: string): string => `${name}: true`;
 
 const COLON = 0x3a;
 

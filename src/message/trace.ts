@@ -68,5 +68,12 @@ function fold(column: number, words: readonly string[]): string {
 
 /** RFC 5322 §3.3 date-time in UTC, as in "Tue, 10 Dec 2013 10:13:06 +0000". */
 export function formatDate(ms: number): string {
-  return new Date(ms).toUTCString().replace("GMT", "+0000");
+  const second = Math.floor(ms / 1000);
+  // Mails come many to a second, and each has it in its trace field.
+  if (second !== last.second) {
+    last = { second, text: new Date(ms).toUTCString().replace("GMT", "+0000") };
+  }
+  return last.text;
 }
+
+let last = { second: Number.NaN, text: "" };

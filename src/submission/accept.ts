@@ -74,6 +74,7 @@ interface Sorted {
 
 export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptions): SubmissionHandler {
   const { ledger, spool, clock, random, log, awaiting, policy } = parts;
+  const taskFields = new Set([...options.headers, options.partHeader].map((name) => name.toLowerCase()));
 
   return async (envelope, client, source) => {
     const id = makeSubmissionId(clock.now(), random.octets(4));
@@ -222,14 +223,17 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
   ): Promise<void> {
     const { envelope, client, content } = submission;
     const entry = toSpool({
-      ...submission,
+      id: submission.id,
+      envelope,
+      client,
+      content,
       now,
       keying,
       sender,
       claimed,
       awaited: awaiting !== undefined,
       hostname: options.hostname,
-      taskFields: [...options.headers, options.partHeader],
+      taskFields,
       keepIdFields: options.keepIdFields,
     });
     await spool.accept(entry.submission);

@@ -45,8 +45,8 @@ export interface Entering {
   /** The client waits for the verdict. */
   readonly awaited: boolean;
   readonly hostname: string;
-  /** Header fields that carried task and part. */
-  readonly taskFields: readonly string[];
+  /** See RewriteOptions. */
+  readonly taskFields: ReadonlySet<string>;
   /** See RewriteOptions. */
   readonly keepIdFields: readonly string[];
 }
@@ -54,7 +54,7 @@ export interface Entering {
 export function toSpool(entering: Entering): { submission: NewSubmission; accepted: Accepted[] } {
   const { id, now, envelope, client, content, keying, sender, claimed, awaited, hostname, taskFields } =
     entering;
-  const { octets, ...header } = prepare(content.fields, {
+  const { octets, slot, setsMessageId, date, dateStart, dateEnd } = prepare(content.fields, {
     received: receivedValue({ ...client, hostname, submissionId: id, date: now }),
     taskFields,
     acceptedAt: now,
@@ -94,7 +94,7 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
         task: keying.task,
         envid: envelope.envid,
         ret: envelope.ret,
-        header,
+        header: { slot, setsMessageId, date, dateStart, dateEnd },
         headerSize: octets.length,
         bodySize: content.bodySize,
         bodyIn: content.body === undefined ? "file" : "record",

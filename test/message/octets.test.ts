@@ -28,7 +28,7 @@ const nameOf = (field: string): string => field.slice(0, field.indexOf(":")).tri
 const restOf = (field: string): string => field.slice(field.indexOf(":"));
 
 const REMOVED = /^(?:bcc|return-path|x-mailonce-id|x-ses-.*-arn)$/;
-const task = new Set(OPTIONS.taskFields.map((name) => name.toLowerCase()));
+const task = OPTIONS.taskFields;
 
 /** What must come out of a message without a DKIM signature. */
 function expected(input: string, keepMessageId: boolean): string {

@@ -5,13 +5,13 @@ import { type PreparedHeader, prepare, type RewriteOptions, render } from "../..
 
 export const OPTIONS: RewriteOptions = {
   received: "from client by gateway",
-  taskFields: [
-    "X-Task-Id",
-    "Idempotency-Key",
-    "Resend-Idempotency-Key",
-    "X-EE-Idempotency-Key",
-    "X-Task-Part",
-  ],
+  taskFields: new Set([
+    "x-task-id",
+    "idempotency-key",
+    "resend-idempotency-key",
+    "x-ee-idempotency-key",
+    "x-task-part",
+  ]),
   acceptedAt: Date.UTC(2026, 0, 2, 3, 4, 5),
   keepMessageId: false,
 };

@@ -97,7 +97,7 @@ describe("nothing but the documented changes", () => {
 
 describe("unkeyed mail", () => {
   test("keeps every Message-ID that it has", () => {
-    expect(output("nodemailer", { keepMessageId: true, taskFields: [] })).toBe(
+    expect(output("nodemailer", { keepMessageId: true, taskFields: new Set() })).toBe(
       edited("nodemailer", ["Message-ID: <", `X-Mailonce-ID: ${DERIVED}\r\nMessage-ID: <`]),
     );
     expect(pipe([fixture("several-message-ids")], { keepMessageId: true }).prepared.setsMessageId).toBe(
