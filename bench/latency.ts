@@ -1,6 +1,7 @@
 // How long a client waits for its 250, at shares of the highest rate that the gateway keeps up with.
 //
 //   npm run bench:latency [-- --seconds 6 --turns 3]
+import { milliseconds, whole } from "./support/figures.ts";
 import { withGateway } from "./support/gateway.ts";
 import { submitPaced } from "./support/paced-load.ts";
 import { expectCount, messagesFor, type Relay, relayRate } from "./support/relay.ts";
@@ -47,8 +48,6 @@ const { highest, measured } = await withGateway(async (gateway) => {
   return { highest, measured: await inTurns(turns, SHARES, (share) => paced(gateway, share * highest)) };
 });
 
-const whole = (value: number): string => Math.round(value).toLocaleString("en");
-const milliseconds = (value: number): string => `${value.toFixed(1)} ms`;
 const rows = [...measured].map(([share, of]) => ({
   share,
   replies: merged(of.map(({ replies }) => replies)),

@@ -4,13 +4,13 @@
 import { join } from "node:path";
 import { makeFolder } from "../test/support/process.ts";
 import { exim } from "./support/exim.ts";
+import { decimal, mebibytes, microseconds, whole } from "./support/figures.ts";
 import { mailonce } from "./support/gateway.ts";
 import { haraka } from "./support/haraka.ts";
 import { postfix } from "./support/postfix.ts";
-import { messagesFor, type Rate, type Relay, relayRate } from "./support/relay.ts";
+import { medianRate, messagesFor, type Rate, type Relay, relayRate } from "./support/relay.ts";
 import { atLeast, type Chart, publish, type Table, type Target } from "./support/result.ts";
 import type { Load } from "./support/smtp-source.ts";
-import { median } from "./support/statistics.ts";
 import { inTurns, timing } from "./support/turns.ts";
 
 interface Situation extends Load {
@@ -48,11 +48,9 @@ of the relay that is one process.`;
 
 const { seconds, turns } = timing({ seconds: 5, turns: 3 });
 
-interface Standing {
+interface Standing extends Rate {
   readonly name: string;
-  readonly accepted: number;
-  readonly relayed: number;
-  readonly cpu: number;
+  /** Octets, at most. */
   readonly memory: number | undefined;
 }
 
@@ -72,14 +70,10 @@ async function compare(situation: Situation): Promise<Standing[]> {
     const rates = await inTurns(turns, relays, ({ relay, messages }) =>
       relayRate(relay, messages, situation),
     );
-    return [...rates].map(([{ relay }, of]) => {
-      const middle = (measure: keyof Rate): number => median(of.map((rate) => rate[measure]));
-      return {
-        name: relay.name,
-        ...{ accepted: middle("accepted"), relayed: middle("relayed"), cpu: middle("cpu") },
-        memory: relay.memory?.(),
-      };
-    });
+    return [...rates].map(([{ relay }, of]) => ({
+      ...{ name: relay.name, memory: relay.memory?.() },
+      ...medianRate(of),
+    }));
   } finally {
     for (const relay of running) await relay.stop();
     folder.remove();
@@ -89,8 +83,7 @@ async function compare(situation: Situation): Promise<Standing[]> {
 const tables: Table[] = [];
 const charts: Chart[] = [];
 const targets: Target[] = [];
-const whole = (value: number): string => Math.round(value).toLocaleString("en");
-const timesPostfix = (value: number): string => `${value.toFixed(2)} times Postfix`;
+const timesPostfix = (value: number): string => `${decimal(value)} times Postfix`;
 
 for (const situation of SITUATIONS) {
   const standings = await compare(situation);
@@ -109,9 +102,9 @@ for (const situation of SITUATIONS) {
       name,
       whole(accepted),
       whole(relayed),
-      (relayed / rate(postfix.name)).toFixed(2),
-      `${whole(cpu)} µs`,
-      memory === undefined ? "" : `${whole(memory / 2 ** 20)} MiB`,
+      decimal(relayed / rate(postfix.name)),
+      microseconds(cpu),
+      memory === undefined ? "" : mebibytes(memory),
     ]),
   });
   charts.push({

@@ -1,4 +1,5 @@
 // The main results as one picture of bars (SVG), for the README: readable on light and on dark pages.
+import { rounded } from "./figures.ts";
 import type { Chart } from "./result.ts";
 
 const WIDTH = 860;
@@ -23,10 +24,6 @@ const STYLE = `
 const escaped = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 
-/** Three digits, as nobody compares more. */
-export const figure = (value: number): string =>
-  Number(value.toPrecision(3)).toLocaleString("en", { maximumSignificantDigits: 3 });
-
 export function chartSvg(charts: readonly Chart[]): string {
   const lines: string[] = [];
   let y = 12;
@@ -40,7 +37,7 @@ export function chartSvg(charts: readonly Chart[]): string {
       lines.push(
         `<text class="label" x="${BARS - 10}" y="${middle}" text-anchor="end">${escaped(label)}</text>`,
         `<rect class="${ours ? "ours" : "other"}" x="${BARS}" y="${y}" width="${width.toFixed(1)}" height="${BAR}" rx="3"/>`,
-        `<text x="${(BARS + width + 8).toFixed(1)}" y="${middle}">${figure(value)}</text>`,
+        `<text x="${(BARS + width + 8).toFixed(1)}" y="${middle}">${rounded(value)}</text>`,
       );
       y += STEP;
     }
@@ -49,7 +46,7 @@ export function chartSvg(charts: readonly Chart[]): string {
   const described = charts
     .map(
       ({ title, bars }) =>
-        `${title}: ${bars.map(({ label, value }) => `${label} ${figure(value)}`).join(", ")}`,
+        `${title}: ${bars.map(({ label, value }) => `${label} ${rounded(value)}`).join(", ")}`,
     )
     .join(". ");
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-labelledby="t d" font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', Arial, sans-serif" font-size="14">

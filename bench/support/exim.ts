@@ -27,7 +27,7 @@ const USR = join(PREFIX, "usr");
 export const exim: Contestant = {
   name: "Exim",
   setUp:
-    "syncs both files of a mail, which is relayed as soon as it is accepted, by a process of its own. It takes no part " +
+    "syncs the files of each mail, which is relayed as soon as it is accepted, by a process of its own. It takes no part " +
     "with 1,000 connections, each of which is a process too.",
   version,
   start,

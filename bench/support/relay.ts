@@ -2,6 +2,7 @@
 import type { CpuGroup } from "./cpu-group.ts";
 import type { Sink } from "./sink.ts";
 import { type Load, submit } from "./smtp-source.ts";
+import { median } from "./statistics.ts";
 
 export interface Relay {
   readonly name: string;
@@ -63,6 +64,13 @@ export async function expectCount({ name, sink }: Relay, wanted: number): Promis
   await new Promise((resolve) => setTimeout(resolve, AFTERWARDS_MS));
   if (sink.count() !== wanted) throw new Error(`${name} relayed ${sink.count()} mails of ${wanted}`);
 }
+
+/** Each measure's own median. */
+export const medianRate = (rates: readonly Rate[]): Rate => ({
+  accepted: median(rates.map(({ accepted }) => accepted)),
+  relayed: median(rates.map(({ relayed }) => relayed)),
+  cpu: median(rates.map(({ cpu }) => cpu)),
+});
 
 /** Warms the relay up, and finds out how many mails last for so many seconds. */
 export async function messagesFor(relay: Relay, seconds: number, load: Load): Promise<number> {

@@ -1,6 +1,7 @@
 // What a benchmark has found, in the one form that is printed, kept and made into docs/benchmarks.md.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { decimal } from "./figures.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { resultMarkdown, targetsMarkdown } from "./report.ts";
 
@@ -59,8 +60,6 @@ export function publish(findings: Findings): void {
   console.log(`\n${resultMarkdown(result)}`);
   if (findings.targets !== undefined) console.log(targetsMarkdown(findings.targets));
 }
-
-const decimal = (value: number): string => value.toFixed(2);
 
 /** @param show how its figures are written, with their unit */
 export const atLeast = (what: string, wanted: number, measured: number, show = decimal): Target => ({
