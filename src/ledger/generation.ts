@@ -4,7 +4,7 @@
 // removed, durably, before the first id that this process adds; so a crash leaves no file or a whole one.
 import type { Log } from "../runtime/log.ts";
 import type { FileWriter, Storage } from "../runtime/storage.ts";
-import { createFilter, type Filter } from "./filter.ts";
+import { createFilter, type Filter, type Probes } from "./filter.ts";
 import { deserialiseFilter, serialiseFilter } from "./filter-file.ts";
 import { decodeRelayed, encodeRelayed, type GenerationRecord, type Relayed } from "./records.ts";
 
@@ -15,7 +15,7 @@ export interface Generation {
   readonly number: number;
   readonly filter: Filter;
   /** False: certainly not here. Always true until the filter is ready. */
-  maybe(key: Uint8Array): boolean;
+  maybe(probes: Probes): boolean;
   get(key: Uint8Array): Promise<Relayed | undefined>;
   /** Durable when it resolves. */
   add(key: Uint8Array, relayed: Relayed): Promise<void>;
@@ -146,7 +146,7 @@ export async function openGeneration(
     get filter() {
       return filter;
     },
-    maybe: (key) => !isReady || filter.has(key),
+    maybe: (probes) => !isReady || filter.mayHold(probes),
     async get(key) {
       const value = await store.get(key);
       return value === undefined ? undefined : decodeRelayed(value);

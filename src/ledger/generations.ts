@@ -4,6 +4,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { missingStore, type Storage } from "../runtime/storage.ts";
+import { probesOf } from "./filter.ts";
 import { type Generation, openGeneration, removeRemains, storeName } from "./generation.ts";
 import type { GenerationRecord, Relayed } from "./records.ts";
 import { generationNumber, type State } from "./state.ts";
@@ -204,13 +205,15 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
 
   return {
     maybe(key) {
-      for (const { generation } of kept) if (generation.maybe(key)) return true;
+      const probes = probesOf(key);
+      for (const { generation } of kept) if (generation.maybe(probes)) return true;
       return false;
     },
     async find(key) {
+      const probes = probesOf(key);
       for (const one of kept) {
         // One that has been removed meanwhile held nothing that still counts.
-        if (!kept.includes(one) || !one.generation.maybe(key)) continue;
+        if (!kept.includes(one) || !one.generation.maybe(probes)) continue;
         const relayed = await one.generation.get(key).catch((error) => {
           if (kept.includes(one)) throw error;
         });

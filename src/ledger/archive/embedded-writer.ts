@@ -3,6 +3,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Storage } from "../../runtime/storage.ts";
+import { probesOf } from "../filter.ts";
 import { type Generation, openGeneration } from "../generation.ts";
 import { FIRST_CAPACITY, nextCapacity } from "../generations.ts";
 import type { GenerationRecord, Relayed } from "../records.ts";
@@ -90,8 +91,9 @@ export async function createEmbeddedWriter(options: EmbeddedWriterOptions): Prom
   return {
     async find(key) {
       let latest: Relayed | undefined;
+      const probes = probesOf(key);
       for (const { generation } of [...spans.values()].flat()) {
-        if (!generation.maybe(key)) continue;
+        if (!generation.maybe(probes)) continue;
         const relayed = await generation.get(key);
         if (relayed !== undefined && relayed.time > (latest?.time ?? -1)) latest = relayed;
       }
