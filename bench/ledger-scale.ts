@@ -68,7 +68,7 @@ async function run(task: Partial<Task> & Pick<Task, "work">): Promise<Report> {
     kill: false,
     ...task,
   };
-  const child = fork(program);
+  const child = fork(program, { execArgv: ["--expose-gc"] });
   const exited = once(child, "exit");
   child.send(whole);
   const answered = await Promise.race([once(child, "message"), exited.then(() => undefined)]);
