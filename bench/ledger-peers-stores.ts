@@ -108,6 +108,7 @@ export async function openPostgres(): Promise<Inserts & { readonly version: stri
   );
   const [version] = await database.query("SHOW server_version");
   const pool = new pg.Pool({ connectionString: database.url, max: CONNECTIONS });
+  pool.on("error", () => {});
   const text = "INSERT INTO sent (id, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING";
   return {
     version: String(version?.server_version),

@@ -48,10 +48,10 @@ let [used, held] = [usedBefore, heldBefore];
 
 const note = (): void => writeFileSync(noted, JSON.stringify({ used, held }));
 
-/** The first of so many numbers that nobody has used. */
+/** The first of so many numbers that nobody has used: a multiple of four, as streams begin with one. */
 function use(count: number): number {
   const first = used;
-  used += count;
+  used += Math.ceil(count / 4) * 4;
   note();
   return first;
 }

@@ -12,26 +12,26 @@ import { generationNumber, type State } from "./state.ts";
 /** More means less kept beyond the retention (an eighth of it at most), and more filters to ask. */
 const SPANS_IN_RETENTION = 8;
 
-/** Those within the retention, and the newest. */
-const GENERATIONS = SPANS_IN_RETENTION + 1;
+/** Ids there are for each that a new generation is made for; see nextCapacity. */
+const IDS_FOR_ONE = 10;
 
 /** Ids of the first generation: a filter of 1.8 MB. */
 export const FIRST_CAPACITY = 2 ** 20;
 
 /**
  * Ids of the largest generation. Its filter takes 115 MiB from the moment that it is opened, two minutes
- * to be rebuilt after a crash (half a million keys a second) and a second to be saved. When nine of them
- * are too few, which is above 600 million ids, there are more.
+ * to be rebuilt after a crash (half a million keys a second) and a second to be saved. Above 670
+ * million ids there are more generations of this size.
  */
 const CAPACITY_MAX = 2 ** 26;
 
 /**
- * Ids of a new generation, beside generations that hold so many already: a ninth of the filters' memory, at
- * most, waits for ids. Many generations come to be when many ids come in a short time, each a filter more to
- * ask; nine once their number is the same from day to day.
+ * Ids of a new generation, beside generations that hold so many already: an eleventh of the filters' memory,
+ * at most, waits for ids, so that it stays below two octets an id. Many generations come to be when many ids
+ * come in a short time, each a filter more to ask; ten or eleven when their number is the same from day to day.
  */
 export function nextCapacity(ids: number, firstCapacity: number): number {
-  return Math.min(Math.max(firstCapacity, Math.ceil(ids / GENERATIONS)), CAPACITY_MAX);
+  return Math.min(Math.max(firstCapacity, Math.ceil(ids / IDS_FOR_ONE)), CAPACITY_MAX);
 }
 
 export interface GenerationsOptions {

@@ -49,12 +49,12 @@ async function warmed(): Promise<void> {
 }
 
 describe("generations", () => {
-  test("end by time, and by being full, and the next is made for a ninth of the ids there are", async () => {
+  test("end by time, and by being full, and the next is made for a tenth of the ids there are", async () => {
     const place = createPlace();
     const generations = await place.open(10);
     const keys = [...pseudoIds("k", 122)];
     for (const key of keys) await generations.add(key, relayed(place.clock.now()));
-    const numbers = Array.from({ length: 12 }, (_, i) => `generation-${String(i + 1).padStart(6, "0")}`);
+    const numbers = Array.from({ length: 13 }, (_, i) => `generation-${String(i + 1).padStart(6, "0")}`);
     // Of the last, which is open, there is no filter file.
     const files = numbers.flatMap((name) => [name, `${name}.filter`]).slice(0, -1);
     expect(await place.names()).toEqual(files);
@@ -62,7 +62,7 @@ describe("generations", () => {
     await generations.add(new Uint8Array(20), relayed(place.clock.now()));
     const opened = place.events.filter(([event]) => event === "ledger.generation_opened");
     const capacities = opened.map(([, facts]) => (facts as { capacity: number }).capacity);
-    expect(capacities).toEqual([...Array(10).fill(10), 12, 13, 14]);
+    expect(capacities).toEqual([...Array(11).fill(10), 11, 13, 13]);
     for (const key of keys) expect(await generations.find(key)).toBeDefined();
     await place.close();
   });
