@@ -20,7 +20,8 @@ import {
 /** One upstream. */
 const upstreamKeys = {
   kind: z.enum(["maildir", "smtp", "ses"]).default("maildir"),
-  concurrency: count.max(1_000).default(20),
+  /** Below 50, which is what Postfix lets one client open. */
+  concurrency: count.max(1_000).default(40),
   /** Transmissions a second; no limit when left out. */
   rate_per_second: z.number().positive().optional(),
   smtp: z
