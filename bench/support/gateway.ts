@@ -47,7 +47,7 @@ export async function startGateway(
   const cpu = createCpuGroup(`gateway-${pid}`, [pid]);
   await greets(port);
   return {
-    ...{ name: mailonce.name, port, sink, cpu },
+    ...{ name: mailonce.name, port, sink, cpu, pid },
     memory: () => residentMemory(pid).peak,
     async stop() {
       await endProcess(child);

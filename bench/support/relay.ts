@@ -10,6 +10,8 @@ export interface Relay {
   /** Where it relays to; nobody else does. */
   readonly sink: Sink;
   readonly cpu: CpuGroup;
+  /** Of relays with one process. */
+  readonly pid?: number;
   /** Octets that were resident at most; of relays with one process. */
   memory?(): number;
   stop(): Promise<void>;

@@ -31,9 +31,8 @@ function bareLoop(): () => Promise<unknown> {
 async function upstreamLoop(): Promise<() => Promise<unknown>> {
   const upstream = await builtUpstream();
   const { signal } = new AbortController();
-  let number = 0;
+  const transmission = { ...transmissionOf({ octets: content }), octets: content };
   return async () => {
-    const transmission = { ...transmissionOf({ number: number++, octets: content }), octets: content };
     const outcome = await upstream.transmit(transmission, signal);
     if (outcome.kind !== "accepted") throw new Error(JSON.stringify(outcome));
   };
