@@ -214,7 +214,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       return await lapsed(queued, transmission, false);
     }
     const ended = await upstream.transmit(transmissionOf(mail), signal);
-    const outcome = { ...ended, upstream: ended.upstream ?? upstream.name };
+    const outcome = { upstream: upstream.name, ...ended };
     switch (outcome.kind) {
       case "accepted":
         taken();

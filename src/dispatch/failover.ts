@@ -51,7 +51,7 @@ export function createFailover(members: readonly [Member, ...Member[]]): Upstrea
     if (isTry) member.isTried = false;
     if (isDown(outcome)) pause.failed(pauseOf(outcome));
     else if (pause.answered(mark)) log.info("dispatch.resumed", { upstream: upstream.name });
-    return { ...outcome, upstream: upstream.name };
+    return { upstream: upstream.name, ...outcome };
   }
 
   async function transmit(transmission: Transmission, signal: AbortSignal): Promise<Outcome> {

@@ -111,7 +111,7 @@ export async function openLevelStore(folder: string): Promise<Store> {
   const options = { fillCache: false, highWaterMarkBytes: OCTETS_AT_ONCE };
   return {
     async get(key) {
-      const current = await ready();
+      const current = failed || closing !== undefined ? await ready() : level;
       try {
         return await current.get(key);
       } catch (error) {

@@ -131,7 +131,7 @@ export function decodeSubmission(value: Uint8Array): StoredSubmission {
   const bodyAt = headerAt + submission.headerSize;
   return {
     submission,
-    header: { ...submission.header, octets: octets.subarray(headerAt, bodyAt) },
+    header: { octets: octets.subarray(headerAt, bodyAt), ...submission.header },
     body: submission.bodyIn === "record" ? octets.subarray(bodyAt) : undefined,
   };
 }

@@ -117,7 +117,7 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
   /** It is in the store, durably. */
   const accepted = ({ submission, header, body, transmissions: added }: NewSubmission): void => {
     count(submission.id, added.length);
-    const prepared = { ...submission.header, octets: header };
+    const prepared = { octets: header, ...submission.header };
     fresh.add({ submission, header: prepared, body }, added);
   };
 

@@ -37,7 +37,7 @@ export interface AcceptParts {
   readonly budget: ReceiveBudget;
 }
 
-export interface AcceptOptions extends Omit<KeyingOptions, "namespace"> {
+export interface AcceptOptions extends KeyingOptions {
   readonly hostname: string;
   readonly limits: ReceiveLimits;
   readonly conflict: "reject" | "drop";
@@ -121,7 +121,8 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       const keying = await keySubmission(
         content.fields,
         envelope.envid,
-        { ...options, namespace },
+        namespace,
+        options,
         random,
         now,
         () => fingerprintOf(octetsOf(id, content)),
@@ -142,7 +143,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       logRepeats(sorted.repeats, content.digest, facts);
       if (sorted.claimed.length > 0) {
         entering = true;
-        await enter(submission, now, keying, sender, sorted, facts);
+        await enter(submission, now, keying, sender, sorted);
       }
       claims = [];
       return await answerTo(id, awaiting, sorted);
@@ -204,7 +205,8 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     for (const { recipient, messageId, result } of repeats) {
       if (result.kind !== "repeat") continue;
       log.info("transmission.repeat", {
-        ...facts,
+        submission: facts.submission,
+        task: facts.task,
         messageId,
         recipient: options.addresses ? recipient : undefined,
         standing: result.standing,
@@ -219,7 +221,6 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     keying: Keying,
     sender: SenderDomains,
     { claimed, repeats }: Sorted,
-    facts: LogFields,
   ): Promise<void> {
     const { envelope, client, content } = submission;
     const entry = toSpool({
@@ -240,7 +241,8 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     if (awaiting !== undefined) for (const { id } of claimed) awaiting.open(id);
     ledger.accepted(claimed.map(({ claim }) => claim));
     log.info("submission.accepted", {
-      ...facts,
+      submission: submission.id,
+      task: keying.task,
       user: client.user,
       from: options.addresses ? envelope.reversePath : undefined,
       recipients: options.addresses ? envelope.recipients : undefined,

@@ -55,7 +55,14 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
   const { id, now, envelope, client, content, keying, sender, claimed, awaited, hostname, taskFields } =
     entering;
   const { octets, slot, setsMessageId, date, dateStart, dateEnd } = prepare(content.fields, {
-    received: receivedValue({ ...client, hostname, submissionId: id, date: now }),
+    received: receivedValue({
+      helo: client.helo,
+      address: client.address,
+      protocol: client.protocol,
+      hostname,
+      submissionId: id,
+      date: now,
+    }),
     taskFields,
     acceptedAt: now,
     keepMessageId: keying.keepMessageId,

@@ -8,7 +8,6 @@ import type { Random } from "../runtime/random.ts";
 import { type Reply, replies } from "./reply.ts";
 
 export interface KeyingOptions extends IdentitySources {
-  readonly namespace: string;
   readonly secret: string;
   readonly unkeyed: "relay" | "reject" | "fingerprint";
   /** How long the same content without a task id is a repeat, milliseconds. */
@@ -37,12 +36,13 @@ export interface Keying {
 export async function keySubmission(
   fields: readonly HeaderField[],
   envid: string | undefined,
+  namespace: string,
   options: KeyingOptions,
   random: Random,
   now: number,
   fingerprint: () => Promise<string>,
 ): Promise<Keying | Reply> {
-  const { namespace, secret } = options;
+  const { secret } = options;
   const found: Identification = identify(fields, envid, options);
   if (found.kind === "bad") return replies.badTask(found.fault);
   if (found.kind === "keyed") {

@@ -76,7 +76,12 @@ const LINGER_MS = 1_000;
 const REPLY_TEXT_MAX = 480;
 
 /** The library quotes what a client has sent, of any length and any octets. */
-const asReply = (text: string): string => text.replace(/[^\t\x20-\x7e]/g, "?").slice(0, REPLY_TEXT_MAX);
+const asReply = (text: string): string =>
+  text.length <= REPLY_TEXT_MAX && !UNPRINTABLE.test(text)
+    ? text
+    : text.replaceAll(UNPRINTABLES, "?").slice(0, REPLY_TEXT_MAX);
+const UNPRINTABLE = /[^\t\x20-\x7e]/;
+const UNPRINTABLES = /[^\t\x20-\x7e]/g;
 
 export const textOf = (reply: Reply): string => `${reply.status} ${reply.text}`;
 
@@ -194,7 +199,9 @@ class Connection extends SMTPConnection {
     const { hooks } = this._server;
     const { limits } = hooks;
     // As the library reads it.
-    const name = command.toString().split(" ", 1)[0]?.toUpperCase() ?? "";
+    const line = command.toString();
+    const end = line.indexOf(" ");
+    const name = (end < 0 ? line : line.slice(0, end)).toUpperCase();
     if (JUNK.has(name) && ++this.#junk > limits.junkCommandsMax) {
       this.#end(replies.tooManyCommands, "junk_commands_max");
     } else if (

@@ -35,7 +35,7 @@ export interface Transmission {
  *
  * Of several upstreams behind one, `upstream` names the one that it is about.
  */
-export type Outcome = OutcomeOfOne & { readonly upstream?: string | undefined };
+export type Outcome = OutcomeOfOne & { readonly upstream?: string };
 
 type OutcomeOfOne =
   | {
