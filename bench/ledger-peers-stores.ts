@@ -39,8 +39,10 @@ function versionOf(program: string): string | undefined {
 
 export const redisVersion = (): string | undefined => versionOf("redis-server");
 
-/** SET NX, appendfsync always, one connection on which all that callers ask for goes out together. */
-export async function openRedis(folder: string): Promise<Inserts> {
+/** A server with appendfsync always. */
+async function startRedis(
+  folder: string,
+): Promise<{ port: number; server: ChildProcess; stop(): Promise<void> }> {
   mkdirSync(folder);
   const port = await freePort();
   const options = {
@@ -54,6 +56,48 @@ export async function openRedis(folder: string): Promise<Inserts> {
   const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const server = spawn("redis-server", flags, { stdio: "ignore" });
   const ended = atExit(() => server.kill());
+  return {
+    port,
+    server,
+    async stop() {
+      server.kill();
+      await once(server, "exit");
+      ended();
+    },
+  };
+}
+
+/** What is used of the client that Redis has for Node, which is not among the dependencies. */
+interface RedisClient {
+  connect(): Promise<unknown>;
+  set(key: Buffer, value: Buffer, options: { condition: "NX" }): Promise<string | null>;
+  destroy(): void;
+}
+
+/** SET NX by Redis' own client for Node. Undefined when it is not installed. */
+export async function openRedisClient(folder: string): Promise<Inserts | undefined> {
+  const name = "@redis/client";
+  const library = (await import(name).catch(() => undefined)) as
+    | { createClient(options: object): RedisClient }
+    | undefined;
+  if (library === undefined) return undefined;
+  const { port, server, stop } = await startRedis(folder);
+  (await connected(port, server)).destroy();
+  const client = library.createClient({ socket: { host: "127.0.0.1", port } });
+  await client.connect();
+  return {
+    insert: async (key, digest) =>
+      (await client.set(Buffer.from(key), Buffer.from(digest), { condition: "NX" })) === "OK",
+    async close() {
+      client.destroy();
+      await stop();
+    },
+  };
+}
+
+/** SET NX without a client: one connection, on which all that callers ask for goes out together. */
+export async function openRedis(folder: string): Promise<Inserts> {
+  const { port, server, stop } = await startRedis(folder);
   const socket = await connected(port, server);
   const waiting: ((isNew: boolean) => void)[] = [];
   let commands: Buffer[] = [];
@@ -79,9 +123,7 @@ export async function openRedis(folder: string): Promise<Inserts> {
     },
     async close() {
       socket.destroy();
-      server.kill();
-      await once(server, "exit");
-      ended();
+      await stop();
     },
   };
 }

@@ -3,7 +3,8 @@
 //
 //   npm run bench:ledger-peers [-- --seconds 4 --turns 3]
 //
-// Redis is Debian's redis-server; SQLite that of better-sqlite3 (npm install --no-save better-sqlite3@12.11.1).
+// Redis is Debian's redis-server; its client and SQLite come by
+//   npm install --no-save better-sqlite3@12.11.1 @redis/client@6.3.1
 // What is not installed is left out, and the result says so.
 import { join } from "node:path";
 import { encodeBase32 } from "../src/identity/base32.ts";
@@ -13,7 +14,14 @@ import { systemClock } from "../src/runtime/clock.ts";
 import { createDiskStorage } from "../src/runtime/disk.ts";
 import { silentLog } from "../src/runtime/log.ts";
 import { makeFolder } from "../test/support/process.ts";
-import { type Inserts, openPostgres, openRedis, openSqlite, redisVersion } from "./ledger-peers-stores.ts";
+import {
+  type Inserts,
+  openPostgres,
+  openRedis,
+  openRedisClient,
+  openSqlite,
+  redisVersion,
+} from "./ledger-peers-stores.ts";
 import { keyStream } from "./ledger-scale-ids.ts";
 import { atLeast, publish, type Target } from "./support/result.ts";
 import { median, percentile } from "./support/statistics.ts";
@@ -68,7 +76,11 @@ const attempting: Store = {
 };
 const peers: readonly Store[] = [
   {
-    name: "Redis: SET NX",
+    name: "Redis: SET NX, by its client for Node",
+    open: async (folder) => (redisVersion() === undefined ? undefined : await openRedisClient(folder)),
+  },
+  {
+    name: "Redis: SET NX, without a client",
     async open(folder) {
       const version = redisVersion();
       if (version === undefined) return undefined;
@@ -164,8 +176,8 @@ publish({
   method: `A record of an id that was not there, durable before the caller goes on; so many callers, each with one id at a time,
 ${seconds} s, ${turns} turns, each beginning empty. mailonce runs in the callers' process, as SQLite does. Its claim and settle are
 one durable record, as the others' insert is; with the attempt there are two, and an id whose holder died is known to be in
-doubt. Redis: \`appendfsync always\`, what is asked for in one turn of the event loop in one write, no client library, all ids in its
-memory. PostgreSQL: \`synchronous_commit\` on, a prepared statement a claim, 64 connections. SQLite: WAL, \`synchronous = FULL\`, a
+doubt. Redis: \`appendfsync always\`, one connection, all ids in its memory; by its own client, and by octets put together by hand, which
+nobody does. PostgreSQL: \`synchronous_commit\` on, a prepared statement a claim, 64 connections. SQLite: WAL, \`synchronous = FULL\`, a
 transaction a claim; its calls hold up the process.`,
   tables: [
     {

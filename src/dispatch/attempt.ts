@@ -110,7 +110,11 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     ledger.accepted([result.claim]);
     const again = { ...queued, claim: result.claim };
     if (result.kind === "claimed" && !isDoubtful) enqueue(again);
-    else await doubts.takeUp(again, transmission, "taken over by another gateway, and given up again");
+    else {
+      const firstDate = result.kind === "doubtful" ? result.firstDate : undefined;
+      const cause = "taken over by another gateway, and given up again";
+      await doubts.takeUp(again, transmission, cause, firstDate);
+    }
     return { kind: "untried" };
   };
 

@@ -5,7 +5,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
-import type { SpooledTransmission } from "../spool/record.ts";
+import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
 import type { Spool, SpooledMail } from "../spool/spool.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
 import type { WarnOfDelay } from "./delay.ts";
@@ -36,8 +36,18 @@ export interface Doubts {
     doubt: Doubt,
     signal: AbortSignal,
   ): Promise<AttemptResult>;
-  /** The same for a transmission that was in doubt when the gateway started, or its submission came. */
-  takeUp(queued: QueuedTransmission, transmission: SpooledTransmission, cause: string): Promise<void>;
+  /**
+   * The same for a transmission that was in doubt when the gateway started, or its submission came.
+   *
+   * @param firstDate the Date of the first attempt, which may have been another gateway's; every later one has
+   *   it too
+   */
+  takeUp(
+    queued: QueuedTransmission,
+    transmission: SpooledTransmission,
+    cause: string,
+    firstDate?: string,
+  ): Promise<void>;
   /** Those of the spool. */
   list(): Iterable<Doubtful>;
   /** The doubt has ended. */
@@ -115,6 +125,17 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
     return { kind: "done" };
   };
 
+  /** Its octets change only if its own Date is another: whatever it has sent so far stays as it was (P10). */
+  const datedLike = async (
+    key: TransmissionKey,
+    transmission: SpooledTransmission,
+    firstDate: string | undefined,
+  ): Promise<SpooledTransmission> => {
+    if (firstDate === undefined) return transmission;
+    const own = transmission.firstDate ?? (await spool.read(key))?.submission.header.date;
+    return own === undefined || own === firstDate ? transmission : { ...transmission, firstDate };
+  };
+
   return {
     async decide(queued, mail, doubt, signal) {
       const transmission = { ...mail.transmission, attempts: mail.transmission.attempts + 1 };
@@ -130,7 +151,8 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
       return { kind: "again", dueAt };
     },
 
-    async takeUp(queued, transmission, cause) {
+    async takeUp(queued, found, cause, firstDate) {
+      const transmission = await datedLike(queued.key, found, firstDate);
       if (policy === "hold" && transmission.held === true) {
         doubtful.set(transmission.id, { queued, transmission });
         return;

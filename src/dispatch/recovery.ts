@@ -53,7 +53,7 @@ export async function recover({
       return;
     }
     doubtful += 1;
-    await doubts.takeUp(queued, transmission, "unsettled when the gateway started");
+    await doubts.takeUp(queued, transmission, "unsettled when the gateway started", result.firstDate);
   };
 
   const claim = async (batch: readonly Spooled[]): Promise<void> => {

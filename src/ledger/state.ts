@@ -73,7 +73,7 @@ export async function openState(storage: Storage): Promise<State> {
       "which mails are without an answer is then forgotten, and they may be relayed again",
     );
   }
-  const store = await storage.openStore(NAME);
+  const store = await storage.openStore(NAME, "short");
   try {
     await checkFormat(store, NAME, FORMAT);
     return await createState(store);

@@ -54,12 +54,12 @@ export function createDiskStorage(folder: string): Storage {
   }
 
   return {
-    async openStore(name) {
+    async openStore(name, kept) {
       const path = join(folder, name);
       return await using(path, async () => {
         await check();
         await makeFolder(folder, path);
-        const store = await openLevelStore(path);
+        const store = await openLevelStore(path, kept);
         // LevelDB renames its file CURRENT into place without making the new name durable.
         await syncFolder(path);
         return store;

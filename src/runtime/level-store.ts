@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
 import { damaged, toStorageError } from "./disk-error.ts";
 import { createGroupCommit } from "./group-commit.ts";
-import { type Operation, type Range, StorageError, type Store } from "./storage.ts";
+import { type Kept, type Operation, type Range, StorageError, type Store } from "./storage.ts";
 
 type Level = ClassicLevel<Uint8Array, Uint8Array> & {
   /**
@@ -16,10 +16,14 @@ type Level = ClassicLevel<Uint8Array, Uint8Array> & {
 };
 
 /**
- * Octets that LevelDB gathers in memory before it writes a table. Keys here are random, so every table
- * spans all keys and is merged with all others; four times the default makes a quarter as many.
+ * Octets that LevelDB gathers in memory before it writes a table. Of what is kept long, keys are random, so every
+ * table spans all keys and is merged with all others; four times the default makes a quarter as many. While a table
+ * is written, commits on the same disk wait for it, so of what is kept shortly tables are small.
  */
-const WRITE_BUFFER_OCTETS = 16 * 2 ** 20;
+const WRITE_BUFFER_OCTETS: Readonly<Record<Kept, number>> = {
+  long: 16 * 2 ** 20,
+  short: 4 * 2 ** 20,
+};
 
 /** Entries fetched in one call of an iteration, which crosses a thread each time. */
 const ENTRIES_AT_ONCE = 1000;
@@ -42,8 +46,8 @@ interface Request {
  *
  * @param folder there already; its own entry in the parent folder is the caller's concern
  */
-export async function openLevelStore(folder: string): Promise<Store> {
-  let level = await openLevel(folder);
+export async function openLevelStore(folder: string, kept: Kept = "long"): Promise<Store> {
+  let level = await openLevel(folder, kept);
   let failed = false;
   let reopening: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
@@ -72,7 +76,7 @@ export async function openLevelStore(folder: string): Promise<Store> {
 
   async function reopen(): Promise<void> {
     await level.close();
-    level = await openLevel(folder);
+    level = await openLevel(folder, kept);
     failed = false;
   }
 
@@ -148,13 +152,13 @@ interface EntrySource<Entry> {
   close(): Promise<void>;
 }
 
-async function openLevel(folder: string): Promise<Level> {
+async function openLevel(folder: string, kept: Kept): Promise<Level> {
   try {
     await refuseHeadless(folder);
     const level = new ClassicLevel<Uint8Array, Uint8Array>(folder, {
       keyEncoding: "view",
       valueEncoding: "view",
-      writeBufferSize: WRITE_BUFFER_OCTETS,
+      writeBufferSize: WRITE_BUFFER_OCTETS[kept],
       // Ids and digests do not compress, and what is not compressed is read where the kernel has it.
       compression: false,
     }) as Level;

@@ -46,9 +46,15 @@ export interface FileWriter {
   discard(): Promise<void>;
 }
 
+/**
+ * How long values stay. "long": the store is tuned for what all of it costs to keep. "short": most are removed
+ * within seconds, so it is tuned for commits that nothing holds up for long.
+ */
+export type Kept = "long" | "short";
+
 export interface Storage {
   /** Opens the store, making it when it is not there. Rejects with a StorageError. */
-  openStore(name: string): Promise<Store>;
+  openStore(name: string, kept?: Kept): Promise<Store>;
   /** Removes a closed store whole. Removing what is not there is no error. */
   removeStore(name: string): Promise<void>;
   /** An existing file of that name is replaced, at once, when the writer is closed. */

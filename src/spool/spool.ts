@@ -94,7 +94,7 @@ export async function openSpool(storage: Storage): Promise<Spool> {
   if (wasThere && !(await storage.list("spool")).includes("queue")) {
     throw missingStore(NAME, "the mail that it held is then lost");
   }
-  const store = await storage.openStore(NAME);
+  const store = await storage.openStore(NAME, "short");
   try {
     await checkFormat(store, NAME, FORMAT);
     return await createSpool(storage, store);
