@@ -19,10 +19,8 @@ export interface LogOptions {
 const NO_FIELDS: LogFields = {};
 
 /**
- * A line of level warn or error is written before the call returns, and all lines before it: one that precedes
- * a deed (a doubtful mail about to be transmitted again) must be out even when the process dies in the deed.
- * Other lines are written together at the end of the turn of the event loop, since each write costs as much as
- * making the line.
+ * Lines are written before the call returns: a line that precedes a deed (a doubtful mail about to be
+ * transmitted again) must be out even when the process dies in the deed.
  *
  * @param destination where lines go; standard output unless given
  */
@@ -38,9 +36,7 @@ export function createLog(options: LogOptions, destination?: DestinationStream):
           translateTime: "SYS:HH:MM:ss.l",
           destination: out,
         })
-      : onceATurn(out);
-  const flush = "flushLines" in stream ? stream.flushLines : () => {};
-  process.once("exit", flush);
+      : out;
   const logger = pino(
     {
       level: options.level,
@@ -54,35 +50,5 @@ export function createLog(options: LogOptions, destination?: DestinationStream):
   const line = (level: LogLevel) => (event: string, fields?: LogFields) => {
     logger[level](fields ?? NO_FIELDS, event);
   };
-  const lineAtOnce = (level: LogLevel) => {
-    const add = line(level);
-    return (event: string, fields?: LogFields) => {
-      add(event, fields);
-      flush();
-    };
-  };
-  return {
-    debug: line("debug"),
-    info: line("info"),
-    warn: lineAtOnce("warn"),
-    error: lineAtOnce("error"),
-  };
-}
-
-/** Gathers lines until the end of the turn, or until they are flushed. */
-function onceATurn(out: DestinationStream): DestinationStream & { flushLines(): void } {
-  let lines = "";
-  const flushLines = (): void => {
-    if (lines === "") return;
-    const gathered = lines;
-    lines = "";
-    out.write(gathered);
-  };
-  return {
-    write(line) {
-      if (lines === "") setImmediate(flushLines);
-      lines += line;
-    },
-    flushLines,
-  };
+  return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
 }
