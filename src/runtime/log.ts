@@ -16,8 +16,6 @@ export interface LogOptions {
   readonly format: "pretty" | "json";
 }
 
-const NO_FIELDS: LogFields = {};
-
 /**
  * Lines are written before the call returns: a line that precedes a deed (a doubtful mail about to be
  * transmitted again) must be out even when the process dies in the deed.
@@ -32,7 +30,8 @@ export function createLog(options: LogOptions, destination?: DestinationStream):
           colorize: destination === undefined && process.stdout.isTTY === true,
           sync: true,
           singleLine: true,
-          messageKey: "event",
+          ignore: "event",
+          messageFormat: "{event}",
           translateTime: "SYS:HH:MM:ss.l",
           destination: out,
         })
@@ -41,14 +40,13 @@ export function createLog(options: LogOptions, destination?: DestinationStream):
     {
       level: options.level,
       base: null,
-      messageKey: "event",
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
     stream,
   );
   const line = (level: LogLevel) => (event: string, fields?: LogFields) => {
-    logger[level](fields ?? NO_FIELDS, event);
+    logger[level]({ event, ...fields });
   };
   return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
 }
