@@ -3,11 +3,12 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
-import { type AddressInfo, createConnection, createServer } from "node:net";
+import { createConnection } from "node:net";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import pg from "pg";
 import { startServer } from "../test/several/server.ts";
+import { freePort } from "../test/support/peers.ts";
 import { atExit } from "./support/at-exit.ts";
 
 export interface Inserts {
@@ -18,15 +19,6 @@ export interface Inserts {
 
 /** PostgreSQL takes 100 connections unless told otherwise; each is a process. */
 const CONNECTIONS = 64;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** The first line of what the program prints of itself; undefined when it is not installed. */
 function versionOf(program: string): string | undefined {

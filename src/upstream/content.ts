@@ -8,13 +8,6 @@ import type { Transmission } from "./upstream.ts";
  */
 export type Progress = "untouched" | "begun" | "complete";
 
-/** The content as one piece. Rejects when it can't be read or has another size than it should. */
-export async function readContent(transmission: Transmission): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of wholeContent(transmission)) chunks.push(chunk);
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
-}
-
 /**
  * The content in chunks. It ends only after exactly `transmission.size` octets; otherwise it throws, so that
  * a content cut short on disk is never passed off as a whole message.
