@@ -47,6 +47,6 @@ publish({
   ],
   targets: [
     atLeast("1,000 connections beside 20", 0.8, many / few, (value) => `${decimal(value)} of its rate`),
-    atMost("Resident memory, 20 and 1,000 connections, 4 KB", 300 * 2 ** 20, memory, mebibytes),
+    atMost("Resident memory, 20 and 1,000 connections, 4 KB", 300e6, memory, mebibytes),
   ],
 });

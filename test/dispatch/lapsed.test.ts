@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
 import { openRelay } from "../../src/gateway.ts";
 import type { Id } from "../../src/identity/message-id.ts";
-import type { Claim, Ledger } from "../../src/ledger/ledger.ts";
+import type { Claim, ClaimResult, Ledger } from "../../src/ledger/ledger.ts";
 import { openSharedLedger } from "../../src/ledger/shared/shared.ts";
 import { type Log, silentLog } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
@@ -21,6 +21,12 @@ const REFUSED: Outcome = {
   reply: "550 5.1.1 no such user",
 };
 const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" };
+const NOT_NOW: Outcome = {
+  kind: "refused",
+  permanence: "transient",
+  scope: "transmission",
+  reply: "450 4.2.1 not now",
+};
 const ACCEPTED: Outcome = { kind: "accepted", upstreamId: "1" };
 
 interface Asked {
@@ -69,19 +75,23 @@ async function gatewayAmongOthers() {
   await settled();
   const [first] = calls as [Asked];
 
-  // Its heartbeat stands, and the engine's time goes on: the others take it for dead.
-  time.advance(leaseMs * 1.5);
-  const other: Ledger = await openSharedLedger({
-    ...{ engine: engines.connect(), gatewayId: "other", clock: time, elapsed: () => time.now() },
-    ...{ log: silentLog, retentionMs, leaseMs },
-  });
-  const [taken] = await other.claim([{ id: first.transmission.id as Id, digest: new Uint8Array(16) }]);
-  expect(taken?.kind).toBe("doubtful");
-  return { calls, events, first, other, claim: (taken as { claim: Claim }).claim };
+  /** Its heartbeat stands, and the engine's time goes on: the others take it for dead, and one its id. */
+  const lapse = async (expected: ClaimResult["kind"]) => {
+    time.advance(leaseMs * 1.5);
+    const other: Ledger = await openSharedLedger({
+      ...{ engine: engines.connect(), gatewayId: "other", clock: time, elapsed: () => time.now() },
+      ...{ log: silentLog, retentionMs, leaseMs },
+    });
+    const [taken] = await other.claim([{ id: first.transmission.id as Id, digest: new Uint8Array(16) }]);
+    expect(taken?.kind).toBe(expected);
+    return { other, claim: (taken as { claim: Claim }).claim };
+  };
+  return { calls, events, first, clock, retryMs: config.spool.retry_max, lapse };
 }
 
 test("a refusal of what another gateway has taken over is not reported", async () => {
-  const { calls, events, first, other, claim } = await gatewayAmongOthers();
+  const { calls, events, first, lapse } = await gatewayAmongOthers();
+  const { other, claim } = await lapse("doubtful");
   other.accepted([claim]);
   await other.attempt(claim, "a date");
   first.answer(REFUSED);
@@ -95,7 +105,8 @@ test.each([
   ["refused", REFUSED],
   ["doubtful", DOUBTFUL],
 ])("what another has taken over and given up again is attempted again, %s", async (_, outcome) => {
-  const { calls, events, first, other, claim } = await gatewayAmongOthers();
+  const { calls, events, first, lapse } = await gatewayAmongOthers();
+  const { other, claim } = await lapse("doubtful");
   await other.release([claim]);
   first.answer(outcome);
   await settled();
@@ -104,4 +115,20 @@ test.each([
   calls[1]?.answer(ACCEPTED);
   await settled();
   expect(events).toContain("transmission.relayed");
+});
+
+test("what another has attempted first, and given up, goes again with the Date of that attempt (P6)", async () => {
+  const { calls, first, clock, retryMs, lapse } = await gatewayAmongOthers();
+  // Certainly not there, so that the next attempt is the first one.
+  first.answer(NOT_NOW);
+  await settled();
+  const { other, claim } = await lapse("claimed");
+  const date = "Thu, 01 Jan 2026 00:00:00 +0000";
+  other.accepted([claim]);
+  await other.attempt(claim, date);
+  await other.release([claim]);
+  clock.advance(retryMs);
+  await settled();
+  expect(calls).toHaveLength(2);
+  expect(Buffer.from(calls[1]?.transmission.octets ?? []).toString()).toContain(`\r\nDate: ${date}\r\n`);
 });

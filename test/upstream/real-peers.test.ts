@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { createRequire } from "node:module";
-import { type AddressInfo, createConnection, createServer } from "node:net";
+import { type AddressInfo, createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SMTPServer } from "smtp-server";
@@ -14,6 +14,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createSesUpstream } from "../../src/upstream/ses.ts";
 import { createSmtpUpstream, type SmtpUpstreamOptions } from "../../src/upstream/smtp.ts";
 import { verdictOf } from "../conformance/upstream.ts";
+import { freePort } from "../support/peers.ts";
 import { neverAborted, transmissionOf } from "../support/transmission.ts";
 
 // CommonJS whose types promise a default export that Node does not see as one.
@@ -28,15 +29,6 @@ const CONCURRENT = 5;
 
 const smtpTo = (port: number, more: Partial<SmtpUpstreamOptions> = {}) =>
   createSmtpUpstream({ host: "127.0.0.1", port, tls: "none", hostname: "client.example", ...more });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** Resolves once something accepts connections there. */
 async function listening(port: number): Promise<void> {
