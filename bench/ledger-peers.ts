@@ -176,8 +176,8 @@ publish({
   method: `A record of an id that was not there, durable before the caller goes on; so many callers, each with one id at a time,
 ${seconds} s, ${turns} turns, each beginning empty. mailonce runs in the callers' process, as SQLite does. Its claim and settle are
 one durable record, as the others' insert is; with the attempt there are two, and an id whose holder died is known to be in
-doubt. Redis: \`appendfsync always\`, one connection, all ids in its memory; by its own client, and by octets put together by hand, which
-nobody does. PostgreSQL: \`synchronous_commit\` on, a prepared statement a claim, 64 connections. SQLite: WAL, \`synchronous = FULL\`, a
+doubt. Redis: \`appendfsync always\`, one connection, all ids in its memory; by its own client, and by octets put together by
+hand. PostgreSQL: \`synchronous_commit\` on, a prepared statement a claim, 64 connections. SQLite: WAL, \`synchronous = FULL\`, a
 transaction a claim; its calls hold up the process.`,
   tables: [
     {
