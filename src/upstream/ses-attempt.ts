@@ -71,10 +71,13 @@ export async function attemptSes(
   }
 }
 
-/**
- * The content in a buffer that nobody else has, so that it can be handed to a thread without another copy. Rejects
- * when it can't be read or has another size than it should.
- */
+/** The content in one piece. Rejects when it can't be read or has another size than it should. */
+export async function contentInMemory(transmission: Transmission): Promise<Uint8Array> {
+  const { octets, size } = transmission;
+  return octets?.length === size ? octets : await ownContent(transmission);
+}
+
+/** As `contentInMemory`, in a buffer that nobody else has, so that it can be handed to a thread without another copy. */
 export async function ownContent(transmission: Transmission): Promise<Uint8Array> {
   const content = new Uint8Array(transmission.size);
   let at = 0;

@@ -25,13 +25,15 @@ const OCTETS_MAX = 256;
 /** Names with "ses:" are SES's own, of which some can be set (ses:feedback-id-a). */
 const TAG = /^((?:ses:)?[A-Za-z0-9_-]+)[ \t]*=[ \t]*([A-Za-z0-9_-]+)$/;
 
+const SES_FIELD = /^x-ses-/im;
+
 /**
  * Tags given in the call replace those of the header, so all of them have to be in the call.
  *
  * @param content the message, or its header alone
  */
 export function sesFieldsOf(content: Uint8Array, id: Id): SesFields {
-  const fields = parseHeader(content);
+  const fields = mayHoldSesFields(content) ? parseHeader(content) : [];
   const tags = new Map<string, string>();
   let badTags = 0;
   for (const field of fields) {
@@ -51,6 +53,13 @@ export function sesFieldsOf(content: Uint8Array, id: Id): SesFields {
     tags: [{ Name: ID_TAG, Value: id }, ...others],
     badTags,
   };
+}
+
+/** Most messages say nothing to SES, and are not taken apart for it. */
+function mayHoldSesFields(content: Uint8Array): boolean {
+  const octets = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+  const end = octets.indexOf("\r\n\r\n");
+  return SES_FIELD.test(octets.toString("latin1", 0, end < 0 ? octets.length : end));
 }
 
 function tagOf(text: string): SesTag | undefined {

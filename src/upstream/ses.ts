@@ -3,7 +3,7 @@
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import type { Fleet } from "../runtime/fleet.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
-import { attemptSes, notCalled, ownContent, type SesAttempts, type SesDefaults } from "./ses-attempt.ts";
+import { attemptSes, contentInMemory, notCalled, type SesAttempts, type SesDefaults } from "./ses-attempt.ts";
 import { createSesClient, type SesClient, type SesClientOptions } from "./ses-client.ts";
 import { createSesQuota } from "./ses-quota.ts";
 import { createSesRate } from "./ses-rate.ts";
@@ -92,7 +92,7 @@ const attemptsHere = (client: SesClient, defaults: SesDefaults): SesAttempts => 
   async make(transmission, signal) {
     try {
       signal.throwIfAborted();
-      const content = await ownContent(transmission);
+      const content = await contentInMemory(transmission);
       signal.throwIfAborted();
       const { id, reversePath, recipient } = transmission;
       return await attemptSes(client, { id, reversePath, recipient, content }, defaults, signal);
