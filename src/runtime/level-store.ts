@@ -22,7 +22,7 @@ type Level = ClassicLevel<Uint8Array, Uint8Array> & {
  */
 const WRITE_BUFFER_OCTETS: Readonly<Record<Kept, number>> = {
   long: 16 * 2 ** 20,
-  short: 4 * 2 ** 20,
+  short: 2 * 2 ** 20,
 };
 
 /** Entries fetched in one call of an iteration, which crosses a thread each time. */
