@@ -14,7 +14,7 @@ const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 /**
  * V8 lets the old generation grow to four times what is live in it. Here most of that is mail which has left, and each
- * object of it holds buffers outside the heap; twice is as fast, and takes 50 MB less with 1,000 connections. Read by
+ * object of it holds buffers outside the heap; twice is as fast, and takes 40 MB less with 1,000 connections. Read by
  * V8 whenever it sets the next limit, so it may be set in a process that runs.
  */
 const HEAP_FLAG = "--heap-growing-percent=100";
