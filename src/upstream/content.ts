@@ -24,3 +24,26 @@ export async function* wholeContent(transmission: Transmission): AsyncGenerator<
     throw new Error(`the content has not the ${transmission.size} octets that it should have`);
   }
 }
+
+/** The content where it lies in memory and is whole; undefined when it has to be read. */
+export function contentAtHand({ octets, size }: Transmission): Uint8Array | undefined {
+  return octets?.length === size ? octets : undefined;
+}
+
+/** The content in one piece, which others may hold too. Rejects as `wholeContent` does. */
+export async function contentInMemory(transmission: Transmission): Promise<Uint8Array> {
+  return contentAtHand(transmission) ?? (await ownContent(transmission));
+}
+
+/**
+ * As `contentInMemory`, in a buffer that nobody else has, so that it can be handed to a thread without another copy.
+ */
+export async function ownContent(transmission: Transmission): Promise<Uint8Array> {
+  const content = new Uint8Array(transmission.size);
+  let at = 0;
+  for await (const chunk of wholeContent(transmission)) {
+    content.set(chunk, at);
+    at += chunk.length;
+  }
+  return content;
+}

@@ -1,6 +1,5 @@
 // One attempt at SES, from the message to the outcome: the same in the gateway's own thread and in another.
 import type { Id } from "../identity/message-id.ts";
-import { wholeContent } from "./content.ts";
 import { oneLine } from "./line.ts";
 import type { SesClient, SesEnvelope } from "./ses-client.ts";
 import { type SesFields, sesFieldsOf } from "./ses-fields.ts";
@@ -69,23 +68,6 @@ export async function attemptSes(
     const outcome = outcomeOfError(error, { handedOn, ownConfigurationSet, now: Date.now() });
     return { outcome, badTags: fields.badTags };
   }
-}
-
-/** The content in one piece. Rejects when it can't be read or has another size than it should. */
-export async function contentInMemory(transmission: Transmission): Promise<Uint8Array> {
-  const { octets, size } = transmission;
-  return octets?.length === size ? octets : await ownContent(transmission);
-}
-
-/** As `contentInMemory`, in a buffer that nobody else has, so that it can be handed to a thread without another copy. */
-export async function ownContent(transmission: Transmission): Promise<Uint8Array> {
-  const content = new Uint8Array(transmission.size);
-  let at = 0;
-  for await (const chunk of wholeContent(transmission)) {
-    content.set(chunk, at);
-    at += chunk.length;
-  }
-  return content;
 }
 
 /** What ended before SES was called. */

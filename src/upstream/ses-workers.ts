@@ -4,10 +4,10 @@
 import { randomUUID } from "node:crypto";
 import { Piscina } from "piscina";
 import { type Log, silentLog } from "../runtime/log.ts";
+import { ownContent } from "./content.ts";
 import { oneLine } from "./line.ts";
 import {
   notCalled,
-  ownContent,
   type SesAttempts,
   type SesDefaults,
   type SesMessage,

@@ -3,7 +3,8 @@
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import type { Fleet } from "../runtime/fleet.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
-import { attemptSes, contentInMemory, notCalled, type SesAttempts, type SesDefaults } from "./ses-attempt.ts";
+import { contentInMemory } from "./content.ts";
+import { attemptSes, notCalled, type SesAttempts, type SesDefaults } from "./ses-attempt.ts";
 import { createSesClient, type SesClient, type SesClientOptions } from "./ses-client.ts";
 import { createSesQuota } from "./ses-quota.ts";
 import { createSesRate } from "./ses-rate.ts";

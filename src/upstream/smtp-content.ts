@@ -2,7 +2,7 @@
 // (RFC 5321 §4.5.2), and how far it got: that alone tells a message that was certainly not sent from one that
 // may have been.
 import type { Socket } from "node:net";
-import { type Progress, wholeContent } from "./content.ts";
+import { contentAtHand, type Progress, wholeContent } from "./content.ts";
 import type { Transmission } from "./upstream.ts";
 
 export interface OutgoingContent {
@@ -40,9 +40,9 @@ export function outgoingContent(
 
   async function writeTo(socket: Socket): Promise<void> {
     progress = "begun";
-    const { octets, size } = transmission;
-    if (octets?.length === size && size <= ONE_WRITE_OCTETS) {
-      advanced(size);
+    const octets = contentAtHand(transmission);
+    if (octets !== undefined && octets.length <= ONE_WRITE_OCTETS) {
+      advanced(octets.length);
       progress = "complete";
       socket.write(joined([...stuffed(octets), ...ending()]));
     } else {
