@@ -72,7 +72,10 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
         return record.state === "claimed" && isOthers ? { ...record, state: "queued" } : record;
       }),
     }),
-    alsoFails: [{ rule: "S10", reason: "what blocks an id there is such a claim" }],
+    alsoFails: [
+      { rule: "S4", reason: "a claim waits there until the gateway is dead" },
+      { rule: "S10", reason: "what blocks an id there is such a claim" },
+    ],
   },
   {
     rule: "S3",
@@ -228,6 +231,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
         },
       }),
     }),
+    alsoFails: [{ rule: "S4", reason: "the wait of one id is none of the others'" }],
   },
   {
     rule: "S13",

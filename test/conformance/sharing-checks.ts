@@ -162,6 +162,26 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
   },
   {
     rule: "S4",
+    title: "a gateway that dies while a claim waits for it is dead for all ids of that claim",
+    async run(harness) {
+      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [x, y] = [await accepted(harness, a, request("x")), await accepted(harness, a, request("y"))];
+      expect(await harness.during(a.ledger.attempt(x, "a's date"))).toBe("attempted");
+      expect(await harness.during(a.ledger.attempt(y, "a's date"))).toBe("attempted");
+      // One of them on either side of it, in the order of ids.
+      await claimed(harness, a, request("pending"));
+      a.stop();
+      await harness.pass(harness.leaseMs * 0.8);
+      const batch = b.ledger.claim([request("x"), request("pending"), request("y")]);
+      expect(await harness.during(batch)).toMatchObject([
+        { kind: "doubtful" },
+        { kind: "claimed" },
+        { kind: "doubtful" },
+      ]);
+    },
+  },
+  {
+    rule: "S4",
     title: "what a dead gateway attempted is doubtful after the lease, with its first date and digest",
     async run(harness) {
       const [a, b] = [await harness.start("a"), await harness.start("b")];
@@ -274,6 +294,33 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
       expect(await harness.during(a.ledger.attempt(own, "a date"))).toBe("attempted");
       expect(await claim(harness, b.ledger, request("x"))).toMatchObject(UNDERWAY);
       expect(await harness.during(a.ledger.settle(own, "relayed"))).toBe("settled");
+    },
+  },
+  {
+    rule: "S7",
+    title:
+      "if it was attempted the old claim has ended, also when the engine fails in the middle of finding out",
+    async run(harness) {
+      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const own = await accepted(harness, a, request("x"));
+      a.stop();
+      await harness.pass(harness.leaseMs * 1.5);
+      const taken = await accepted(harness, b, request("x"));
+      expect(await harness.during(b.ledger.attempt(taken, "b's date"))).toBe("attempted");
+      expect(await harness.during(b.ledger.settle(taken, "doubtful"))).toBe("settled");
+      await harness.during(b.ledger.release([taken]));
+      a.goOn();
+      const answer = a.engine.holdAnswers("take");
+      const attempt = a.ledger.attempt(own, "a's date");
+      attempt.catch(() => {});
+      await a.engine.idle();
+      a.engine.delayCall("change");
+      answer();
+      await expect(harness.during(attempt)).rejects.toMatchObject({ code: "unavailable" });
+      await harness.pass(1000);
+      expect(await harness.during(a.ledger.attempt(own, "a's date"))).toBe("stale");
+      const found = await claim(harness, a.ledger, request("x"));
+      expect(found).toMatchObject({ kind: "doubtful", firstDate: "b's date" });
     },
   },
   {

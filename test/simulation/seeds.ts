@@ -38,4 +38,13 @@ export const KNOWN_SHARED_SEEDS: readonly KnownSeed[] = [
     found: "a repeat, 250, of what a dead gateway had, said by one that could not tell who was dead",
   },
   { seed: 50436, found: "so a gateway that was paused while it started took its own mail out of the spool" },
+  {
+    seed: 3000743,
+    found:
+      "an engine that failed while a claim was found to be lost left it to be attempted, without its doubt",
+  },
+  {
+    seed: 3002283,
+    found: "a repeat, 250, of what a gateway had that died while another id of the submission was waited for",
+  },
 ];

@@ -126,26 +126,34 @@ export function createClaimer(parts: ClaimingParts): Claimer {
     async claim(all) {
       const results = new Map<Held, Claiming>();
       const until = elapsed() + PENDING_MAX_MS;
-      for (let left = all; left.length > 0; left = left.filter((entry) => !results.has(entry))) {
+      for (;;) {
+        const left = all.filter((entry) => !results.has(entry));
         const answers = await everyOne(left.map(tryOne));
-        const pendingAt = answers.findIndex(({ kind }) => kind === "pending");
-        const tooEarly: Held[] = [];
         answers.forEach((answer, at) => {
-          const entry = left[at] as Held;
-          if (answer.kind === "pending") return;
-          // Ids are held in their order, so that two gateways can't wait for each other (L11).
-          if (pendingAt !== -1 && at > pendingAt && answer.kind !== "repeat") tooEarly.push(entry);
-          else results.set(entry, answer);
+          if (answer.kind !== "pending") results.set(left[at] as Held, answer);
         });
-        const pending = left[pendingAt];
+        const pendingAt = all.findIndex((entry) => !results.has(entry));
+        const pending = all[pendingAt];
         if (pending === undefined) break;
+        // Ids are held in their order, so that two gateways can't wait for each other (L11).
+        const tooEarly = all.slice(pendingAt + 1).filter((entry) => holds(results.get(entry)));
         await giveBack(tooEarly);
-        results.set(pending, await untilDecided(pending, until));
+        for (const entry of tooEarly) results.delete(entry);
+        const decided = await untilDecided(pending, until);
+        // Who had the mail of the others before the wait may have been found dead in it.
+        for (const [entry, result] of results) if (isElsewhere(result)) results.delete(entry);
+        results.set(pending, decided);
       }
       return all.map((entry) => results.get(entry) as Claiming);
     },
   };
 }
+
+const holds = (claiming: Claiming | undefined): boolean =>
+  claiming?.kind === "claimed" || claiming?.kind === "doubtful";
+
+const isElsewhere = (claiming: Claiming): boolean =>
+  claiming.kind === "repeat" && claiming.standing === "underway";
 
 interface Take {
   readonly kind: "take";

@@ -119,6 +119,15 @@ function createLedger(options: SharedLedgerOptions, heartbeat: Heartbeat, open: 
     if (failed[0] !== undefined) throw failed[0].answer.reason;
   }
 
+  /** So too when the engine does not answer: it is told later, and nothing goes on under these claims. */
+  async function release(entries: readonly Held[]): Promise<void> {
+    try {
+      await giveBack(entries);
+    } finally {
+      for (const entry of entries) claims.end(entry);
+    }
+  }
+
   async function claim(requests: readonly ClaimRequest[]): Promise<ClaimResult[]> {
     heartbeat.assertCurrent();
     const results: ClaimResult[] = new Array(requests.length);
@@ -177,7 +186,7 @@ function createLedger(options: SharedLedgerOptions, heartbeat: Heartbeat, open: 
         throw new StorageError("unavailable", `${entry.id} is being claimed by another gateway`);
       }
       if (claiming.kind === "claimed") return true;
-      if (claiming.kind === "doubtful") await giveBack([entry]);
+      if (claiming.kind === "doubtful") await release([entry]);
     }
     claims.end(entry);
     return false;
@@ -223,12 +232,7 @@ function createLedger(options: SharedLedgerOptions, heartbeat: Heartbeat, open: 
       }),
     release: (batch) =>
       tracked(async () => {
-        const entries = batch.flatMap((one) => claims.live(one) ?? []);
-        try {
-          await giveBack(entries);
-        } finally {
-          for (const entry of entries) claims.end(entry);
-        }
+        await release(batch.flatMap((one) => claims.live(one) ?? []));
       }),
     doubts: () =>
       tracked(async () => {
