@@ -48,6 +48,8 @@ interface Facts {
   }[];
   /** By transmission, see nameOf: where it was logged as doubtful. */
   readonly doubtful: Map<string, number[]>;
+  /** By Message-ID. */
+  readonly doubtfulIds: Set<string>;
   /** By Message-ID: where it was given up. */
   readonly givenUp: Map<string, number[]>;
   /** Ids and recipients of what was durable at gateways that are gone, and until when others counted on it. */
@@ -86,6 +88,7 @@ function gather(events: readonly Event[]): Facts {
     attempts: new Map(),
     heard: [],
     doubtful: new Map(),
+    doubtfulIds: new Set(),
     givenUp: new Map(),
     gone: [],
     takenOver: new Set(),
@@ -169,7 +172,10 @@ function gather(events: readonly Event[]): Facts {
           if ((stale.get(key) ?? -1) > (noted.get(key) ?? -1))
             fails("P8", `${event.messageId} is reported under a claim that is another's`, seq);
         }
-        if (event.event === "transmission.doubtful") push(facts.doubtful, nameOf(event.messageId), seq);
+        if (event.event === "transmission.doubtful") {
+          push(facts.doubtful, nameOf(event.messageId), seq);
+          facts.doubtfulIds.add(event.messageId);
+        }
         if (
           event.event === "transmission.expired" ||
           (event.event === "transmission.refused" && event.fields.permanence === "permanent")
@@ -289,7 +295,7 @@ function checkAnswers({ attempts, heard, violations }: Facts, plan: Plan): void 
 
 /** P5: what was accepted and is neither relayed nor reported nor, under a policy that says so, put aside. */
 function checkLosses(
-  { attempts, heard, doubtful, givenUp, gone, takenOver, violations }: Facts,
+  { attempts, heard, doubtful, doubtfulIds, givenUp, gone, takenOver, violations }: Facts,
   plan: Plan,
   until: number,
 ): void {
@@ -298,11 +304,12 @@ function checkLosses(
   const settledOf = new Set<string>();
   /** By marker and recipient, and by recipient alone. */
   const reported = new Set<string>();
+  /** By Message-ID, which is another for each submission of a fingerprint. */
   const attempted = new Set<string>();
   for (const { attempt, takenSeq, seq } of attempts.values()) {
     if (seq > until) continue;
     const { id, messageId, recipient } = attempt;
-    attempted.add(nameOf(messageId));
+    attempted.add(messageId);
     const isAside = putsAside && doubtful.has(nameOf(messageId));
     const isTaken = takenSeq !== undefined && takenSeq < until;
     if (isTaken || isAside) settled.add(id);
@@ -315,14 +322,12 @@ function checkLosses(
     }
   }
   // What ended before its first attempt and whose Message-ID says nothing of its submission.
-  const unknown = new Set<string>();
-  for (const messageId of givenUp.keys())
-    if (messageId.endsWith(`@${HOSTNAME}>`)) unknown.add(nameOf(messageId));
-  if (putsAside) for (const name of doubtful.keys()) unknown.add(name);
-  for (const name of attempted) unknown.delete(name);
-  for (const { submission } of heard) {
-    for (const id of submission.ids) if (id !== undefined) unknown.delete(id);
-  }
+  const known = new Set(heard.flatMap(({ submission }) => submission.ids));
+  const ended = [...givenUp.keys()].filter((messageId) => messageId.endsWith(`@${HOSTNAME}>`));
+  if (putsAside) ended.push(...doubtfulIds);
+  const unknown = new Set(
+    ended.filter((messageId) => !attempted.has(messageId) && !known.has(nameOf(messageId))),
+  );
 
   const settledElsewhere = (mail: Mail, recipient: string): boolean =>
     plan.config.identity.unkeyed === "fingerprint" &&

@@ -26,12 +26,12 @@ export function createSimulatedDisk(machine: Machine): SimulatedDisk {
   const memory = createMemoryStorage({
     async pause(call, name, place) {
       const { life } = machine;
-      if (!machine.step(life, `${call} ${name} ${place}`)) return await never;
+      if (!machine.step(life, `${call} ${name} ${place}`)) return await never();
       if (life.number > 0 && chance.happens(faults.slow_disk)) {
         await site.wait(chance.happens(0.05) ? chance.between(500, 5_000) : chance.between(1, 50));
       }
       while (machine.isPaused) await machine.running();
-      if (!life.isAlive) await never;
+      if (!life.isAlive) await never();
     },
   });
 
@@ -50,32 +50,32 @@ export function createSimulatedDisk(machine: Machine): SimulatedDisk {
     const how = failure();
     if (how === undefined) return await change();
     if (how === "kept") await change();
-    else if (!machine.step(life, `full ${name}`)) await never;
+    else if (!machine.step(life, `full ${name}`)) await never();
     throw new StorageError("full", `no space left for ${name}`);
   }
 
   function storeOf(life: Life, name: string, store: Store): Store {
     return {
-      get: (key) => (life.isAlive ? store.get(key) : never),
+      get: (key) => (life.isAlive ? store.get(key) : never()),
       entries: (range) => (life.isAlive ? store.entries(range) : nothing()),
       keys: (range) => (life.isAlive ? store.keys(range) : nothing()),
-      commit: (operations) => (life.isAlive ? changed(life, name, () => store.commit(operations)) : never),
-      write: (operations) => (life.isAlive ? changed(life, name, () => store.write(operations)) : never),
-      rest: () => (life.isAlive ? store.rest() : never),
-      close: () => (life.isAlive ? store.close() : never),
+      commit: (operations) => (life.isAlive ? changed(life, name, () => store.commit(operations)) : never()),
+      write: (operations) => (life.isAlive ? changed(life, name, () => store.write(operations)) : never()),
+      rest: () => (life.isAlive ? store.rest() : never()),
+      close: () => (life.isAlive ? store.close() : never()),
     };
   }
 
   function writerOf(life: Life, name: string, writer: FileWriter): FileWriter {
     return {
-      append: (octets) => (life.isAlive ? changed(life, name, () => writer.append(octets)) : never),
-      close: () => (life.isAlive ? changed(life, name, () => writer.close()) : never),
-      discard: () => (life.isAlive ? writer.discard() : never),
+      append: (octets) => (life.isAlive ? changed(life, name, () => writer.append(octets)) : never()),
+      close: () => (life.isAlive ? changed(life, name, () => writer.close()) : never()),
+      discard: () => (life.isAlive ? writer.discard() : never()),
     };
   }
 
   async function openStore(life: Life, name: string): Promise<Store> {
-    if (!life.isAlive) return await never;
+    if (!life.isAlive) return await never();
     const kind = name.replace(/\d+$/, "0").replace(/^second\//, "");
     opened.set(kind, (opened.get(kind) ?? new Set()).add(name));
     return storeOf(life, name, await memory.openStore(name));
@@ -86,12 +86,14 @@ export function createSimulatedDisk(machine: Machine): SimulatedDisk {
     views: (kind) => [...(opened.get(kind) ?? [])].flatMap((name) => memory.view(name) ?? []),
     storageOf: (life) => ({
       openStore: (name) => openStore(life, name),
-      removeStore: (name) => (life.isAlive ? memory.removeStore(name) : never),
+      removeStore: (name) => (life.isAlive ? memory.removeStore(name) : never()),
       createFile: async (name) =>
-        life.isAlive ? writerOf(life, name, await changed(life, name, () => memory.createFile(name))) : never,
+        life.isAlive
+          ? writerOf(life, name, await changed(life, name, () => memory.createFile(name)))
+          : never(),
       readFile: (name) => (life.isAlive ? memory.readFile(name) : nothing()),
-      removeFile: (name) => (life.isAlive ? memory.removeFile(name) : never),
-      list: (folder) => (life.isAlive ? memory.list(folder) : never),
+      removeFile: (name) => (life.isAlive ? memory.removeFile(name) : never()),
+      list: (folder) => (life.isAlive ? memory.list(folder) : never()),
     }),
     crash(ofPower) {
       memory.crash((unsynced, _store, acknowledged) => {
@@ -104,5 +106,5 @@ export function createSimulatedDisk(machine: Machine): SimulatedDisk {
 
 /** What a dead life would read. */
 async function* nothing(): AsyncGenerator<never> {
-  yield await never;
+  yield await never();
 }

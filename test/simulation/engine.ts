@@ -122,9 +122,9 @@ export async function createSimulatedEngine(site: Site, place: EnginePlace): Pro
     make: () => Promise<T>,
   ): Promise<T> {
     const { machine } = life;
-    if (!machine.step(life, `engine ${kind} asked`)) return await never;
+    if (!machine.step(life, `engine ${kind} asked`)) return await never();
     while (machine.isPaused) await machine.running();
-    if (!life.isAlive) return await never;
+    if (!life.isAlive) return await never();
     const { there, back, givenUp } = decide(machine.number, kind);
     const effect = there === undefined ? undefined : arrive(connection, there, make);
     let answer: { readonly value: T } | { readonly error: unknown };
@@ -139,9 +139,9 @@ export async function createSimulatedEngine(site: Site, place: EnginePlace): Pro
       await pass(givenUp);
       answer = { error: new StorageError("unavailable", `the engine does not answer to ${kind}`) };
     }
-    if (!machine.step(life, `engine ${kind} answered`)) return await never;
+    if (!machine.step(life, `engine ${kind} answered`)) return await never();
     while (machine.isPaused) await machine.running();
-    if (!life.isAlive) return await never;
+    if (!life.isAlive) return await never();
     if ("error" in answer) throw answer.error;
     return answer.value;
   }
@@ -191,7 +191,7 @@ export async function createSimulatedEngine(site: Site, place: EnginePlace): Pro
       },
       sweep: () => ask("sweep", () => inner.sweep()),
       close: async () => {
-        if (!life.isAlive) await never;
+        if (!life.isAlive) await never();
         await end(life);
       },
     };

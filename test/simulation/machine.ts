@@ -66,8 +66,8 @@ export interface Machine {
   elapsed(): number;
 }
 
-/** What a dead life waits for. */
-export const never: Promise<never> = new Promise(() => {});
+/** What a dead life waits for. One for each wait: a shared one would keep all the dead in memory. */
+export const never = (): Promise<never> => new Promise(() => {});
 
 /**
  * Where lives end: anywhere, or at the nth step of one sort, as the steps that matter most are rare among

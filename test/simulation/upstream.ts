@@ -96,16 +96,16 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
 
   async function transmit(life: Life, transmission: Transmission, signal: AbortSignal): Promise<Outcome> {
     const { machine } = life;
-    if (!machine.step(life, "upstream called")) return await never;
+    if (!machine.step(life, "upstream called")) return await never();
     while (machine.isPaused) await machine.running();
     const { id, messageId, recipient } = transmission;
     let mark = evidence.isShared ? undefined : evidence.mark(id, life);
     const content = await readContent(transmission).catch((error) => String(error));
-    if (!life.isAlive) return await never;
+    if (!life.isAlive) return await never();
     while (machine.isPaused) await machine.running();
     mark ??= evidence.mark(id, life);
     if (mark instanceof Promise) mark = await mark;
-    if (!life.isAlive) return await never;
+    if (!life.isAlive) return await never();
     // Nothing of it has left, so this is certain.
     if (typeof content === "string") return refused("transient", "transmission", content);
 
@@ -121,15 +121,15 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
       return said;
     };
     await wait(ms[0], signal);
-    if (!life.isAlive) return await never;
+    if (!life.isAlive) return await never();
     if (signal.aborted && chance.happens(0.5)) return answer(refused("transient", "transmission", "aborted"));
     take(one);
-    if (!machine.step(life, "upstream has it")) return await never;
+    if (!machine.step(life, "upstream has it")) return await never();
     await wait(ms[1], signal);
-    if (!life.isAlive) return await never;
-    if (!machine.step(life, "upstream answers")) return await never;
+    if (!life.isAlive) return await never();
+    if (!machine.step(life, "upstream answers")) return await never();
     while (machine.isPaused) await machine.running();
-    if (!life.isAlive) return await never;
+    if (!life.isAlive) return await never();
     return answer(signal.aborted ? { kind: "doubtful", cause: "aborted" } : outcome);
   }
 
@@ -141,9 +141,9 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
         lineOctets: Number.POSITIVE_INFINITY,
         smtpUtf8: true,
       },
-      transmit: (transmission, signal) => (life.isAlive ? transmit(life, transmission, signal) : never),
+      transmit: (transmission, signal) => (life.isAlive ? transmit(life, transmission, signal) : never()),
       close: async () => {
-        if (!life.isAlive) await never;
+        if (!life.isAlive) await never();
       },
     }),
     cut(life) {
