@@ -250,13 +250,15 @@ function checkCopies(facts: Facts, plan: Plan): void {
         (copy.isExposed && isTakenOver(facts, copy, before.seq));
       // Then this gateway has relayed it without having seen the other's mail, whatever its policy.
       if (isAfterPause && ledger.doubtful !== "resend") continue;
+      // Nothing was recorded of that copy: a fingerprint's next submission is not its repeat.
+      const isAnew = isAfterPause && messageId !== before.attempt.messageId;
       const lines = doubtful.get(nameOf(before.attempt.messageId)) ?? [];
       const isLogged = isAfterPause || lines.some((line) => line > before.seq && line < seq);
       if (ledger.doubtful !== "resend") {
         violations.push({ promise, text: `${messageId} went twice under ${ledger.doubtful}`, seq });
       } else if (!isLogged) {
         violations.push({ promise, text: `${messageId} went twice, and not as doubtful`, seq });
-      } else if (dateOf(copy) !== dateOf(before)) {
+      } else if (!isAnew && dateOf(copy) !== dateOf(before)) {
         violations.push({ promise: "P6", text: `${messageId} went again with another Date`, seq });
       }
     }

@@ -23,8 +23,8 @@ export interface SimulatedEngine {
   dispose(): Promise<void>;
 }
 
-/** What a call takes at most, as gateways are told. */
-const CALL_MAX_MS = 5_000;
+/** What a call takes at most, as gateways are told. It may arrive as late, whatever became of its process. */
+export const CALL_MAX_MS = 5_000;
 
 /** What becomes of one call. */
 interface Fate {

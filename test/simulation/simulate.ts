@@ -13,7 +13,7 @@ import type { EnginePlace } from "../conformance/ledger-shared.ts";
 import { check, type Violation } from "./checker.ts";
 import { createClients } from "./clients.ts";
 import { createSimulatedDisk, type SimulatedDisk } from "./disk.ts";
-import { createSimulatedEngine } from "./engine.ts";
+import { CALL_MAX_MS, createSimulatedEngine } from "./engine.ts";
 import { createEvidence } from "./evidence.ts";
 import type { Event } from "./history.ts";
 import { clockOf, createMachine, endLife, type Life, logOf, type Machine } from "./machine.ts";
@@ -150,7 +150,8 @@ export async function simulate(seed: number, defect: Defect = {}, shared?: Share
     end(life, ofPower);
     if (machine.isDoomed) {
       machine.isGone = true;
-      const until = site.elapsed() + (shared?.leasesUntilDead ?? 0) * config.ledger.lease;
+      // Its last heartbeat may be on its way.
+      const until = site.elapsed() + CALL_MAX_MS + (shared?.leasesUntilDead ?? 0) * config.ledger.lease;
       aliveUntil.set(machine, until);
       const spooled = evidence.spooled(machine);
       history.add({ kind: "gone", gateway: machine.number, spooled, aliveUntil: until });
