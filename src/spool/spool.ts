@@ -109,8 +109,12 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
   const remaining = new Map<SubmissionId, number>();
   /** Submissions whose body has a file. */
   const bodies = new Set<SubmissionId>();
-  /** Accepts whose commit failed, but which may be in the store all the same, to be taken back. */
-  let failed: { readonly id: SubmissionId; readonly records: readonly Operation[] }[] = [];
+  /**
+   * Accepts whose commit failed, but which may be in the store all the same, to be taken back. Until they are,
+   * no other accept begins: so there are no more of them than were under way when the disk began to fail.
+   */
+  const failed: { readonly id: SubmissionId; readonly records: readonly Operation[] }[] = [];
+  let takingBack: Promise<void> | undefined;
 
   const fresh = createFresh(FRESH_OCTETS);
 
@@ -172,16 +176,21 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     if (last) await removeBodyOf(submission);
   };
 
-  const commit = async (operations: readonly Operation[]): Promise<void> => {
-    const taken = failed;
-    failed = [];
-    try {
-      await store.commit([...taken.flatMap(({ records }) => records), ...operations]);
-    } catch (error) {
-      failed.push(...taken);
-      throw error;
-    }
+  const takeBack = async (): Promise<void> => {
+    const taken = [...failed];
+    await store.commit(taken.flatMap(({ records }) => records));
+    failed.splice(0, taken.length);
     for (const { id } of taken) await removeBodyOf(id);
+  };
+
+  /** All that wait share one commit. Rejects when it fails: then there is nothing else to try. */
+  const allTakenBack = async (): Promise<void> => {
+    while (failed.length > 0) {
+      takingBack ??= takeBack().finally(() => {
+        takingBack = undefined;
+      });
+      await takingBack;
+    }
   };
 
   const sweepBodies = async (): Promise<void> => {
@@ -232,9 +241,15 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     },
 
     async accept(added) {
+      try {
+        await allTakenBack();
+      } catch (error) {
+        await removeBodyOf(added.submission.id);
+        throw error;
+      }
       const operations = accepting(added);
       try {
-        await commit(operations);
+        await store.commit(operations);
       } catch (error) {
         const records = operations.map(({ key }): Operation => ({ type: "del", key }));
         failed.push({ id: added.submission.id, records });
@@ -278,10 +293,14 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
 
     async replace(key, notice) {
       const added = notice === undefined ? [] : accepting(notice);
-      await takeOut(key, (operations) => commit([...operations, ...added]));
+      await takeOut(key, (operations) => store.commit([...operations, ...added]));
       if (notice !== undefined) accepted(notice);
     },
 
-    close: () => store.close(),
+    async close() {
+      // Should it fail, they come back at the next start, as mail whose client did not hear the 250.
+      await allTakenBack().catch(() => {});
+      await store.close();
+    },
   };
 }
