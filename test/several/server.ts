@@ -15,6 +15,8 @@ export interface TestServer {
   readonly port: number;
   /** A new database with the ledger's schema. */
   database(): Promise<TestDatabase>;
+  /** A new database without one. */
+  emptyDatabase(): Promise<TestDatabase>;
   /** Resolves when the server has ended. */
   stop(how: Shutdown): Promise<void>;
   /** Resolves when it takes connections again. */
@@ -52,15 +54,20 @@ export async function startServer(): Promise<TestServer> {
   await server.start();
   let databases = 0;
 
+  async function emptyDatabase(): Promise<TestDatabase> {
+    const name = `several_${++databases}`;
+    await server.createDatabase(name);
+    return openDatabase(new URL(`postgres://${USER}:${PASSWORD}@127.0.0.1:${port}/${name}`));
+  }
+
   return {
     port,
     async database() {
-      const name = `several_${++databases}`;
-      await server.createDatabase(name);
-      const base = new URL(`postgres://${USER}:${PASSWORD}@127.0.0.1:${port}/${name}`);
-      await migratePostgres(base.href);
-      return openDatabase(base);
+      const database = await emptyDatabase();
+      await migratePostgres(database.url);
+      return database;
     },
+    emptyDatabase,
     async stop(how) {
       const [first] = (await readFile(join(databaseDir, "postmaster.pid"), "latin1")).split("\n");
       process.kill(Number(first), SIGNALS[how]);

@@ -46,6 +46,16 @@ export function environmentOf(settings: Settings): NodeJS.ProcessEnv {
   return Object.fromEntries([...clean, ...set]);
 }
 
+/** A built gateway; the present one unless given. */
+export interface Program {
+  /** The path of its main.js. */
+  readonly main: string;
+  /** Options of Node before it. */
+  readonly options?: readonly string[];
+}
+
+const PRESENT: Program = { main: MAIN };
+
 export interface Run {
   readonly code: number | null;
   readonly stdout: string;
@@ -53,8 +63,13 @@ export interface Run {
 }
 
 /** Runs a command of the built program to its end. */
-export async function run(args: readonly string[], settings: Settings = {}, cwd?: string): Promise<Run> {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: environmentOf(settings), cwd });
+export async function run(
+  args: readonly string[],
+  settings: Settings = {},
+  cwd?: string,
+  { main, options = [] }: Program = PRESENT,
+): Promise<Run> {
+  const child = spawn(process.execPath, [...options, main, ...args], { env: environmentOf(settings), cwd });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -69,8 +84,11 @@ export async function run(args: readonly string[], settings: Settings = {}, cwd?
 }
 
 /** Starts `serve` on a free port and resolves when it listens; rejects with what it said when it does not. */
-export async function startProcess(settings: Settings): Promise<GatewayProcess> {
-  const child = spawn(process.execPath, [MAIN, "serve"], {
+export async function startProcess(
+  settings: Settings,
+  { main, options = [] }: Program = PRESENT,
+): Promise<GatewayProcess> {
+  const child = spawn(process.execPath, [...options, main, "serve"], {
     // A configuration file names its own listeners.
     env: environmentOf({
       ...(settings.CONFIG === undefined ? { SMTP_PORT: 0 } : {}),
