@@ -67,6 +67,8 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
   const spanMs = retentionMs / SPANS_IN_RETENTION;
   /** Newest first. Only the first can be open. */
   let kept: Kept[] = [];
+  /** Of no use any more, but not removed, since the disk failed; the next sweep tries again. */
+  const leaving = new Set<Kept>();
   let background: Promise<void> = Promise.resolve();
   let changing: Promise<void> | undefined;
   let lastNumber = 0;
@@ -190,12 +192,19 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
     const { number } = one.record;
     await state.beginRemoval(number);
     kept = kept.filter((other) => other !== one);
+    leaving.add(one);
     await one.generation.remove();
     await state.removeGeneration(number);
+    leaving.delete(one);
     log.info("ledger.generation_expired", { generation: number, ids: one.record.count });
   }
 
-  await load();
+  try {
+    await load();
+  } catch (error) {
+    for (const { generation } of kept) await generation.close();
+    throw error;
+  }
   for (const { generation, record } of kept) {
     inBackground(async () => {
       await generation.warm();
@@ -229,10 +238,14 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
     async sweep() {
       const [newest] = kept;
       if (newest !== undefined && isOver(newest)) await change(closeNewest);
-      for (const one of [...kept].reverse()) {
-        const { closedAt } = one.record;
-        if (closedAt !== undefined && closedAt + retentionMs < clock.now()) await remove(one);
+      const over = kept.filter(({ record: { closedAt } }) => {
+        return closedAt !== undefined && closedAt + retentionMs < clock.now();
+      });
+      const failures: unknown[] = [];
+      for (const one of [...leaving, ...over.reverse()]) {
+        await remove(one).catch((error: unknown) => failures.push(error));
       }
+      if (failures.length > 0) throw failures[0];
     },
     async close() {
       await changing?.catch(() => {});

@@ -37,8 +37,11 @@ export interface Marks {
   remove(entry: MarkedEntry): Promise<void>;
   /** For an id whose relaying is durable: gone at once in memory, on the disk when it suits. */
   forget(entry: MarkedEntry): void;
-  /** Removes the marks last changed before `time` whose ids have no live claim, and says which they were. */
-  expire(time: number, isLive: (id: Id) => boolean): Promise<[Id, Mark][]>;
+  /**
+   * Removes the marks last changed before `time` whose ids have no live claim. Each is announced once, before it
+   * goes: an announcement that came after the removal would be lost with the process. On rejection the others stay.
+   */
+  expire(time: number, isLive: (id: Id) => boolean, announce: (id: Id, mark: Mark) => void): Promise<void>;
 }
 
 /** @param find the latest record of a relayed id */
@@ -47,6 +50,8 @@ export async function loadMarks(
   find: (key: Uint8Array) => Promise<Relayed | undefined>,
 ): Promise<Marks> {
   const marks = new Map<Id, { readonly key: Uint8Array; readonly mark: Mark }>();
+  /** Those whose expiry was announced, and which may be here still since they could not be removed. */
+  const announced = new WeakSet<Mark>();
   for await (const [key, mark] of state.marks()) {
     const relayed = await find(key);
     if (relayed !== undefined && relayed.time >= mark.time) await state.forgetMark(key);
@@ -94,15 +99,15 @@ export async function loadMarks(
       // Should it fail, the next start forgets it.
       state.forgetMark(entry.key).catch(() => {});
     },
-    async expire(time, isLive) {
-      const expired: [Id, Mark][] = [];
+    async expire(time, isLive, announce) {
       for (const [id, { key, mark }] of marks) {
         if (mark.time >= time || isLive(id)) continue;
-        marks.delete(id);
-        expired.push([id, mark]);
+        if (!announced.has(mark)) announce(id, mark);
+        announced.add(mark);
         await state.removeMark(key);
+        // A claim that began meanwhile has found the doubt, which it was in time for; an attempt has a later time.
+        if (marks.get(id)?.mark.time === mark.time) marks.delete(id);
       }
-      return expired;
     },
   };
 }

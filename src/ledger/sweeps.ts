@@ -48,9 +48,12 @@ export function createSweeps(options: SweepsOptions, claims: Claims<Entry>): Swe
     });
   }
 
-  async function sweepMarks(): Promise<void> {
-    const expired = await marks.expire(clock.now() - retentionMs, (id) => claims.get(id) !== undefined);
-    for (const [id, { firstDate }] of expired) log.warn("ledger.doubtful_expired", { id, firstDate });
+  function sweepMarks(): Promise<void> {
+    return marks.expire(
+      clock.now() - retentionMs,
+      (id) => claims.get(id) !== undefined,
+      (id, { firstDate }) => log.warn("ledger.doubtful_expired", { id, firstDate }),
+    );
   }
 
   return {

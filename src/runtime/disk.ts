@@ -1,12 +1,13 @@
 // The real Storage: LevelDB for stores, files that appear whole, both below one folder. What is durable
 // here is so after a loss of power: content by fsync, names by fsync of every folder above them.
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { refuseShared } from "./data-folder.ts";
 import { toStorageError } from "./disk-error.ts";
 import { openLevelStore } from "./level-store.ts";
 import type { FileWriter, Storage } from "./storage.ts";
+import { syncFolder } from "./sync-folder.ts";
 
 /** Names of what is being written or removed. They never show in a list. */
 const TEMPORARY_PREFIX = ".tmp-";
@@ -26,6 +27,8 @@ export function createDiskStorage(folder: string): Storage {
   let temporaries = 0;
   /** Folders that are there, durably, and free of what an earlier process left behind. */
   const prepared = new Map<string, Promise<void>>();
+  /** Stores that are out of sight, by their own names, and whose removal failed after that. */
+  const hidden = new Map<string, string>();
   let checked: Promise<void> | undefined;
 
   /** Before anything is put into the folder. What was wrong may have been put right since it was found. */
@@ -59,10 +62,7 @@ export function createDiskStorage(folder: string): Storage {
       return await using(path, async () => {
         await check();
         await makeFolder(folder, path);
-        const store = await openLevelStore(path, kept);
-        // LevelDB renames its file CURRENT into place without making the new name durable.
-        await syncFolder(path);
-        return store;
+        return await openLevelStore(path, kept);
       });
     },
     async removeStore(name) {
@@ -70,10 +70,12 @@ export function createDiskStorage(folder: string): Storage {
       await using(path, async () => {
         await prepare(dirname(path));
         // Half a store would be a damaged one after a crash, so it goes out of sight at once.
-        const removed = temporaryIn(dirname(path));
-        if (!(await renamed(path, removed))) return;
+        const removed = hidden.get(path) ?? temporaryIn(dirname(path));
+        if (!(await renamed(path, removed)) && !hidden.has(path)) return;
+        hidden.set(path, removed);
         await syncFolder(dirname(path));
-        await rm(removed, { recursive: true });
+        await rm(removed, { recursive: true, force: true });
+        hidden.delete(path);
       });
     },
     async createFile(name) {
@@ -114,6 +116,8 @@ export function createDiskStorage(folder: string): Storage {
 }
 
 function createWriter(file: FileHandle, temporary: string, path: string): FileWriter {
+  /** Where the content lies, and under its name only once that is known to be durable. */
+  let place = temporary;
   return {
     append: (octets) => using(path, () => file.appendFile(octets)),
     close: () =>
@@ -121,18 +125,29 @@ function createWriter(file: FileHandle, temporary: string, path: string): FileWr
         await file.sync();
         await file.close();
         await rename(temporary, path);
+        place = path;
         await syncFolder(dirname(path));
       }),
     async discard() {
       await file.close().catch(() => {});
-      await rm(temporary, { force: true }).catch(() => {});
+      await rm(place, { force: true }).catch(() => {});
     },
   };
 }
 
 /** Makes the folder and, always, its name durable: an earlier process may have died before it did. */
 async function makeFolder(root: string, path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: FOLDER_MODE });
+  const made = await mkdir(path, { recursive: true, mode: FOLDER_MODE });
+  try {
+    await syncFoldersAbove(root, path);
+  } catch (error) {
+    // A sync that is made again may have nothing left to do and still succeed. A new folder has a new name to write.
+    if (made !== undefined) await rmdir(path).catch(() => {});
+    throw error;
+  }
+}
+
+async function syncFoldersAbove(root: string, path: string): Promise<void> {
   let parent = dirname(root);
   // Often /var/lib, which need not be readable to the user who owns the folder in it.
   await syncFolder(parent).catch(failedWith("EACCES", undefined));
@@ -146,15 +161,6 @@ async function removeLeftovers(folder: string, ownPrefix: string): Promise<void>
   for (const name of await readdir(folder)) {
     const isLeftover = name.startsWith(TEMPORARY_PREFIX) && !name.startsWith(ownPrefix);
     if (isLeftover) await rm(join(folder, name), { recursive: true, force: true });
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

@@ -5,6 +5,7 @@ import { ClassicLevel } from "classic-level";
 import { damaged, toStorageError } from "./disk-error.ts";
 import { createGroupCommit } from "./group-commit.ts";
 import { type Kept, type Operation, type Range, StorageError, type Store } from "./storage.ts";
+import { syncFolder } from "./sync-folder.ts";
 
 type Level = ClassicLevel<Uint8Array, Uint8Array> & {
   /**
@@ -41,8 +42,12 @@ interface Request {
 
 /**
  * After a failed write LevelDB accepts no other until it is opened anew, so the store does that on the
- * call after a failure. The same object therefore works again once there is space; iterations that were
- * under way then end with an error.
+ * call after a failure, as often as it takes. The same object therefore works again once there is space;
+ * iterations that were under way then end with an error.
+ *
+ * Nothing that is acknowledged after a failed sync rests on the octets of that sync, which the system may have
+ * thrown away: opening reads the log, writes what it holds into a new table and a new manifest, syncs both, and
+ * begins a new log.
  *
  * @param folder there already; its own entry in the parent folder is the caller's concern
  */
@@ -163,6 +168,14 @@ async function openLevel(folder: string, kept: Kept): Promise<Level> {
       compression: false,
     }) as Level;
     await level.open();
+    try {
+      // LevelDB renames its file CURRENT into place without making the new name durable.
+      await syncFolder(folder);
+    } catch (error) {
+      // Left open it would keep its lock, and every later try would find the store in use.
+      await level.close();
+      throw error;
+    }
     return level;
   } catch (error) {
     throw toStorageError(error, folder);

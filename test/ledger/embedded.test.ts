@@ -116,6 +116,38 @@ test("doubt older than the retention is swept, and said to be; not while a claim
   await ledger.close();
 });
 
+test("doubt that can't be removed stays, and its expiry is announced once, before the removal", async () => {
+  const { storage, clock, events, open } = createPlace();
+  const ledger = await open();
+  for (const label of ["a", "b"]) {
+    const claim = await claimed(ledger, label);
+    await ledger.attempt(claim, `date of ${label}`);
+    await ledger.release([claim]);
+  }
+  const sweeps = async (until: () => boolean): Promise<void> => {
+    while (!until()) {
+      clock.advance(clock.untilNext() ?? 0);
+      while (clock.untilNext() === undefined) await new Promise(setImmediate);
+    }
+  };
+  const count = (event: string): number => events.filter(([name]) => name === event).length;
+  storage.fail({ call: "commit", name: "ledger/state", times: Number.POSITIVE_INFINITY });
+  await sweeps(() => count("ledger.sweep_failed") === 3);
+  expect(await ledger.doubts()).toHaveLength(2);
+  expect(count("ledger.doubtful_expired")).toBe(1);
+
+  storage.mend();
+  await sweeps(() => ledger.counts().open === 0);
+  const dates = events.flatMap(([event, facts]) => {
+    return event === "ledger.doubtful_expired" ? [(facts as { firstDate: string }).firstDate] : [];
+  });
+  expect(dates.sort()).toEqual(["date of a", "date of b"]);
+  await ledger.close();
+  const again = await open();
+  expect(await again.doubts()).toEqual([]);
+  await again.close();
+});
+
 test("a second ledger on the same storage is refused, and closes what it had opened", async () => {
   const { open } = createPlace();
   const ledger = await open();

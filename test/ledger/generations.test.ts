@@ -267,6 +267,31 @@ describe("generations", () => {
   });
 });
 
+describe("generations that have expired", () => {
+  for (const call of ["removeFile", "removeStore"] as const) {
+    test(`and can't be removed (${call}) go with the next sweep, and hold up no other`, async () => {
+      const place = createPlace();
+      const generations = await place.open(1);
+      for (const key of pseudoIds("k", 3)) await generations.add(key, relayed(place.clock.now()));
+      place.clock.advance(SPAN_MS + 1);
+      await generations.sweep();
+      place.clock.advance(RETENTION_MS + 1);
+      await warmed();
+      place.storage.fail({ call, name: /generation-000002/, times: 2 });
+      const sweep = () =>
+        generations.sweep().then(
+          () => "done",
+          () => "failed",
+        );
+      expect([await sweep(), await sweep(), await sweep()]).toEqual(["failed", "failed", "done"]);
+      expect(await place.names()).toEqual([]);
+      const expired = place.events.filter(([event]) => event === "ledger.generation_expired");
+      expect(expired.map(([, facts]) => (facts as { generation: number }).generation)).toEqual([1, 3, 2]);
+      await place.close();
+    });
+  }
+});
+
 describe("the state", () => {
   test("of a later format is refused", async () => {
     const place = createPlace();
