@@ -89,7 +89,9 @@ async function withDesk<T>(config: Config, use: (desk: DoubtfulDesk) => Promise<
           spooled: async () => transmissions,
           async ended(_, next, { key, transmission: { held: _held, ...transmission } }) {
             const now = systemClock.now();
-            if (next === "queued") await spool.update(key, { ...transmission, acceptedAt: now, dueAt: now });
+            if (next === "queued") {
+              await spool.update(key, { ...transmission, acceptedAt: now, dueAt: now }, "durably");
+            }
           },
         }),
       );

@@ -8,7 +8,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import type { SpooledTransmission } from "../spool/record.ts";
-import type { Spool, SpooledMail } from "../spool/spool.ts";
+import { ContentError, type LostMail, type Spool, type SpooledMail } from "../spool/spool.ts";
 import type { Outcome, Transmission } from "../upstream/upstream.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
 import type { WarnOfDelay } from "./delay.ts";
@@ -61,14 +61,19 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
   /** Reports the failure to the reverse-path and takes the transmission out of the spool (P5). */
   const fail = async (
     queued: QueuedTransmission,
-    mail: SpooledMail,
+    mail: SpooledMail | LostMail,
     failure: Failure,
     signal: AbortSignal,
   ): Promise<void> => {
     const notice = await notices.compose(mail, failure);
-    await recorder.replace(queued.key, notice?.submission, signal);
-    if (notice !== undefined) notices.accepted(notice);
+    const found = await recorder.replace(queued.key, notice?.submission, signal);
     doubts.forget(mail.transmission.id);
+    if (found === "gone") {
+      // An operator has decided meanwhile that it was relayed.
+      if (notice !== undefined) await ledger.release([notice.claim]);
+      return;
+    }
+    if (notice !== undefined) notices.accepted(notice);
     log.info("transmission.reported", facts(mail.transmission, { notice: notice?.messageId ?? "none" }));
     await ledger.release([queued.claim]);
   };
@@ -79,11 +84,12 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
    */
   const tellRefusal = async (
     queued: QueuedTransmission,
-    { transmission }: SpooledMail,
+    { transmission }: SpooledMail | LostMail,
     { permanence, reply }: Pick<Refused, "permanence" | "reply">,
     signal: AbortSignal,
   ): Promise<void> => {
     await recorder.replace(queued.key, undefined, signal);
+    doubts.forget(transmission.id);
     await ledger.release([queued.claim]);
     verdicts.give(transmission.id, { kind: "refused", permanence, reply });
   };
@@ -188,9 +194,29 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       await recorder.remove(queued.key, signal);
       return { kind: "done" };
     }
-    await recorder.replace(queued.key, told.submission, signal);
-    notices.accepted(told);
+    const found = await recorder.replace(queued.key, told.submission, signal);
+    if (found === "done") notices.accepted(told);
+    else await ledger.release([told.claim]);
     return { kind: "done" };
+  };
+
+  /** Nothing can be sent of it any more: said, reported to the reverse-path, and its task may submit it again. */
+  const lose = async (
+    queued: QueuedTransmission,
+    mail: SpooledMail | LostMail,
+    cause: string,
+    signal: AbortSignal,
+  ): Promise<AttemptResult> => {
+    const { transmission } = mail;
+    if ((await recorder.settle(queued.claim, "refused", signal)) === "stale") {
+      return await lapsed(queued, transmission, false);
+    }
+    log.error("transmission.lost", facts(transmission, { submission: queued.key.submission, cause }));
+    const reply = `the content was lost: ${cause}`;
+    const refusal = { permanence: "transient", reply } as const;
+    if (transmission.awaited === true) await tellRefusal(queued, mail, refusal, signal);
+    else await fail(queued, mail, { reason: "lost", reply }, signal);
+    return { kind: "untried" };
   };
 
   const attempt: Attempt = async (queued, upstream, signal, taken) => {
@@ -200,6 +226,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       await ledger.release([queued.claim]);
       return { kind: "untried" };
     }
+    if (mail.kind === "lost") return await lose(queued, mail, mail.cause, signal);
     const { transmission } = mail;
     if (clock.now() - transmission.acceptedAt > options.lifetimeMs) {
       // It changes nothing of a live claim, and tells whether it is one.
@@ -217,7 +244,14 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     if ((await ledger.attempt(queued.claim, firstDate)) === "stale") {
       return await lapsed(queued, transmission, false);
     }
-    const ended = await upstream.transmit(transmissionOf(mail), signal);
+    let lost: ContentError | undefined;
+    const noteLost = (error: ContentError): void => {
+      lost = error;
+    };
+    const ended = await upstream.transmit(transmissionOf(mail, noteLost), signal);
+    if (lost !== undefined && ended.kind === "refused") {
+      return await lose(queued, mail, (lost as ContentError).message, signal);
+    }
     const outcome = { upstream: upstream.name, ...ended };
     switch (outcome.kind) {
       case "accepted":
@@ -251,8 +285,16 @@ const pauseFor = ({ reply, retryAfterMs }: Refused) => ({
   ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
 });
 
-/** What every attempt of this transmission hands over: the same octets each time (P10). */
-function transmissionOf({ submission, header, transmission, body, bodyOctets }: SpooledMail): Transmission {
+/**
+ * What every attempt of this transmission hands over: the same octets each time (P10).
+ *
+ * @param lost called when the content can't be read since it is not there whole; the attempt then ends as refused,
+ *   unless the upstream's answer says otherwise
+ */
+function transmissionOf(
+  { submission, header, transmission, body, bodyOctets }: SpooledMail,
+  lost: (error: ContentError) => void,
+): Transmission {
   const { id, messageId, recipient, firstDate } = transmission;
   const rendered = render(header, { messageId, firstDate });
   return {
@@ -266,7 +308,12 @@ function transmissionOf({ submission, header, transmission, body, bodyOctets }: 
     octets: body === undefined ? undefined : Buffer.concat([rendered, body]),
     async *content() {
       yield rendered;
-      yield* bodyOctets();
+      try {
+        yield* bodyOctets();
+      } catch (error) {
+        if (error instanceof ContentError) lost(error);
+        throw error;
+      }
     },
   };
 }

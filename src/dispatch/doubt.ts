@@ -125,6 +125,11 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
     return { kind: "done" };
   };
 
+  const dateOf = async (key: TransmissionKey): Promise<string | undefined> => {
+    const mail = await spool.read(key);
+    return mail?.kind === "whole" ? mail.submission.header.date : undefined;
+  };
+
   /** Its octets change only if its own Date is another: whatever it has sent so far stays as it was (P10). */
   const datedLike = async (
     key: TransmissionKey,
@@ -132,7 +137,7 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
     firstDate: string | undefined,
   ): Promise<SpooledTransmission> => {
     if (firstDate === undefined) return transmission;
-    const own = transmission.firstDate ?? (await spool.read(key))?.submission.header.date;
+    const own = transmission.firstDate ?? (await dateOf(key));
     return own === undefined || own === firstDate ? transmission : { ...transmission, firstDate };
   };
 
@@ -182,7 +187,7 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
       if (found?.transmission.held !== true) return;
       const { held: _, ...transmission } = found.transmission;
       const now = clock.now();
-      await spool.update(found.queued.key, { ...transmission, acceptedAt: now, dueAt: now });
+      await spool.update(found.queued.key, { ...transmission, acceptedAt: now, dueAt: now }, "durably");
       doubtful.delete(id);
       enqueue({ ...found.queued, dueAt: now });
     },

@@ -12,7 +12,7 @@ import { formatDate } from "../message/trace.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import { makeSubmissionId } from "../spool/record.ts";
-import type { NewSubmission, SpooledMail } from "../spool/spool.ts";
+import type { LostMail, NewSubmission, SpooledMail } from "../spool/spool.ts";
 import type { QueuedTransmission, ToQueue } from "./dispatcher.ts";
 
 /** What is reported of a transmission. */
@@ -23,7 +23,7 @@ export interface Occasion {
 }
 
 /** Why a transmission is given up. */
-export type Failure = Occasion & { readonly reason: "refused" | "expired" };
+export type Failure = Occasion & { readonly reason: "refused" | "expired" | "lost" };
 
 /** A notification with its claim, not yet in the spool. */
 export interface Notice {
@@ -35,10 +35,10 @@ export interface Notice {
 
 export interface Notices {
   /**
-   * Undefined when nobody can be told (a null reverse-path), wants to be (NOTIFY of RFC 3461) or has been
-   * told already.
+   * Undefined when nobody can be told (a null reverse-path, or one that is lost with its submission), wants to be
+   * (NOTIFY of RFC 3461) or has been told already.
    */
-  compose(mail: SpooledMail, occasion: Occasion): Promise<Notice | undefined>;
+  compose(mail: SpooledMail | LostMail, occasion: Occasion): Promise<Notice | undefined>;
   /** It is durable in the spool: queue it. */
   accepted(notice: Notice): void;
 }
@@ -64,6 +64,7 @@ export interface NoticeOptions {
 const KINDS = {
   refused: { event: "FAILURE", part: "" },
   expired: { event: "FAILURE", part: "" },
+  lost: { event: "FAILURE", part: "" },
   delayed: { event: "DELAY", part: "delayed" },
   relayed: { event: "SUCCESS", part: "relayed" },
 } as const satisfies Record<NoticeReason, object>;
@@ -83,24 +84,25 @@ export function createNotices(parts: NoticeParts, options: NoticeOptions): Notic
   const sender = senderDomainsOf({ from: postmaster, reversePath: "" });
 
   const submissionOf = async (
-    mail: SpooledMail,
+    mail: SpooledMail | LostMail,
     { reason, reply }: Occasion,
+    reversePath: string,
     id: string,
     messageId: string,
   ): Promise<NewSubmission> => {
-    const { submission, transmission } = mail;
-    const { envid } = submission;
+    const { transmission } = mail;
+    const envid = mail.kind === "whole" ? mail.submission.envid : undefined;
     const { orcpt } = transmission.request ?? {};
     const now = clock.now();
     const content = Buffer.from(
       composeNotice({
         reportingMta: hostname,
         from: postmaster,
-        to: submission.reversePath,
+        to: reversePath,
         recipient: transmission.recipient,
         reason,
         diagnostic: reply,
-        arrivedAt: submission.acceptedAt,
+        arrivedAt: arrivedAt(mail),
         lastAttemptAt: now,
         original: await originalOf(mail, reason),
         messageId,
@@ -136,7 +138,8 @@ export function createNotices(parts: NoticeParts, options: NoticeOptions): Notic
         {
           id,
           messageId,
-          recipient: submission.reversePath,
+          recipient: reversePath,
+          reversePath: "",
           size: content.length,
           sender,
           digest: "00".repeat(DIGEST_OCTETS),
@@ -152,16 +155,18 @@ export function createNotices(parts: NoticeParts, options: NoticeOptions): Notic
 
   return {
     async compose(mail, occasion) {
-      const { reversePath, id: submissionId } = mail.submission;
+      const reversePath = reversePathOf(mail);
+      const submissionId = mail.kind === "whole" ? mail.submission.id : mail.submissionId;
       const { event, part } = KINDS[occasion.reason];
-      if (reversePath === "" || !wants(event, mail.transmission.request)) return undefined;
+      if (reversePath === undefined || reversePath === "" || !wants(event, mail.transmission.request))
+        return undefined;
       const task = `${submissionId} ${mail.transmission.id}`;
       const id = deriveId({ secret, namespace: NAMESPACE, task, recipient: reversePath, part });
       const messageId = messageIdOf(id, idRightOf({ from: undefined, reversePath: "", hostname }));
       const [result] = await ledger.claim([{ id, digest: new Uint8Array(DIGEST_OCTETS) }]);
       if (result === undefined || result.kind === "repeat") return undefined;
       try {
-        const submission = await submissionOf(mail, occasion, id, messageId);
+        const submission = await submissionOf(mail, occasion, reversePath, id, messageId);
         return { submission, claim: result.claim, messageId };
       } catch (error) {
         await ledger.release([result.claim]);
@@ -178,11 +183,22 @@ export function createNotices(parts: NoticeParts, options: NoticeOptions): Notic
   };
 }
 
+const reversePathOf = (mail: SpooledMail | LostMail): string | undefined =>
+  mail.kind === "whole" ? mail.submission.reversePath : mail.transmission.reversePath;
+
+/** When the submission was accepted; the transmission's own time begins anew with an operator's decision. */
+const arrivedAt = (mail: SpooledMail | LostMail): number =>
+  (mail.kind === "whole" ? mail.submission : mail.transmission).acceptedAt;
+
 /** The whole message where the client asked for it (RET=FULL, of a failure only: RFC 3461 §4.3) and it fits. */
-async function originalOf(mail: SpooledMail, reason: NoticeReason) {
-  const { submission, transmission } = mail;
+async function originalOf(mail: SpooledMail | LostMail, reason: NoticeReason) {
+  const { transmission } = mail;
+  if (mail.kind === "lost") {
+    return { kind: "header", octets: Buffer.from(`Message-ID: ${transmission.messageId}\r\n`) } as const;
+  }
+  const { submission } = mail;
   const header = render(mail.header, transmission);
-  const isFailure = KINDS[reason].event === "FAILURE";
+  const isFailure = KINDS[reason].event === "FAILURE" && reason !== "lost";
   const size = header.length + submission.bodySize;
   if (isFailure && submission.ret === "FULL" && !submission.eightBit && size <= ORIGINAL_MESSAGE_MAX) {
     const octets: Uint8Array[] = [header];

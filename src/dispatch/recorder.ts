@@ -3,7 +3,7 @@ import type { Claim, Ledger, Settlement } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
-import type { NewSubmission, Spool } from "../spool/spool.ts";
+import type { Found, NewSubmission, Spool } from "../spool/spool.ts";
 import type { QueuedTransmission } from "./dispatcher.ts";
 
 export interface Recorder {
@@ -17,14 +17,16 @@ export interface Recorder {
    * Puts a notification, if there is one, in the place of the transmission, trying again as settle does:
    * whether a commit that failed took effect is not known, and only the same one, repeated, leaves no doubt.
    */
-  replace(key: TransmissionKey, notice: NewSubmission | undefined, signal: AbortSignal): Promise<void>;
+  replace(key: TransmissionKey, notice: NewSubmission | undefined, signal: AbortSignal): Promise<Found>;
   /** Takes what the ledger knows as ended out of the spool, trying again as settle does. */
   remove(key: TransmissionKey, signal: AbortSignal): Promise<void>;
   /**
    * Notes in the spool what the ledger or a later attempt would tell again. Never rejects: that it can't
    * be noted must not undo a decision that was taken, or a held transmission would be attempted.
+   *
+   * @returns "gone" when the transmission has left the spool meanwhile
    */
-  note(queued: QueuedTransmission, transmission: SpooledTransmission): Promise<void>;
+  note(queued: QueuedTransmission, transmission: SpooledTransmission): Promise<Found>;
 }
 
 /** How long to wait before the disk is asked again; a full disk is not emptied sooner. */
@@ -56,14 +58,17 @@ export function createRecorder({ ledger, spool, clock, log, pause }: RecorderPar
 
   return {
     settle: (claim, settlement, signal) => untilRecorded(() => ledger.settle(claim, settlement), signal),
-    remove: (key, signal) => untilRecorded(() => spool.remove(key), signal),
+    async remove(key, signal) {
+      await untilRecorded(() => spool.remove(key), signal);
+    },
     replace: (key, notice, signal) => untilRecorded(() => spool.replace(key, notice), signal),
 
     async note({ key }, transmission) {
       try {
-        await spool.update(key, transmission);
+        return await spool.update(key, transmission);
       } catch (error) {
         log.error("spool.unavailable", { error: String(error) });
+        return "done";
       }
     },
   };

@@ -2,8 +2,7 @@
 // that is on its way can be accepted a second time.
 import type { ClaimResult, Ledger } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
-import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
-import type { Spool } from "../spool/spool.ts";
+import type { Loaded, Spool } from "../spool/spool.ts";
 import type { QueuedTransmission, ToQueue } from "./dispatcher.ts";
 import type { Doubts } from "./doubt.ts";
 import type { Verdicts } from "./verdicts.ts";
@@ -21,8 +20,6 @@ export interface RecoveryParts {
 /** Large enough that the ledger's reads overlap, small enough that memory does not matter. */
 const BATCH = 500;
 
-type Spooled = readonly [TransmissionKey, SpooledTransmission];
-
 /** Resolves when every transmission of the spool is claimed and queued, held, or taken out. */
 export async function recover({
   spool,
@@ -37,7 +34,7 @@ export async function recover({
   let doubtful = 0;
   let settled = 0;
 
-  const admit = async (key: TransmissionKey, transmission: SpooledTransmission, result: ClaimResult) => {
+  const admit = async ([key, transmission, hasContent]: Loaded, result: ClaimResult) => {
     if (result.kind === "repeat") {
       // Relayed, and the crash undid its removal; or an accept that was refused and is there all the same.
       settled += 1;
@@ -48,15 +45,16 @@ export async function recover({
     ledger.accepted([result.claim]);
     recovered += 1;
     const queued = toQueue(key, result.claim, transmission);
-    if (result.kind === "claimed") {
-      enqueue(queued);
+    // What is without its content is reported by its attempt, and needs no decision of anybody.
+    if (result.kind === "claimed" || !hasContent) {
+      enqueue(hasContent ? queued : { ...queued, dueAt: 0 });
       return;
     }
     doubtful += 1;
     await doubts.takeUp(queued, transmission, "unsettled when the gateway started", result.firstDate);
   };
 
-  const claim = async (batch: readonly Spooled[]): Promise<void> => {
+  const claim = async (batch: readonly Loaded[]): Promise<void> => {
     const results = await ledger.claim(
       batch.map(([, { id, digest, since }]) => ({
         id,
@@ -65,12 +63,12 @@ export async function recover({
         ...(since === undefined ? {} : { since }),
       })),
     );
-    for (const [index, [key, transmission]] of batch.entries()) {
-      await admit(key, transmission, results[index] as ClaimResult);
+    for (const [index, loaded] of batch.entries()) {
+      await admit(loaded, results[index] as ClaimResult);
     }
   };
 
-  let batch: Spooled[] = [];
+  let batch: Loaded[] = [];
   const ids = new Set<string>();
   const flush = async (): Promise<void> => {
     const full = batch;

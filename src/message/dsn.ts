@@ -8,11 +8,11 @@ import { asciiLine, fieldLines, LINE_MAX, mailbox, typedAddress, wrapped } from 
 import { formatDate } from "./trace.ts";
 
 /**
- * - refused, expired: it failed, and will not be tried again.
+ * - refused, expired, lost: it failed, and will not be tried again; lost with its content, by our disk.
  * - delayed: it is still tried.
  * - relayed: it was handed to a server that does not report to senders (RFC 3461 §5.2.2).
  */
-export type NoticeReason = "refused" | "expired" | "delayed" | "relayed";
+export type NoticeReason = "refused" | "expired" | "lost" | "delayed" | "relayed";
 
 export interface NoticeFacts {
   /** Our own name. */
@@ -64,6 +64,7 @@ const FAILED = { action: "failed", subject: "Your message could not be delivered
 const WORDS: Readonly<Record<NoticeReason, Words>> = {
   refused: { ...FAILED, text: "Your message was refused and will not be tried again:" },
   expired: { ...FAILED, text: "Your message could not be delivered in time and will not be tried again:" },
+  lost: { ...FAILED, text: "Your message was lost by the disk of this gateway and can't be delivered:" },
   delayed: {
     action: "delayed",
     subject: "Your message is delayed",
@@ -156,6 +157,8 @@ function statusOf(reason: NoticeReason, diagnostic: string): string {
   if (reason === "relayed") return "2.0.0";
   // X.4.7: delivery time expired, whatever the last attempt heard.
   if (reason === "expired") return "5.4.7";
+  // X.3.0: the mail system itself, whatever the last attempt heard.
+  if (reason === "lost") return "5.3.0";
   const digit = reason === "delayed" ? 4 : 5;
   const said = /^(\d)\d\d[ -]+(\d\.\d{1,3}\.\d{1,3})\b/.exec(diagnostic);
   return said?.[1] === String(digit) && said[2]?.startsWith(`${digit}.`) ? said[2] : `${digit}.0.0`;

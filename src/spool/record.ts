@@ -36,6 +36,8 @@ export interface SpooledTransmission {
   /** With angle brackets. */
   readonly messageId: string;
   readonly recipient: string;
+  /** That of its submission, kept here too so that a lost content can be reported; older records have none. */
+  readonly reversePath?: string;
   /** Octets of the content, but for the fields of each transmission. */
   readonly size: number;
   /** Whose mail it is; every attempt is routed by it. */
@@ -124,11 +126,14 @@ export interface StoredSubmission {
   readonly body: Uint8Array | undefined;
 }
 
+/** @throws when the octets are not all there */
 export function decodeSubmission(value: Uint8Array): StoredSubmission {
   const octets = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   const headerAt = 4 + octets.readUInt32BE();
   const submission = JSON.parse(octets.toString("utf8", 4, headerAt)) as Submission;
   const bodyAt = headerAt + submission.headerSize;
+  const size = bodyAt + (submission.bodyIn === "record" ? submission.bodySize : 0);
+  if (size !== octets.length) throw new Error(`it has ${octets.length} octets in place of ${size}`);
   return {
     submission,
     header: { octets: octets.subarray(headerAt, bodyAt), ...submission.header },

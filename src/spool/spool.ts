@@ -27,6 +27,7 @@ import {
   transmissionKey,
   transmissionOfKey,
 } from "./record.ts";
+import { createShares } from "./shares.ts";
 
 export interface NewSubmission {
   readonly submission: Submission;
@@ -47,27 +48,62 @@ export interface Spool {
   removeBody(id: SubmissionId): Promise<void>;
   /** Durable when it resolves. On rejection nothing of it is in the spool, and its body is removed too. */
   accept(submission: NewSubmission): Promise<void>;
-  /** All that is in the spool, in order of acceptance. For the start, before anything is accepted. */
-  load(): AsyncIterable<readonly [TransmissionKey, SpooledTransmission]>;
-  /** What is needed to make an attempt, or undefined when the transmission is not in the spool. */
-  read(key: TransmissionKey): Promise<SpooledMail | undefined>;
-  /** Notes attempts, due time or a hold. Lost in a crash at worst, and then found out again. */
-  update(key: TransmissionKey, transmission: SpooledTransmission): Promise<void>;
+  /**
+   * All that is in the spool, in order of acceptance. For the start, before anything is accepted. Content that no
+   * transmission is left of is removed on the way.
+   */
+  load(): AsyncIterable<Loaded>;
+  /** What is needed to make an attempt, or undefined when the transmission has left the spool or is leaving it. */
+  read(key: TransmissionKey): Promise<SpooledMail | LostMail | undefined>;
+  /**
+   * Notes attempts, due time or a hold; nothing when the transmission has left or is leaving.
+   *
+   * @param durability "if it suits" unless given: lost in a crash at worst, and then found out again
+   */
+  update(key: TransmissionKey, transmission: SpooledTransmission, durability?: Durability): Promise<Found>;
   /**
    * Takes a transmission out, its submission with the last one. A crash may undo it: what comes back
    * is known to the ledger as relayed.
    */
-  remove(key: TransmissionKey): Promise<void>;
-  /** Takes a transmission out and accepts its notification, both or neither; durable when it resolves. */
-  replace(key: TransmissionKey, notice: NewSubmission | undefined): Promise<void>;
+  remove(key: TransmissionKey): Promise<Found>;
+  /**
+   * Takes a transmission out and accepts its notification, both or neither; durable when it resolves. On rejection
+   * either may be so, until the same call has been repeated.
+   */
+  replace(key: TransmissionKey, notice: NewSubmission | undefined): Promise<Found>;
   close(): Promise<void>;
 }
 
+export type Durability = "durably" | "if it suits";
+
+/**
+ * What a call has come to. gone: the transmission had left before, so that nothing was done, and a notification is
+ * not in the spool. Removals are decided one after the other: of two for one transmission one finds it gone.
+ */
+export type Found = "done" | "gone";
+
+/** What a start finds. Without its content, `read` says what is lost. */
+export type Loaded = readonly [key: TransmissionKey, transmission: SpooledTransmission, hasContent: boolean];
+
 /** One transmission with what it shares with others. */
 export interface SpooledMail extends StoredSubmission {
+  readonly kind: "whole";
   readonly transmission: SpooledTransmission;
-  /** The body from its beginning, wherever it lies. */
+  /** The body from its beginning, wherever it lies. Rejects with a ContentError where it is not whole. */
   bodyOctets(): AsyncIterable<Uint8Array>;
+}
+
+/** A transmission whose content is missing or cut short: it can only be reported. */
+export interface LostMail {
+  readonly kind: "lost";
+  readonly submissionId: SubmissionId;
+  readonly transmission: SpooledTransmission;
+  readonly cause: string;
+}
+
+/** The content that a transmission needs is not on the disk any more. No failure of a call: trying again helps nothing. */
+export class ContentError extends Error {
+  override readonly name = "ContentError";
 }
 
 const BODIES = "spool/bodies";
@@ -105,8 +141,7 @@ export async function openSpool(storage: Storage): Promise<Spool> {
 }
 
 async function createSpool(storage: Storage, store: Store): Promise<Spool> {
-  /** Transmissions left of each submission; the content goes with the last. */
-  const remaining = new Map<SubmissionId, number>();
+  const shares = createShares();
   /** Submissions whose body has a file. */
   const bodies = new Set<SubmissionId>();
   /**
@@ -120,7 +155,7 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
 
   /** It is in the store, durably. */
   const accepted = ({ submission, header, body, transmissions: added }: NewSubmission): void => {
-    count(submission.id, added.length);
+    shares.accepted(submission.id, added.length);
     const prepared = { octets: header, ...submission.header };
     fresh.add({ submission, header: prepared, body }, added);
   };
@@ -140,13 +175,6 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     ),
   ];
 
-  const count = (id: SubmissionId, change: number): number => {
-    const left = (remaining.get(id) ?? 0) + change;
-    if (left > 0) remaining.set(id, left);
-    else remaining.delete(id);
-    return left;
-  };
-
   /**
    * After the records are gone, which is what counts: a body without one is swept at the next start, so
    * that it can't be removed now is no failure of what was recorded.
@@ -155,25 +183,24 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     if (bodies.delete(id)) await storage.removeFile(bodyFile(id)).catch(() => {});
   };
 
-  /**
-   * Counts a transmission out before anything is awaited, so that of two that leave at the same time
-   * one knows that it is the last.
-   */
+  /** @param apply commits the removal */
   const takeOut = async (
-    { submission, index }: TransmissionKey,
+    key: TransmissionKey,
     apply: (operations: Operation[]) => Promise<void>,
-  ): Promise<void> => {
-    const last = count(submission, -1) === 0;
-    fresh.drop({ submission, index });
-    const operations: Operation[] = [{ type: "del", key: transmissionKey({ submission, index }) }];
-    if (last) operations.push({ type: "del", key: submissionKey(submission) });
-    try {
+  ): Promise<Found> => {
+    const { submission, index } = key;
+    fresh.drop(key);
+    let isLast = false;
+    const hasLeft = await shares.leave(key, async (all) => {
+      isLast = all !== undefined;
+      const operations = (all ?? [index]).map(
+        (one): Operation => ({ type: "del", key: transmissionKey({ submission, index: one }) }),
+      );
+      if (isLast) operations.push({ type: "del", key: submissionKey(submission) });
       await apply(operations);
-    } catch (error) {
-      count(submission, 1);
-      throw error;
-    }
-    if (last) await removeBodyOf(submission);
+    });
+    if (isLast) await removeBodyOf(submission);
+    return hasLeft ? "done" : "gone";
   };
 
   const takeBack = async (): Promise<void> => {
@@ -208,15 +235,39 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     { submission, header, body }: StoredSubmission,
     transmission: SpooledTransmission,
   ): SpooledMail => ({
+    kind: "whole",
     submission,
     header,
     body,
     transmission,
     async *bodyOctets() {
       if (body !== undefined) yield body;
-      else yield* storage.readFile(bodyFile(submission.id));
+      else yield* wholeBody(submission);
     },
   });
+
+  async function* wholeBody({ id, bodySize }: Submission): AsyncGenerator<Uint8Array> {
+    let octets = 0;
+    try {
+      for await (const chunk of storage.readFile(bodyFile(id))) {
+        octets += chunk.length;
+        yield chunk;
+      }
+    } catch (error) {
+      const isThere = octets > 0 || (await storage.list(BODIES)).includes(id);
+      throw isThere ? error : new ContentError("its body file is missing");
+    }
+    if (octets !== bodySize) {
+      throw new ContentError(`its body file has ${octets} octets in place of ${bodySize}`);
+    }
+  }
+
+  /** Removes the content of submissions without a transmission: a removal failed, took effect, and was not repeated. */
+  const sweepContents = async (orphans: readonly SubmissionId[]): Promise<void> => {
+    if (orphans.length === 0) return;
+    await store.write(orphans.map((id): Operation => ({ type: "del", key: submissionKey(id) })));
+    for (const id of orphans) await removeBodyOf(id);
+  };
 
   await sweepBodies();
 
@@ -259,11 +310,34 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     },
 
     async *load() {
-      for await (const [key, value] of store.entries(ALL_TRANSMISSIONS)) {
-        const parsed = transmissionOfKey(key);
-        count(parsed.submission, 1);
-        yield [parsed, decodeTransmission(value)];
+      // Both are in the order of the submissions' ids, so one pass over each is enough.
+      const contents = store.keys(ALL_SUBMISSIONS)[Symbol.asyncIterator]();
+      const nextContent = async (): Promise<SubmissionId | undefined> => {
+        const { done, value } = await contents.next();
+        return done === true ? undefined : submissionOfKey(value);
+      };
+      const orphans: SubmissionId[] = [];
+      let content = await nextContent();
+      let isMet = false;
+      const passContent = async (): Promise<void> => {
+        if (content !== undefined && !isMet) orphans.push(content);
+        content = await nextContent();
+        isMet = false;
+      };
+      try {
+        for await (const [octets, value] of store.entries(ALL_TRANSMISSIONS)) {
+          const key = transmissionOfKey(octets);
+          while (content !== undefined && content < key.submission) await passContent();
+          const hasContent = content === key.submission;
+          isMet ||= hasContent;
+          shares.found(key);
+          yield [key, decodeTransmission(value), hasContent];
+        }
+        while (content !== undefined) await passContent();
+      } finally {
+        await contents.return?.();
       }
+      await sweepContents(orphans);
     },
 
     async read(key) {
@@ -273,28 +347,48 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
         store.get(transmissionKey(key)),
         store.get(submissionKey(key.submission)),
       ]);
-      if (transmission === undefined || stored === undefined) return undefined;
-      return mailOf(decodeSubmission(stored), decodeTransmission(transmission));
+      // The two were read one after the other, and a removal may have come between.
+      if (transmission === undefined || (stored === undefined && !shares.has(key))) return undefined;
+      const decoded = decodeTransmission(transmission);
+      const lost = (cause: string): LostMail => ({
+        ...{ kind: "lost", submissionId: key.submission, transmission: decoded, cause },
+      });
+      if (stored === undefined) return lost("the record of its submission is missing");
+      try {
+        return mailOf(decodeSubmission(stored), decoded);
+      } catch (error) {
+        return lost(`the record of its submission is damaged: ${String(error)}`);
+      }
     },
 
-    async update(key, transmission) {
+    async update(key, transmission, durability) {
+      if (!shares.has(key)) return "gone";
+      const put: Operation = {
+        type: "put",
+        key: transmissionKey(key),
+        value: encodeTransmission(transmission),
+      };
       try {
-        await store.write([
-          { type: "put", key: transmissionKey(key), value: encodeTransmission(transmission) },
-        ]);
+        await (durability === "durably" ? store.commit([put]) : store.write([put]));
       } catch (error) {
         fresh.drop(key);
         throw error;
       }
       fresh.update(key, transmission);
+      return "done";
     },
 
     remove: (key) => takeOut(key, (operations) => store.write(operations)),
 
     async replace(key, notice) {
       const added = notice === undefined ? [] : accepting(notice);
-      await takeOut(key, (operations) => store.commit([...operations, ...added]));
-      if (notice !== undefined) accepted(notice);
+      const found = await takeOut(key, (operations) => store.commit([...operations, ...added]));
+      if (notice === undefined) return found;
+      if (found === "done") accepted(notice);
+      else if (shares.hasAny(notice.submission.id)) return "done";
+      // An earlier call with it may have failed and taken effect before another removal came.
+      else await store.commit(added.map(({ key: own }) => ({ type: "del", key: own })));
+      return found;
     },
 
     async close() {

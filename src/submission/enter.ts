@@ -78,6 +78,7 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
         id: transmissionId,
         messageId,
         recipient,
+        reversePath: envelope.reversePath,
         size: octets.length + content.bodySize,
         sender,
         digest,

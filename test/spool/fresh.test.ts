@@ -30,7 +30,7 @@ async function readAll(spool: Spool, keys: readonly { submission: string; index:
   return await Promise.all(
     keys.map(async (key) => {
       const mail = await spool.read(key);
-      if (mail === undefined) return undefined;
+      if (mail?.kind !== "whole") return mail;
       const octets: Uint8Array[] = [];
       for await (const chunk of mail.bodyOctets()) octets.push(chunk);
       const { submission, header, transmission: one } = mail;
