@@ -31,7 +31,7 @@ export async function serve(options: { config?: string }): Promise<number> {
     const signal = firstSignal();
     const fleet = createFleet();
     const gateway = await startGateway(config, {
-      storage: createDiskStorage(config.data_dir),
+      storage: createDiskStorage(config.data_dir, log),
       upstreams: await createUpstreams(config, systemClock, log, fleet),
       fleet,
       clock: systemClock,

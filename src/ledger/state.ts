@@ -23,7 +23,10 @@ import {
 } from "./records.ts";
 
 const NAME = "ledger/state";
-const FORMAT = 1;
+const FORMAT = 2;
+
+/** The same records, in a folder without seals. */
+const UNSEALED_FORMAT = 1;
 const FENCE_KEY = Uint8Array.of(0x66);
 
 /**
@@ -75,7 +78,7 @@ export async function openState(storage: Storage): Promise<State> {
   }
   const store = await storage.openStore(NAME, "short");
   try {
-    await checkFormat(store, NAME, FORMAT);
+    await checkFormat(store, NAME, FORMAT, [UNSEALED_FORMAT]);
     return await createState(store);
   } catch (error) {
     await store.close();

@@ -22,11 +22,21 @@ export function toStorageError(error: unknown, path: string): StorageError {
   return new StorageError(code, explain(code, path, said.at(-1) ?? "unknown error"), error);
 }
 
-/** What lies there can't be trusted, and nobody but its operator can say what may be forgotten. */
-export function damaged(path: string, said: string): StorageError {
-  const advice = "restore it from a backup, or move it away to go on without all that it holds";
-  return new StorageError("damaged", `${path} is damaged (${said}); ${advice}`);
+/**
+ * What lies there can't be trusted, and nobody but its operator can say what may be forgotten.
+ *
+ * @param consequence of going on with what is there
+ */
+export function damaged(path: string, said: string, consequence = CONSEQUENCE): StorageError {
+  return new StorageError("damaged", `${path} is damaged (${said}); ${adviceWith(consequence)}`);
 }
+
+const CONSEQUENCE = "what it held may be lost or forgotten";
+
+/** What to do about stored state that is not what it should be. */
+export const adviceWith = (consequence: string): string =>
+  "restore the whole data folder from a backup, or run mailonce data accept --yes to go on with what is there: " +
+  consequence;
 
 function explain(code: StorageErrorCode, path: string, said: string): string {
   switch (code) {

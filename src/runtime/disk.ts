@@ -5,7 +5,9 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir } from "node:f
 import { dirname, join, relative, sep } from "node:path";
 import { refuseShared } from "./data-folder.ts";
 import { toStorageError } from "./disk-error.ts";
-import { openLevelStore } from "./level-store.ts";
+import { type LevelStore, openLevelStore } from "./level-store.ts";
+import { type Log, silentLog } from "./log.ts";
+import { createSeals } from "./seals.ts";
 import type { FileWriter, Storage } from "./storage.ts";
 import { syncFolder } from "./sync-folder.ts";
 
@@ -21,8 +23,10 @@ const CHUNK_OCTETS = 64 * 1024;
 /**
  * @param folder made when it is not there; one that is there must be our user's, and closed to all others.
  *   One process at a time, which the locks of its stores see to
+ * @param log of what is found and put right in the folder
  */
-export function createDiskStorage(folder: string): Storage {
+export function createDiskStorage(folder: string, log: Log = silentLog): Storage {
+  const seals = createSeals(folder, log);
   const prefix = `${TEMPORARY_PREFIX}${randomBytes(6).toString("hex")}-`;
   let temporaries = 0;
   /** Folders that are there, durably, and free of what an earlier process left behind. */
@@ -61,8 +65,17 @@ export function createDiskStorage(folder: string): Storage {
       const path = join(folder, name);
       return await using(path, async () => {
         await check();
-        await makeFolder(folder, path);
-        return await openLevelStore(path, kept);
+        await seals.begin();
+        let level: LevelStore | undefined;
+        try {
+          await makeFolder(folder, path);
+          level = await openLevelStore(path, kept, () => seals.check(name));
+          return await seals.hold(name, level);
+        } catch (error) {
+          seals.fail();
+          await level?.close();
+          throw error;
+        }
       });
     },
     async removeStore(name) {
@@ -71,9 +84,15 @@ export function createDiskStorage(folder: string): Storage {
         await prepare(dirname(path));
         // Half a store would be a damaged one after a crash, so it goes out of sight at once.
         const removed = hidden.get(path) ?? temporaryIn(dirname(path));
-        if (!(await renamed(path, removed)) && !hidden.has(path)) return;
-        hidden.set(path, removed);
-        await syncFolder(dirname(path));
+        await seals.begin();
+        try {
+          await seals.remove(name);
+          if (!(await renamed(path, removed)) && !hidden.has(path)) return;
+          hidden.set(path, removed);
+          await syncFolder(dirname(path));
+        } finally {
+          await seals.end();
+        }
         await rm(removed, { recursive: true, force: true });
         hidden.delete(path);
       });
@@ -83,7 +102,8 @@ export function createDiskStorage(folder: string): Storage {
       return await using(path, async () => {
         await prepare(dirname(path));
         const temporary = temporaryIn(dirname(path));
-        return createWriter(await open(temporary, "wx", FILE_MODE), temporary, path);
+        const writer = createWriter(await open(temporary, "wx", FILE_MODE), temporary, path);
+        return { ...writer, close: () => writer.close().then(() => seals.keep(name)) };
       });
     },
     async *readFile(name) {

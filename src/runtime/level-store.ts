@@ -38,6 +38,16 @@ const BEYOND_ALL_KEYS = new Uint8Array(256).fill(255);
 interface Request {
   readonly operations: readonly Operation[];
   readonly durable: boolean;
+  /** Awaited before the next batch is written. Never rejects. */
+  readonly after?: () => Promise<void>;
+}
+
+export interface LevelStore extends Store {
+  /**
+   * Syncs the log, and calls `read` at a moment when all of the newest log is durable and ends with a whole record:
+   * nothing is written meanwhile.
+   */
+  measured<T>(read: () => Promise<T>): Promise<T>;
 }
 
 /**
@@ -50,8 +60,13 @@ interface Request {
  * begins a new log.
  *
  * @param folder there already; its own entry in the parent folder is the caller's concern
+ * @param check rejects when the files in the folder are not what they should be; called before each opening but the first
  */
-export async function openLevelStore(folder: string, kept: Kept = "long"): Promise<Store> {
+export async function openLevelStore(
+  folder: string,
+  kept: Kept = "long",
+  check: () => Promise<void> = async () => {},
+): Promise<LevelStore> {
   let level = await openLevel(folder, kept);
   let failed = false;
   let reopening: Promise<void> | undefined;
@@ -63,6 +78,7 @@ export async function openLevelStore(folder: string, kept: Kept = "long"): Promi
       const operations = batch.length === 1 ? batch[0]?.operations : batch.flatMap((one) => one.operations);
       // LevelDB keeps the order of its calls, so a batch without sync is durable with the next one.
       await current._batch(operations ?? [], { sync: batch.some((one) => one.durable) });
+      for (const { after } of batch) await after?.();
     } catch (error) {
       failed = true;
       throw toStorageError(error, folder);
@@ -81,6 +97,7 @@ export async function openLevelStore(folder: string, kept: Kept = "long"): Promi
 
   async function reopen(): Promise<void> {
     await level.close();
+    await check();
     level = await openLevel(folder, kept);
     failed = false;
   }
@@ -131,6 +148,16 @@ export async function openLevelStore(folder: string, kept: Kept = "long"): Promi
     keys: (range?: Range) => iterate((current) => current.keys({ ...options, ...range })),
     commit: (operations) => add(operations, true),
     write: (operations) => add(operations, false),
+    async measured<T>(read: () => Promise<T>): Promise<T> {
+      assertOpen();
+      let outcome: Promise<T> | undefined;
+      const after = async (): Promise<void> => {
+        outcome = read();
+        await outcome.catch(() => {});
+      };
+      await requests.add({ operations: [], durable: true, after });
+      return await (outcome as Promise<T>);
+    },
     async rest() {
       await requests.drain();
       try {
@@ -179,6 +206,24 @@ async function openLevel(folder: string, kept: Kept): Promise<Level> {
     return level;
   } catch (error) {
     throw toStorageError(error, folder);
+  }
+}
+
+/**
+ * Asks for the lock of a store and changes nothing in it. Resolves when nobody has it.
+ *
+ * @param folder there, with a store in it or not
+ * @throws StorageError "locked" when another process or another opening has the store
+ */
+export async function refuseLocked(folder: string): Promise<void> {
+  const level = new ClassicLevel<Uint8Array, Uint8Array>(folder);
+  try {
+    // LevelDB locks the folder before it finds that it must not open what is there, nor make what is not.
+    await level.open({ createIfMissing: false, errorIfExists: true });
+    await level.close();
+  } catch (error) {
+    const refusal = toStorageError(error, folder);
+    if (refusal.code === "locked") throw refusal;
   }
 }
 

@@ -81,8 +81,8 @@ export type StorageErrorCode =
 export const missingStore = (name: string, consequence: string): StorageError =>
   new StorageError(
     "damaged",
-    `${name} is missing from the data folder; restore it from a backup, or make an empty folder there to ` +
-      `go on without it: ${consequence}`,
+    `${name} is missing from the data folder; restore the whole data folder from a backup, or run mailonce data ` +
+      `accept --yes to go on without it: ${consequence}`,
   );
 
 /** What went wrong with the disk, for replies (452 or 451) and for the person who reads the log. */

@@ -116,7 +116,10 @@ const bodyFile = (id: SubmissionId): string => `${BODIES}/${id}`;
 const FRESH_OCTETS = 16 * 2 ** 20;
 
 const NAME = "spool/queue";
-const FORMAT = 1;
+const FORMAT = 2;
+
+/** The same records, in a folder without seals. */
+const UNSEALED_FORMAT = 1;
 
 /**
  * To be opened before the ledger: where there is a ledger, there was a spool, and its being gone is no
@@ -132,7 +135,7 @@ export async function openSpool(storage: Storage): Promise<Spool> {
   }
   const store = await storage.openStore(NAME, "short");
   try {
-    await checkFormat(store, NAME, FORMAT);
+    await checkFormat(store, NAME, FORMAT, [UNSEALED_FORMAT]);
     return await createSpool(storage, store);
   } catch (error) {
     await store.close();

@@ -68,7 +68,9 @@ async function expectRefusal(gateway: TestedGateway, path: string): Promise<void
   expect(await gateway.exited).toBe(1);
   expect(gateway.stderr()).toMatch(/^mailonce: [^\n]+\n$/);
   expect(gateway.stderr()).toContain(path);
-  expect(gateway.stderr()).toContain("restore it from a backup, or ");
+  expect(gateway.stderr()).toContain(
+    "restore the whole data folder from a backup, or run mailonce data accept",
+  );
   expect(gateway.port).toBeUndefined();
 }
 
@@ -104,17 +106,18 @@ describe.each(STORES)("%s", (store) => {
 });
 
 test.each([
-  ["ledger/state", "may be relayed again"],
-  ["ledger/generation-000001", "ids relayed before are then forgotten and may be relayed again"],
+  ["ledger/state", "attempts without an answer may be forgotten, and their mails relayed again"],
+  ["ledger/generation-000001", "ids relayed before may be forgotten, and their mails relayed again"],
   ["spool/queue", "the mail that it held is then lost"],
-])("%s is gone: refused, unless somebody made an empty one", async (store, consequence) => {
+])("%s is gone: refused, also when an empty folder is made there", async (store, consequence) => {
   const place = await used();
   rmSync(join(place.dataFolder, store), { recursive: true });
   const refused = await startOn(place, place.dataFolder);
   await expectRefusal(refused, store);
   expect(refused.stderr()).toContain(consequence);
   mkdirSync(join(place.dataFolder, store));
-  expect((await startOn(place, place.dataFolder)).port).toBeDefined();
+  // An empty folder says no more than a missing one.
+  await expectRefusal(await startOn(place, place.dataFolder), store);
 });
 
 test.each<[string, readonly [number, number], boolean]>([
@@ -194,7 +197,7 @@ test.each(["ledger/state", "spool/queue"])(
       const gateway = await startOn(place, place.dataFolder);
       expect(await gateway.exited).toBe(1);
       expect(gateway.stderr()).toBe(
-        `mailonce: ${name} has format 9; this version of mailonce knows only format 1\n`,
+        `mailonce: ${name} has format 9; this version of mailonce knows only format 2\n`,
       );
     }
   },

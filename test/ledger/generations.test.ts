@@ -214,7 +214,7 @@ describe("generations", () => {
       await place.storage.removeStore(name);
       await expect(place.open(1)).rejects.toMatchObject({
         code: "damaged",
-        message: expect.stringContaining(`${name} is missing from the data folder; restore it from a backup`),
+        message: expect.stringContaining(`${name} is missing from the data folder; restore the whole`),
       });
       await (await place.storage.openStore(name)).close();
       await place.open(1);
@@ -298,11 +298,11 @@ describe("the state", () => {
     await place.open();
     await place.close();
     const store = await place.storage.openStore("ledger/state");
-    await store.commit([{ type: "put", key: Uint8Array.of(0x76), value: Uint8Array.of(2) }]);
+    await store.commit([{ type: "put", key: Uint8Array.of(0x76), value: Uint8Array.of(3) }]);
     await store.close();
     await expect(place.open()).rejects.toMatchObject({
       code: "unavailable",
-      message: "ledger/state has format 2; this version of mailonce knows only format 1",
+      message: "ledger/state has format 3; this version of mailonce knows only format 2",
     });
   });
 

@@ -1,0 +1,149 @@
+// Compares the files of one store with what was sealed, before LevelDB opens it: LevelDB drops what is damaged in a log
+// in silence, takes a shorter or an older manifest for a whole one, and writes new files over what it found.
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { currentManifest, logName, manifestName, tableName } from "./leveldb/files.ts";
+import { walkLog } from "./leveldb/log-file.ts";
+import { type Manifest, readManifest } from "./leveldb/manifest.ts";
+import { checkTable } from "./leveldb/table.ts";
+import type { SealedFile, StoreSeal } from "./seal.ts";
+
+/** What is wrong with one file. */
+export interface Finding {
+  /** The name of the store. */
+  readonly store: string;
+  /** The name of the file in the store's folder; empty when it is the folder. */
+  readonly file: string;
+  readonly fault: string;
+}
+
+/** What of the tables is looked at: that they are there and as long as they should be, or each octet too. */
+export type Depth = "sizes" | "octets";
+
+/** Whether there is a store in the folder: an empty folder is none yet. */
+export function holdsStore(folder: string): boolean {
+  if (!existsSync(folder)) return false;
+  return readdirSync(folder).some((name) => /^(CURRENT|MANIFEST-\d+|\d+\.(ldb|sst|log))$/.test(name));
+}
+
+/**
+ * @param sealed what is known of the store; undefined when nothing is
+ * @returns nothing when all is well. Rejects when a file can't be read
+ */
+export async function checkStore(
+  dataFolder: string,
+  store: string,
+  sealed: StoreSeal | undefined,
+  depth: Depth,
+): Promise<Finding[]> {
+  const folder = join(dataFolder, store);
+  const findings: Finding[] = [];
+  const find = (file: string, fault: string): void => void findings.push({ store, file, fault });
+
+  if (!existsSync(folder)) find("", "it is missing");
+  else if (!holdsStore(folder)) find("", "it is empty");
+  else if (!existsSync(join(folder, "CURRENT"))) find("CURRENT", "it is missing");
+  if (findings.length > 0) return findings;
+
+  const number = await currentManifest(folder);
+  if (number === undefined) {
+    find("CURRENT", "it names no manifest");
+    return findings;
+  }
+  if (sealed !== undefined && number < sealed.manifest.number) {
+    find(
+      "CURRENT",
+      `it names ${manifestName(number)}, which is older than ${manifestName(sealed.manifest.number)}`,
+    );
+    return findings;
+  }
+  if (sealed?.final === true && number > sealed.manifest.number) {
+    find("CURRENT", `it names ${manifestName(number)}, which is newer than the seal of the last stop`);
+    return findings;
+  }
+  const known = sealed?.manifest.number === number ? sealed : undefined;
+  const manifest = await checkManifest(folder, number, known, find);
+  if (manifest === undefined) return findings;
+  for (const log of sealed?.logs ?? []) {
+    // One below has gone into tables, and is not read any more.
+    if (log.number >= manifest.logNumber) await checkLog(folder, log, sealed?.final === true, find);
+  }
+  if (sealed?.final === true) findUnknownLogs(folder, manifest, sealed, find);
+  await checkTables(folder, manifest, depth, find);
+  return findings;
+}
+
+type Find = (file: string, fault: string) => void;
+
+async function checkManifest(
+  folder: string,
+  number: number,
+  sealed: StoreSeal | undefined,
+  find: Find,
+): Promise<Manifest | undefined> {
+  const name = manifestName(number);
+  if (!existsSync(join(folder, name))) {
+    find(name, "it is missing, and CURRENT names it");
+    return undefined;
+  }
+  const octets = await readFile(join(folder, name));
+  if (sealed !== undefined && !hasLength(octets.length, sealed.manifest, sealed.final)) {
+    find(name, lengthFault(octets.length, sealed.manifest));
+    return undefined;
+  }
+  const manifest = readManifest(octets);
+  // Behind what was sealed a record may be cut off: a crash has cut it.
+  if (manifest.wholeUntil < (sealed?.manifest.octets ?? 1)) {
+    find(name, manifest.fault ?? "it is empty");
+    return undefined;
+  }
+  return manifest;
+}
+
+async function checkLog(folder: string, sealed: SealedFile, isFinal: boolean, find: Find): Promise<void> {
+  const name = logName(sealed.number);
+  const path = join(folder, name);
+  if (!existsSync(path)) return find(name, "it is missing");
+  const octets = await readFile(path);
+  if (!hasLength(octets.length, sealed, isFinal)) return find(name, lengthFault(octets.length, sealed));
+  const { wholeUntil, fault } = walkLog(octets.subarray(0, sealed.octets));
+  if (wholeUntil < sealed.octets) find(name, fault ?? "it is cut off");
+}
+
+/** LevelDB would read them. */
+function findUnknownLogs(folder: string, manifest: Manifest, sealed: StoreSeal, find: Find): void {
+  for (const name of readdirSync(folder)) {
+    const number = Number(/^(\d+)\.log$/.exec(name)?.[1] ?? -1);
+    if (number >= manifest.logNumber && !sealed.logs.some((log) => log.number === number)) {
+      find(name, "it was not there at the last stop");
+    }
+  }
+}
+
+async function checkTables(folder: string, manifest: Manifest, depth: Depth, find: Find): Promise<void> {
+  for (const [number, octets] of manifest.tables) {
+    const name = [tableName(number), tableName(number).replace(".ldb", ".sst")].find((one) =>
+      existsSync(join(folder, one)),
+    );
+    if (name === undefined) {
+      find(tableName(number), "it is missing");
+      continue;
+    }
+    const path = join(folder, name);
+    const { size } = statSync(path);
+    const fault =
+      size !== octets
+        ? `it is ${size} octets long, and was ${octets}`
+        : depth === "octets"
+          ? await checkTable(path, octets)
+          : undefined;
+    if (fault !== undefined) find(name, fault);
+  }
+}
+
+const hasLength = (octets: number, sealed: SealedFile, isFinal: boolean): boolean =>
+  isFinal ? octets === sealed.octets : octets >= sealed.octets;
+
+const lengthFault = (octets: number, sealed: SealedFile): string =>
+  `it is ${octets} octets long, and was ${sealed.octets}`;

@@ -1,0 +1,83 @@
+// How far the files of a store are durable. LevelDB syncs its manifest record by record and its log as commits ask
+// for it; what this says is durable has been synced once more, or before.
+import { open, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { currentManifest, logName, logNumbers, manifestName } from "./leveldb/files.ts";
+import { walkLog } from "./leveldb/log-file.ts";
+import type { SealedFile, StoreSeal } from "./seal.ts";
+import { syncFolder } from "./sync-folder.ts";
+
+/**
+ * The newest log and its length. It ends with a whole record only while nothing is written.
+ *
+ * @returns undefined when there is no log
+ */
+export async function newestLog(folder: string): Promise<SealedFile | undefined> {
+  const number = (await logNumbers(folder)).at(-1);
+  if (number === undefined) return undefined;
+  return { number, octets: await sizeOf(join(folder, logName(number))) };
+}
+
+/**
+ * @param before what was measured last; what has not changed since is not synced again
+ * @param newest known to be durable; undefined when the store is closed
+ */
+export async function measureStore(
+  folder: string,
+  before: StoreSeal | undefined,
+  newest: SealedFile | undefined,
+): Promise<StoreSeal> {
+  const manifest = await measureManifest(folder, before?.manifest);
+  const logs: SealedFile[] = [];
+  for (const number of await logNumbers(folder)) {
+    if (newest !== undefined && number >= newest.number) continue;
+    const log = await measureLog(folder, number, before?.logs);
+    if (log !== undefined) logs.push(log);
+  }
+  if (newest !== undefined) logs.push(newest);
+  const namesBefore = new Set(before?.logs.map(({ number }) => number));
+  const isSame =
+    before?.manifest.number === manifest.number && logs.every(({ number }) => namesBefore.has(number));
+  // LevelDB does not make the names of logs durable.
+  if (!isSame) await syncFolder(folder);
+  return { manifest, logs, final: newest === undefined };
+}
+
+async function measureManifest(folder: string, before: SealedFile | undefined): Promise<SealedFile> {
+  const number = await currentManifest(folder);
+  if (number === undefined) throw new Error(`CURRENT in ${folder} names no manifest`);
+  const path = join(folder, manifestName(number));
+  if (before?.number === number && before.octets === (await sizeOf(path))) return before;
+  // A record may be on its way into it.
+  const { wholeUntil } = walkLog(await readFile(path));
+  await syncData(path);
+  return { number, octets: wholeUntil };
+}
+
+/** @returns undefined when it is gone: its content is in tables now */
+async function measureLog(
+  folder: string,
+  number: number,
+  before: readonly SealedFile[] = [],
+): Promise<SealedFile | undefined> {
+  const path = join(folder, logName(number));
+  try {
+    const octets = await sizeOf(path);
+    if (!before.some((log) => log.number === number && log.octets === octets)) await syncData(path);
+    return { number, octets };
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+const sizeOf = async (path: string): Promise<number> => (await stat(path)).size;
+
+async function syncData(path: string): Promise<void> {
+  const file = await open(path, "r");
+  try {
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
