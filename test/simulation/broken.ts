@@ -7,7 +7,7 @@ import { decodeGeneration, generationKey, MARK_RANGE, markKey } from "../../src/
 import type { Operation, Range, Storage, Store } from "../../src/runtime/storage.ts";
 import type { Reply } from "../../src/submission/reply.ts";
 import type { Transmission, Upstream } from "../../src/upstream/upstream.ts";
-import type { Promised } from "./checker.ts";
+import type { Promised } from "./facts.ts";
 import { type Defect, type SharedLedgers, simulate } from "./simulate.ts";
 
 export interface BrokenGateway {

@@ -5,7 +5,7 @@ import { beginTransaction, type Envelope } from "../../src/submission/session.ts
 import type { Evidence } from "./evidence.ts";
 import type { Heard, Submission } from "./history.ts";
 import type { Life, Machine } from "./machine.ts";
-import { FROM_DOMAIN, type Mail, type Plan, type Task } from "./plan.ts";
+import { configsOf, FROM_DOMAIN, type Mail, type Plan, type Task } from "./plan.ts";
 import type { Site } from "./site.ts";
 
 export interface Clients {
@@ -26,6 +26,8 @@ const VANISHED: Heard = { code: 0, text: "the client has left" };
 /** How long a client of several gateways waits for an answer: shorter and longer than they are paused. */
 const PATIENCE_MS = [20_000, 300_000] as const;
 
+const TRIES_MAX = 12;
+
 /** What a task's transmissions go by, where a client can compute it. */
 function idOf(plan: Plan, task: Task, mail: Mail, recipient: string): Id | undefined {
   if (task.id === undefined) return undefined;
@@ -35,9 +37,16 @@ function idOf(plan: Plan, task: Task, mail: Mail, recipient: string): Id | undef
 
 export function createClients(site: Site, machines: readonly Machine[], evidence: Evidence): Clients {
   const { chance, history, plan, wait } = site;
-  const { config } = plan;
+  const isHeldSomewhere = configsOf(plan).some(({ ledger }) => ledger.doubtful === "hold");
   /** What is in doubt is answered so until an operator decides, and there is none here. */
-  const waitsForOperator = config.smtp.reply === "relayed" && config.ledger.doubtful === "hold";
+  const waitsForOperator =
+    plan.operator === undefined &&
+    plan.settings === undefined &&
+    plan.config.smtp.reply === "relayed" &&
+    isHeldSomewhere;
+  /** Tries until it gives up what waits for a decision that need not come, or for other settings. */
+  const triesMax =
+    isHeldSomewhere && (plan.operator ?? plan.settings) !== undefined ? TRIES_MAX : Number.POSITIVE_INFINITY;
   let submissions = 0;
   let working = 0;
   let submitting = 0;
@@ -164,7 +173,9 @@ export function createClients(site: Site, machines: readonly Machine[], evidence
       isDone = true;
       for (const mail of task.mails) {
         const { code, text } = await submit(task, mail);
-        if (code === 250 || code >= 500 || (waitsForOperator && text.startsWith("4.4.2"))) continue;
+        const isInDoubt = waitsForOperator && text.startsWith("4.4.2");
+        const givesUpInTime = code >= 400 && site.isHealed && tries >= triesMax;
+        if (code === 250 || code >= 500 || isInDoubt || givesUpInTime) continue;
         isDone = false;
         break;
       }

@@ -25,6 +25,10 @@ export interface Evidence {
   undurable(ids: readonly (string | undefined)[], knownAt: number): string[] | Promise<string[]>;
   /** All that is durable in the machine's spool, as one text. */
   spooled(machine: Machine): string;
+  /** The id counts as relayed, and would after a loss of power. */
+  isRelayed(id: string): boolean | Promise<boolean>;
+  /** Keys of transmissions in the machine's spool whose submission with its content is not there. */
+  withoutContent(machine: Machine): string[];
 }
 
 export interface EvidenceParts {
@@ -40,6 +44,9 @@ const asText = (octets: Uint8Array): string =>
 export function createEvidence({ disks, engine, countsAsAlive }: EvidenceParts): Evidence {
   const views = (kind: Parameters<SimulatedDisk["views"]>[0], then = Number.POSITIVE_INFINITY) =>
     [...disks].filter(([machine]) => countsAsAlive(machine, then)).flatMap(([, disk]) => disk.views(kind));
+
+  const isInGeneration = (id: string): boolean =>
+    views("ledger/generation-0").some(({ durable }) => durable.has(asText(decodeBase32(id))));
 
   return {
     isShared: engine !== undefined,
@@ -68,9 +75,21 @@ export function createEvidence({ disks, engine, countsAsAlive }: EvidenceParts):
           left.filter((_, at) => records[at]?.state !== "relayed"),
         );
       }
-      const stores = views("ledger/generation-0");
-      return left.filter((id) => !stores.some(({ durable }) => durable.has(asText(decodeBase32(id)))));
+      return left.filter((id) => !isInGeneration(id));
     },
+
+    isRelayed: (id) =>
+      engine === undefined
+        ? isInGeneration(id)
+        : engine.look(id).then((record) => record?.state === "relayed"),
+
+    withoutContent: (machine) =>
+      (disks.get(machine)?.views("spool/queue") ?? []).flatMap(({ visible }) =>
+        [...visible.keys()].filter((key) => {
+          const submission = /^t([^/]*)\//.exec(key)?.[1];
+          return submission !== undefined && !visible.has(`s${submission}`);
+        }),
+      ),
 
     spooled: (machine) =>
       (disks.get(machine)?.views("spool/queue") ?? [])

@@ -1,5 +1,7 @@
 // What happened in one simulated history, in order: all that the checker goes by, and what is shown of a
 // failure.
+import type { Config } from "../../src/config/config.ts";
+import type { Decision } from "../../src/operator/doubtful.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
 import type { Mail, Task } from "./plan.ts";
 
@@ -22,6 +24,8 @@ export interface Attempt {
   readonly messageId: string;
   readonly recipient: string;
   readonly gateway: number;
+  /** Where in the history the upstream was called. */
+  readonly calledSeq: number;
   /** The id has a mark in the ledger that a loss of power would leave. */
   readonly isMarked: boolean;
   /** It is marked under a claim of this very process. */
@@ -40,7 +44,41 @@ export interface Content {
   readonly sizeIsRight: boolean;
 }
 
+/** What an operator says about one id at one gateway, or in its data folder. */
+export interface Decided {
+  readonly number: number;
+  readonly gateway: number;
+  readonly life: number;
+  readonly id: string;
+  readonly decision: Decision;
+}
+
 export type What =
+  /** A start of a gateway. */
+  | { readonly kind: "starting"; readonly gateway: number; readonly life: number; readonly config: Config }
+  /** A command opens the data folder, has it open, and has closed it. */
+  | {
+      readonly kind: "offline" | "offline_open" | "offline_closed";
+      readonly gateway: number;
+      readonly life: number;
+    }
+  | { readonly kind: "asked"; readonly decided: Decided }
+  /** `next`: what becomes of the id; undefined for a decision that was refused, or is not known to be taken. */
+  | {
+      readonly kind: "decided";
+      readonly decided: Decided;
+      readonly next: "relayed" | "queued" | "forgotten" | undefined;
+      /** Why it was refused, or failed. */
+      readonly fault: string;
+      /** It was taken or refused, and did not fail on the way. */
+      readonly isKnown: boolean;
+      /** Of an id that counts as relayed now: it would after a loss of power. */
+      readonly isDurable: boolean;
+    }
+  /** The operator has decided about everything, and this is still doubtful. */
+  | { readonly kind: "undecided"; readonly gateway: number; readonly id: string; readonly standing: string }
+  /** A transmission in the spool has no content. */
+  | { readonly kind: "without_content"; readonly gateway: number; readonly keys: readonly string[] }
   | { readonly kind: "started" | "stopping" | "stopped"; readonly gateway: number; readonly life: number }
   | {
       readonly kind: "start_failed";
@@ -133,6 +171,28 @@ const lineOf = (event: Event): string =>
 
 function said(event: Event): string {
   switch (event.kind) {
+    case "starting": {
+      const { smtp, ledger, identity } = event.config;
+      return `${lifeOf(event)} starts: reply ${smtp.reply}, doubtful ${ledger.doubtful}, unkeyed ${identity.unkeyed}, conflict ${identity.conflict}`;
+    }
+    case "offline":
+      return `the OPERATOR opens the data folder of ${lifeOf(event)}`;
+    case "offline_open":
+      return `the data folder of ${lifeOf(event)} is open`;
+    case "offline_closed":
+      return `the data folder of ${lifeOf(event)} is closed`;
+    case "asked": {
+      const { number, decision } = event.decided;
+      return `d${number} the OPERATOR says to ${lifeOf(event.decided)}: ${event.decided.id.slice(0, 8)}… is ${decision}`;
+    }
+    case "decided": {
+      const { number } = event.decided;
+      return `d${number} answer: ${event.next ?? event.fault}${event.next === "relayed" && !event.isDurable ? "   NOT DURABLE" : ""}`;
+    }
+    case "undecided":
+      return `UNDECIDED at gateway ${event.gateway}: ${event.id.slice(0, 8)}… ${event.standing}`;
+    case "without_content":
+      return `the spool of gateway ${event.gateway} has transmissions WITHOUT CONTENT: ${event.keys.join(", ")}`;
     case "started":
       return `${lifeOf(event)} is up`;
     case "start_failed":

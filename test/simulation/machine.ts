@@ -1,7 +1,9 @@
 // One machine that a simulated gateway runs on, and its lives: each start of the process is one. A life
 // ends in a crash at one of its steps; what it had under way then never goes on, and what it calls later
 // is not heard. A process that is paused makes no step, and time goes on without it.
+import type { Config } from "../../src/config/config.ts";
 import type { Relay } from "../../src/gateway.ts";
+import type { DoubtfulDesk } from "../../src/operator/doubtful.ts";
 import type { Clock, Timer } from "../../src/runtime/clock.ts";
 import type { Log } from "../../src/runtime/log.ts";
 import type { Site } from "./site.ts";
@@ -11,9 +13,12 @@ export interface Life {
   /** No other life has it, of any machine. */
   readonly number: number;
   isAlive: boolean;
+  readonly config: Config;
   /** Clients are sent away. */
   isStopping: boolean;
   relay: Relay | undefined;
+  /** Where an operator decides: while the gateway is up, or the data folder is open for that. */
+  desk: DoubtfulDesk | undefined;
   /** Told of the end of this life. */
   readonly onEnd: Set<() => void>;
   readonly timers: Set<Timer>;
@@ -48,7 +53,11 @@ export interface Machine {
   readonly pausedMs: number;
   /** Mail transactions under way. */
   submitting: number;
-  beginLife(): Life;
+  /** Called at each step that a life survives. */
+  onStep: ((life: Life, name: string) => void) | undefined;
+  beginLife(config: Config): Life;
+  /** The life of a command that opens the data folder. */
+  beginOfflineLife(config: Config): Life;
   /** The next death of the life is near. */
   arm(): void;
   /**
@@ -106,6 +115,19 @@ const SHARED_STEPS = [
   "engine change",
 ] as const;
 
+/** Those of a command that opens the data folder, decides, and closes it. */
+const OFFLINE_STEPS = [
+  "",
+  "",
+  "commit",
+  "commit ledger/generation",
+  "commit ledger/state",
+  "write",
+  "decision",
+  "engine",
+  "engine change",
+] as const;
+
 /** Where they are paused. */
 const PAUSES = [
   "",
@@ -149,24 +171,38 @@ export function createMachine(
   let pausedMs = 0;
   let postponed: (() => void)[] = [];
 
-  const begun = (lifeNumber: number, death: Fate | undefined, pause: Fate | undefined): Life => ({
+  const begun = (
+    lifeNumber: number,
+    config: Config,
+    death: Fate | undefined,
+    pause: Fate | undefined,
+  ): Life => ({
     machine,
     number: lifeNumber,
     isAlive: true,
+    config,
     isStopping: false,
     relay: undefined,
+    desk: undefined,
     onEnd: new Set(),
     timers: new Set(),
     death,
     pause,
   });
 
-  function beginLife(): Life {
+  function beginLife(config: Config): Life {
     const at = deaths.pick(steps);
     const dies = site.fails(plan.faults.crash);
     const death = dies ? { at, left: deaths.between(1, at === "" ? 200 : 15) } : undefined;
-    machine.life = begun(numbers(), death, drawPause());
+    machine.life = begun(numbers(), config, death, drawPause());
     if (machine.isDoomed) machine.arm();
+    return machine.life;
+  }
+
+  function beginOfflineLife(config: Config): Life {
+    const at = deaths.pick(OFFLINE_STEPS);
+    const death = site.fails(0.5) ? { at, left: deaths.between(1, at === "" ? 80 : 4) } : undefined;
+    machine.life = begun(numbers(), config, death, undefined);
     return machine.life;
   }
 
@@ -225,7 +261,9 @@ export function createMachine(
       return pausedMs;
     },
     submitting: 0,
+    onStep: undefined,
     beginLife,
+    beginOfflineLife,
     arm() {
       const at = deaths.pick(SHARED_STEPS);
       machine.life.death = { at, left: deaths.between(1, at === "" ? 60 : 5) };
@@ -237,6 +275,7 @@ export function createMachine(
         return life.isAlive;
       }
       if (!isPaused && isDue(life.pause, name)) pauseNow(life);
+      machine.onStep?.(life, name);
       return true;
     },
     whenRunning(work) {
@@ -256,7 +295,7 @@ export function createMachine(
     elapsed: site.elapsed,
   };
   // What prepares the disk.
-  machine.life = begun(0, undefined, undefined);
+  machine.life = begun(0, plan.config, undefined, undefined);
   return machine;
 }
 
@@ -264,6 +303,7 @@ export function createMachine(
 export function endLife(life: Life): void {
   life.isAlive = false;
   life.relay = undefined;
+  life.desk = undefined;
   for (const timer of life.timers) timer.cancel();
   life.timers.clear();
   life.machine.submitting = 0;

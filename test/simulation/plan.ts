@@ -2,6 +2,7 @@
 // deliveries, and which faults there are and how often.
 import { type Config, loadConfig } from "../../src/config/config.ts";
 import { type Chance, createChance } from "./chance.ts";
+import { type Actors, ALONE, type Operator, planOperator, planSettings, type Settings } from "./people.ts";
 
 /** The faults by name. A rate is a probability at each occasion, which is said beside it. */
 export interface Faults {
@@ -11,6 +12,8 @@ export interface Faults {
   readonly upstream_timeout: number;
   readonly upstream_refuses_transient: number;
   readonly upstream_refuses_permanent: number;
+  /** An attempt: it takes up to half a minute. Only where people are. */
+  readonly upstream_slow: number;
   /** An attempt: from now on and for a while the upstream can't be reached. */
   readonly upstream_down: number;
   /** A start of the gateway: this process will die at one of its steps. */
@@ -90,6 +93,10 @@ export interface Plan {
   readonly stops: readonly number[];
   /** Undefined: one gateway with a ledger of its own. */
   readonly sharing: Sharing | undefined;
+  /** Undefined: nobody decides about what is doubtful. */
+  readonly operator: Operator | undefined;
+  /** Undefined: every start of every gateway has the same configuration. */
+  readonly settings: Settings | undefined;
   /** For everything else. */
   readonly chance: Chance;
 }
@@ -141,6 +148,7 @@ function planFaults(chance: Chance): Faults {
     upstream_timeout: rate(0.1, 0.3),
     upstream_refuses_transient: rate(0.2, 0.6),
     upstream_refuses_permanent: rate(0.1, 0.3),
+    upstream_slow: 0,
     upstream_down: rate(0.05, 0.2),
     crash: chance.happens(0.7) ? chance.pick([0.5, 0.9]) : 0,
     crash_loses_unsynced: chance.pick([0, 0.5, 1]),
@@ -213,8 +221,11 @@ function planSharing(chance: Chance, tasks: number, healAt: number): Sharing {
   return { gateways, faults, doomed, deliveries };
 }
 
-/** @param isShared several gateways share a ledger; the rest is as with one, with the same seed */
-export function planOf(seed: number, isShared = false): Plan {
+/**
+ * @param isShared several gateways share a ledger; the rest is as with one, with the same seed
+ * @param actors who else may be there; the rest is drawn as without them
+ */
+export function planOf(seed: number, isShared = false, actors: Actors = ALONE): Plan {
   const chance = createChance(seed);
   const config = planConfig(chance.fork());
   const faults = planFaults(chance.fork());
@@ -229,5 +240,40 @@ export function planOf(seed: number, isShared = false): Plan {
   }));
   const stops = Array.from({ length: faults.orderly_stop }, () => own.between(0, healAt));
   const rest = { seed, config, tasks, faults, healAt, jumps, stops, chance: chance.fork() };
-  return { ...rest, sharing: isShared ? planSharing(chance.fork(), tasks.length, healAt) : undefined };
+  const sharing = isShared ? planSharing(chance.fork(), tasks.length, healAt) : undefined;
+  return withPeople({ ...rest, sharing, operator: undefined, settings: undefined }, actors);
 }
+
+/** Far from the seeds of histories. */
+const SEEDS_OF_PEOPLE = 7 * 2 ** 32;
+
+/** Their chance is their own. */
+function withPeople(plan: Plan, actors: Actors): Plan {
+  const chance = createChance(plan.seed + SEEDS_OF_PEOPLE);
+  const [ofOperator, ofSettings] = [chance.fork(), chance.fork()];
+  const operator = actors.operator ? planOperator(ofOperator, plan.healAt) : undefined;
+  const settings = actors.settings ? planSettings(ofSettings, plan.config, planConfig) : undefined;
+  const { faults } = plan;
+  return {
+    ...plan,
+    operator,
+    settings,
+    faults: {
+      ...faults,
+      // Without doubt there is nothing to decide.
+      upstream_reply_lost: Math.max(faults.upstream_reply_lost, operator?.doubt ?? 0),
+      upstream_timeout: Math.max(faults.upstream_timeout, operator?.doubt ?? 0),
+      upstream_slow: Math.max(operator?.slow ?? 0, settings?.slow ?? 0),
+      upstream_refuses_transient: Math.max(faults.upstream_refuses_transient, settings?.refused ?? 0),
+      // Without starts there is nothing to change.
+      crash: Math.max(faults.crash, settings === undefined ? 0 : 0.5),
+    },
+    jumps: settings?.configs.some(hasFingerprints) === true ? [] : plan.jumps,
+    stops: [...plan.stops, ...(settings?.stops.map((share) => share * plan.healAt) ?? [])],
+  };
+}
+
+export const hasFingerprints = ({ identity }: Config): boolean => identity.unkeyed === "fingerprint";
+
+/** Every configuration that a start of a gateway may have. */
+export const configsOf = ({ config, settings }: Plan): readonly Config[] => settings?.configs ?? [config];

@@ -5,6 +5,7 @@ import { BROKEN_GATEWAYS, catchBroken } from "./broken.ts";
 import { BROKEN_SHARINGS } from "./broken-sharing.ts";
 import { textOf } from "./history.ts";
 import { LEDGER_KINDS, type LedgerKind, openLedgers } from "./ledgers.ts";
+import { ACTOR_NAMES, type Actors } from "./people.ts";
 import { type SharedLedgers, simulate } from "./simulate.ts";
 
 const { values } = parseArgs({
@@ -19,10 +20,13 @@ const { values } = parseArgs({
     broken: { type: "boolean", default: false },
     /** One of them only: shows the history that catches it. */
     only: { type: "string" },
+    /** Who may be there, of ACTOR_NAMES, with commas; "none": nobody. All when left out. */
+    actors: { type: "string", default: ACTOR_NAMES.join() },
   },
 });
 const first = Number(values.seed);
 const runs = Number(values.runs);
+const actors = actorsOf(values.actors);
 
 /** Failures after which it is not worth going on. */
 const FAILURES_MAX = 20;
@@ -42,6 +46,13 @@ function kindsOf(asked: string | undefined): readonly LedgerKind[] {
   const kind = LEDGER_KINDS.find((one) => one === asked);
   if (kind === undefined) throw new Error(`--ledger must be one of ${LEDGER_KINDS.join(", ")}`);
   return [kind];
+}
+
+function actorsOf(asked: string): Actors {
+  const names = asked === "none" ? [] : asked.split(",");
+  const odd = names.find((name) => !ACTOR_NAMES.some((one) => one === name));
+  if (odd !== undefined) throw new Error(`--actors must be of ${ACTOR_NAMES.join(", ")}, or none`);
+  return { operator: names.includes("operator"), settings: names.includes("settings") };
 }
 
 /** One line for each: how soon it is caught, and by which promise. */
@@ -66,7 +77,7 @@ async function runWhole(kind: LedgerKind, shared: SharedLedgers | undefined): Pr
   let told = 0;
   let exposures = 0;
   for (let seed = first; seed < first + runs && failures < FAILURES_MAX; seed++) {
-    const { events, violations, exposed } = await simulate(seed, {}, shared);
+    const { events, violations, exposed } = await simulate(seed, {}, shared, actors);
     done += 1;
     exposures += exposed;
     if (values.show || (violations.length > 0 && failures === 0)) console.log(textOf(events));

@@ -1,6 +1,7 @@
 // One history from its seed: the gateway's own code on a simulated machine, or on several with one ledger,
 // while faults happen, then without them until all is idle, then once more after a loss of power with every
 // task delivered again.
+import type { Config } from "../../src/config/config.ts";
 import { openRelay, type Relay, type World } from "../../src/gateway.ts";
 import { encodeBase32 } from "../../src/identity/base32.ts";
 import { ID_OCTETS } from "../../src/identity/message-id.ts";
@@ -10,14 +11,18 @@ import type { Engine } from "../../src/ledger/shared/engine.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { openSpool } from "../../src/spool/spool.ts";
 import type { EnginePlace } from "../conformance/ledger-shared.ts";
-import { check, type Violation } from "./checker.ts";
+import { check } from "./checker.ts";
 import { createClients } from "./clients.ts";
 import { createSimulatedDisk, type SimulatedDisk } from "./disk.ts";
 import { CALL_MAX_MS, createSimulatedEngine } from "./engine.ts";
 import { createEvidence } from "./evidence.ts";
+import type { Violation } from "./facts.ts";
 import type { Event } from "./history.ts";
 import { clockOf, createMachine, endLife, type Life, logOf, type Machine } from "./machine.ts";
-import { type Plan, planOf, RETENTION_MS, type Task } from "./plan.ts";
+import { openOfflineDesk } from "./offline.ts";
+import { createOperator } from "./operator.ts";
+import { type Actors, ALONE } from "./people.ts";
+import { configsOf, hasFingerprints, type Plan, planOf, RETENTION_MS, type Task } from "./plan.ts";
 import { createSite } from "./site.ts";
 import { createSimulatedUpstream } from "./upstream.ts";
 
@@ -70,6 +75,9 @@ const TURNS_OF_STREAMS = { few: 10, many: 100, soonMs: 1_000 } as const;
 /** When what the dead have taken with them is delivered once more: all know by then that they are dead. */
 const AFTER_LEASES = 4;
 
+/** Times that an operator decides about all that is doubtful; each time may leave what came up meanwhile. */
+const ROUNDS_OF_DECISIONS = 4;
+
 /** Steps after which the event loop gets a turn, without which Node reports no unhandled rejection. */
 const STEPS_IN_TURN = 32;
 
@@ -101,9 +109,17 @@ async function prepareFolder({ clock, site }: Machine, { memory }: SimulatedDisk
 let onUnhandled: (error: unknown) => void = () => {};
 process.on("unhandledRejection", (error) => onUnhandled(error));
 
-/** @param shared given: several gateways share such a ledger */
-export async function simulate(seed: number, defect: Defect = {}, shared?: SharedLedgers): Promise<Result> {
-  const plan = planOf(seed, shared !== undefined);
+/**
+ * @param shared given: several gateways share such a ledger
+ * @param actors who else may be there
+ */
+export async function simulate(
+  seed: number,
+  defect: Defect = {},
+  shared?: SharedLedgers,
+  actors: Actors = ALONE,
+): Promise<Result> {
+  const plan = planOf(seed, shared !== undefined, actors);
   const { config, faults, tasks, sharing } = plan;
   const site = createSite(plan);
   const { chance, time, history } = site;
@@ -120,17 +136,20 @@ export async function simulate(seed: number, defect: Defect = {}, shared?: Share
   const evidence = createEvidence({ disks, engine, countsAsAlive });
   const upstream = createSimulatedUpstream(site, evidence);
   const clients = createClients(site, machines, evidence);
+  const operator = createOperator(site, machines, evidence, upstream);
   const open = defect.open?.(openRelay) ?? openRelay;
+
+  const mayFingerprint = configsOf(plan).some(hasFingerprints);
 
   /** Lives that should have ended. */
   const outlived: Life[] = [];
 
-  /** Of what the queue delivers, what has not come yet. */
-  let deliveriesLeft = 0;
+  /** What the queue will deliver, or is waited for besides. */
+  let stillToCome = 0;
   const deliver = (task: Task, after: number): void => {
-    deliveriesLeft += 1;
+    stillToCome += 1;
     time.after(after, () => {
-      deliveriesLeft -= 1;
+      stillToCome -= 1;
       clients.deliver(task);
     });
   };
@@ -171,6 +190,7 @@ export async function simulate(seed: number, defect: Defect = {}, shared?: Share
   function end(life: Life, ofPower: boolean): void {
     const { machine } = life;
     diskOf(machine).crash(ofPower);
+    recordWithoutContent(machine);
     for (const one of [...outlived, life]) {
       upstream.cut(one);
       engine?.cut(one);
@@ -178,13 +198,23 @@ export async function simulate(seed: number, defect: Defect = {}, shared?: Share
     }
     defect.onEnd?.();
     time.after(chance.pick([1, 500, chance.between(1_000, 30_000)]), () => {
-      if (!machine.isGone) void start(machine);
+      if (machine.isGone) return;
+      // A command that has decided is followed by a start.
+      if (!site.isHealed && operator?.goesOffline() === true) void decideOffline(machine);
+      else void start(machine);
     });
   }
 
-  async function start(machine: Machine): Promise<void> {
-    const life = machine.beginLife();
-    const named = { gateway: machine.number, life: life.number };
+  /** A transmission in the spool has its content, always. */
+  function recordWithoutContent(machine: Machine): void {
+    const keys = evidence.withoutContent(machine);
+    if (keys.length > 0) history.add({ kind: "without_content", gateway: machine.number, keys });
+  }
+
+  /** The configuration of the next start, which may be another each time. */
+  const nextConfig = (): Config => plan.settings?.chance.pick(plan.settings.configs) ?? config;
+
+  function worldOf(machine: Machine, life: Life): World {
     const world: World = {
       storage: diskOf(machine).storageOf(life),
       upstreams: new Map([["upstream", upstream.upstreamOf(life)]]),
@@ -199,9 +229,38 @@ export async function simulate(seed: number, defect: Defect = {}, shared?: Share
         },
       }),
     };
+    return defect.world?.(world, machine) ?? world;
+  }
+
+  /** As `mailonce doubtful` does when no gateway runs. */
+  async function decideOffline(machine: Machine): Promise<void> {
+    const life = machine.beginOfflineLife(nextConfig());
+    const named = { gateway: machine.number, life: life.number };
+    history.add({ kind: "offline", ...named });
+    try {
+      const { desk, close } = await openOfflineDesk(life.config, worldOf(machine, life));
+      if (!life.isAlive) return;
+      life.desk = desk;
+      history.add({ kind: "offline_open", ...named });
+      await operator?.decideOffline(life);
+      life.desk = undefined;
+      await close();
+    } catch (error) {
+      if (!life.isAlive) return;
+      history.add({ kind: "start_failed", ...named, error: `offline: ${String(error)}` });
+    }
+    if (!life.isAlive) return;
+    history.add({ kind: "offline_closed", ...named });
+    end(life, false);
+  }
+
+  async function start(machine: Machine): Promise<void> {
+    const life = machine.beginLife(nextConfig());
+    const named = { gateway: machine.number, life: life.number };
+    history.add({ kind: "starting", ...named, config: life.config });
     let relay: Relay;
     try {
-      relay = await open(config, defect.world?.(world, machine) ?? world);
+      relay = await open(life.config, worldOf(machine, life));
     } catch (error) {
       if (!life.isAlive) return;
       history.add({ kind: "start_failed", ...named, error: String(error) });
@@ -210,6 +269,7 @@ export async function simulate(seed: number, defect: Defect = {}, shared?: Share
     }
     if (!life.isAlive) return;
     life.relay = relay;
+    life.desk = relay.doubtful;
     history.add({ kind: "started", ...named });
   }
 
@@ -223,6 +283,9 @@ export async function simulate(seed: number, defect: Defect = {}, shared?: Share
     history.add({ kind: "stopping", ...named });
     try {
       await Promise.all([clients.idle(machine), relay.drain()]);
+      // No further request is taken up.
+      life.desk = undefined;
+      await operator?.idle(life);
       await relay.close();
     } catch (error) {
       history.add({ kind: "start_failed", ...named, error: `at the stop: ${String(error)}` });
@@ -250,9 +313,10 @@ export async function simulate(seed: number, defect: Defect = {}, shared?: Share
 
   const isDone = () =>
     site.isHealed &&
-    deliveriesLeft === 0 &&
+    stillToCome === 0 &&
     clients.working === 0 &&
     upstream.underWay === 0 &&
+    operator?.isBusy(there()) !== true &&
     there().every(({ life }) => life.relay !== undefined && !life.isStopping) &&
     isSpoolDone();
 
@@ -261,7 +325,7 @@ export async function simulate(seed: number, defect: Defect = {}, shared?: Share
     if (step % STEPS_IN_TURN === 0) await turns(1);
     else await promisesAtRest();
     for (; engine !== undefined && engine.underWay > 0; await promisesAtRest()) await engine.atRest();
-    if (config.identity.unkeyed === "fingerprint" && clients.submitting > 0) {
+    if (mayFingerprint && clients.submitting > 0) {
       const isSoon = (time.untilNext() ?? Number.POSITIVE_INFINITY) < TURNS_OF_STREAMS.soonMs;
       await turns(isSoon ? TURNS_OF_STREAMS.few : TURNS_OF_STREAMS.many);
       for (; engine !== undefined && engine.underWay > 0; await promisesAtRest()) await engine.atRest();
@@ -287,7 +351,43 @@ export async function simulate(seed: number, defect: Defect = {}, shared?: Share
     for (const { life, number } of there()) {
       if (life.relay === undefined) history.add({ kind: "blocked", by: `gateway ${number} is not up` });
     }
+    for (const machine of there()) recordWithoutContent(machine);
     history.add({ kind: "idle" });
+  }
+
+  /** Rests for so many milliseconds at least. */
+  async function restFor(ms: number): Promise<void> {
+    stillToCome += 1;
+    time.after(ms, () => {
+      stillToCome -= 1;
+    });
+    await rest();
+  }
+
+  /** Then nothing may be left that is doubtful, wherever it was. */
+  async function decideAll(): Promise<void> {
+    if (operator === undefined || plan.operator?.decidesAll !== true) return;
+    for (let round = 0; round < ROUNDS_OF_DECISIONS; round++) {
+      const count = await atRest(operator.decideAll(there()));
+      if (count === 0) return;
+      // What a gateway has that is gone can be decided once all know that it is.
+      if (round > 0) await restFor(AFTER_LEASES * config.ledger.lease);
+    }
+    await atRest(operator.recordUndecided(there()));
+  }
+
+  /** Lets time pass until all is idle, and what was begun is done. */
+  async function atRest<T>(begun: Promise<T>): Promise<T | undefined> {
+    let result: { readonly value: T } | undefined;
+    void begun.then(
+      (value) => {
+        result = { value };
+      },
+      (error: unknown) => history.add({ kind: "blocked", by: `an operator: ${String(error)}` }),
+    );
+    await rest();
+    if (result === undefined) history.add({ kind: "blocked", by: "an operator is not answered" });
+    return result?.value;
   }
 
   for (const [machine, disk] of disks) await prepareFolder(machine, disk);
@@ -312,9 +412,13 @@ export async function simulate(seed: number, defect: Defect = {}, shared?: Share
       if (machine.isDoomed) machine.arm();
     });
   }
+  for (const [index, at] of (plan.operator?.visits ?? []).entries()) {
+    time.after(at, () => operator?.visit(machineOf(index)));
+  }
   time.after(plan.healAt, heal);
   for (const machine of machines) void start(machine);
   await rest();
+  await decideAll();
 
   for (const machine of there()) {
     const { life } = machine;
@@ -330,6 +434,7 @@ export async function simulate(seed: number, defect: Defect = {}, shared?: Share
     deliver(task, AFTER_LEASES * config.ledger.lease + chance.between(0, 60_000));
   }
   await rest();
+  await decideAll();
   await engine?.dispose();
   return { plan, events: history.events, ...check(history.events, plan) };
 }

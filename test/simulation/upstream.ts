@@ -12,6 +12,8 @@ export interface SimulatedUpstream {
   cut(life: Life): void;
   /** Attempts under way. */
   readonly underWay: number;
+  /** It has taken the id's message, once at least. */
+  has(id: string): boolean;
 }
 
 /** What the upstream makes of an attempt. */
@@ -33,6 +35,7 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
   const { chance, time, history, plan } = site;
   const { faults } = plan;
   const underWay = new Set<UnderWay>();
+  const taken = new Set<string>();
   let attempts = 0;
   let downUntil = 0;
 
@@ -59,7 +62,8 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
   }
 
   function decide(): Fate {
-    const ms = [chance.between(0, 200), chance.between(0, 200)] as const;
+    const longest = site.fails(faults.upstream_slow) ? 15_000 : 200;
+    const ms = [chance.between(0, longest), chance.between(0, longest)] as const;
     if (isDown()) return { takes: false, outcome: refused("transient", "upstream", "ECONNREFUSED"), ms };
     if (site.fails(faults.upstream_refuses_permanent)) {
       return { takes: false, outcome: refused("permanent", "transmission", "550 5.1.1 no such user"), ms };
@@ -92,10 +96,12 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
     if (!one.willTake) return;
     history.add({ kind: "taken", attempt: one.attempt });
     one.willTake = false;
+    taken.add(one.attempt.id);
   }
 
   async function transmit(life: Life, transmission: Transmission, signal: AbortSignal): Promise<Outcome> {
     const { machine } = life;
+    const calledSeq = history.events.length;
     if (!machine.step(life, "upstream called")) return await never();
     while (machine.isPaused) await machine.running();
     const { id, messageId, recipient } = transmission;
@@ -109,7 +115,7 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
     // Nothing of it has left, so this is certain.
     if (typeof content === "string") return refused("transient", "transmission", content);
 
-    const named = { number: ++attempts, id, messageId, recipient, gateway: machine.number };
+    const named = { number: ++attempts, id, messageId, recipient, gateway: machine.number, calledSeq };
     const attempt: Attempt = { ...named, ...mark, content };
     history.add({ kind: "attempted", attempt });
     const { takes, outcome, ms } = decide();
@@ -156,6 +162,7 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
     get underWay() {
       return underWay.size;
     },
+    has: (id) => taken.has(id),
   };
 }
 

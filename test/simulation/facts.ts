@@ -1,0 +1,296 @@
+// What the events of a history say, sorted by what it is about; and what of it breaks a promise by itself.
+import type { Config } from "../../src/config/config.ts";
+import { messageIdOf } from "../../src/identity/message-id.ts";
+import type { Attempt, Decided, Event, Heard, Submission } from "./history.ts";
+import { FROM_DOMAIN } from "./plan.ts";
+
+/**
+ * Two are none of the design's. "life": the process lives on, and whatever a client begins comes to an end.
+ * "decision": what an operator hears of a decision is so, and stays so.
+ */
+export type Promised = "P1" | "P2" | "P3" | "P4" | "P5" | "P6" | "P8" | "P9" | "P10" | "life" | "decision";
+
+export interface Violation {
+  readonly promise: Promised;
+  readonly text: string;
+  /** The event that shows it. */
+  readonly seq: number;
+}
+
+/** One attempt. */
+export interface Made {
+  readonly attempt: Attempt;
+  readonly seq: number;
+  readonly at: number;
+  /** Where its gateway heard that it is noted in a shared ledger. */
+  readonly notedSeq: number | undefined;
+  /** Its gateway was paused since, and had not called the upstream yet. */
+  readonly isExposed: boolean;
+  /** Where the upstream took it. */
+  takenSeq: number | undefined;
+  /** "cut": its process ended before. */
+  answer: "accepted" | "refused" | "doubtful" | "cut" | undefined;
+  /** Where that was. */
+  endSeq: number;
+}
+
+/** A line that says that an id is doubtful, and by which policy that gateway goes then. */
+export interface DoubtLine {
+  readonly seq: number;
+  readonly gateway: number;
+  readonly policy: Config["ledger"]["doubtful"];
+  readonly messageId: string;
+}
+
+/** A decision of an operator that may have taken effect: it was answered so, or nobody knows. */
+export interface Taken {
+  readonly decided: Decided;
+  readonly askedSeq: number;
+  /** Where it was answered; never, when nobody knows. */
+  readonly endSeq: number;
+  /** Undefined: nobody knows. */
+  readonly next: "relayed" | "queued" | "forgotten" | undefined;
+  readonly isDurable: boolean;
+}
+
+export interface Facts {
+  readonly attempts: Map<number, Made>;
+  readonly heard: {
+    readonly submission: Submission;
+    readonly reply: Heard;
+    readonly seq: number;
+    readonly knownAt: number;
+    /** Given up in the very moment. */
+    readonly undurable: readonly string[];
+  }[];
+  /** By transmission, see nameOf. */
+  readonly doubtful: Map<string, DoubtLine[]>;
+  /** By Message-ID: where it was given up. */
+  readonly givenUp: Map<string, number[]>;
+  /** By transmission, see nameOf: where the log says that its failure is reported. */
+  readonly reported: Map<string, number[]>;
+  /** By marker. */
+  readonly submitted: Map<string, number>;
+  /** By id. */
+  readonly decisions: Map<string, Taken[]>;
+  /** Lines that say what an operator has decided. */
+  readonly decisionLines: {
+    readonly seq: number;
+    readonly gateway: number;
+    readonly event: string;
+    readonly id: unknown;
+    readonly decision: unknown;
+  }[];
+  /** By gateway, as it started. */
+  readonly configs: Map<number, { readonly seq: number; readonly config: Config }[]>;
+  /** Where each process ended. */
+  readonly ends: { readonly seq: number; readonly gateway: number }[];
+  /** By id, where a gateway heard that its attempt is noted. */
+  readonly noted: Map<string, number[]>;
+  /** Ids and recipients of what was durable at gateways that are gone, and until when others counted on it. */
+  readonly gone: { readonly gateway: number; readonly spooled: string; readonly aliveUntil: number }[];
+  /** Ids that a gateway has taken over from another. */
+  readonly takenOver: Set<string>;
+  readonly violations: Violation[];
+}
+
+/**
+ * The id in a Message-ID that is derived from it, else all of it. That of a fingerprint names its submission too,
+ * and another gateway that takes over has another.
+ */
+export const nameOf = (messageId: string): string => /^<([a-z2-7]{32})[.@]/.exec(messageId)?.[1] ?? messageId;
+
+export const push = <T>(map: Map<string, T[]>, key: string, value: T): void => {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+};
+
+/** What the gateway was started with last, before that. */
+export const configAt = ({ configs }: Facts, gateway: number, seq: number): Config => {
+  const before = (configs.get(gateway) ?? []).filter((one) => one.seq <= seq).at(-1);
+  if (before === undefined) throw new Error(`gateway ${gateway} had not started`);
+  return before.config;
+};
+
+/**
+ * Another gateway has said that the attempt is doubtful, before `seq` and after it was noted: it has taken over.
+ * Never so with a ledger that is not shared.
+ */
+export function isTakenOver({ doubtful }: Facts, { attempt, notedSeq }: Made, seq: number): boolean {
+  const lines = notedSeq === undefined ? undefined : doubtful.get(nameOf(attempt.messageId));
+  return lines?.some((line) => line.seq > (notedSeq ?? seq) && line.seq < seq) === true;
+}
+
+export function gather(events: readonly Event[]): Facts {
+  const facts: Facts = {
+    attempts: new Map(),
+    heard: [],
+    doubtful: new Map(),
+    givenUp: new Map(),
+    reported: new Map(),
+    submitted: new Map(),
+    decisions: new Map(),
+    decisionLines: [],
+    configs: new Map(),
+    ends: [],
+    noted: new Map(),
+    gone: [],
+    takenOver: new Set(),
+    violations: [],
+  };
+  const { attempts, violations } = facts;
+  /** By id: as a rule one. */
+  const underWay = new Map<string, Set<Made>>();
+  /** By gateway and id, where it heard last that its attempt is noted; by gateway, where it was paused last. */
+  const noted = new Map<string, number>();
+  const paused = new Map<number, number>();
+  /** By gateway and id, where it heard that its settlement came too late. */
+  const stale = new Map<string, number>();
+  /** Decisions without an answer so far. */
+  const asked = new Map<number, { readonly decided: Decided; readonly seq: number }>();
+  const fails = (promise: Promised, text: string, seq: number) => violations.push({ promise, text, seq });
+
+  for (const event of events) {
+    const { seq } = event;
+    switch (event.kind) {
+      case "starting": {
+        const before = facts.configs.get(event.gateway) ?? [];
+        facts.configs.set(event.gateway, [...before, { seq, config: event.config }]);
+        break;
+      }
+      case "attempted": {
+        const { attempt } = event;
+        const notedSeq = noted.get(`${attempt.gateway} ${attempt.id}`);
+        const isExposed = (paused.get(attempt.gateway) ?? -1) > (notedSeq ?? seq);
+        const made: Made = {
+          ...{ attempt, seq, at: event.at, notedSeq, isExposed },
+          ...{ takenSeq: undefined, answer: undefined, endSeq: Number.POSITIVE_INFINITY },
+        };
+        attempts.set(attempt.number, made);
+        const others = underWay.get(attempt.id) ?? new Set();
+        for (const other of others) {
+          if (isTakenOver(facts, other, seq) || (isExposed && isTakenOver(facts, made, seq))) continue;
+          fails("P1", `two attempts of ${attempt.messageId} at once`, seq);
+        }
+        underWay.set(attempt.id, others.add(made));
+        if (isExposed) break;
+        if (!attempt.isMarked) fails("P2", `attempt of ${attempt.messageId} that is not durable`, seq);
+        else if (!attempt.isHeld) fails("P2", `attempt of ${attempt.messageId} under no live claim`, seq);
+        break;
+      }
+      case "taken": {
+        const made = attempts.get(event.attempt.number);
+        if (made !== undefined) made.takenSeq = seq;
+        if (!event.attempt.content.sizeIsRight)
+          fails("P10", "the size of the content is another than was said", seq);
+        break;
+      }
+      case "answered": {
+        const made = attempts.get(event.attempt.number);
+        if (made === undefined) break;
+        made.answer = event.outcome.kind;
+        made.endSeq = seq;
+        underWay.get(event.attempt.id)?.delete(made);
+        break;
+      }
+      case "noted":
+        noted.set(`${event.gateway} ${event.id}`, seq);
+        push(facts.noted, event.id, seq);
+        break;
+      case "paused":
+        paused.set(event.gateway, seq);
+        break;
+      case "gone":
+        facts.gone.push(event);
+        break;
+      case "crashed":
+      case "stopped":
+        facts.ends.push({ seq, gateway: event.gateway });
+        // A start claims everything in the spool again.
+        for (const key of stale.keys()) if (key.startsWith(`${event.gateway} `)) stale.delete(key);
+        for (const all of underWay.values()) {
+          for (const made of all) {
+            if (made.attempt.gateway !== event.gateway) continue;
+            made.answer = "cut";
+            made.endSeq = seq;
+            all.delete(made);
+          }
+        }
+        break;
+      case "logged":
+        if (event.event.startsWith("operator.")) {
+          const { id, decision } = event.fields;
+          facts.decisionLines.push({ seq, gateway: event.gateway, event: event.event, id, decision });
+        }
+        if (event.event === "ledger.taken_over") facts.takenOver.add(String(event.fields.id));
+        if (event.event === "ledger.settled_stale") stale.set(`${event.gateway} ${event.fields.id}`, seq);
+        if (event.messageId === undefined) break;
+        // Then it has been claimed again, or given up.
+        if (event.event === "transmission.stale") stale.delete(`${event.gateway} ${nameOf(event.messageId)}`);
+        if (event.event === "transmission.reported") {
+          push(facts.reported, nameOf(event.messageId), seq);
+          const key = `${event.gateway} ${nameOf(event.messageId)}`;
+          if ((stale.get(key) ?? -1) > (noted.get(key) ?? -1))
+            fails("P8", `${event.messageId} is reported under a claim that is another's`, seq);
+        }
+        if (event.event === "transmission.doubtful") {
+          const { gateway, messageId } = event;
+          const policy = event.fields.policy as DoubtLine["policy"];
+          push(facts.doubtful, nameOf(messageId), { seq, gateway, policy, messageId });
+          if (policy !== configAt(facts, gateway, seq).ledger.doubtful)
+            fails("P6", `${messageId} is said to go by ${policy}, which is not configured`, seq);
+        }
+        if (
+          event.event === "transmission.expired" ||
+          (event.event === "transmission.refused" && event.fields.permanence === "permanent")
+        ) {
+          push(facts.givenUp, event.messageId, seq);
+        }
+        break;
+      case "submitted":
+        facts.submitted.set(event.submission.marker, seq);
+        break;
+      case "heard": {
+        const { submission, reply, knownAt, undurable } = event;
+        facts.heard.push({ submission, reply, seq, knownAt, undurable });
+        if (reply.code === -1) fails("P9", `s${submission.number} was not answered: ${reply.text}`, seq);
+        for (const id of undurable) {
+          // Given up in the very moment: the reverse-path is told.
+          if (facts.givenUp.has(messageIdOf(id, FROM_DOMAIN))) continue;
+          fails("P4", `s${submission.number} heard 250 and ${id} is nowhere`, seq);
+        }
+        break;
+      }
+      case "asked":
+        asked.set(event.decided.number, { decided: event.decided, seq });
+        break;
+      case "decided": {
+        const { decided, next, isDurable, isKnown } = event;
+        const askedSeq = asked.get(decided.number)?.seq ?? seq;
+        asked.delete(decided.number);
+        const endSeq = isKnown ? seq : Number.POSITIVE_INFINITY;
+        const isTaken = next !== undefined || !isKnown;
+        if (isTaken) push(facts.decisions, decided.id, { decided, askedSeq, endSeq, next, isDurable });
+        break;
+      }
+      case "undecided":
+        fails("decision", `${event.id}, ${event.standing}, can't be decided`, seq);
+        break;
+      case "without_content":
+        fails("P5", `the spool of gateway ${event.gateway} has transmissions without content`, seq);
+        break;
+      case "unhandled":
+        fails("life", `the process ends: ${event.error}`, seq);
+        break;
+      case "blocked":
+        fails("life", event.by, seq);
+        break;
+    }
+  }
+  for (const { decided, seq } of asked.values()) {
+    const unknown = { next: undefined, isDurable: true, endSeq: Number.POSITIVE_INFINITY };
+    push(facts.decisions, decided.id, { decided, askedSeq: seq, ...unknown });
+  }
+  return facts;
+}

@@ -1,0 +1,155 @@
+// P5: what was accepted and is neither relayed nor reported nor, under a policy or by a decision that says so,
+// put aside.
+import { messageIdOf } from "../../src/identity/message-id.ts";
+import { type Facts, nameOf, push, type Violation } from "./facts.ts";
+import type { Submission } from "./history.ts";
+import { configsOf, FROM_DOMAIN, HOSTNAME, hasFingerprints, type Mail, type Plan } from "./plan.ts";
+
+/**
+ * @param until where all is idle
+ * @param isDecided an operator has decided about everything: nothing is held any more
+ */
+export function checkLosses(facts: Facts, plan: Plan, until: number, isDecided: boolean): void {
+  const { attempts, heard, doubtful, givenUp, gone, takenOver, decisions, violations } = facts;
+
+  /** By id, or its Message-ID: an operator says that it is relayed; or policy has put it aside, with a line. */
+  const isAside = (id: string | undefined, name: string): boolean => {
+    const taken =
+      (id === undefined ? undefined : decisions.get(id))?.filter((one) => one.askedSeq < until) ?? [];
+    if (taken.some(({ decided }) => decided.decision === "relayed")) return true;
+    const line = doubtful
+      .get(name)
+      ?.filter(({ seq }) => seq < until)
+      .at(-1);
+    if (line === undefined || line.policy === "resend") return false;
+    if (isDecided && line.policy === "hold") return false;
+    return !taken.some(({ next, endSeq }) => next === "queued" && endSeq > line.seq);
+  };
+
+  const settled = new Set<string>();
+  const settledOf = new Set<string>();
+  /** By marker and recipient, and by recipient alone. */
+  const reported = new Set<string>();
+  /** By Message-ID, which is another for each submission of a fingerprint; and by id. */
+  const attempted = new Set<string>();
+  for (const { attempt, takenSeq, seq } of attempts.values()) {
+    if (seq > until) continue;
+    const { id, messageId, recipient } = attempt;
+    attempted.add(messageId).add(id);
+    const isSettled = (takenSeq !== undefined && takenSeq < until) || isAside(id, nameOf(messageId));
+    if (isSettled) settled.add(id);
+    const { marker, reports } = attempt.content;
+    if (reports === undefined) {
+      if (isSettled) settledOf.add(`${marker} ${recipient}`);
+    } else if (isSettled || givenUp.has(messageId)) {
+      reported.add(`${marker} ${reports}`);
+      reported.add(reports);
+    }
+  }
+  // What ended before its first attempt and whose Message-ID says nothing of its submission.
+  const known = new Set(heard.flatMap(({ submission }) => submission.ids));
+  const ended = [...givenUp.keys()].filter((messageId) => messageId.endsWith(`@${HOSTNAME}>`));
+  for (const [name, lines] of doubtful) {
+    if (isAside(undefined, name)) ended.push(...lines.map(({ messageId }) => messageId));
+  }
+  for (const id of decisions.keys()) if (isAside(id, id)) ended.push(id);
+  const unknown = new Set(ended.filter((name) => !attempted.has(name) && !known.has(nameOf(name))));
+
+  const mayFingerprint = configsOf(plan).some(hasFingerprints);
+  const settledElsewhere = (mail: Mail, recipient: string): boolean =>
+    mayFingerprint &&
+    heard.some(
+      ({ submission }) => submission.mail === mail && settledOf.has(`${submission.marker} ${recipient}`),
+    );
+  const losses = new Map<string, Violation>();
+  for (const { submission, reply, seq, knownAt } of heard) {
+    if (reply.code !== 250 || seq > until) continue;
+    const { marker, mail, ids, task } = submission;
+    const isNew = reply.text.includes("queued as") && !reply.text.includes("repeats");
+    for (const [at, recipient] of mail.recipients.entries()) {
+      const id = ids[at];
+      if (id === undefined ? settledOf.has(`${marker} ${recipient}`) : settled.has(id)) continue;
+      // The same content taken over by another gateway: a fingerprint, and its submission is another.
+      if (id === undefined && plan.sharing !== undefined && settledElsewhere(mail, recipient)) continue;
+      // Its process died between the mark and the call of the upstream.
+      if (id !== undefined && isAside(id, id)) continue;
+      const isOwn = isNew && !(id !== undefined && takenOver.has(id));
+      if (reported.has(isOwn ? `${marker} ${recipient}` : recipient)) continue;
+      const counted = gone.filter((one) => knownAt < one.aliveUntil);
+      if (counted.some((one) => isLostWith(one, submission, id, recipient))) continue;
+      if (mail.reversePath === "" && id !== undefined && givenUp.has(messageIdOf(id, FROM_DOMAIN))) continue;
+      if (!isNew && id === undefined && [...settledOf].some((one) => one.endsWith(` ${recipient}`))) continue;
+      if (losses.has(recipient)) continue;
+      losses.set(recipient, {
+        promise: "P5",
+        text: `${marker} of ${task.name} to ${recipient} is lost`,
+        seq,
+      });
+    }
+  }
+  if (losses.size > unknown.size) violations.push(...losses.values());
+}
+
+/**
+ * What was accepted before is accepted anew: it was forgotten meanwhile, and only its queue has saved it by another
+ * delivery.
+ */
+export function checkForgotten(facts: Facts): void {
+  const { attempts, heard, reported, submitted, decisions, takenOver, gone, violations } = facts;
+  const accepted = new Map<
+    string,
+    { readonly marker: string; readonly since: number; readonly seq: number }[]
+  >();
+  for (const { submission, reply, seq, knownAt, undurable } of heard) {
+    if (reply.code !== 250) continue;
+    for (const [at, id] of submission.ids.entries()) {
+      if (id === undefined || takenOver.has(id) || undurable.includes(id)) continue;
+      const recipient = submission.mail.recipients[at] ?? "";
+      if (gone.some((one) => knownAt < one.aliveUntil && isLostWith(one, submission, id, recipient)))
+        continue;
+      const since = submitted.get(submission.marker) ?? seq;
+      push(accepted, id, { marker: submission.marker, since, seq });
+    }
+  }
+  const first = new Map<string, number>();
+  /** By recipient: reports on their way, of which a crash may have taken the line. */
+  const reports = new Map<string, number[]>();
+  for (const { attempt, seq, takenSeq } of attempts.values()) {
+    if (attempt.content.reports !== undefined) push(reports, attempt.content.reports, seq);
+    if (takenSeq === undefined) continue;
+    first.set(attempt.id, Math.min(takenSeq, first.get(attempt.id) ?? takenSeq));
+  }
+  for (const { attempt, seq } of attempts.values()) {
+    const { id, content } = attempt;
+    const anew = submitted.get(content.marker ?? "");
+    if (anew === undefined || content.reports !== undefined || (first.get(id) ?? seq) < seq) continue;
+    if (decisions.get(id)?.some((one) => one.next !== "relayed" && one.askedSeq < seq) === true) continue;
+    const forgotten = accepted
+      .get(id)
+      ?.find(
+        (one) =>
+          one.marker !== content.marker &&
+          one.seq < anew &&
+          reported.get(id)?.some((line) => line > one.since && line < seq) !== true &&
+          reports.get(attempt.recipient)?.some((report) => report > one.since) !== true,
+      );
+    if (forgotten === undefined) continue;
+    violations.push({
+      promise: "P5",
+      text: `${forgotten.marker} to ${attempt.recipient} was forgotten, and comes anew with ${content.marker}`,
+      seq: forgotten.seq,
+    });
+  }
+}
+
+/** A gateway that is gone for good has taken the mail with it, or the report on it. */
+function isLostWith(
+  { spooled }: Facts["gone"][number],
+  { ids, mail }: Submission,
+  id: string | undefined,
+  recipient: string,
+): boolean {
+  if (id !== undefined && spooled.includes(`"id":"${id}"`)) return true;
+  if (ids.includes(undefined) && spooled.includes(`"recipient":"${recipient}"`)) return true;
+  return mail.reversePath !== "" && spooled.includes(`Final-Recipient: rfc822; ${recipient}`);
+}

@@ -1,0 +1,110 @@
+// What people do to gateways in a history, drawn from a chance of its own: an operator decides about what is
+// doubtful, and settings change between two starts or differ between gateways.
+import type { Config } from "../../src/config/config.ts";
+import type { Chance } from "./chance.ts";
+
+/** Who may be in a history. Each of them is there in some histories only. */
+export interface Actors {
+  readonly operator: boolean;
+  readonly settings: boolean;
+}
+
+export const ACTOR_NAMES = ["operator", "settings"] as const;
+
+/** Nobody is there. */
+export const ALONE: Actors = { operator: false, settings: false };
+export const EVERYONE: Actors = { operator: true, settings: true };
+
+/** The operator comes, lists what is doubtful, and decides about some of it. */
+export interface Operator {
+  /** How often they know what the upstream has; else they decide by a coin. */
+  readonly knows: number;
+  /** How often they decide about an id of their memory that need not be doubtful any more. */
+  readonly remembers: number;
+  /** How often one decision is sent twice at the same time, sent again later, or contradicted at the same time. */
+  readonly twice: number;
+  readonly again: number;
+  readonly contradicts: number;
+  /** How often they come at a step of a gateway's life, each time after the last. */
+  readonly atSteps: number;
+  /** How often they open the data folder between two lives. */
+  readonly offline: number;
+  /** When they come besides, milliseconds from the beginning. */
+  readonly visits: readonly number[];
+  /** Whether they decide about everything in the end; else what is held is left. */
+  readonly decidesAll: boolean;
+  /** At least so often an attempt ends without an answer, or takes long. */
+  readonly doubt: number;
+  readonly slow: number;
+  readonly chance: Chance;
+}
+
+/** The configuration of each start is one of these. */
+export interface Settings {
+  readonly configs: readonly [Config, ...Config[]];
+  /** At least so often an attempt is refused for now, or takes long. */
+  readonly refused: number;
+  readonly slow: number;
+  /** Stops in order beside the others, as shares of the time that faults last. */
+  readonly stops: readonly number[];
+  readonly chance: Chance;
+}
+
+export function planOperator(chance: Chance, healAt: number): Operator | undefined {
+  const rate = (...rates: [number, ...number[]]) => (chance.happens(0.5) ? chance.pick(rates) : 0);
+  const operator: Operator = {
+    knows: chance.pick([1, 0.5, 0]),
+    remembers: rate(0.1, 0.3),
+    twice: rate(0.2, 0.6),
+    again: rate(0.2, 0.6),
+    contradicts: rate(0.2),
+    atSteps: chance.pick([0, 1, 1]),
+    offline: rate(0.3, 0.9),
+    visits: Array.from({ length: chance.between(0, 8) }, () => chance.between(0, healAt)),
+    decidesAll: chance.happens(0.7),
+    doubt: chance.pick([0, 0.2, 0.5]),
+    slow: rate(0.3),
+    chance: chance.fork(),
+  };
+  return chance.happens(0.7) ? operator : undefined;
+}
+
+/** Settings that change what becomes of a mail, and no id. */
+const CHANGED = {
+  reply: (config: Config, { smtp }: Config): Config => ({
+    ...config,
+    smtp: { ...config.smtp, reply: smtp.reply },
+  }),
+  doubtful: (config: Config, { ledger }: Config): Config => ({
+    ...config,
+    ledger: { ...config.ledger, doubtful: ledger.doubtful },
+  }),
+  unkeyed: (config: Config, { identity }: Config): Config => ({
+    ...config,
+    identity: { ...config.identity, unkeyed: identity.unkeyed },
+  }),
+  conflict: (config: Config, { identity }: Config): Config => ({
+    ...config,
+    identity: { ...config.identity, conflict: identity.conflict },
+  }),
+  retry: (config: Config, { spool }: Config): Config => ({ ...config, spool }),
+  upstream: (config: Config, { upstream }: Config): Config => ({ ...config, upstream }),
+} as const;
+
+/** @param draw a configuration as any history may have it */
+export function planSettings(
+  chance: Chance,
+  config: Config,
+  draw: (chance: Chance) => Config,
+): Settings | undefined {
+  const changed = Object.values(CHANGED).filter(() => chance.happens(0.7));
+  const others = Array.from({ length: chance.between(1, 3) }, () => {
+    const drawn = draw(chance.fork());
+    return changed.reduce((made, change) => change(made, drawn), config);
+  });
+  const refused = chance.pick([0, 0.3, 0.6]);
+  const slow = chance.pick([0, 0.3, 0.9]);
+  const stops = Array.from({ length: chance.between(0, 3) }, () => chance.fraction());
+  const settings: Settings = { configs: [config, ...others], refused, slow, stops, chance: chance.fork() };
+  return chance.happens(0.6) ? settings : undefined;
+}
