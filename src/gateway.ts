@@ -138,7 +138,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const keepIdFields = keepIdFieldsOf(config);
 
   const spool = await openSpool(storage);
-  const { ledger, isShared, gateways } = await openLedger(config, world);
+  const { ledger, gateways } = await openLedger(config, world);
   world.fleet?.follow(gateways);
   const routes = createRoutes(
     routesOf(config),
@@ -186,10 +186,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
         if (doubtful) void doubts.takeUp(queued, transmission, "attempted before without an answer");
         else enqueue(queued);
       },
-      awaiting:
-        config.smtp.reply === "relayed"
-          ? createAwaiting(verdicts, isShared ? "pending" : "relayed")
-          : undefined,
+      awaiting: config.smtp.reply === "relayed" ? createAwaiting(verdicts) : undefined,
       policy,
       budget: createReceiveBudget(config.smtp.buffer_max_bytes),
     },
@@ -209,7 +206,8 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     },
   );
 
-  await recover({ spool, ledger, verdicts, doubts, toQueue, enqueue, log });
+  const binds = config.smtp.reply === "queued";
+  await recover({ spool, ledger, verdicts, doubts, toQueue, enqueue, log }, { binds });
   dispatcher.start();
 
   return {

@@ -94,7 +94,9 @@ async function migrate({ kind, postgres, dynamodb }: Config["ledger"]): Promise<
       return "embedded: nothing to do, the gateway makes it";
     case "postgres": {
       const { migratePostgres } = await import("../ledger/postgres/schema.ts");
-      const { from, to } = await migratePostgres(postgres.url ?? "");
+      const { from, to, added } = await migratePostgres(postgres.url ?? "");
+      if (from === to && added > 0)
+        return `postgres: the schema is of version ${to}, and has now ${added} more`;
       if (from === to) return `postgres: nothing to do, the schema is of version ${to}`;
       const made = from === 0 ? "made" : `was of version ${from}, and is now`;
       return `postgres: the schema ${made}, version ${to}`;

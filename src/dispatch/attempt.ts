@@ -1,6 +1,7 @@
 // One attempt of one transmission, from the spool to its end: note it, make it, record how it ended.
 // The order of the steps is what the promises rest on: the attempt is durable before the upstream is
 // called (P2), the settlement before the spool forgets (P3, P5), the claim goes last (P1).
+import type { Id } from "../identity/message-id.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { MailRequest } from "../message/notify.ts";
 import { render } from "../message/rewrite.ts";
@@ -54,6 +55,11 @@ interface Place {
 export function createAttempt(parts: AttemptParts, options: AttemptOptions): Attempt {
   const { spool, ledger, doubts, notices, recorder, verdicts, clock, random, log } = parts;
   const { warnOfDelay, enqueue } = parts;
+  /**
+   * Ids whose verdict another gateway's client waits for, and that this one is bound to; whether an attempt of this
+   * one ended without an answer.
+   */
+  const waiting = new Map<Id, boolean>();
 
   const facts = (transmission: SpooledTransmission, more: Readonly<Record<string, unknown>>) =>
     factsOf(transmission, options.addresses, more);
@@ -97,7 +103,8 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
   /**
    * Another gateway has taken it over while this one was away: it answers for it now, and nothing of this
    * attempt counts (P8). If it has given it up again, nobody else has the mail, and it is claimed as at a
-   * start (P5).
+   * start (P5). And if it tells its own client alone what becomes of the mail, while this one's client has heard
+   * 250, this one keeps it until that is known.
    */
   const lapsed = async (
     queued: QueuedTransmission,
@@ -106,6 +113,13 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
   ): Promise<AttemptResult> => {
     const { id, digest, since } = transmission;
     const [result] = await ledger.claim([{ id, digest: Buffer.from(digest, "hex"), since }]);
+    if (result?.kind === "repeat" && result.standing === "awaited" && transmission.awaited !== true) {
+      if (!waiting.has(id)) log.warn("transmission.waiting", facts(transmission, {}));
+      waiting.set(id, isDoubtful || waiting.get(id) === true);
+      return { kind: "again", dueAt: clock.now() + backoff(1, options.retry, random) };
+    }
+    const wasDoubtful = isDoubtful || waiting.get(id) === true;
+    waiting.delete(id);
     log.error("transmission.stale", facts(transmission, { fence: queued.claim.fence }));
     if (result === undefined || result.kind === "repeat") {
       await spool.remove(queued.key);
@@ -113,9 +127,9 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       verdicts.give(id, { kind: "pending" });
       return { kind: "untried" };
     }
-    ledger.accepted([result.claim]);
+    ledger.accepted([result.claim], transmission.awaited === true);
     const again = { ...queued, claim: result.claim };
-    if (result.kind === "claimed" && !isDoubtful) enqueue(again);
+    if (result.kind === "claimed" && !wasDoubtful) enqueue(again);
     else {
       const firstDate = result.kind === "doubtful" ? result.firstDate : undefined;
       const cause = "taken over by another gateway, and given up again";

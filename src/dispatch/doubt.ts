@@ -158,7 +158,8 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
 
     async takeUp(queued, found, cause, firstDate) {
       const transmission = await datedLike(queued.key, found, firstDate);
-      if (policy === "hold" && transmission.held === true) {
+      // What was held waits for a decision, also when doubts that come now are dropped.
+      if (policy !== "resend" && transmission.held === true) {
         doubtful.set(transmission.id, { queued, transmission });
         return;
       }

@@ -1,6 +1,6 @@
 // The start: everything in the spool is claimed again before the first client is heard, so that no id
 // that is on its way can be accepted a second time.
-import type { ClaimResult, Ledger } from "../ledger/ledger.ts";
+import { type ClaimResult, type Ledger, noClaim } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Loaded, Spool } from "../spool/spool.ts";
 import type { QueuedTransmission, ToQueue } from "./dispatcher.ts";
@@ -20,29 +20,38 @@ export interface RecoveryParts {
 /** Large enough that the ledger's reads overlap, small enough that memory does not matter. */
 const BATCH = 500;
 
+export interface RecoveryOptions {
+  /**
+   * Clients of this gateway hear 250 before the verdict. What an earlier start left awaited, whose clients have lost
+   * their connections, is bound then: a copy of it hears 250 too.
+   */
+  readonly binds: boolean;
+}
+
 /** Resolves when every transmission of the spool is claimed and queued, held, or taken out. */
-export async function recover({
-  spool,
-  ledger,
-  toQueue,
-  enqueue,
-  doubts,
-  verdicts,
-  log,
-}: RecoveryParts): Promise<void> {
+export async function recover(parts: RecoveryParts, { binds }: RecoveryOptions): Promise<void> {
+  const { spool, ledger, toQueue, enqueue, doubts, verdicts, log } = parts;
   let recovered = 0;
   let doubtful = 0;
   let settled = 0;
 
   const admit = async ([key, transmission, hasContent]: Loaded, result: ClaimResult) => {
     if (result.kind === "repeat") {
+      if (result.standing === "awaited" && transmission.awaited !== true) {
+        // Another gateway's client is told what becomes of it, and this one's has heard 250: it may not be left to
+        // the other. Whether it still has to be relayed is known when that one's verdict is.
+        recovered += 1;
+        enqueue(toQueue(key, noClaim(transmission.id), transmission));
+        return;
+      }
       // Relayed, and the crash undid its removal; or an accept that was refused and is there all the same.
       settled += 1;
       await spool.remove(key);
       return;
     }
-    if (transmission.awaited === true) verdicts.open(transmission.id);
-    ledger.accepted([result.claim]);
+    const isAwaited = transmission.awaited === true;
+    if (isAwaited) verdicts.open(transmission.id);
+    ledger.accepted([result.claim], isAwaited);
     recovered += 1;
     const queued = toQueue(key, result.claim, transmission);
     // What is without its content is reported by its attempt, and needs no decision of anybody.
@@ -54,6 +63,14 @@ export async function recover({
     await doubts.takeUp(queued, transmission, "unsettled when the gateway started", result.firstDate);
   };
 
+  /** Durably, before anybody can hear 250 for it. */
+  const bind = async (loaded: Loaded, result: ClaimResult): Promise<Loaded> => {
+    const [key, { awaited, ...rest }, hasContent] = loaded;
+    if (!binds || awaited !== true || result.kind === "repeat") return loaded;
+    await spool.update(key, rest, "durably");
+    return [key, rest, hasContent];
+  };
+
   const claim = async (batch: readonly Loaded[]): Promise<void> => {
     const results = await ledger.claim(
       batch.map(([, { id, digest, since }]) => ({
@@ -63,9 +80,8 @@ export async function recover({
         ...(since === undefined ? {} : { since }),
       })),
     );
-    for (const [index, loaded] of batch.entries()) {
-      await admit(loaded, results[index] as ClaimResult);
-    }
+    const bound = await Promise.all(batch.map((loaded, index) => bind(loaded, results[index] as ClaimResult)));
+    for (const [index, loaded] of bound.entries()) await admit(loaded, results[index] as ClaimResult);
   };
 
   let batch: Loaded[] = [];

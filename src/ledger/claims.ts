@@ -1,7 +1,7 @@
 // The live claims of one process, and who waits for them. In memory only: a claim ends with its process.
 import type { Id } from "../identity/message-id.ts";
 import { StorageError } from "../runtime/storage.ts";
-import type { Claim } from "./ledger.ts";
+import type { Claim, ClaimResult } from "./ledger.ts";
 
 /** A live claim, from before its look-up until it is settled as relayed or released. */
 export interface Entry {
@@ -12,6 +12,8 @@ export interface Entry {
   fence: number;
   readonly digest: Uint8Array;
   isAccepted: boolean;
+  /** Accepted, and its client waits for the verdict. */
+  isAwaited: boolean;
   waiters: Waiter[] | undefined;
 }
 
@@ -27,7 +29,7 @@ export interface Claims<Live extends Entry> {
   live(claim: Claim): Live | undefined;
   /** The id has no live claim. */
   begin(id: Id, key: Uint8Array, fence: number, digest: Uint8Array): Live;
-  accept(entry: Live): void;
+  accept(entry: Live, isAwaited: boolean): void;
   /** Ends it if it has not ended, and wakes who waits. */
   end(entry: Live): void;
   /** Resolves once the entry is accepted or ended; rejects when the ledger is closed before. */
@@ -58,14 +60,15 @@ export function createClaims<More extends object>(begun: () => More): Claims<Ent
       return entry?.fence === claim.fence ? entry : undefined;
     },
     begin(id, key, fence, digest) {
-      const own: Entry = { id, key, fence, digest, isAccepted: false, waiters: undefined };
+      const own: Entry = { id, key, fence, digest, isAccepted: false, isAwaited: false, waiters: undefined };
       // A literal that spreads an object and goes on is eighty times as slow: four microseconds.
       const entry: Live = Object.assign(own, begun());
       entries.set(id, entry);
       return entry;
     },
-    accept(entry) {
+    accept(entry, isAwaited) {
       entry.isAccepted = true;
+      entry.isAwaited = isAwaited;
       wake(entry);
     },
     end(entry) {
@@ -88,3 +91,10 @@ export function createClaims<More extends object>(begun: () => More): Claims<Ent
     },
   };
 }
+
+/** What a claim finds that meets this live and accepted one. */
+export const repeatOf = ({ isAwaited, digest }: Entry): ClaimResult => ({
+  kind: "repeat",
+  standing: isAwaited ? "awaited" : "underway",
+  digest,
+});

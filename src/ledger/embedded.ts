@@ -1,5 +1,5 @@
 // The ledger of one process: claims in memory, marks and relayed ids in stores of its own. It holds L1
-// to L14 of ledger.ts; how they are held is said here, what they are is said there.
+// to L15 of ledger.ts; how they are held is said here, what they are is said there.
 //
 //     claim     reserves the id in memory before anything is looked up, so two can't both find it absent
 //     attempt   a mark, durable before it resolves
@@ -11,7 +11,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Storage } from "../runtime/storage.ts";
 import { inOrder } from "./batch-order.ts";
-import { type Claims, createClaims } from "./claims.ts";
+import { type Claims, createClaims, repeatOf } from "./claims.ts";
 import { FIRST_CAPACITY, type Generations, openGenerations } from "./generations.ts";
 import type { Claim, ClaimRequest, ClaimResult, Ledger, Settlement } from "./ledger.ts";
 import { loadMarks, type MarkedEntry, type Marks, unmarked } from "./marks.ts";
@@ -111,7 +111,7 @@ function createLedger(
           results[index] = result;
           if (result instanceof Promise) isKnown = false;
         } else {
-          results[index] = { kind: "repeat", standing: "underway", digest: held.digest };
+          results[index] = repeatOf(held);
         }
       }
       // Most batches are: nothing of them is on the disk.
@@ -159,10 +159,10 @@ function createLedger(
 
   return {
     claim: (requests) => tracked(() => claim(requests)),
-    accepted(batch) {
+    accepted(batch, awaited = false) {
       for (const one of batch) {
         const entry = claims.live(one);
-        if (entry !== undefined) claims.accept(entry);
+        if (entry !== undefined) claims.accept(entry, awaited);
       }
     },
     attempt: (one, firstDate) => tracked(() => move(one, "attempt", "attempted", firstDate)),

@@ -1,4 +1,4 @@
-// The boundary to the record of ids. The rules L1 to L14 are the contract; test/conformance/ledger.ts
+// The boundary to the record of ids. The rules L1 to L15 are the contract; test/conformance/ledger.ts
 // holds every implementation to them, and a broken ledger for each rule proves that the suite sees it.
 //
 //     absent --claim--> claimed --attempt--> attempted --settle--> relayed
@@ -26,6 +26,7 @@
 // L13 When the store fails, the call rejects with a StorageError, claims nothing, and the next call may
 //     succeed.
 // L14 A relayed id whose relaying lies before `since` counts as absent to that claim.
+// L15 What was accepted as awaited is `awaited` instead of `underway`, however its attempts go.
 import type { Id } from "../identity/message-id.ts";
 
 /** Octets of a mail digest: 8 of the From and Subject, then 8 of the body. */
@@ -45,6 +46,9 @@ export interface Claim {
   readonly fence: number;
 }
 
+/** What a transmission is queued under while another has its id: no claim is live under it. */
+export const noClaim = (id: Id): Claim => ({ id, fence: -1 });
+
 export type ClaimResult =
   | { readonly kind: "claimed"; readonly claim: Claim }
   /** Attempted or doubtful in the past and held by no live claim: claimed, and policy must decide. */
@@ -54,7 +58,17 @@ export type ClaimResult =
       readonly firstDate: string;
       readonly digest: Uint8Array;
     }
-  | { readonly kind: "repeat"; readonly standing: "relayed" | "underway"; readonly digest: Uint8Array };
+  | { readonly kind: "repeat"; readonly standing: Standing; readonly digest: Uint8Array };
+
+/**
+ * What is known of the mail that a repeat repeats.
+ *
+ * - relayed: the upstream has it.
+ * - underway: a gateway is bound to relay it or to report its failure, so a client may hear 250.
+ * - awaited: it is under way, and its fate is for the client that waits for the verdict: when the upstream refuses
+ *   it, that client is told and nobody else. No other client may hear 250.
+ */
+export type Standing = "relayed" | "underway" | "awaited";
 
 /**
  * How an attempt ended. "relayed" also ends a doubtful id whose policy is to drop it, and "cleared" is for
@@ -87,8 +101,13 @@ export interface Ledger {
    * Rejects as a whole, with nothing claimed.
    */
   claim(requests: readonly ClaimRequest[]): Promise<ClaimResult[]>;
-  /** The claims' transmissions are durable in the spool: who waits for them is told that it is a repeat. */
-  accepted(claims: readonly Claim[]): void;
+  /**
+   * The claims' transmissions are durable in the spool: who waits for them is told that it is a repeat.
+   *
+   * @param awaited their clients wait for the verdict, and so the spool has them marked; left out: the gateway
+   *   is bound to relay or report them
+   */
+  accepted(claims: readonly Claim[], awaited?: boolean): void;
   /**
    * Notes durably, before the upstream is called, that it is about to be.
    *

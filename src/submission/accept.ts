@@ -68,6 +68,8 @@ interface Submission {
 interface Sorted {
   readonly claimed: readonly Claimed[];
   readonly repeats: readonly Candidate[];
+  /** Repeats of what another client waits for the verdict of. */
+  readonly awaited: readonly Candidate[];
   /** Doubtful, held, and nothing in the spool: the client hears so, and submits again. */
   readonly withheld: readonly Candidate[];
 }
@@ -140,7 +142,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
 
       const sorted = await sortOut(candidates, facts);
       claims = sorted.claimed.map(({ claim }) => claim);
-      logRepeats(sorted.repeats, content.digest, facts);
+      logRepeats([...sorted.repeats, ...sorted.awaited], content.digest, facts);
       if (sorted.claimed.length > 0) {
         entering = true;
         await enter(submission, now, keying, sender, sorted);
@@ -180,10 +182,11 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
   async function sortOut(candidates: readonly Candidate[], facts: LogFields): Promise<Sorted> {
     const claimed: Claimed[] = [];
     const repeats: Candidate[] = [];
+    const awaited: Candidate[] = [];
     const withheld: Candidate[] = [];
     for (const candidate of candidates) {
       const { recipient, id, messageId, result } = candidate;
-      if (result.kind === "repeat") repeats.push(candidate);
+      if (result.kind === "repeat") (result.standing === "awaited" ? awaited : repeats).push(candidate);
       else if (result.kind === "claimed") claimed.push({ recipient, id, messageId, claim: result.claim });
       else if (options.doubtful === "drop") {
         log.warn("transmission.doubtful", { ...facts, messageId, cause: ATTEMPTED_BEFORE, policy: "drop" });
@@ -198,7 +201,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
         claimed.push({ recipient, id, messageId, claim, firstDate });
       }
     }
-    return { claimed, repeats, withheld };
+    return { claimed, repeats, awaited, withheld };
   }
 
   function logRepeats(repeats: readonly Candidate[], digest: Uint8Array, facts: LogFields): void {
@@ -220,7 +223,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     now: number,
     keying: Keying,
     sender: SenderDomains,
-    { claimed, repeats }: Sorted,
+    { claimed, repeats, awaited }: Sorted,
   ): Promise<void> {
     const { envelope, client, content } = submission;
     const entry = toSpool({
@@ -239,7 +242,10 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     });
     await spool.accept(entry.submission);
     if (awaiting !== undefined) for (const { id } of claimed) awaiting.open(id);
-    ledger.accepted(claimed.map(({ claim }) => claim));
+    ledger.accepted(
+      claimed.map(({ claim }) => claim),
+      awaiting !== undefined,
+    );
     log.info("submission.accepted", {
       submission: submission.id,
       task: keying.task,
@@ -247,7 +253,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       from: options.addresses ? envelope.reversePath : undefined,
       recipients: options.addresses ? envelope.recipients : undefined,
       queued: claimed.length,
-      repeats: repeats.length,
+      repeats: repeats.length + awaited.length,
       size: content.bodySize,
     });
     for (const accepted of entry.accepted) parts.queued(accepted);
@@ -269,11 +275,7 @@ const isConflict = ({ result }: Candidate, digest: Uint8Array): boolean =>
   result.kind !== "claimed" && !sameFromAndSubject(result.digest, digest);
 
 const answerTo = (submission: SubmissionId, awaiting: Awaiting | undefined, sorted: Sorted) => {
-  const { claimed, repeats, withheld } = sorted;
-  if (awaiting === undefined) return durableAnswer(submission, claimed, repeats);
-  const underway = repeats.filter(({ result }) => isUnderway(result));
-  return verdictAnswer(awaiting, { queued: claimed, repeats, underway, withheld });
+  const { claimed, repeats, awaited, withheld } = sorted;
+  if (awaiting === undefined) return durableAnswer(submission, claimed, repeats, awaited);
+  return verdictAnswer(awaiting, { queued: claimed, repeats, awaited, withheld });
 };
-
-const isUnderway = (result: ClaimResult): boolean =>
-  result.kind === "repeat" && result.standing === "underway";

@@ -19,7 +19,7 @@ export interface AnsweredRecipient {
 export interface Awaiting {
   /** To be called before the claim is accepted. */
   open(id: Id): void;
-  /** The verdicts on the recipients of a submission; those that nobody was told to wait for count as relayed. */
+  /** The verdicts on those recipients of a submission that this or another client waits for. */
   answer(recipients: readonly AnsweredRecipient[]): Promise<Answer>;
 }
 
@@ -28,20 +28,29 @@ const eachOf = <One extends { recipient: string }>(
   reply: (one: One) => Reply,
 ): [string, Reply][] => recipients.map((one) => [one.recipient, reply(one)]);
 
-/** The mail is durable, or a repeat (P4). */
+/**
+ * The mail is durable, or a repeat (P4).
+ *
+ * @param awaited repeats whose fate another client waits for: no 250 can rest on it
+ */
 export function durableAnswer(
   submission: string,
   queued: readonly AnsweredRecipient[],
   repeats: readonly AnsweredRecipient[],
+  awaited: readonly AnsweredRecipient[],
 ): Answer {
-  const whole = durableReply(submission, queued.length, repeats);
+  const durable = durableReply(submission, queued.length, repeats);
+  // A retry is safe: what was queued is a repeat then.
+  const whole = awaited.length === 0 ? durable : replies.awaited;
   // All hear the same.
-  if (repeats.length === 0 || queued.length + repeats.length === 1) return whole;
+  if (queued.length + repeats.length + awaited.length === 1) return whole;
+  if (repeats.length + awaited.length === 0) return whole;
   return {
     ...whole,
     each: new Map([
       ...eachOf(queued, () => replies.queued(submission)),
       ...eachOf(repeats, ({ messageId }) => replies.repeat(messageId)),
+      ...eachOf(awaited, () => replies.awaited),
     ]),
   };
 }
@@ -62,28 +71,26 @@ function repeatReply(repeats: readonly AnsweredRecipient[]): Reply {
 /** How the recipients of a submission stand whose client waits for the upstream. */
 export interface Awaited {
   readonly queued: readonly AnsweredRecipient[];
-  /** Repeats of what was relayed, or is on its way. */
+  /** Repeats of what was relayed, or what a gateway is bound to relay or report. */
   readonly repeats: readonly AnsweredRecipient[];
-  /** Those of the repeats that are on their way. */
-  readonly underway: readonly AnsweredRecipient[];
+  /** Repeats whose verdict another client waits for. */
+  readonly awaited: readonly AnsweredRecipient[];
   /** Doubtful, and held. */
   readonly withheld: readonly AnsweredRecipient[];
 }
 
 export async function verdictAnswer(
   awaiting: Awaiting,
-  { queued, repeats, underway, withheld }: Awaited,
+  { queued, repeats, awaited, withheld }: Awaited,
 ): Promise<Answer> {
-  const { each, ...whole } = await awaiting.answer([...queued, ...underway]);
-  const relayed = (reply: Reply | undefined): boolean => reply === undefined || reply.code === 250;
+  const { each, ...whole } = await awaiting.answer([...queued, ...awaited]);
+  const relayed = awaited.filter(({ recipient }) => each?.get(recipient)?.code === 250);
+  const repeated = [...repeats, ...relayed];
   return {
-    ...replyOver(whole, queued.length, repeats, withheld.length),
+    ...replyOver(whole, queued.length, repeated, withheld.length),
     each: new Map([
       ...(each ?? []),
-      ...eachOf(
-        repeats.filter(({ recipient }) => relayed(each?.get(recipient))),
-        ({ messageId }) => replies.repeat(messageId),
-      ),
+      ...eachOf(repeated, ({ messageId }) => replies.repeat(messageId)),
       ...eachOf(withheld, () => replies.doubtful),
     ]),
   };

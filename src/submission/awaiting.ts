@@ -15,19 +15,15 @@ export interface VerdictSource {
   of(id: Id): Promise<AwaitedVerdict> | undefined;
 }
 
-/**
- * @param unknown what an id counts as that is on its way while nobody was told to wait for it: relayed, when it
- *   is in this gateway's own spool, which reports a failure; pending, when it may be in another's, which tells
- *   its own client only
- */
-export function createAwaiting(verdicts: VerdictSource, unknown: "relayed" | "pending"): Awaiting {
+/** What is awaited and has no verdict here is at another gateway, which tells its own client only. */
+export function createAwaiting(verdicts: VerdictSource): Awaiting {
   return {
     open: (id) => verdicts.open(id),
     async answer(recipients) {
       const told = await Promise.all(
         recipients.map(async ({ id, recipient }) => ({
           recipient,
-          verdict: (await verdicts.of(id)) ?? { kind: unknown },
+          verdict: (await verdicts.of(id)) ?? ({ kind: "awaited" } as const),
         })),
       );
       return { ...replyFor(told), each: new Map(told.map((one) => [one.recipient, replyFor([one])])) };
@@ -37,19 +33,20 @@ export function createAwaiting(verdicts: VerdictSource, unknown: "relayed" | "pe
 
 interface Told {
   readonly recipient: string;
-  readonly verdict: AwaitedVerdict;
+  readonly verdict: AwaitedVerdict | { readonly kind: "awaited" };
 }
 
 function replyFor(told: readonly Told[]): Reply {
   const verdicts = told.map(({ verdict }) => verdict);
-  if (verdicts.some((verdict) => verdict?.kind === "doubtful")) return replies.doubtful;
-  if (verdicts.some((verdict) => verdict?.kind === "pending")) return replies.unavailable;
-  if (verdicts.some((verdict) => verdict?.kind === "refused" && verdict.permanence === "transient")) {
+  if (verdicts.some((verdict) => verdict.kind === "doubtful")) return replies.doubtful;
+  if (verdicts.some((verdict) => verdict.kind === "pending")) return replies.unavailable;
+  if (verdicts.some((verdict) => verdict.kind === "awaited")) return replies.awaited;
+  if (verdicts.some((verdict) => verdict.kind === "refused" && verdict.permanence === "transient")) {
     return replies.refusedForNow;
   }
-  const refused = told.filter(({ verdict }) => verdict?.kind === "refused");
+  const refused = told.filter(({ verdict }) => verdict.kind === "refused");
   const [first] = refused;
-  if (first?.verdict?.kind !== "refused") return replies.relayed(told.length);
+  if (first?.verdict.kind !== "refused") return replies.relayed(told.length);
   return replies.refusedForGood(
     refused.map(({ recipient }) => recipient),
     first.verdict.reply,

@@ -39,6 +39,12 @@ export const replies = {
   full: { code: 452, status: "4.3.1", text: "out of storage, try again later" },
   /** All connections together hold as much as is allowed; `full` is about the disk. */
   busy: { code: 452, status: "4.3.1", text: "too much is being received at once, try again later" },
+  /** Another copy is under way, and what becomes of it its own client is told: no 250 can rest on it. */
+  awaited: {
+    code: 451,
+    status: "4.3.0",
+    text: "a copy of it is being relayed for another client, try again later",
+  },
   shuttingDown: { code: 421, status: "4.3.2", text: "shutting down" },
   tooManyConnections: { code: 421, status: "4.3.2", text: "too many connections, try again later" },
   timeout: { code: 421, status: "4.4.2", text: "timeout, closing connection" },

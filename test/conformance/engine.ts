@@ -61,8 +61,9 @@ function changeTo(
   step: number,
   to: Change["to"],
   firstDate?: string,
+  bound = false,
 ): Change {
-  return { key, fence, step, to, digest: digestOf(2), firstDate };
+  return { key, fence, step, to, digest: digestOf(2), firstDate, bound };
 }
 
 async function openStates(engine: Engine): Promise<RecordState[]> {
@@ -128,6 +129,7 @@ const stepArb = fc.oneof(
       // 0 is what a record begins with, and no change's.
       step: fc.integer({ min: 1, max: 5 }),
       isStale: fc.boolean(),
+      isBound: fc.boolean(),
     }),
   },
   {
@@ -181,7 +183,7 @@ async function answersOf(place: EnginePlace, steps: readonly Step[]): Promise<un
       const fence = step.isStale ? record.fence - 1 : record.fence;
       const hasDate = ["attempted", "doubtful", "reclaimed", "remembered"].includes(step.to);
       const [answer] = await engine.change([
-        changeTo(key, fence, step.step, step.to, hasDate ? "a date" : undefined),
+        changeTo(key, fence, step.step, step.to, hasDate ? "a date" : undefined, step.isBound),
       ]);
       answers.push(answer);
     }

@@ -124,6 +124,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
         rule: "L9",
         reason: "one of its checks sees by a waiting claim that a stale accepted() changed nothing",
       },
+      { rule: "L15", reason: "it says underway of all of them" },
     ],
   },
   {
@@ -134,9 +135,9 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
         const accepted = new Set<Id>();
         return {
           ...inner,
-          accepted(claims) {
+          accepted(claims, awaited) {
             for (const { id } of claims) accepted.add(id);
-            inner.accepted(claims);
+            inner.accepted(claims, awaited);
           },
           async claim(requests) {
             const early = requests.map(({ id }) => accepted.has(id));
@@ -148,6 +149,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
         };
       },
     }),
+    alsoFails: [{ rule: "L15", reason: "so is what is awaited" }],
   },
   {
     rule: "L4",
@@ -224,9 +226,9 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
         const accepted = new Set<number>();
         return {
           ...inner,
-          accepted(claims) {
+          accepted(claims, awaited) {
             for (const { fence } of claims) accepted.add(fence);
-            inner.accepted(claims);
+            inner.accepted(claims, awaited);
           },
           release: (claims) => inner.release(claims.filter(({ fence }) => !accepted.has(fence))),
         };
@@ -351,5 +353,10 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
         reason: "one of its checks has a claim look into the store and succeed, which takes `since`",
       },
     ],
+  },
+  {
+    rule: "L15",
+    defect: "who waits for the verdict is forgotten",
+    create: () => ({ ledger: (inner) => ({ ...inner, accepted: (claims) => inner.accepted(claims) }) }),
   },
 ];

@@ -102,6 +102,25 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
+    rule: "L15",
+    title: "while the client that submitted it waits for the verdict, it is awaited, however its attempts go",
+    async run(harness) {
+      const ledger = await harness.open();
+      const claim = await claimed(harness, ledger, request("a", { digest: digestOf(7) }));
+      ledger.accepted([claim], true);
+      const awaited = { kind: "repeat", standing: "awaited", digest: [...digestOf(7)] };
+      expect(plain(await one(harness, ledger, request("a")))).toEqual(awaited);
+      await soon(harness, ledger.attempt(claim, "5"));
+      expect(plain(await one(harness, ledger, request("a")))).toEqual(awaited);
+      await soon(harness, ledger.settle(claim, "doubtful"));
+      expect(plain(await one(harness, ledger, request("a")))).toEqual(awaited);
+      await soon(harness, ledger.settle(claim, "cleared"));
+      expect(plain(await one(harness, ledger, request("a")))).toEqual(awaited);
+      await soon(harness, ledger.settle(claim, "relayed"));
+      expect(await one(harness, ledger, request("a"))).toMatchObject({ standing: "relayed" });
+    },
+  },
+  {
     rule: "L7",
     title: "a claim that was never attempted ends with its process, accepted or not",
     async run(harness) {

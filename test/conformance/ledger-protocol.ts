@@ -1,7 +1,7 @@
 // Puts every cell of src/ledger/protocol.ts to a ledger: brings an id into the state by calls alone, lets
 // the event happen, and looks whether what can be seen then is the next state.
 import { describe, expect, test } from "vitest";
-import type { Claim, Ledger } from "../../src/ledger/ledger.ts";
+import type { Claim, Ledger, Standing } from "../../src/ledger/ledger.ts";
 import { type IdEvent, type IdState, PROTOCOL, type Transition } from "../../src/ledger/protocol.ts";
 import type { LedgerHarness } from "./ledger.ts";
 import { request, settleDown, soon, watch } from "./ledger-steps.ts";
@@ -25,7 +25,7 @@ const PATHS: ReadonlyMap<IdState, readonly IdEvent[]> = (() => {
 
 /** What tells one state from another, from outside. */
 interface Sight {
-  readonly claim: "claimed" | "waits" | "underway" | "doubtful" | "relayed";
+  readonly claim: "claimed" | "waits" | "doubtful" | Standing;
   readonly doubt: "none" | "claimed" | "unclaimed";
   readonly claimAfterCrash: "claimed" | "doubtful" | "relayed";
 }

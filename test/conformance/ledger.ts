@@ -1,4 +1,4 @@
-// The ledger's rules L1 to L14 (src/ledger/ledger.ts) as checks that any implementation can be put to.
+// The ledger's rules L1 to L15 (src/ledger/ledger.ts) as checks that any implementation can be put to.
 // An implementation brings a harness; ledger-broken.ts proves of each rule that its checks can fail.
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import type { Change, RecordState } from "../../src/ledger/shared/engine.ts";
@@ -23,6 +23,7 @@ export const LEDGER_RULES = [
   "L12",
   "L13",
   "L14",
+  "L15",
 ] as const;
 
 export type LedgerRule = (typeof LEDGER_RULES)[number];

@@ -87,7 +87,10 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
           : record,
       ),
     }),
-    alsoFails: [{ rule: "S1", reason: "what was taken over in doubt and accepted is such an id" }],
+    alsoFails: [
+      { rule: "S1", reason: "what was taken over in doubt and accepted is such an id" },
+      { rule: "S16", reason: "so is what is awaited and in doubt" },
+    ],
   },
   {
     rule: "S4",
@@ -141,7 +144,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
               const relayed = { at: Number.MAX_SAFE_INTEGER, digest };
               const record: LedgerRecord = {
                 ...{ state: "relayed", fence: result.fence, digest, firstDate: undefined, relayed },
-                ...{ changedAt: 0, holder: undefined, expired: false },
+                ...{ changedAt: 0, holder: undefined, bound: false, expired: false },
               };
               return { kind: "found", record };
             });
@@ -259,5 +262,10 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
       ),
     }),
     alsoFails: [{ rule: "S4", reason: "the log does not say that it is taken over from somebody" }],
+  },
+  {
+    rule: "S16",
+    defect: "whatever is accepted elsewhere counts as bound",
+    create: () => ({ engine: seenAs((record) => ({ ...record, bound: true })) }),
   },
 ];

@@ -1,4 +1,4 @@
-// The checks of the rules S1 to S14, see sharing.ts.
+// The checks of the rules S1 to S16, see sharing.ts.
 import { expect } from "vitest";
 import type { Claim, ClaimRequest, ClaimResult, Ledger } from "../../src/ledger/ledger.ts";
 import { idOf } from "../support/ids.ts";
@@ -30,6 +30,7 @@ async function accepted(harness: SharingHarness, gateway: TestGateway, asked: Cl
 }
 
 const UNDERWAY = { kind: "repeat", standing: "underway" } as const;
+const AWAITED = { kind: "repeat", standing: "awaited" } as const;
 const RELAYED = { kind: "repeat", standing: "relayed" } as const;
 const LABELS = Array.from({ length: 20 }, (_, i) => `id ${i}`);
 
@@ -492,6 +493,62 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
         kind: "doubtful",
         firstDate: "a date",
       });
+    },
+  },
+  {
+    rule: "S16",
+    title: "what is accepted for a client that waits is awaited at another gateway, however its attempts go",
+    async run(harness) {
+      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const own = await claimed(harness, a, request("x", { digest: digestOf(7) }));
+      const waiting = b.ledger.claim([request("x")]);
+      a.ledger.accepted([own], true);
+      const awaited = { ...AWAITED, digest: [...digestOf(7)] };
+      // Before it is announced it waits, so that nobody guesses.
+      const [first] = await harness.during(waiting);
+      expect(plain(first)).toEqual(awaited);
+      const seen = async () => plain(await claim(harness, b.ledger, request("x")));
+      await harness.during(a.ledger.attempt(own, "5"));
+      expect(await seen()).toEqual(awaited);
+      await harness.during(a.ledger.settle(own, "doubtful"));
+      expect(await seen()).toEqual(awaited);
+      await harness.during(a.ledger.settle(own, "refused"));
+      expect(await seen()).toEqual(awaited);
+      await harness.during(a.ledger.settle(own, "relayed"));
+      expect(await seen()).toMatchObject(RELAYED);
+    },
+  },
+  {
+    rule: "S16",
+    title: "an attempt that comes before the announcement says it too, bound or awaited",
+    async run(harness) {
+      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      for (const [label, isAwaited] of [
+        ["x", true],
+        ["y", false],
+      ] as const) {
+        const own = await claimed(harness, a, request(label));
+        a.ledger.accepted([own], isAwaited);
+        await harness.during(a.ledger.attempt(own, "5"));
+        expect(await claim(harness, b.ledger, request(label))).toMatchObject(isAwaited ? AWAITED : UNDERWAY);
+      }
+    },
+  },
+  {
+    rule: "S16",
+    title: "who takes over what was bound is not bound by that",
+    async run(harness) {
+      const dead = await harness.start("dead");
+      await accepted(harness, dead, request("x"));
+      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      await dead.kill();
+      await harness.pass(harness.leaseMs * 1.5);
+      const own = await claimed(harness, a, request("x"));
+      a.ledger.accepted([own], true);
+      await harness.pass(100);
+      expect(await claim(harness, b.ledger, request("x"))).toMatchObject(AWAITED);
+      await harness.during(a.ledger.release([own]));
+      await claimed(harness, b, request("x"));
     },
   },
 ];

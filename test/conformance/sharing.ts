@@ -1,5 +1,5 @@
-// The rules S1 to S12 of several gateways on one engine, as checks that every engine is put to; what one
-// gateway sees of its ledger are L1 to L14. sharing-broken.ts proves of each rule that its checks can fail.
+// The rules S1 to S16 of several gateways on one engine, as checks that every engine is put to; what one
+// gateway sees of its ledger are L1 to L15. sharing-broken.ts proves of each rule that its checks can fail.
 //
 // S1  Of any number of gateways that claim an id at the same time one has it.
 // S2  A claim waits for another gateway's that is not accepted: then it is a repeat, or succeeds once that
@@ -18,6 +18,8 @@
 // S13 Every gateway knows of all doubt, and whether a live gateway has it.
 // S14 An id that one gateway has relayed is a repeat at all of them.
 // S15 An outage of the engine is nobody's death: after it nothing is taken over until who is alive could be heard.
+// S16 What a live gateway has accepted for a client that waits for the verdict is `awaited` at the others, whatever
+//     becomes of its attempts; `underway` only where its gateway has said, under this fence, that it is bound.
 import type { SharedLedger } from "../../src/ledger/shared/shared.ts";
 import type { WatchedEngine } from "../support/watched-engine.ts";
 import { SHARING_CHECKS } from "./sharing-checks.ts";
@@ -38,6 +40,7 @@ export const SHARING_RULES = [
   "S13",
   "S14",
   "S15",
+  "S16",
 ] as const;
 
 export type SharingRule = (typeof SHARING_RULES)[number];

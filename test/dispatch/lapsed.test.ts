@@ -132,3 +132,29 @@ test("what another has attempted first, and given up, goes again with the Date o
   expect(calls).toHaveLength(2);
   expect(Buffer.from(calls[1]?.transmission.octets ?? []).toString()).toContain(`\r\nDate: ${date}\r\n`);
 });
+
+test.each([
+  ["is relayed there", "relayed"],
+  ["is refused there, which the other's client alone is told", "released"],
+] as const)("what another relays for a client that waits is kept here until it %s (P5)", async (_, ends) => {
+  const { calls, events, first, clock, retryMs, lapse } = await gatewayAmongOthers();
+  first.answer(NOT_NOW);
+  await settled();
+  const { other, claim } = await lapse("claimed");
+  other.accepted([claim], true);
+  await other.attempt(claim, "Thu, 01 Jan 2026 00:00:00 +0000");
+  const looks = async (times: number) => {
+    for (let look = 0; look < times; look++) {
+      clock.advance(retryMs);
+      await settled();
+    }
+  };
+  await looks(3);
+  expect(events.filter((event) => event === "transmission.waiting")).toHaveLength(1);
+  expect(events).not.toContain("transmission.stale");
+  await other.settle(claim, ends === "relayed" ? "relayed" : "refused");
+  if (ends === "released") await other.release([claim]);
+  await looks(2);
+  expect(events).toContain("transmission.stale");
+  expect(calls).toHaveLength(ends === "relayed" ? 1 : 2);
+});

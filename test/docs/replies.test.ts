@@ -22,6 +22,7 @@ const REPLIES: Record<keyof typeof replies, Reply> = {
   unavailable: replies.unavailable,
   full: replies.full,
   busy: replies.busy,
+  awaited: replies.awaited,
   shuttingDown: replies.shuttingDown,
   tooLarge: replies.tooLarge(COUNT),
   headerTooLarge: replies.headerTooLarge(COUNT),

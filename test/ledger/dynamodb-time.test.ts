@@ -125,7 +125,7 @@ test("a clock that is wrong by a day makes nobody dead and moves the retention b
   const [fence] = (await early.take(other, [{ key: KEY, from, ...to }])) as [number];
   expect(fence).toBeGreaterThan(from.fence);
   await early.change([
-    { key: KEY, fence, step: 1, to: "relayed", digest: digestOf(1), firstDate: undefined },
+    { key: KEY, fence, step: 1, to: "relayed", digest: digestOf(1), firstDate: undefined, bound: true },
   ]);
   expect((await early.read([KEY]))[0]).toMatchObject({ expired: false });
   expect((await right.read([KEY]))[0]).toMatchObject({ expired: true });

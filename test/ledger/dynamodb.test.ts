@@ -59,6 +59,7 @@ const change = (fence: number, step: number, to: Change["to"]): Change => ({
   to,
   digest: digestOf(2),
   firstDate: to === "attempted" ? "a date" : undefined,
+  bound: true,
 });
 
 test("an insert whose answer is lost is sent again, and knows its own", async () => {

@@ -21,6 +21,7 @@ interface Row {
   digest: Uint8Array;
   firstDate: string | undefined;
   relayed: Relaying | undefined;
+  bound: boolean;
   changedAt: number;
 }
 
@@ -112,12 +113,13 @@ export function createMemoryEngines(
   }
 
   function change(asked: Change): boolean {
-    const { key, fence, step, to, digest, firstDate } = asked;
+    const { key, fence, step, to, digest, firstDate, bound } = asked;
     const row = rows.get(nameOf(key));
     if (row === undefined || row.fence !== fence || row.step > step) return false;
     if (!isForgotten(asked, row.state)) undone.delete(nameOf(key));
     else if (!undone.has(nameOf(key))) undone.set(nameOf(key), { ...row });
     row.step = step;
+    row.bound = bound && HELD.has(to as RecordState);
     if (to === "absent") rows.delete(nameOf(key));
     else if (to === "restored") {
       Object.assign(row, { state: "relayed", incarnation: undefined, firstDate: undefined });
@@ -166,6 +168,7 @@ export function createMemoryEngines(
               digest,
               firstDate: undefined,
               relayed: undefined,
+              bound: false,
               changedAt: now(),
             });
             return { kind: "inserted", fence };
@@ -184,7 +187,16 @@ export function createMemoryEngines(
             const row = rows.get(nameOf(key));
             if (row === undefined || row.fence !== from.fence || row.state !== from.state) return undefined;
             const fence = ++lastNumber;
-            Object.assign(row, { state: to, fence, step: 0, incarnation, digest, firstDate, relayed });
+            Object.assign(row, {
+              state: to,
+              fence,
+              step: 0,
+              incarnation,
+              digest,
+              firstDate,
+              relayed,
+              bound: false,
+            });
             if (to === "claimed") row.changedAt = now();
             return fence;
           }),

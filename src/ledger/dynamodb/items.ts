@@ -3,6 +3,7 @@
 //     id          the key: 20 octets. The heartbeats (gateways.ts) have a longer one.
 //     standing    the state (`state` is one of DynamoDB's reserved words)
 //     fence, step, holder, digest, firstDate, changedAt     as in engine.ts
+//     boundFence  the fence under which the holder was bound; of an older fence, or absent, it is not
 //     relayedAt   and, while it is held or remembered, `earlier`, the digest of what was relayed, and
 //                 `earlierExpires`, what `expires` becomes when that is restored
 //     expires     seconds since the epoch, for DynamoDB's TTL; never of an open record
@@ -77,15 +78,17 @@ export function recordOf(
   const digest = octetsOf(item, "digest");
   const at = item.relayedAt === undefined ? undefined : numberOf(item, "relayedAt");
   const incarnation = numberOf(item, "holder");
+  const fence = numberOf(item, "fence");
   return {
     state,
-    fence: numberOf(item, "fence"),
+    fence,
     digest,
     firstDate: item.firstDate?.S,
     relayed:
       at === undefined ? undefined : { at, digest: state === "relayed" ? digest : octetsOf(item, "earlier") },
     changedAt: numberOf(item, "changedAt"),
     holder: item.holder === undefined ? undefined : { incarnation, alive: isAlive(incarnation) },
+    bound: numberOf(item, "boundFence") === fence,
     expired: at !== undefined && at < now - retentionMs,
   };
 }
@@ -126,6 +129,7 @@ export function takingOf(taking: Taking, holder: number, fence: number, { now, r
     earlierExpires: relayed === undefined ? undefined : number(expiryOf(relayed.at, retentionMs)),
     expires: to === "claimed" ? number(expiryOf(now, retentionMs)) : undefined,
     doubt: doubtOf(key, to),
+    boundFence: undefined,
     ...(to === "claimed" ? { changedAt: number(now) } : {}),
   };
   return updateOf(sets, {
@@ -142,13 +146,13 @@ export const underFence = ({ fence, step }: Pick<Change, "fence" | "step">): Con
 
 /** Of every change but to absent, which is a removal. */
 export function changingOf(change: Change, { now, retentionMs }: Times): Update {
-  const { key, step, to, digest, firstDate } = change;
+  const { key, fence, step, to, digest, firstDate, bound } = change;
   const held = underFence(change);
   if (to === "restored") {
     return {
       update:
         "SET standing = :relayed, step = :step, digest = earlier, expires = earlierExpires " +
-        "REMOVE holder, firstDate, doubt, earlier, earlierExpires",
+        "REMOVE holder, firstDate, doubt, earlier, earlierExpires, boundFence",
       condition: `${held.condition} AND attribute_exists(earlier)`,
       values: { ...held.values, ":relayed": text("relayed") },
     };
@@ -161,6 +165,7 @@ export function changingOf(change: Change, { now, retentionMs }: Times): Update 
     firstDate: firstDate === undefined ? undefined : text(firstDate),
     expires: OPEN.has(state) ? undefined : number(expiryOf(now, retentionMs)),
     doubt: doubtOf(key, state),
+    boundFence: bound && HELD.has(state) ? number(fence) : undefined,
     ...(UNTIMED.has(state) ? {} : { changedAt: number(now) }),
     ...(HELD.has(state) ? {} : { holder: undefined }),
   };

@@ -145,6 +145,7 @@ function createEngine(database: Database, { retentionMs, leaseMs, now = "now()" 
             kept.map(({ to }) => CHANGE_CODES[to]),
             buffers(kept.map(({ digest }) => digest)),
             kept.map(({ firstDate }) => firstDate ?? null),
+            kept.map(({ bound }) => bound),
           ]),
     );
     const done = byId([...removed, ...changed]);
@@ -228,6 +229,7 @@ function recordOf(row: Row): LedgerRecord {
     relayed,
     changedAt: Number(row.changed_at),
     holder,
+    bound: row.bound === true,
     expired: row.expired === true,
   };
 }

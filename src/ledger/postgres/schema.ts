@@ -41,14 +41,33 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   ],
 ];
 
+/**
+ * The version: an older mailonce would misread what a later one writes, and refuses it.
+ */
 export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/**
+ * What a mailonce of the same version that does not know of it neither reads nor changes, so that it goes on, and
+ * starts, beside a newer one: these are counted apart from the version.
+ */
+const ADDITIONS: readonly (readonly string[])[] = [
+  [
+    `ALTER TABLE mailonce_ids ADD COLUMN IF NOT EXISTS bound_fence bigint`,
+    `ALTER TABLE mailonce_gateways ADD COLUMN IF NOT EXISTS confirmed bigint`,
+    `CREATE TABLE IF NOT EXISTS mailonce_settings (
+       one integer PRIMARY KEY,
+       version bigint NOT NULL,
+       settings text NOT NULL
+     )`,
+  ],
+];
 
 /**
  * Makes the schema, or brings it to this version. Safe when several run at once, and again.
  *
  * @returns the versions before and after; 0: there was none
  */
-export async function migratePostgres(url: string): Promise<{ from: number; to: number }> {
+export async function migratePostgres(url: string): Promise<Migrated> {
   const database = connectDatabase({ url, statementTimeoutMs: MIGRATION_TIMEOUT_MS, connections: 1 });
   try {
     for (let races = 0; ; races++) {
@@ -63,37 +82,59 @@ export async function migratePostgres(url: string): Promise<{ from: number; to: 
   }
 }
 
-async function migrate(database: Database): Promise<{ from: number; to: number }> {
+export interface Migrated {
+  readonly from: number;
+  readonly to: number;
+  /** Additions within the version that were made. */
+  readonly added: number;
+}
+
+async function migrate(database: Database): Promise<Migrated> {
   await database.run({
     text: "CREATE TABLE IF NOT EXISTS mailonce_schema (one integer PRIMARY KEY, version integer NOT NULL)",
   });
   await database.run({
     text: "INSERT INTO mailonce_schema (one, version) VALUES (1, 0) ON CONFLICT (one) DO NOTHING",
   });
+  await database.run({
+    text: "ALTER TABLE mailonce_schema ADD COLUMN IF NOT EXISTS additions integer NOT NULL DEFAULT 0",
+  });
   return await database.transaction(async (run) => {
     // Whoever comes second waits here, and finds that it is done.
-    const [row] = await run({ text: "SELECT version FROM mailonce_schema WHERE one = 1 FOR UPDATE" });
+    const [row] = await run({
+      text: "SELECT version, additions FROM mailonce_schema WHERE one = 1 FOR UPDATE",
+    });
     const from = Number(row?.version);
     if (from > SCHEMA_VERSION) throw newer(from);
-    for (const statements of MIGRATIONS.slice(from)) for (const text of statements) await run({ text });
-    await run({ text: "UPDATE mailonce_schema SET version = $1 WHERE one = 1" }, [SCHEMA_VERSION]);
-    return { from, to: SCHEMA_VERSION };
+    const before = from === SCHEMA_VERSION ? Number(row?.additions) : 0;
+    const steps = [...MIGRATIONS.slice(from), ...ADDITIONS.slice(before)];
+    for (const statements of steps) for (const text of statements) await run({ text });
+    // A newer mailonce may have added more.
+    const additions = Math.max(before, ADDITIONS.length);
+    await run({ text: "UPDATE mailonce_schema SET version = $1, additions = $2 WHERE one = 1" }, [
+      SCHEMA_VERSION,
+      additions,
+    ]);
+    return { from, to: SCHEMA_VERSION, added: additions - before };
   });
 }
 
-/** Rejects with a StorageError that says what to do unless the schema is of this version. */
+/** Rejects with a StorageError that says what to do unless the schema is of this version, with its additions. */
 export async function checkSchema(database: Database): Promise<void> {
-  const rows = await database.run({ text: "SELECT version FROM mailonce_schema" }).catch((error) => {
+  const rows = await database.run({ text: "SELECT * FROM mailonce_schema" }).catch((error) => {
     if (codeOf(error) === "42P01") return [];
     throw error;
   });
   const version = Number(rows[0]?.version ?? 0);
   if (version > SCHEMA_VERSION) throw newer(version);
-  if (version === SCHEMA_VERSION) return;
-  const what = version === 0 ? "has no ledger yet" : `has a ledger of version ${version}`;
+  const additions = Number(rows[0]?.additions ?? 0);
+  if (version === SCHEMA_VERSION && additions >= ADDITIONS.length) return;
+  const found = `version ${version}.${additions}`;
+  const what = version === 0 ? "has no ledger yet" : `has a ledger of ${found}`;
   throw new StorageError(
     "damaged",
-    `the database ${what}, this mailonce needs version ${SCHEMA_VERSION}: run \`mailonce ledger migrate\``,
+    `the database ${what}, this mailonce needs version ${SCHEMA_VERSION}.${ADDITIONS.length}: ` +
+      "run `mailonce ledger migrate`",
   );
 }
 

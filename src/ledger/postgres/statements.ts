@@ -64,6 +64,7 @@ export function createStatements(now: string): Readonly<Record<StatementName, St
   const alive = (lease: string) => `coalesce(g.beat_at > ${now} - ${interval(lease)}, false)`;
   const record = (lease: string, retention: string) => `
     r.id, r.state, r.fence, r.incarnation, r.digest, r.earlier_digest, r.first_date,
+    coalesce(r.bound_fence = r.fence, false) AS bound,
     ${millis("r.relayed_at")} AS relayed_at, ${millis("r.changed_at")} AS changed_at,
     ${alive(lease)} AS alive,
     coalesce(r.relayed_at < ${now} - ${interval(retention)}, false) AS expired`;
@@ -95,6 +96,7 @@ export function createStatements(now: string): Readonly<Record<StatementName, St
     take: `
       UPDATE mailonce_ids AS r SET
         state = u.state, fence = greatest(r.fence + 1, ${FENCE}), step = 0, incarnation = $9::bigint,
+        bound_fence = NULL,
         digest = u.digest, first_date = u.first_date,
         relayed_at = CASE WHEN u.keeps_relayed THEN r.relayed_at END, earlier_digest = u.earlier_digest,
         changed_at = CASE WHEN u.state = ${reclaimed} THEN r.changed_at ELSE ${now} END
@@ -112,13 +114,14 @@ export function createStatements(now: string): Readonly<Record<StatementName, St
         incarnation = CASE WHEN u.state >= ${relayed} THEN NULL
                            WHEN u.state = ${remembered} THEN ${NOBODY} ELSE r.incarnation END,
         earlier_digest = CASE WHEN u.state < ${relayed} THEN r.earlier_digest END,
+        bound_fence = CASE WHEN u.bound AND u.state < ${remembered} THEN r.fence END,
         relayed_at = CASE WHEN u.state = ${relayed}
                           THEN greatest(${now}, r.relayed_at + interval '1 millisecond')
                           ELSE r.relayed_at END,
         changed_at = CASE WHEN u.state IN (${reclaimed}, ${remembered}, ${restored}) THEN r.changed_at
                           ELSE ${now} END
-      FROM unnest($1::bytea[], $2::bigint[], $3::integer[], $4::smallint[], $5::bytea[], $6::text[])
-        AS u (id, fence, step, state, digest, first_date)
+      FROM unnest($1::bytea[], $2::bigint[], $3::integer[], $4::smallint[], $5::bytea[], $6::text[], $7::boolean[])
+        AS u (id, fence, step, state, digest, first_date, bound)
       WHERE r.id = u.id AND r.fence = u.fence AND r.step <= u.step
       RETURNING r.id`,
     remove: `

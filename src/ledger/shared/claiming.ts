@@ -3,6 +3,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { StorageError } from "../../runtime/storage.ts";
+import type { Standing } from "../ledger.ts";
 import type { Calls } from "./calls.ts";
 import type { LedgerRecord, Taking } from "./engine.ts";
 import { type Held, hold } from "./held.ts";
@@ -23,7 +24,7 @@ const LOOK_MAX_MS = 320;
 export type Claiming =
   | { readonly kind: "claimed" }
   | { readonly kind: "doubtful"; readonly firstDate: string; readonly digest: Uint8Array }
-  | { readonly kind: "repeat"; readonly standing: "relayed" | "underway"; readonly digest: Uint8Array };
+  | { readonly kind: "repeat"; readonly standing: Standing; readonly digest: Uint8Array };
 
 type Pending = { readonly kind: "pending" };
 const PENDING: Pending = { kind: "pending" };
@@ -153,7 +154,7 @@ const holds = (claiming: Claiming | undefined): boolean =>
   claiming?.kind === "claimed" || claiming?.kind === "doubtful";
 
 const isElsewhere = (claiming: Claiming): boolean =>
-  claiming.kind === "repeat" && claiming.standing === "underway";
+  claiming.kind === "repeat" && claiming.standing !== "relayed";
 
 interface Take {
   readonly kind: "take";
@@ -163,7 +164,7 @@ interface Take {
 
 /** What a claim does about a record that is there. */
 export function decide(
-  { state, holder, relayed, expired, digest }: LedgerRecord,
+  { state, holder, relayed, expired, digest, bound }: LedgerRecord,
   since: number,
   incarnation: number,
   tellsTheDead: boolean,
@@ -173,6 +174,8 @@ export function decide(
   // What this very incarnation holds, and has no entry of, is left from a call without an answer.
   const isOthers = holder !== undefined && holder.incarnation !== incarnation;
   const isHeldElsewhere = isOthers && holder.alive;
+  // What an older mailonce wrote does not say whether it is bound.
+  const elsewhere = { kind: "repeat", standing: bound ? "underway" : "awaited", digest } as const;
   // Neither: it may be dead, so nothing is promised of it, or may not have been heard, so nothing is taken over.
   if (isOthers && !holder.alive && !tellsTheDead) return PENDING;
   switch (state) {
@@ -180,7 +183,7 @@ export function decide(
     case "queued":
     case "relayed":
       if (isHeldElsewhere) {
-        return state === "claimed" ? PENDING : { kind: "repeat", standing: "underway", digest };
+        return state === "claimed" ? PENDING : elsewhere;
       }
       if (isRepeat) return { kind: "repeat", standing: "relayed", digest: relayed.digest };
       return { kind: "take", to: "claimed", keepsRelayed };
@@ -189,7 +192,7 @@ export function decide(
       return { kind: "take", to: "reclaimed", keepsRelayed };
     case "attempted":
     case "doubtful":
-      if (isHeldElsewhere) return { kind: "repeat", standing: "underway", digest };
+      if (isHeldElsewhere) return elsewhere;
       return { kind: "take", to: "reclaimed", keepsRelayed };
     case "remembered":
       return { kind: "take", to: "reclaimed", keepsRelayed };

@@ -1,5 +1,5 @@
 // What the shared ledger needs of an existing engine: compare-and-set on one record an id, many at a time,
-// and the heartbeats of gateways. The rules L1 to L14 are not held here: shared.ts does that over this, the
+// and the heartbeats of gateways. The rules L1 to L15 are not held here: shared.ts does that over this, the
 // same for every engine. An engine decides nothing but time: what has expired, and who is alive.
 //
 //     insert   absent ──▶ claimed                    a new id: one call
@@ -45,6 +45,11 @@ export interface LedgerRecord {
   readonly changedAt: number;
   /** Of the held states, undefined of the others. */
   readonly holder: Holder | undefined;
+  /**
+   * Of a held state: a change under this fence has said that the holder is bound to relay it or to report its
+   * failure. False where nothing was said, as by a mailonce that does not know of it.
+   */
+  readonly bound: boolean;
   /** `relayed` is older than the retention. */
   readonly expired: boolean;
 }
@@ -117,6 +122,8 @@ export interface Change {
   readonly digest: Uint8Array;
   /** Undefined removes it. */
   readonly firstDate: string | undefined;
+  /** See LedgerRecord. Of no meaning for what has no holder. */
+  readonly bound: boolean;
 }
 
 /** A record that is attempted, doubtful, reclaimed or remembered. */

@@ -74,7 +74,10 @@ export function createWriter(calls: Calls): Writer {
     to: Change["to"],
     firstDate: string | undefined,
     digest = entry.digest,
-  ): Change => ({ key: entry.key, fence: entry.engineFence, step: ++entry.step, to, digest, firstDate });
+  ): Change => ({
+    ...{ key: entry.key, fence: entry.engineFence, step: ++entry.step, to, digest, firstDate },
+    bound: entry.isAccepted && !entry.isAwaited,
+  });
 
   async function write(entry: Held, change: Change): Promise<boolean> {
     entry.writing++;

@@ -103,7 +103,7 @@ export function createLeavings(options: LeavingsOptions): Leavings {
 
 /** Nothing was attempted under what is found in doubt here: the doubt is an earlier one, and stays. */
 function releaseOf(key: Uint8Array, { state, fence, digest, firstDate, relayed }: LedgerRecord): Change {
-  const change = { key, fence, step: LAST_STEP, digest, firstDate };
+  const change = { key, fence, step: LAST_STEP, digest, firstDate, bound: false };
   if (state !== "claimed" && state !== "queued") return { ...change, to: "remembered" };
   return { ...change, to: relayed === undefined ? "absent" : "restored" };
 }

@@ -1,4 +1,4 @@
-// The ledger of several gateways over one engine (engine.ts). It holds L1 to L14 of ledger.ts, among the
+// The ledger of several gateways over one engine (engine.ts). It holds L1 to L15 of ledger.ts, among the
 // calls of this process in memory, among gateways by compare-and-set:
 //
 //     claim     reserved in memory first, so that of this process only one asks the engine for an id;
@@ -16,7 +16,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { StorageError } from "../../runtime/storage.ts";
 import { inOrder } from "../batch-order.ts";
-import { createClaims } from "../claims.ts";
+import { createClaims, repeatOf } from "../claims.ts";
 import type { Claim, ClaimRequest, ClaimResult, Doubt, Ledger } from "../ledger.ts";
 import { createUnderWay } from "../under-way.ts";
 import { createAnnouncements } from "./announcements.ts";
@@ -146,7 +146,7 @@ function createLedger(options: SharedLedgerOptions, heartbeat: Heartbeat, open: 
           entry.since = request.since ?? Number.NEGATIVE_INFINITY;
           own.push({ index, entry });
         } else {
-          results[index] = { kind: "repeat", standing: "underway", digest: held.digest };
+          results[index] = repeatOf(held);
         }
       }
       const claimings = await claimer.claim(own.map(({ entry }) => entry));
@@ -210,9 +210,9 @@ function createLedger(options: SharedLedgerOptions, heartbeat: Heartbeat, open: 
 
   return {
     claim: (requests) => tracked(() => claim(requests)),
-    accepted(batch) {
+    accepted(batch, awaited = false) {
       const entries = batch.flatMap((one) => claims.live(one) ?? []);
-      for (const entry of entries) claims.accept(entry);
+      for (const entry of entries) claims.accept(entry, awaited);
       announcements.add(entries);
     },
     attempt: (one, firstDate) => tracked(() => attempt(one, firstDate)),
