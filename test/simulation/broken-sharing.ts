@@ -141,7 +141,7 @@ export const BROKEN_SHARINGS: readonly BrokenGateway[] = [
     create: () => ({
       engine: seenAs((record, own) => {
         const isOthers = record.holder?.alive === true && record.holder.incarnation !== own;
-        return record.state === "claimed" && isOthers ? { ...record, state: "queued" } : record;
+        return record.state === "claimed" && isOthers ? { ...record, state: "queued", bound: true } : record;
       }),
     }),
   },
