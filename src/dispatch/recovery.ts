@@ -80,7 +80,9 @@ export async function recover(parts: RecoveryParts, { binds }: RecoveryOptions):
         ...(since === undefined ? {} : { since }),
       })),
     );
-    const bound = await Promise.all(batch.map((loaded, index) => bind(loaded, results[index] as ClaimResult)));
+    const bound = await Promise.all(
+      batch.map((loaded, index) => bind(loaded, results[index] as ClaimResult)),
+    );
     for (const [index, loaded] of bound.entries()) await admit(loaded, results[index] as ClaimResult);
   };
 

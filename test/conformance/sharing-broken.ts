@@ -69,7 +69,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
     create: () => ({
       engine: seenWith((own) => (record) => {
         const isOthers = record.holder?.alive === true && record.holder.incarnation !== own;
-        return record.state === "claimed" && isOthers ? { ...record, state: "queued", bound: true } : record;
+        return record.state === "claimed" && isOthers ? { ...record, state: "queued" } : record;
       }),
     }),
     alsoFails: [
