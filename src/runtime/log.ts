@@ -2,6 +2,8 @@
 // unless asked for. pino is imported here and nowhere else.
 import { type DestinationStream, pino } from "pino";
 import pretty from "pino-pretty";
+import { systemClock } from "./clock.ts";
+import { createLogOutput, isSameFile, neverWaitForReader, STDERR, STDOUT, survive } from "./log-output.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -16,37 +18,87 @@ export interface LogOptions {
   readonly format: "pretty" | "json";
 }
 
+/** Lines that say what nobody could find out later: they are written late rather than never. */
+const KEPT = /^(transmission\.doubtful|ledger\.doubtful_expired|operator\..*)$/;
+
+/** In words, for standard error. */
+const CAUSES: Readonly<Record<string, string>> = {
+  ENOSPC: "no space left",
+  EPIPE: "its reader has gone",
+  EAGAIN: "its reader has stopped",
+};
+
 /**
  * Lines are written before the call returns: a line that precedes a deed (a doubtful mail about to be
- * transmitted again) must be out even when the process dies in the deed.
+ * transmitted again) must be out even when the process dies in the deed. What becomes of them when they can't be
+ * written is in log-output.ts.
  *
  * @param destination where lines go; standard output unless given
  */
 export function createLog(options: LogOptions, destination?: DestinationStream): Log {
-  const out = destination ?? pino.destination({ fd: 1, sync: true });
-  const stream =
-    options.format === "pretty"
-      ? pretty({
-          colorize: destination === undefined && process.stdout.isTTY === true,
-          sync: true,
-          singleLine: true,
-          ignore: "event",
-          messageFormat: "{event}",
-          translateTime: "SYS:HH:MM:ss.l",
-          destination: out,
-        })
-      : out;
+  const render = createRenderer(options, destination === undefined && process.stdout.isTTY === true);
+  if (destination !== undefined) return logTo(render, (line) => destination.write(line));
+  neverWaitForReader();
+  survive(process.stderr);
+  const output = createLogOutput({
+    fd: STDOUT,
+    clock: systemClock,
+    resumed(missed) {
+      let line = "";
+      const log = logTo(render, (made) => {
+        line = made;
+      });
+      log.warn("log.resumed", { ...missed });
+      return line;
+    },
+    complain(cause) {
+      if (isSameFile(STDOUT, STDERR)) return;
+      const why = CAUSES[cause] ?? cause;
+      process.stderr.write(
+        `mailonce: the log can't be written: ${why}; mail goes on, and lines are missed\n`,
+      );
+    },
+  });
+  process.once("exit", output.end);
+  return logTo(render, (line, event) => output.write(line, KEPT.test(event)));
+}
+
+/** The line of an event, with its line end; undefined when its level is not logged. */
+type Render = (level: LogLevel, event: string, fields: LogFields | undefined) => string | undefined;
+
+function createRenderer({ level: least, format }: LogOptions, colorize: boolean): Render {
+  let made: string | undefined;
   const logger = pino(
     {
-      level: options.level,
+      level: least,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    stream,
+    {
+      write(line) {
+        made = line;
+      },
+    },
   );
-  const line = (level: LogLevel) => (event: string, fields?: LogFields) => {
+  const toPretty = pretty.prettyFactory({
+    colorize,
+    singleLine: true,
+    ignore: "event",
+    messageFormat: "{event}",
+    translateTime: "SYS:HH:MM:ss.l",
+  });
+  return (level, event, fields) => {
+    made = undefined;
     logger[level]({ event, ...fields });
+    return made === undefined || format === "json" ? made : toPretty(made);
+  };
+}
+
+function logTo(render: Render, write: (line: string, event: string) => void): Log {
+  const line = (level: LogLevel) => (event: string, fields?: LogFields) => {
+    const made = render(level, event, fields);
+    if (made !== undefined) write(made, event);
   };
   return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
 }
