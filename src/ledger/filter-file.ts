@@ -1,5 +1,6 @@
 // A filter as a file. What can't be shown to be whole and ours is not taken for a filter: a lost bit
-// would be an id that the ledger denies.
+// would be an id that the ledger denies. The digest of the file is kept in the generation's own store, which
+// shows that it is of this state of the generation and of no other.
 //
 //     octets  0-7   "MOFILTER"
 //             8-11  format, 1
@@ -7,6 +8,7 @@
 //            20-27  count
 //            28-    the bits
 //     last 4        CRC-32 of all before it                    (all numbers big-endian)
+import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { createFilter, type Filter, filterOctets } from "./filter.ts";
 
@@ -17,6 +19,12 @@ const CHECKSUM_OCTETS = 4;
 
 /** Small enough that its checksum, a millisecond, does not hold up the event loop. */
 const CHUNK_OCTETS = 2 ** 20;
+
+export interface FilterFile {
+  readonly filter: Filter;
+  /** SHA-256 of the file. */
+  readonly digest: Uint8Array;
+}
 
 /** The content of the file in order. Nothing may be added to the filter meanwhile. */
 export function* serialiseFilter(filter: Filter): Generator<Uint8Array> {
@@ -44,14 +52,16 @@ export function* serialiseFilter(filter: Filter): Generator<Uint8Array> {
 export async function deserialiseFilter(
   content: AsyncIterable<Uint8Array>,
   capacity: number,
-): Promise<Filter | undefined> {
+): Promise<FilterFile | undefined> {
   const header = Buffer.alloc(HEADER_OCTETS);
   const bits = new Uint8Array(filterOctets(capacity));
   const trailer = Buffer.alloc(CHECKSUM_OCTETS);
   const parts = [header, bits, trailer];
+  const hash = createHash("sha256");
   let checksum = 0;
   let filled = 0;
   for await (const chunk of content) {
+    hash.update(chunk);
     let rest = chunk;
     while (rest.length > 0) {
       const [part] = parts;
@@ -68,7 +78,8 @@ export async function deserialiseFilter(
     }
   }
   if (parts.length > 0 || trailer.readUInt32BE() !== checksum) return undefined;
-  return createFilter(capacity, { bits, count: Number(header.readBigUInt64BE(20)) });
+  const filter = createFilter(capacity, { bits, count: Number(header.readBigUInt64BE(20)) });
+  return { filter, digest: hash.digest() };
 }
 
 function isHeader(header: Buffer, capacity: number): boolean {

@@ -1,12 +1,21 @@
 // One generation: the ids relayed in one span of time, in a store, behind a filter of their own.
 //
-// Invariant: a filter file holds every id of its store. It is written only while nothing is added, and
-// removed, durably, before the first id that this process adds; so a crash leaves no file or a whole one.
+// A filter file counts only if the store holds its digest (P7). The digest is written after the file, and removed in
+// the same commit that adds the next id: whatever file lies there later, from a crash, a backup or another folder, is
+// not used, and the filter is rebuilt from the ids.
+import { createHash } from "node:crypto";
 import type { Log } from "../runtime/log.ts";
-import type { FileWriter, Storage } from "../runtime/storage.ts";
+import type { FileWriter, Operation, Storage } from "../runtime/storage.ts";
 import { createFilter, type Filter, type Probes } from "./filter.ts";
-import { deserialiseFilter, serialiseFilter } from "./filter-file.ts";
-import { decodeRelayed, encodeRelayed, type GenerationRecord, type Relayed } from "./records.ts";
+import { deserialiseFilter, type FilterFile, serialiseFilter } from "./filter-file.ts";
+import {
+  decodeRelayed,
+  encodeRelayed,
+  FILTER_KEY,
+  type GenerationRecord,
+  isIdKey,
+  type Relayed,
+} from "./records.ts";
 
 /** Keys added to a filter before others get their turn: about a millisecond. */
 const KEYS_AT_ONCE = 2048;
@@ -19,6 +28,11 @@ export interface Generation {
   get(key: Uint8Array): Promise<Relayed | undefined>;
   /** Durable when it resolves. */
   add(key: Uint8Array, relayed: Relayed): Promise<void>;
+  /**
+   * Reads the filter's file, if there is one that counts. To be awaited before the first id is added. Never rejects:
+   * what is wrong with the file is in the log.
+   */
+  read(): Promise<void>;
   /** Makes the filter ready, from its file or from the keys. Never rejects: without it all is slower. */
   warm(): Promise<void>;
   /** Saves the filter if it is ready and not saved. Nothing may be added afterwards. Never rejects. */
@@ -55,25 +69,55 @@ export async function openGeneration(
   let isReady = false;
   let isSaved = false;
   let isStopped = false;
-  /** There certainly is no file. */
-  let isUnsaved = false;
-  let reading: Promise<Filter | undefined> | undefined;
-  let unsaving: Promise<void> | undefined;
+  /** The store may hold the digest of a file. */
+  let isProven = true;
+  /** There may be a file. */
+  let isFile = true;
+  let additions = 0;
+  let saves = 0;
+  let reading: Promise<void> | undefined;
+  let removing: Promise<void> | undefined;
   let warming: Promise<void> | undefined;
 
-  async function read(): Promise<Filter | undefined> {
+  async function read(): Promise<void> {
     try {
-      return await deserialiseFilter(storage.readFile(filterName(number)), record.capacity);
-    } catch {
-      // There is none, or the disk fails, which the rebuild will find too and report.
-      return undefined;
+      const digest = await store.get(FILTER_KEY);
+      const found = await fileOrFault(digest);
+      isProven = digest !== undefined;
+      isFile = found !== undefined;
+      if (found === undefined) return;
+      if (typeof found === "string") {
+        const consequence = "it is built anew from the ids; nothing is forgotten";
+        log.warn("ledger.filter_unused", { generation: number, fault: found, consequence });
+        return;
+      }
+      if (filter.count === 0) filter = found.filter;
+      else filter.merge(found.filter);
+      isSaved = true;
+      isReady = true;
+    } catch (cause) {
+      // Reading the ids finds it too, and says so.
+      log.debug("ledger.filter_unread", { generation: number, cause });
     }
+  }
+
+  /** @returns undefined after a crash, which leaves neither file nor digest; a text when the file does not count */
+  async function fileOrFault(digest: Uint8Array | undefined): Promise<FilterFile | string | undefined> {
+    const name = filterName(number);
+    const isThere = (await storage.list("ledger")).includes(name.slice("ledger/".length));
+    if (!isThere) return digest === undefined ? undefined : `${name} is missing`;
+    if (digest === undefined) {
+      return `nothing shows that ${name} is of this state: it is older, or an earlier version wrote it`;
+    }
+    const file = await deserialiseFilter(storage.readFile(name), record.capacity);
+    if (file === undefined) return `${name} is damaged`;
+    return Buffer.compare(file.digest, digest) === 0 ? file : `${name} is of another state of the generation`;
   }
 
   async function rebuild(): Promise<void> {
     let left = KEYS_AT_ONCE;
     for await (const key of store.keys()) {
-      filter.add(key);
+      if (isIdKey(key)) filter.add(key);
       if (--left > 0) continue;
       if (isStopped) return;
       await new Promise(setImmediate);
@@ -86,48 +130,56 @@ export async function openGeneration(
   async function warm(): Promise<void> {
     if (isStopped) return;
     try {
-      reading = read();
-      const found = await reading;
-      if (found === undefined) return await rebuild();
-      // Ids may have come in meanwhile; they are in the filter and not in the file.
-      if (filter.count === 0) filter = found;
-      else filter.merge(found);
-      isSaved = unsaving === undefined;
-      isReady = true;
+      reading ??= read();
+      await reading;
+      if (!isReady) await rebuild();
     } catch (cause) {
       log.warn("ledger.filter_missing", { generation: number, cause });
     }
   }
 
-  /** Removes the file before the first id, but not before it has been read. */
-  function unsaved(): Promise<void> {
-    unsaving ??= unsave();
-    unsaving.catch(() => {
-      unsaving = undefined;
-    });
-    return unsaving;
-  }
-
-  async function unsave(): Promise<void> {
-    await reading;
-    await storage.removeFile(filterName(number));
-    isUnsaved = true;
-    isSaved = false;
-  }
-
   function put(key: Uint8Array, relayed: Relayed): Promise<void> {
+    additions++;
     // Of Node's pool: handing over a small array of its own would first move it out of the heap.
-    return store.commit([{ type: "put", key: Buffer.from(key), value: encodeRelayed(relayed) }]);
+    const add: Operation = { type: "put", key: Buffer.from(key), value: encodeRelayed(relayed) };
+    return isProven ? putUnproving(add) : store.commit([add]);
+  }
+
+  /** What is added is not in the file, so the file must not count once it is in the store. */
+  async function putUnproving(add: Operation): Promise<void> {
+    isSaved = false;
+    const before = saves;
+    await store.commit([add, { type: "del", key: FILTER_KEY }]);
+    if (before === saves) isProven = false;
+    if (isFile) removing ??= removeFile();
+  }
+
+  /** It does not count any more. One that stays because the disk fails is not used either. */
+  async function removeFile(): Promise<void> {
+    await storage.removeFile(filterName(number)).catch(() => {});
+    isFile = false;
+    removing = undefined;
   }
 
   async function save(): Promise<void> {
-    await unsaving?.catch(() => {});
+    await removing;
     if (!isReady || isSaved) return;
+    const added = additions;
     let file: FileWriter | undefined;
     try {
       file = await storage.createFile(filterName(number));
-      for (const chunk of serialiseFilter(filter)) await file.append(chunk);
+      const hash = createHash("sha256");
+      for (const chunk of serialiseFilter(filter)) {
+        hash.update(chunk);
+        await file.append(chunk);
+      }
       await file.close();
+      isFile = true;
+      // What came in meanwhile need not be in the file.
+      if (added !== additions) return;
+      saves++;
+      isProven = true;
+      await store.commit([{ type: "put", key: FILTER_KEY, value: hash.digest() }]);
       isSaved = true;
     } catch (cause) {
       await file?.discard();
@@ -138,6 +190,7 @@ export async function openGeneration(
   async function close(): Promise<void> {
     isStopped = true;
     await warming;
+    await removing;
     await store.close();
   }
 
@@ -153,7 +206,11 @@ export async function openGeneration(
     },
     add(key, relayed) {
       filter.add(key);
-      return isUnsaved ? put(key, relayed) : unsaved().then(() => put(key, relayed));
+      return put(key, relayed);
+    },
+    read() {
+      reading ??= read();
+      return reading;
     },
     warm() {
       warming ??= warm();

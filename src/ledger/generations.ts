@@ -201,6 +201,8 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
 
   try {
     await load();
+    // A file that does not count is named before the first client is served.
+    await Promise.all(kept.map(({ generation }) => generation.read()));
   } catch (error) {
     for (const { generation } of kept) await generation.close();
     throw error;

@@ -38,6 +38,15 @@ export interface GenerationRecord {
   readonly count: number;
 }
 
+/**
+ * In a generation that has its filter saved, the digest of the filter's file: "f". The next id that is added removes
+ * it in the same commit.
+ */
+export const FILTER_KEY = Uint8Array.of(0x66);
+
+/** False for the keys of a generation under which no id is. */
+export const isIdKey = (key: Uint8Array): boolean => key.length === ID_OCTETS;
+
 const RELAYED_OCTETS = 1 + TIME_OCTETS + DIGEST_OCTETS;
 /** Without the first date, which takes the rest. */
 const MARK_OCTETS = 2 + TIME_OCTETS + DIGEST_OCTETS;

@@ -191,7 +191,7 @@ export const steps: readonly Step[] = [
   ),
   ...around(
     "the filter's removal",
-    ["the first id since the start is about to be added", "the filter has no file, the id is not added"],
+    ["the first id since the start is added, the filter's file does not count any more", "the file is gone"],
     (when) => storage(when, ["removeFile"], FILTERS),
     { during: "start", occurrences: 1, needs: "clean stop" },
   ),

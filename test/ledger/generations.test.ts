@@ -48,6 +48,12 @@ async function warmed(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
 }
 
+function flipped(content: Uint8Array, at: number): Uint8Array {
+  const changed = content.slice();
+  changed[at] = (changed[at] as number) ^ 1;
+  return changed;
+}
+
 describe("generations", () => {
   test("end by time, and by being full, and the next is made for a tenth of the ids there are", async () => {
     const place = createPlace();
@@ -140,6 +146,45 @@ describe("generations", () => {
     expect(place.events.filter(([event]) => event === "ledger.filter_rebuilt").length).toBe(1);
     await place.close();
   });
+
+  test.each<[string, string, (content: Uint8Array, earlier: Uint8Array) => Uint8Array | undefined]>([
+    ["deleted", "is missing", () => undefined],
+    ["emptied", "is damaged", () => new Uint8Array(0)],
+    ["cut by an octet", "is damaged", (content) => content.subarray(0, -1)],
+    ["changed by one bit", "is damaged", (content) => flipped(content, content.length >> 1)],
+    ["put back from earlier", "is of another state", (_, earlier) => earlier],
+  ])(
+    "with a filter file that is %s use it not, and say so before anything is asked",
+    async (_, fault, change) => {
+      const place = createPlace();
+      const keys = [...pseudoIds("k", 60)];
+      let earlier = new Uint8Array(0);
+      for (const [index, key] of keys.entries()) {
+        const generations = await place.open();
+        await generations.add(key, relayed(1));
+        await place.close();
+        if (index > 1) continue;
+        place.storage.damage("ledger/generation-000001.filter", (content) => {
+          earlier = content.slice();
+          return content;
+        });
+      }
+      place.storage.damage("ledger/generation-000001.filter", (content) => change(content, earlier));
+      place.events.length = 0;
+      const generations = await place.open();
+      expect(place.events).toEqual([
+        [
+          "ledger.filter_unused",
+          expect.objectContaining({ generation: 1, fault: expect.stringContaining(fault) }),
+        ],
+      ]);
+      for (const key of keys) expect(await generations.find(key)).toBeDefined();
+      await warmed();
+      expect(place.events).toContainEqual(["ledger.filter_rebuilt", { generation: 1, ids: keys.length }]);
+      for (const key of keys) expect(generations.maybe(key)).toBe(true);
+      await place.close();
+    },
+  );
 
   test("do not reuse a filter file that is older than what is in the store, wherever the power is lost", async () => {
     const aStep = fc.constantFrom("add", "crash", "close", "span", "add", "add");

@@ -1,9 +1,17 @@
 // Gateways broken on purpose, each in one way: the proof that the simulation detects. They are made from
 // outside, by what the gateway is given, as its code has no switches for tests.
+
+import { createHash } from "node:crypto";
 import type { openRelay, Relay, World } from "../../src/gateway.ts";
 import { createFilter } from "../../src/ledger/filter.ts";
 import { serialiseFilter } from "../../src/ledger/filter-file.ts";
-import { decodeGeneration, generationKey, MARK_RANGE, markKey } from "../../src/ledger/records.ts";
+import {
+  decodeGeneration,
+  FILTER_KEY,
+  generationKey,
+  MARK_RANGE,
+  markKey,
+} from "../../src/ledger/records.ts";
 import type { Operation, Range, Storage, Store } from "../../src/runtime/storage.ts";
 import type { Reply } from "../../src/submission/reply.ts";
 import type { Transmission, Upstream } from "../../src/upstream/upstream.ts";
@@ -144,14 +152,30 @@ const coldFilters = (world: World): World => {
       }
     },
   }))(world);
+  const emptyFilter = (capacity: number) => Buffer.concat([...serialiseFilter(createFilter(capacity))]);
   return {
     ...watched,
     storage: {
       ...watched.storage,
+      async openStore(name) {
+        const store = await watched.storage.openStore(name);
+        const capacity = capacities.get(`${name}.filter`);
+        if (capacity === undefined) return store;
+        const digest = createHash("sha256").update(emptyFilter(capacity)).digest();
+        const isProof = (key: Uint8Array) => Buffer.compare(key, FILTER_KEY) === 0;
+        return { ...store, get: async (key) => (isProof(key) ? digest : await store.get(key)) };
+      },
+      async list(folder) {
+        const names = await watched.storage.list(folder);
+        if (folder !== "ledger") return names;
+        return [
+          ...new Set([...names, ...[...capacities.keys()].map((name) => name.slice("ledger/".length))]),
+        ];
+      },
       async *readFile(name) {
         const capacity = capacities.get(name);
         if (capacity === undefined) yield* watched.storage.readFile(name);
-        else yield* serialiseFilter(createFilter(capacity));
+        else yield emptyFilter(capacity);
       },
     },
   };

@@ -2,7 +2,7 @@
 // marks at the same time: no more than a page of each is held.
 import { missingStore, type Storage, type Store } from "../../runtime/storage.ts";
 import { storeName } from "../generation.ts";
-import { decodeRelayed, type Mark, type Relayed } from "../records.ts";
+import { decodeRelayed, isIdKey, type Mark, type Relayed } from "../records.ts";
 import { generationNumber, type State } from "../state.ts";
 import { type ArchiveRecord, archived, stronger } from "./archive.ts";
 
@@ -36,7 +36,9 @@ async function generationsOf(storage: Storage, state: State): Promise<string[]> 
 }
 
 async function* relayedOf(store: Store): AsyncGenerator<ArchiveRecord> {
-  for await (const [key, value] of store.entries()) yield { key, relayed: decodeRelayed(value) };
+  for await (const [key, value] of store.entries()) {
+    if (isIdKey(key)) yield { key, relayed: decodeRelayed(value) };
+  }
 }
 
 async function* doubtsOf(state: State): AsyncGenerator<ArchiveRecord> {
