@@ -60,5 +60,5 @@ export async function openEngine({ ledger }: Config, limits: EngineLimits, log: 
     return await openDynamodbEngine({ ...ledger.dynamodb, ...limits, log });
   }
   const { openPostgresEngine } = await import("./postgres/postgres.ts");
-  return await openPostgresEngine({ url: ledger.postgres.url ?? "", ...limits });
+  return await openPostgresEngine({ url: ledger.postgres.url ?? "", ...limits, log });
 }

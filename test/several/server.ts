@@ -36,7 +36,8 @@ const USER = "postgres";
 const PASSWORD = "password";
 const SIGNALS = { fast: "SIGINT", immediate: "SIGQUIT" } as const;
 
-export async function startServer(): Promise<TestServer> {
+/** @param flags of the server, beside its own */
+export async function startServer(flags: readonly string[] = []): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), "mailonce-several-"));
   // As root the server runs as another user, who has to come this far.
   await chmod(folder, 0o755);
@@ -46,7 +47,7 @@ export async function startServer(): Promise<TestServer> {
     ...{ databaseDir, port, user: USER, password: PASSWORD, persistent: true },
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ["--encoding=UTF8", "--no-sync"],
-    postgresFlags: ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
+    postgresFlags: ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", ...flags],
     onLog: () => {},
     onError: () => {},
   });

@@ -5,6 +5,7 @@ import { type Found, mergeInto, type Place, type Replacement } from "../archive/
 import { recordOf } from "../archive/shared.ts";
 import { connectDatabase, type Database, type Row } from "./database.ts";
 import { checkSchema } from "./schema.ts";
+import { DURABLE } from "./session.ts";
 import { NOBODY, STATE_CODES, STATES } from "./statements.ts";
 
 /** Beside gateways that keep the database busy, a page may take long; nobody waits for it. */
@@ -45,7 +46,7 @@ const statements = {
                                 relayed_at, changed_at)
       SELECT u.id, ${STATE}, ${FENCE}, 0, ${INCARNATION}, coalesce(u.digest, u.relayed_digest), ${EARLIER},
              u.first_date, ${time("u.relayed_at")}, ${time("u.changed_at")}
-      FROM ${UNNEST}) AS u (${FIELDS}) ORDER BY u.id
+      FROM ${UNNEST}) AS u (${FIELDS}) WHERE ${DURABLE} ORDER BY u.id
       ON CONFLICT (id) DO NOTHING
       RETURNING id`,
   },
@@ -66,7 +67,7 @@ const statements = {
         digest = coalesce(u.digest, u.relayed_digest), earlier_digest = ${EARLIER}, first_date = u.first_date,
         relayed_at = ${time("u.relayed_at")}, changed_at = ${time("u.changed_at")}
       FROM ${UNNEST}, $7::bigint[], $8::integer[]) AS u (${FIELDS}, from_fence, from_step)
-      WHERE r.id = u.id AND r.fence = u.from_fence AND r.step = u.from_step
+      WHERE r.id = u.id AND r.fence = u.from_fence AND r.step = u.from_step AND ${DURABLE}
       RETURNING r.id`,
   },
 };

@@ -1,7 +1,12 @@
 // The connections to PostgreSQL: a small pool, a time-out on everything, and what its errors mean. pg is
 // imported here and nowhere else.
+//
+// The server itself has to end a statement that takes too long: one that was given up must not change anything
+// later. A connection asks for that when it opens. Where a pooler drops what it asked for, every statement has a
+// transaction of its own that sets it.
 import pg from "pg";
 import { StorageError, type StorageErrorCode } from "../../runtime/storage.ts";
+import { DURABLE, readOnlySession, refuseSession, SETTINGS, settingsOf } from "./session.ts";
 
 /**
  * Connections of one gateway. Calls are batches, so more would not be faster; PostgreSQL's default of 100
@@ -21,6 +26,13 @@ const RETRY_MS = 10;
 /** SQLSTATE: the whole statement was undone, and may succeed now. */
 const LOST = new Set(["40001", "40P01"]);
 
+/** read_only_sql_transaction. */
+const READ_ONLY_TRANSACTION = "25006";
+/** invalid_sql_statement_name, duplicate_prepared_statement: of a pooler that mixes up its sessions. */
+const UNPREPARED = new Set(["26000", "42P05"]);
+/** protocol_violation, by which a pooler refuses what it does not know at the start of a connection. */
+const PROTOCOL_VIOLATION = "08P01";
+
 export interface Statement {
   /** Of a prepared statement; left out for what is said once. */
   readonly name?: string;
@@ -29,13 +41,17 @@ export interface Statement {
 
 export type Row = Readonly<Record<string, unknown>>;
 
+export type Run = (statement: Statement, values?: readonly unknown[]) => Promise<Row[]>;
+
 export interface Database {
-  /** No call takes longer, with all its tries. */
+  /** No call takes longer, with all its tries. As far as is known after the first call. */
   readonly callMaxMs: number;
   /** Runs one statement in a transaction of its own. Rejects with a StorageError; see `codeOf`. */
-  run(statement: Statement, values?: readonly unknown[]): Promise<Row[]>;
+  readonly run: Run;
   /** Runs statements in one transaction, on one connection; rolled back when `work` rejects. */
-  transaction<T>(work: (run: Database["run"]) => Promise<T>): Promise<T>;
+  transaction<T>(work: (run: Run) => Promise<T>): Promise<T>;
+  /** Runs statements as they are given, on two connections. */
+  apart<T>(work: (one: Run, other: Run) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -47,63 +63,157 @@ export interface DatabaseOptions {
   readonly connections?: number;
 }
 
+/** A session that may not be used (session.ts) is not used: the call rejects. */
 export function connectDatabase(options: DatabaseOptions): Database {
   const { statementTimeoutMs } = options;
-  const pool = new pg.Pool({
-    connectionString: options.url,
-    max: options.connections ?? CONNECTIONS,
-    connectionTimeoutMillis: statementTimeoutMs,
+  const limits = {
     statement_timeout: statementTimeoutMs,
-    query_timeout: statementTimeoutMs + ANSWER_LATE_MS,
     idle_in_transaction_session_timeout: statementTimeoutMs,
-    application_name: "mailonce",
-    keepAlive: true,
-  });
-  // A connection that breaks while nobody uses it; the pool makes another when one is needed.
-  pool.on("error", () => {});
+  };
+  /** Connections whose sessions have these limits. */
+  const limited = new WeakSet<pg.ClientBase>();
+  const beginLimited = [
+    "BEGIN",
+    ...Object.entries(limits).map(([name, value]) => `SET LOCAL ${name} = ${value}`),
+  ].join("; ");
+  let asksForLimits = true;
+  let isPooled = false;
+  let pool = createPool();
+  let closing: Promise<unknown>[] = [];
 
-  async function run({ name, text }: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+  function createPool(): pg.Pool {
+    const created = new pg.Pool({
+      connectionString: options.url,
+      max: options.connections ?? CONNECTIONS,
+      connectionTimeoutMillis: statementTimeoutMs,
+      ...(asksForLimits ? limits : {}),
+      query_timeout: statementTimeoutMs + ANSWER_LATE_MS,
+      application_name: "mailonce",
+      keepAlive: true,
+      onConnect: admit,
+    });
+    // A connection that breaks while nobody uses it; the pool makes another when one is needed.
+    created.on("error", () => {});
+    return created;
+  }
+
+  async function admit(client: pg.ClientBase): Promise<void> {
+    // One that breaks while it is used: the query rejects too.
+    client.on("error", () => {});
+    const settings = settingsOf((await client.query(SETTINGS)).rows);
+    refuseSession(settings);
+    if (settings.statementTimeoutMs === statementTimeoutMs) limited.add(client);
+    else isPooled = true;
+  }
+
+  /** Connections made from now on are new; those that are in use end with their statement. */
+  function renew(): void {
+    const before = pool;
+    pool = createPool();
+    const ended = before.end().finally(() => {
+      closing = closing.filter((one) => one !== ended);
+    });
+    closing.push(ended);
+  }
+
+  async function connect(): Promise<pg.PoolClient> {
+    const from = pool;
+    try {
+      return await from.connect();
+    } catch (error) {
+      if (!refusesLimits(error)) throw error;
+      if (from === pool) {
+        asksForLimits = false;
+        renew();
+      }
+      return await pool.connect();
+    }
+  }
+
+  /** Gives the connection back, or ends it when `work` rejects: what state it is in is not known then. */
+  async function withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const from = pool;
+    const client = await connect();
+    try {
+      const done = await work(client);
+      client.release();
+      return done;
+    } catch (error) {
+      client.release(error instanceof Error ? error : true);
+      // The server has become a standby, or is about to: others of these connections would still read from it.
+      if (codeOf(error) === READ_ONLY_TRANSACTION && from === pool) renew();
+      throw error;
+    }
+  }
+
+  const query = async (
+    client: pg.ClientBase,
+    { name, text }: Statement,
+    values: readonly unknown[],
+  ): Promise<Row[]> => {
+    const named = name === undefined ? {} : { name };
+    return (await client.query({ text, values: [...values], ...named })).rows;
+  };
+
+  const runOnce = (statement: Statement, values: readonly unknown[]): Promise<Row[]> =>
+    withClient(async (client) => {
+      if (limited.has(client)) return await query(client, statement, values);
+      await client.query(beginLimited);
+      const rows = await query(client, statement, values);
+      await client.query("COMMIT");
+      return rows;
+    });
+
+  const run: Run = async (statement, values = []) => {
     const lastTryAt = performance.now() + statementTimeoutMs;
     for (;;) {
       try {
-        const query = { text, values: [...values], ...(name === undefined ? {} : { name }) };
-        const { rows } = await pool.query(query);
-        return rows;
+        return await runOnce(statement, values);
       } catch (error) {
         if (!LOST.has(codeOf(error)) || performance.now() > lastTryAt) throw storageError(error);
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }
-  }
+  };
 
   return {
-    // Waiting for its turn and a connection, the statement, and one more of each when it lost at the last.
-    callMaxMs: 4 * statementTimeoutMs + 2 * ANSWER_LATE_MS,
+    // Waiting for its turn and a connection, the statement (behind a pooler BEGIN and COMMIT too), and one more of each
+    // when it lost at the last.
+    get callMaxMs() {
+      const statements = isPooled ? 3 : 1;
+      return 2 * (statementTimeoutMs + statements * (statementTimeoutMs + ANSWER_LATE_MS));
+    },
     run,
-    async transaction(work) {
-      const client = await pool.connect().catch((error) => {
-        throw storageError(error);
-      });
-      let failure: unknown;
-      try {
-        await client.query("BEGIN");
-        const done = await work(async ({ text }, values = []) => {
-          const { rows } = await client.query(text, [...values]);
-          return rows;
-        });
+    transaction: (work) =>
+      withClient(async (client) => {
+        await client.query(limited.has(client) ? "BEGIN" : beginLimited);
+        await client.query(`SELECT ${DURABLE}`);
+        const done = await work(({ text }, values = []) => query(client, { text }, values));
         await client.query("COMMIT");
         return done;
-      } catch (error) {
-        failure = error;
-        await client.query("ROLLBACK").catch(() => {});
+      }).catch((error) => {
         throw storageError(error);
-      } finally {
-        client.release(failure instanceof Error ? failure : undefined);
-      }
+      }),
+    apart: (work) =>
+      withClient((one) =>
+        withClient((other) =>
+          work(
+            (statement, values = []) => query(one, statement, values),
+            (statement, values = []) => query(other, statement, values),
+          ),
+        ),
+      ).catch((error) => {
+        throw storageError(error);
+      }),
+    async close() {
+      await Promise.all([pool.end(), ...closing]);
     },
-    close: () => pool.end(),
   };
 }
+
+/** A pooler knows no such parameter at the start of a connection. */
+const refusesLimits = (error: unknown): boolean =>
+  codeOf(error) === PROTOCOL_VIOLATION && /startup parameter.*timeout/.test(String(error));
 
 /** SQLSTATE of what the server said, or the system's code; empty when there is none. */
 export function codeOf(error: unknown): string {
@@ -118,6 +228,11 @@ function storageError(error: unknown): StorageError {
   // 53100 disk_full; 42P01 undefined_table, 42703 undefined_column: not the schema that was checked.
   const kind: StorageErrorCode =
     code === "53100" ? "full" : code === "42P01" || code === "42703" ? "damaged" : "unavailable";
+  if (code === READ_ONLY_TRANSACTION) return readOnlySession(error);
   const told = error instanceof Error ? error.message : String(error);
-  return new StorageError(kind, `PostgreSQL: ${told || code}`, error);
+  const advice = UNPREPARED.has(code)
+    ? ": a connection pooler that does not keep prepared statements stands between; set max_prepared_statements = " +
+      "200 (PgBouncer 1.21 or newer) or pool_mode = session there, or connect to PostgreSQL itself"
+    : "";
+  return new StorageError(kind, `PostgreSQL: ${told || code}${advice}`, error);
 }

@@ -1,4 +1,5 @@
 // The engine of a shared ledger on PostgreSQL 14 or newer: one statement a batch, the time of the database.
+import { type Log, silentLog } from "../../runtime/log.ts";
 import { StorageError } from "../../runtime/storage.ts";
 import type {
   Change,
@@ -14,7 +15,9 @@ import type {
   Taking,
 } from "../shared/engine.ts";
 import { codeOf, connectDatabase, type Database, type Row } from "./database.ts";
+import { checkPooler } from "./pooler.ts";
 import { checkSchema } from "./schema.ts";
+import { readOnlySession, SETTINGS, settingsOf, unsynced } from "./session.ts";
 import {
   CHANGE_CODES,
   createStatements,
@@ -35,9 +38,17 @@ const GATEWAY_KEPT_MIN_MS = 86_400_000;
 const REGISTER_TRIES = 5;
 const UNIQUE_VIOLATION = "23505";
 
+/** The time of the transaction. */
+const NOW = "now()";
+
+/** A transaction that began a little later may have been seen; a server's clock is corrected by less. */
+const BEHIND_MIN_MS = 1_000;
+
 export interface PostgresOptions extends EngineLimits {
   /** postgres://user:password@host:port/database; see DatabaseOptions. */
   readonly url: string;
+  /** For what is found at the start and does not stop it; silent when left out. */
+  readonly log?: Log;
   readonly statementTimeoutMs?: number;
   readonly connections?: number;
   /** An SQL expression for the present time; a test that owns time gives another. */
@@ -53,15 +64,27 @@ export async function openPostgresEngine(options: PostgresOptions): Promise<Engi
     ...(connections === undefined ? {} : { connections }),
   });
   try {
+    await checkPooler(database);
     await checkSchema(database);
+    await warnAtStart(database, options);
+    return createEngine(database, options);
   } catch (error) {
     await database.close();
     throw error;
   }
-  return createEngine(database, options);
 }
 
-function createEngine(database: Database, { retentionMs, leaseMs, now = "now()" }: PostgresOptions): Engine {
+async function warnAtStart(
+  database: Database,
+  { log = silentLog, now = NOW }: PostgresOptions,
+): Promise<void> {
+  const { fullPageWrites } = settingsOf(await database.run({ text: SETTINGS }));
+  if (!fullPageWrites) log.warn("ledger.full_page_writes_off");
+  const ms = behindOf((await database.run(createStatements(now).time))[0]);
+  if (ms > 0) log.warn("ledger.time_stepped_back", { ms });
+}
+
+function createEngine(database: Database, { retentionMs, leaseMs, now = NOW }: PostgresOptions): Engine {
   const statements = createStatements(now);
   /** Where the next step of the sweep goes on. */
   let sweptTo: Uint8Array = new Uint8Array();
@@ -194,7 +217,13 @@ function createEngine(database: Database, { retentionMs, leaseMs, now = "now()" 
     register,
     async beat(gateway, incarnation) {
       const [row] = await database.run(statements.beat, [gateway, incarnation, leaseMs]);
-      return { current: row !== undefined, gateways: Number(row?.gateways ?? 1) };
+      // It can be turned off while the server runs.
+      if (row?.fsync === "off") throw unsynced();
+      return {
+        current: row !== undefined,
+        gateways: Number(row?.gateways ?? 1),
+        behindMs: behindOf(row),
+      };
     },
     async retire(gateway, incarnation) {
       await database.run(statements.retire, [gateway, incarnation]);
@@ -212,6 +241,8 @@ function createEngine(database: Database, { retentionMs, leaseMs, now = "now()" 
 }
 
 function recordOf(row: Row): LedgerRecord {
+  // What a standby knows is of some time ago.
+  if (row.read_only === true) throw readOnlySession();
   const state = STATES[Number(row.state)];
   if (state === undefined) throw new StorageError("damaged", `the ledger holds a state ${row.state}`);
   const digest = octets(row.digest);
@@ -232,6 +263,12 @@ function recordOf(row: Row): LedgerRecord {
     bound: row.bound === true,
     expired: row.expired === true,
   };
+}
+
+/** Milliseconds; 0 when it is too little to say anything. */
+function behindOf(row: Row | undefined): number {
+  const ms = Number(row?.behind_ms ?? 0);
+  return ms < BEHIND_MIN_MS ? 0 : ms;
 }
 
 /** Both, or the first error, when neither is under way any more. */

@@ -1,9 +1,11 @@
 // The statements of the ledger. Each is about a batch, handed over as one array a column, in the order of
 // the keys: rows are then locked in one order, and batches that overlap seldom meet crosswise.
 //
-// Time is the database's: `now` stands in each statement for one expression.
+// Time is the database's: `now` stands in each statement for one expression. Every statement that writes has the
+// condition DURABLE, which makes its own commit wait for the disk.
 import type { Change, RecordState } from "../shared/engine.ts";
 import type { Statement } from "./database.ts";
+import { DURABLE, READ_ONLY } from "./session.ts";
 
 /** What stands in the column `state`. */
 export const STATE_CODES: Readonly<Record<RecordState, number>> = {
@@ -44,7 +46,11 @@ const FENCE = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 const millis = (column: string) => `floor(extract(epoch FROM ${column}) * 1000)::float8`;
 const interval = (parameter: string) => `${parameter}::float8 * interval '1 millisecond'`;
 
+const millisUntil = (time: string, now: string) =>
+  `greatest(floor(extract(epoch FROM ${time} - ${now}) * 1000), 0)::float8`;
+
 export type StatementName =
+  | "time"
   | "register"
   | "beat"
   | "retire"
@@ -66,26 +72,34 @@ export function createStatements(now: string): Readonly<Record<StatementName, St
     r.id, r.state, r.fence, r.incarnation, r.digest, r.earlier_digest, r.first_date,
     coalesce(r.bound_fence = r.fence, false) AS bound,
     ${millis("r.relayed_at")} AS relayed_at, ${millis("r.changed_at")} AS changed_at,
-    ${alive(lease)} AS alive,
+    ${alive(lease)} AS alive, ${READ_ONLY} AS read_only,
     coalesce(r.relayed_at < ${now} - ${interval(retention)}, false) AS expired`;
+
+  // What the statement sees was written before it, so a later time is one that has come back.
+  const behind = `(SELECT ${millisUntil("max(b.beat_at)", now)} FROM mailonce_gateways AS b)`;
 
   const texts: Readonly<Record<StatementName, string>> = {
     register: `
-      INSERT INTO mailonce_gateways AS g (gateway, incarnation, beat_at) VALUES ($1, ${FENCE}, ${now})
+      INSERT INTO mailonce_gateways AS g (gateway, incarnation, beat_at)
+      SELECT $1::text, ${FENCE}, ${now} WHERE ${DURABLE}
       ON CONFLICT (gateway) DO UPDATE
         SET incarnation = greatest(g.incarnation + 1, excluded.incarnation), beat_at = excluded.beat_at
       RETURNING incarnation`,
     // The statement sees the other rows as they were before it, so this gateway is counted apart.
     beat: `
-      UPDATE mailonce_gateways SET beat_at = ${now} WHERE gateway = $1 AND incarnation = $2
-      RETURNING 1 + (SELECT count(*) FROM mailonce_gateways AS g
+      UPDATE mailonce_gateways SET beat_at = ${now} WHERE gateway = $1 AND incarnation = $2 AND ${DURABLE}
+      RETURNING current_setting('fsync', true) AS fsync, ${behind} AS behind_ms,
+                1 + (SELECT count(*) FROM mailonce_gateways AS g
                      WHERE g.gateway <> $1 AND ${alive("$3")})::integer AS gateways`,
     retire: `
-      UPDATE mailonce_gateways SET beat_at = to_timestamp(0) WHERE gateway = $1 AND incarnation = $2`,
+      UPDATE mailonce_gateways SET beat_at = to_timestamp(0)
+      WHERE gateway = $1 AND incarnation = $2 AND ${DURABLE}`,
+    time: `SELECT ${behind} AS behind_ms`,
     insert: `
       INSERT INTO mailonce_ids (id, state, fence, step, incarnation, digest, changed_at)
       SELECT u.id, ${claimed}, ${FENCE}, 0, $3::bigint, u.digest, ${now}
       FROM unnest($1::bytea[], $2::bytea[]) AS u (id, digest)
+      WHERE ${DURABLE}
       ON CONFLICT (id) DO NOTHING
       RETURNING id, fence`,
     read: `
@@ -103,7 +117,7 @@ export function createStatements(now: string): Readonly<Record<StatementName, St
       FROM unnest($1::bytea[], $2::bigint[], $3::smallint[], $4::smallint[], $5::bytea[], $6::text[],
                   $7::boolean[], $8::bytea[])
         AS u (id, from_fence, from_state, state, digest, first_date, keeps_relayed, earlier_digest)
-      WHERE r.id = u.id AND r.fence = u.from_fence AND r.state = u.from_state
+      WHERE r.id = u.id AND r.fence = u.from_fence AND r.state = u.from_state AND ${DURABLE}
       RETURNING r.id, r.fence`,
     change: `
       UPDATE mailonce_ids AS r SET
@@ -122,12 +136,12 @@ export function createStatements(now: string): Readonly<Record<StatementName, St
                           ELSE ${now} END
       FROM unnest($1::bytea[], $2::bigint[], $3::integer[], $4::smallint[], $5::bytea[], $6::text[], $7::boolean[])
         AS u (id, fence, step, state, digest, first_date, bound)
-      WHERE r.id = u.id AND r.fence = u.fence AND r.step <= u.step
+      WHERE r.id = u.id AND r.fence = u.fence AND r.step <= u.step AND ${DURABLE}
       RETURNING r.id`,
     remove: `
       DELETE FROM mailonce_ids AS r
       USING unnest($1::bytea[], $2::bigint[], $3::integer[]) AS u (id, fence, step)
-      WHERE r.id = u.id AND r.fence = u.fence AND r.step <= u.step
+      WHERE r.id = u.id AND r.fence = u.fence AND r.step <= u.step AND ${DURABLE}
       RETURNING r.id`,
     open: `
       SELECT ${record("$2", "$3")}
@@ -137,7 +151,7 @@ export function createStatements(now: string): Readonly<Record<StatementName, St
     // What became something else meanwhile is left alone, therefore the condition stands twice.
     sweepRelayed: `
       DELETE FROM mailonce_ids
-      WHERE incarnation IS NULL AND relayed_at < ${now} - ${interval("$1")} AND id IN (
+      WHERE incarnation IS NULL AND relayed_at < ${now} - ${interval("$1")} AND ${DURABLE} AND id IN (
         SELECT id FROM mailonce_ids
         WHERE incarnation IS NULL AND relayed_at < ${now} - ${interval("$1")}
         ORDER BY relayed_at LIMIT ${SWEEP_ROWS})
@@ -151,12 +165,13 @@ export function createStatements(now: string): Readonly<Record<StatementName, St
     sweepHeld: `
       DELETE FROM mailonce_ids AS r
       USING unnest($1::bytea[], $2::bigint[]) AS u (id, fence)
-      WHERE r.id = u.id AND r.fence = u.fence AND r.incarnation IS NOT NULL
+      WHERE r.id = u.id AND r.fence = u.fence AND r.incarnation IS NOT NULL AND ${DURABLE}
         AND r.changed_at < ${now} - ${interval("$4")}
         AND NOT EXISTS (SELECT 1 FROM mailonce_gateways AS g
                         WHERE g.incarnation = r.incarnation AND ${alive("$3")})
       RETURNING r.id, r.first_date`,
-    sweepGateways: `DELETE FROM mailonce_gateways WHERE beat_at < ${now} - ${interval("$1")} AND gateway <> $2`,
+    sweepGateways: `
+      DELETE FROM mailonce_gateways WHERE beat_at < ${now} - ${interval("$1")} AND gateway <> $2 AND ${DURABLE}`,
   };
   const named = Object.entries(texts).map(([name, text]) => [name, { name: `mailonce_${name}`, text }]);
   return Object.fromEntries(named);

@@ -137,6 +137,11 @@ export interface Beat {
   readonly current: boolean;
   /** Gateways whose heartbeat is younger than the lease, this one included. At least 1. */
   readonly gateways: number;
+  /**
+   * Milliseconds by which the engine's time lies behind one that it gave before; 0: it goes on. Left out by an
+   * engine without a time of its own.
+   */
+  readonly behindMs?: number;
 }
 
 export interface Swept {

@@ -67,6 +67,7 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
   let isSuperseded = false;
   let isStopped = false;
   let failures = 0;
+  let isBehind = false;
   let timer: Timer | undefined;
   let beating: Promise<void> | undefined;
   let confirming: Promise<void> | undefined;
@@ -76,6 +77,9 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
     beats++;
     const heard = await engine.beat(gatewayId, incarnation);
     gateways = Math.max(heard.gateways, 1);
+    const { behindMs = 0 } = heard;
+    if (behindMs > 0 && !isBehind) log.warn("ledger.time_stepped_back", { ms: behindMs });
+    isBehind = behindMs > 0;
     if (sentAt - confirmedAt > outageMs) reachedAgainAt = elapsed();
     if (heard.current) confirmedAt = Math.max(confirmedAt, sentAt);
     else if (!isSuperseded) {
