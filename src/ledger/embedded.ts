@@ -1,11 +1,12 @@
 // The ledger of one process: claims in memory, marks and relayed ids in stores of its own. It holds L1
-// to L15 of ledger.ts; how they are held is said here, what they are is said there.
+// to L17 of ledger.ts; how they are held is said here, what they are is said there.
 //
 //     claim     reserves the id in memory before anything is looked up, so two can't both find it absent
 //     attempt   a mark, durable before it resolves
 //     relayed   the record in a generation, durable; then the mark goes, which a crash may undo: opening
 //               forgets a mark whose id was relayed at its time or later
 import { decodeBase32 } from "../identity/base32.ts";
+import type { Id } from "../identity/message-id.ts";
 import { formatDate } from "../message/trace.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
@@ -13,9 +14,9 @@ import type { Storage } from "../runtime/storage.ts";
 import { inOrder } from "./batch-order.ts";
 import { type Claims, createClaims, repeatOf } from "./claims.ts";
 import { FIRST_CAPACITY, type Generations, openGenerations } from "./generations.ts";
-import type { Claim, ClaimRequest, ClaimResult, Ledger, Settlement } from "./ledger.ts";
+import type { Claim, ClaimRequest, ClaimResult, Decided, Decision, Ledger, Settlement } from "./ledger.ts";
 import { loadMarks, type MarkedEntry, type Marks, unmarked } from "./marks.ts";
-import { type IdState, PROTOCOL } from "./protocol.ts";
+import { DECISION_EVENTS, decidedBy, type IdEvent, type IdState, PROTOCOL } from "./protocol.ts";
 import { openState, type State } from "./state.ts";
 import { createSweeps, type Sweeps } from "./sweeps.ts";
 import { createUnderWay } from "./under-way.ts";
@@ -130,6 +131,12 @@ function createLedger(
   /** That of a live claim. Whether it is accepted changes who waits for it, and nothing durable. */
   const stateOf = (entry: MarkedEntry): IdState => marks.get(entry.id)?.state ?? "queued";
 
+  async function relay(entry: MarkedEntry): Promise<void> {
+    await generations.add(entry.key, { time: timeFor(entry), digest: entry.digest });
+    marks.forget(entry);
+    claims.end(entry);
+  }
+
   /** Makes the next state of the claim's id durable, and says so. The first date is now unless given. */
   async function move<Said>(
     one: Claim,
@@ -137,24 +144,71 @@ function createLedger(
     said: Said,
     firstDate?: string,
   ): Promise<Said | "stale"> {
-    const entry = claims.live(one);
-    if (entry === undefined) return "stale";
-    const next = PROTOCOL[stateOf(entry)][event];
-    switch (next) {
-      case "relayed":
-        await generations.add(entry.key, { time: timeFor(entry), digest: entry.digest });
-        marks.forget(entry);
+    const found = claims.live(one);
+    if (found === undefined) return "stale";
+    return await claims.inTurn(found, async () => {
+      // An operator may have ended it meanwhile.
+      const entry = claims.live(one);
+      if (entry === undefined) return "stale";
+      const next = PROTOCOL[stateOf(entry)][event];
+      switch (next) {
+        case "relayed":
+          await relay(entry);
+          break;
+        case "attempted":
+        case "reattempted":
+        case "doubtful":
+          await marks.put(entry, next, firstDate ?? formatDate(clock.now()), timeFor(entry));
+          break;
+        default:
+          await marks.remove(entry);
+      }
+      return said;
+    });
+  }
+
+  async function release(one: Claim): Promise<void> {
+    const found = claims.live(one);
+    if (found === undefined) return;
+    await claims.inTurn(found, async () => {
+      const entry = claims.live(one);
+      if (entry === undefined) return;
+      // A mark is the doubt that stays; one that may be on the disk only was never an attempt.
+      if (marks.get(entry.id) === undefined) await marks.remove(entry);
+      claims.end(entry);
+    });
+  }
+
+  async function decide(id: Id, decision: Decision): Promise<Decided> {
+    const event = DECISION_EVENTS[decision];
+    const held = claims.get(id);
+    if (held === undefined) return await decideRemembered(id, event);
+    const decided = await claims.inTurn(held, async () => {
+      if (claims.get(id) !== held) return undefined;
+      const pending = marks.get(id) === undefined ? "claimed" : "reclaimed";
+      const next = decidedBy(PROTOCOL[held.isAccepted ? stateOf(held) : pending][event]);
+      if (next === "relayed") await relay(held);
+      if (next === "queued") await marks.remove(held);
+      return next;
+    });
+    // The claim has ended, and with it what would be decided; perhaps there is another one.
+    return decided ?? (await decide(id, decision));
+  }
+
+  async function decideRemembered(id: Id, event: IdEvent): Promise<Decided> {
+    const mark = marks.get(id);
+    if (mark === undefined) return decidedBy(PROTOCOL.absent[event]);
+    const entry = claims.begin(id, decodeBase32(id), state.nextFence(), mark.digest);
+    return await claims.inTurn(entry, async () => {
+      try {
+        const next = decidedBy(PROTOCOL.remembered[event]);
+        if (next === "relayed") await relay(entry);
+        else await marks.remove(entry);
+        return next;
+      } finally {
         claims.end(entry);
-        break;
-      case "attempted":
-      case "reattempted":
-      case "doubtful":
-        await marks.put(entry, next, firstDate ?? formatDate(clock.now()), timeFor(entry));
-        break;
-      default:
-        await marks.remove(entry);
-    }
-    return said;
+      }
+    });
   }
 
   return {
@@ -169,14 +223,9 @@ function createLedger(
     settle: (one, settlement) => tracked(() => move(one, settlement, "settled")),
     release: (batch) =>
       tracked(async () => {
-        for (const one of batch) {
-          const entry = claims.live(one);
-          if (entry === undefined) continue;
-          // A mark is the doubt that stays; one that may be on the disk only was never an attempt.
-          if (marks.get(entry.id) === undefined) await marks.remove(entry);
-          claims.end(entry);
-        }
+        for (const one of batch) await release(one);
       }),
+    decide: (id, decision) => tracked(() => decide(id, decision)),
     doubts: async () =>
       [...marks.all()].flatMap(([id, { state, firstDate, digest, time }]) =>
         state === "attempted" && claims.get(id) !== undefined

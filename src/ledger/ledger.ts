@@ -1,4 +1,4 @@
-// The boundary to the record of ids. The rules L1 to L15 are the contract; test/conformance/ledger.ts
+// The boundary to the record of ids. The rules L1 to L17 are the contract; test/conformance/ledger.ts
 // holds every implementation to them, and a broken ledger for each rule proves that the suite sees it.
 //
 //     absent --claim--> claimed --attempt--> attempted --settle--> relayed
@@ -27,6 +27,11 @@
 //     succeed.
 // L14 A relayed id whose relaying lies before `since` counts as absent to that claim.
 // L15 What was accepted as awaited is `awaited` instead of `underway`, however its attempts go.
+// L16 decide ends the doubt of an id, whether a claim of this gateway is live or none is, durably: "relayed" as
+//     settle relayed does, so that the claim is stale from then on; "not-relayed" as settle cleared does, and where
+//     no claim is live the id is absent.
+// L17 decide changes nothing, and says so, of an id that is not in doubt, so also the second time; and while the id
+//     is being attempted or submitted again, but that a doubtful id may be decided as relayed during an attempt.
 import type { Id } from "../identity/message-id.ts";
 
 /** Octets of a mail digest: 8 of the From and Subject, then 8 of the body. */
@@ -72,9 +77,23 @@ export type Standing = "relayed" | "underway" | "awaited";
 
 /**
  * How an attempt ended. "relayed" also ends a doubtful id whose policy is to drop it, and "cleared" is for
- * one of which an operator or other evidence says that no attempt arrived.
+ * one of which evidence says that no attempt arrived.
  */
 export type Settlement = "relayed" | "refused" | "doubtful" | "cleared";
+
+/** What an operator knows of a doubtful id: the upstream has the message, or certainly not. */
+export type Decision = "relayed" | "not-relayed";
+
+/**
+ * What a decision has come to.
+ *
+ * - relayed, queued, absent: the state of the id now. queued: a claim of this gateway holds it, so its transmission
+ *   is in the spool.
+ * - nothing: the id is not in doubt.
+ * - busy: it is being attempted or submitted again; a decision is possible when that has ended.
+ * - elsewhere: another live gateway holds it, and decides.
+ */
+export type Decided = "relayed" | "queued" | "absent" | "nothing" | "busy" | "elsewhere";
 
 /** An id that was attempted without an answer. */
 export interface Doubt {
@@ -119,6 +138,8 @@ export interface Ledger {
   settle(claim: Claim, settlement: Settlement): Promise<"settled" | "stale">;
   /** Gives claims up when it is certain that nothing was sent under them, or leaves doubt to a later claim. */
   release(claims: readonly Claim[]): Promise<void>;
+  /** An operator decides, with or without a live claim. Rejects with a StorageError: decide again. */
+  decide(id: Id, decision: Decision): Promise<Decided>;
   /** Every doubtful id; of a ledger that several gateways share, those of all of them. */
   doubts(): Promise<Doubt[]>;
   counts(): LedgerCounts;

@@ -1,6 +1,8 @@
 // The life of one id, whole: every state, every event, no cell left out, or this does not compile. The
-// embedded ledger takes its transitions from here, the conformance suite puts every cell to every ledger,
+// ledgers take their transitions from here, the conformance suite puts every cell to every ledger,
 // and docs/protocol.md shows the same table, which a test sees to.
+
+import type { Decided, Decision } from "./ledger.ts";
 
 /**
  * - absent: nothing is known of the id.
@@ -25,8 +27,8 @@ export type IdState =
   | "relayed";
 
 /**
- * The ledger's calls, under the live claim where they need one, and what happens to it: a crash ends the
- * process with all its claims; expire is the end of the retention.
+ * The ledger's calls, under the live claim where they need one, and what happens to it: an operator decides, with or
+ * without a live claim; a crash ends the process with all its claims; expire is the end of the retention.
  */
 export type IdEvent =
   | "claim"
@@ -36,6 +38,8 @@ export type IdEvent =
   | "refused"
   | "doubtful"
   | "cleared"
+  | "decidedRelayed"
+  | "decidedNotRelayed"
   | "release"
   | "crash"
   | "expire";
@@ -43,9 +47,10 @@ export type IdEvent =
 /**
  * The next state, or what is said while the state stays: "waits" for the pending claim to be accepted or
  * released, "repeat", or "stale" since no claim is live. "never": nobody does that, since only what is in
- * the spool is attempted.
+ * the spool is attempted. To an operator: "nothing", as the id is not in doubt; "busy", as it is being attempted or
+ * submitted again.
  */
-export type Transition = IdState | "waits" | "repeat" | "stale" | "never";
+export type Transition = IdState | "waits" | "repeat" | "stale" | "never" | "nothing" | "busy";
 
 export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
   absent: {
@@ -56,6 +61,8 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     refused: "stale",
     doubtful: "stale",
     cleared: "stale",
+    decidedRelayed: "nothing",
+    decidedNotRelayed: "nothing",
     release: "stale",
     crash: "absent",
     expire: "absent",
@@ -68,6 +75,8 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     refused: "claimed",
     doubtful: "reclaimed",
     cleared: "claimed",
+    decidedRelayed: "nothing",
+    decidedNotRelayed: "nothing",
     release: "absent",
     crash: "absent",
     expire: "claimed",
@@ -80,6 +89,8 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     refused: "queued",
     doubtful: "doubtful",
     cleared: "queued",
+    decidedRelayed: "nothing",
+    decidedNotRelayed: "nothing",
     release: "absent",
     crash: "absent",
     expire: "queued",
@@ -92,6 +103,8 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     refused: "queued",
     doubtful: "doubtful",
     cleared: "queued",
+    decidedRelayed: "busy",
+    decidedNotRelayed: "busy",
     release: "remembered",
     crash: "remembered",
     expire: "attempted",
@@ -104,6 +117,8 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     refused: "doubtful",
     doubtful: "doubtful",
     cleared: "queued",
+    decidedRelayed: "relayed",
+    decidedNotRelayed: "queued",
     release: "remembered",
     crash: "remembered",
     expire: "doubtful",
@@ -116,6 +131,8 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     refused: "doubtful",
     doubtful: "doubtful",
     cleared: "queued",
+    decidedRelayed: "relayed",
+    decidedNotRelayed: "busy",
     release: "remembered",
     crash: "remembered",
     expire: "reattempted",
@@ -128,6 +145,8 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     refused: "stale",
     doubtful: "stale",
     cleared: "stale",
+    decidedRelayed: "relayed",
+    decidedNotRelayed: "absent",
     release: "stale",
     crash: "remembered",
     expire: "absent",
@@ -140,6 +159,8 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     refused: "reclaimed",
     doubtful: "reclaimed",
     cleared: "claimed",
+    decidedRelayed: "busy",
+    decidedNotRelayed: "busy",
     release: "remembered",
     crash: "remembered",
     expire: "reclaimed",
@@ -152,8 +173,30 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     refused: "stale",
     doubtful: "stale",
     cleared: "stale",
+    decidedRelayed: "nothing",
+    decidedNotRelayed: "nothing",
     release: "stale",
     crash: "relayed",
     expire: "absent",
   },
 };
+
+/** The event that a decision is. */
+export const DECISION_EVENTS: Record<Decision, IdEvent> = {
+  relayed: "decidedRelayed",
+  "not-relayed": "decidedNotRelayed",
+};
+
+/** What the table has of a decision, as its answer. */
+export function decidedBy(transition: Transition): Decided {
+  switch (transition) {
+    case "relayed":
+    case "queued":
+    case "absent":
+    case "nothing":
+    case "busy":
+      return transition;
+    default:
+      throw new Error(`no decision leads to ${transition}`);
+  }
+}

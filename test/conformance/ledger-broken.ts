@@ -111,6 +111,11 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
             if (settlement === "relayed" && settled === "settled") digests.delete(claim.id);
             return settled;
           },
+          async decide(id, decision) {
+            const decided = await inner.decide(id, decision);
+            if (decided === "relayed") digests.delete(id);
+            return decided;
+          },
           async release(claims) {
             const live = inner.counts().claims;
             await inner.release(claims);
@@ -174,6 +179,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     alsoFails: [
       { rule: "L10", reason: "what a crash undoes does not stay for the retention" },
       { rule: "L12", reason: "one part of its checks is a crash after an id was relayed" },
+      { rule: "L16", reason: "so is one part of its checks, after a decision" },
     ],
   },
   {
@@ -181,8 +187,10 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     defect: "a refusal is noted without waiting for the disk",
     create: () => ({
       ...forgetful(isMark("del")),
-      isForgotten: ({ to }, before) => before === "attempted" && (to === "queued" || to === "claimed"),
+      isForgotten: ({ to }, before) =>
+        ["attempted", "doubtful", "reclaimed"].includes(before) && (to === "queued" || to === "claimed"),
     }),
+    alsoFails: [{ rule: "L16", reason: "a decision that it was not relayed ends a doubt in the same way" }],
   },
   {
     rule: "L7",
@@ -358,5 +366,50 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     rule: "L15",
     defect: "who waits for the verdict is forgotten",
     create: () => ({ ledger: (inner) => ({ ...inner, accepted: (claims) => inner.accepted(claims) }) }),
+  },
+  {
+    rule: "L16",
+    defect: "a decision as relayed lets the claim settle all the same",
+    create: () => ({
+      ledger(inner) {
+        const decided = new Set<Id>();
+        return {
+          ...inner,
+          async decide(id, decision) {
+            const said = await inner.decide(id, decision);
+            if (said === "relayed") decided.add(id);
+            return said;
+          },
+          async settle(claim, settlement) {
+            const said = await inner.settle(claim, settlement);
+            return decided.has(claim.id) ? "settled" : said;
+          },
+        };
+      },
+    }),
+  },
+  {
+    rule: "L17",
+    defect: "what is being attempted is decided as not relayed",
+    create: () => ({
+      ledger(inner) {
+        const latest = new Map<Id, Claim>();
+        return {
+          ...inner,
+          async claim(requests) {
+            const results = await inner.claim(requests);
+            for (const claim of claimsIn(results)) latest.set(claim.id, claim);
+            return results;
+          },
+          async decide(id, decision) {
+            const said = await inner.decide(id, decision);
+            const claim = latest.get(id);
+            if (said !== "busy" || decision === "relayed" || claim === undefined) return said;
+            await inner.settle(claim, "cleared");
+            return "queued";
+          },
+        };
+      },
+    }),
   },
 ];

@@ -69,6 +69,10 @@ async function lead(harness: LedgerHarness) {
         return undefined;
       case "expire":
         return await harness.pass(3 * harness.retentionMs);
+      case "decidedRelayed":
+        return await soon(harness, ledger.decide(request("a").id, "relayed"));
+      case "decidedNotRelayed":
+        return await soon(harness, ledger.decide(request("a").id, "not-relayed"));
       default:
         return await soon(harness, ledger.settle(claim, event));
     }
@@ -86,6 +90,7 @@ async function lead(harness: LedgerHarness) {
       const said = await act(event);
       if (next === "repeat") expect(said).toMatchObject({ kind: "repeat" });
       if (next === "stale" && typeof said === "string") expect(said).toBe("stale");
+      if (event.startsWith("decided")) expect(said).toBe(next);
       if (isState(next)) {
         expect(said).not.toBe("stale");
         state = next;

@@ -1,9 +1,10 @@
-// The ledger's rules L1 to L15 (src/ledger/ledger.ts) as checks that any implementation can be put to.
+// The ledger's rules L1 to L17 (src/ledger/ledger.ts) as checks that any implementation can be put to.
 // An implementation brings a harness; ledger-broken.ts proves of each rule that its checks can fail.
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import type { Change, RecordState } from "../../src/ledger/shared/engine.ts";
 import type { Storage } from "../../src/runtime/storage.ts";
 import { CLAIM_CHECKS } from "./ledger-claims.ts";
+import { DECISION_CHECKS } from "./ledger-decisions.ts";
 import { RECORD_CHECKS } from "./ledger-records.ts";
 
 export { digestOf } from "./ledger-steps.ts";
@@ -24,6 +25,8 @@ export const LEDGER_RULES = [
   "L13",
   "L14",
   "L15",
+  "L16",
+  "L17",
 ] as const;
 
 export type LedgerRule = (typeof LEDGER_RULES)[number];
@@ -71,7 +74,7 @@ export interface LedgerCheck {
   readonly run: (harness: LedgerHarness) => Promise<void>;
 }
 
-export const LEDGER_CHECKS: readonly LedgerCheck[] = [...CLAIM_CHECKS, ...RECORD_CHECKS];
+export const LEDGER_CHECKS: readonly LedgerCheck[] = [...CLAIM_CHECKS, ...RECORD_CHECKS, ...DECISION_CHECKS];
 
 /** For sorting out which rules a ledger breaks; nothing here is reported as a failed test. */
 export async function brokenRules(

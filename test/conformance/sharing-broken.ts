@@ -90,6 +90,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
     alsoFails: [
       { rule: "S1", reason: "what was taken over in doubt and accepted is such an id" },
       { rule: "S16", reason: "so is what is awaited and in doubt" },
+      { rule: "S17", reason: "whose holder is dead is decided anywhere" },
     ],
   },
   {
@@ -267,5 +268,18 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
     rule: "S16",
     defect: "whatever is accepted elsewhere counts as bound",
     create: () => ({ engine: seenAs((record) => ({ ...record, bound: true })) }),
+  },
+  {
+    rule: "S17",
+    defect: "whoever decides takes the id over, also from a gateway that lives",
+    create: () => ({
+      ledger: (inner) => ({
+        ...inner,
+        async decide(id, decision) {
+          const said = await inner.decide(id, decision);
+          return said === "elsewhere" ? (decision === "relayed" ? "relayed" : "absent") : said;
+        },
+      }),
+    }),
   },
 ];

@@ -1,6 +1,6 @@
-// The checks of the rules S1 to S16, see sharing.ts.
+// The checks of the rules S1 to S17, see sharing.ts.
 import { expect } from "vitest";
-import type { Claim, ClaimRequest, ClaimResult, Ledger } from "../../src/ledger/ledger.ts";
+import type { Claim, ClaimRequest, ClaimResult, Decision, Ledger } from "../../src/ledger/ledger.ts";
 import { idOf } from "../support/ids.ts";
 import { digestOf, plain, request } from "./ledger-steps.ts";
 import type { SharingCheck, SharingHarness, TestGateway } from "./sharing.ts";
@@ -551,4 +551,52 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
       await claimed(harness, b, request("x"));
     },
   },
+  {
+    rule: "S17",
+    title: "what a live gateway holds in doubt is decided there and nowhere else",
+    async run(harness) {
+      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const own = await accepted(harness, a, request("x"));
+      const decide = async ({ ledger }: TestGateway, decision: Decision) =>
+        await harness.during(ledger.decide(idOf("x"), decision));
+      await harness.during(a.ledger.attempt(own, "5"));
+      for (const decision of ["relayed", "not-relayed"] as const) {
+        expect(await decide(b, decision)).toBe("elsewhere");
+      }
+      await harness.during(a.ledger.settle(own, "doubtful"));
+      for (const decision of ["relayed", "not-relayed"] as const) {
+        expect(await decide(b, decision)).toBe("elsewhere");
+      }
+      expect(await decide(a, "relayed")).toBe("relayed");
+      expect(await decide(b, "relayed")).toBe("nothing");
+      expect(await claim(harness, b.ledger, request("x"))).toMatchObject(RELAYED);
+    },
+  },
+  ...(["relayed", "not-relayed"] as const).map(
+    (decision): SharingCheck => ({
+      rule: "S17",
+      title: `what a dead gateway held in doubt is decided as ${decision} by another, once by all of them`,
+      async run(harness) {
+        const dead = await harness.start("dead");
+        const own = await accepted(harness, dead, request("x", { digest: digestOf(7) }));
+        await harness.during(dead.ledger.attempt(own, "5"));
+        const gateways = [await harness.start("a"), await harness.start("b")];
+        await dead.kill();
+        await harness.pass(harness.leaseMs * 1.5);
+        const said = await harness.during(
+          Promise.all(gateways.map(({ ledger }) => ledger.decide(idOf("x"), decision))),
+        );
+        const made = decision === "relayed" ? "relayed" : "absent";
+        expect(said.filter((one) => one === made)).toHaveLength(1);
+        for (const one of said) expect([made, "nothing", "elsewhere"]).toContain(one);
+        const [, b] = gateways as [TestGateway, TestGateway];
+        expect((await claim(harness, b.ledger, request("x"))).kind).toBe(
+          decision === "relayed" ? "repeat" : "claimed",
+        );
+        // Who was taken for dead and goes on changes nothing.
+        const late = await harness.start("dead");
+        expect(await harness.during(late.ledger.decide(idOf("x"), decision))).toBe("nothing");
+      },
+    }),
+  ),
 ];

@@ -1,5 +1,5 @@
-// The rules S1 to S16 of several gateways on one engine, as checks that every engine is put to; what one
-// gateway sees of its ledger are L1 to L15. sharing-broken.ts proves of each rule that its checks can fail.
+// The rules S1 to S17 of several gateways on one engine, as checks that every engine is put to; what one
+// gateway sees of its ledger are L1 to L17. sharing-broken.ts proves of each rule that its checks can fail.
 //
 // S1  Of any number of gateways that claim an id at the same time one has it.
 // S2  A claim waits for another gateway's that is not accepted: then it is a repeat, or succeeds once that
@@ -20,6 +20,7 @@
 // S15 An outage of the engine is nobody's death: after it nothing is taken over until who is alive could be heard.
 // S16 What a live gateway has accepted for a client that waits for the verdict is `awaited` at the others, whatever
 //     becomes of its attempts; `underway` only where its gateway has said, under this fence, that it is bound.
+// S17 What a live gateway holds in doubt is decided there and nowhere else; what a dead one held, or none, anywhere.
 import type { SharedLedger } from "../../src/ledger/shared/shared.ts";
 import type { WatchedEngine } from "../support/watched-engine.ts";
 import { SHARING_CHECKS } from "./sharing-checks.ts";
@@ -41,6 +42,7 @@ export const SHARING_RULES = [
   "S14",
   "S15",
   "S16",
+  "S17",
 ] as const;
 
 export type SharingRule = (typeof SHARING_RULES)[number];

@@ -162,6 +162,13 @@ interface Take {
   readonly keepsRelayed: boolean;
 }
 
+/** Another gateway holds it, or may: nobody who is not known to be dead is taken over. */
+export const isHeldElsewhere = (
+  { holder }: LedgerRecord,
+  incarnation: number,
+  tellsTheDead: boolean,
+): boolean => holder !== undefined && holder.incarnation !== incarnation && (holder.alive || !tellsTheDead);
+
 /** What a claim does about a record that is there. */
 export function decide(
   { state, holder, relayed, expired, digest, bound }: LedgerRecord,

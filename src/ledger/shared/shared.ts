@@ -1,4 +1,4 @@
-// The ledger of several gateways over one engine (engine.ts). It holds L1 to L15 of ledger.ts, among the
+// The ledger of several gateways over one engine (engine.ts). It holds L1 to L17 of ledger.ts, among the
 // calls of this process in memory, among gateways by compare-and-set:
 //
 //     claim     reserved in memory first, so that of this process only one asks the engine for an id;
@@ -17,20 +17,33 @@ import type { Log } from "../../runtime/log.ts";
 import { StorageError } from "../../runtime/storage.ts";
 import { inOrder } from "../batch-order.ts";
 import { createClaims, repeatOf } from "../claims.ts";
-import type { Claim, ClaimRequest, ClaimResult, Doubt, Ledger } from "../ledger.ts";
+import type {
+  Claim,
+  ClaimRequest,
+  ClaimResult,
+  Decided,
+  Decision,
+  Doubt,
+  Ledger,
+  Settlement,
+} from "../ledger.ts";
+import { DECISION_EVENTS, decidedBy, type IdState, PROTOCOL } from "../protocol.ts";
 import { createUnderWay } from "../under-way.ts";
 import { createAnnouncements } from "./announcements.ts";
 import { type CallCounts, createCalls } from "./calls.ts";
-import { type Claiming, createClaimer } from "./claiming.ts";
+import { type Claiming, createClaimer, isHeldElsewhere } from "./claiming.ts";
 import type { Engine } from "./engine.ts";
 import { startExpiry } from "./expiry.ts";
 import { type Heartbeat, startHeartbeat } from "./heartbeat.ts";
-import { createWriter, type Held, unheld } from "./held.ts";
+import { createWriter, type Held, stateOf, unheld } from "./held.ts";
 import { createKnown, KNOWN_CAPACITY } from "./known.ts";
 import { createLeavings } from "./leavings.ts";
 
 /** Milliseconds without a heartbeat after which others take a gateway's claims over. */
 export const LEASE_MS = 30_000;
+
+/** Records of these states are decided; of all others an operator has nothing to decide. */
+const IN_DOUBT: ReadonlySet<IdState> = new Set(["attempted", "doubtful", "reclaimed", "remembered"]);
 
 export interface SharedLedgerOptions {
   /** Made with the same retention and lease. Closed with the ledger, also when it can't be opened. */
@@ -196,6 +209,8 @@ function createLedger(options: SharedLedgerOptions, heartbeat: Heartbeat, open: 
     const entry = claims.live(one);
     if (entry === undefined) return "stale";
     for (;;) {
+      // An operator may have ended it while it was not its turn.
+      if (claims.live(one) !== entry) return "stale";
       heartbeat.assertCurrent();
       if (!(await writer.move(entry, "attempt", firstDate))) {
         if (!(await hadAgain(entry))) return "stale";
@@ -208,6 +223,100 @@ function createLedger(options: SharedLedgerOptions, heartbeat: Heartbeat, open: 
     }
   }
 
+  async function settle(one: Claim, settlement: Settlement): Promise<"settled" | "stale"> {
+    const entry = claims.live(one);
+    if (entry === undefined) return "stale";
+    if (!(await writer.move(entry, settlement, formatDate(clock.now())))) {
+      log.warn("ledger.settled_stale", { id: entry.id, settlement });
+      claims.end(entry);
+      return "stale";
+    }
+    if (entry.doubt === undefined || settlement === "relayed") open.delete(entry.id);
+    else open.add(entry.id);
+    if (settlement === "relayed") claims.end(entry);
+    return "settled";
+  }
+
+  /** The work in the claim's turn; "stale" when it is not live. */
+  async function inTurn<T>(one: Claim, work: () => Promise<T | "stale">): Promise<T | "stale"> {
+    const entry = claims.live(one);
+    return entry === undefined ? "stale" : await claims.inTurn(entry, work);
+  }
+
+  async function releaseAll(batch: readonly Claim[]): Promise<void> {
+    const releases = batch.map((one) =>
+      inTurn(one, async () => {
+        const entry = claims.live(one);
+        if (entry !== undefined) await release([entry]);
+      }),
+    );
+    const failed = (await Promise.allSettled(releases)).find(({ status }) => status === "rejected");
+    if (failed?.status === "rejected") throw failed.reason;
+  }
+
+  async function decide(id: Id, decision: Decision): Promise<Decided> {
+    const held = claims.get(id);
+    if (held === undefined) return await decideUnclaimed(id, decision);
+    const decided = await claims.inTurn(held, async () =>
+      claims.get(id) === held ? await decideHeld(held, decision) : undefined,
+    );
+    // The claim has ended; perhaps there is another one.
+    return decided ?? (await decide(id, decision));
+  }
+
+  async function decideHeld(held: Held, decision: Decision): Promise<Decided> {
+    heartbeat.assertCurrent();
+    // It is being claimed, and what of is not known yet.
+    if (held.fence === 0) return "busy";
+    const pending = held.doubt === undefined ? "claimed" : "reclaimed";
+    const event = DECISION_EVENTS[decision];
+    const next = decidedBy(PROTOCOL[held.isAccepted ? stateOf(held) : pending][event]);
+    if (next !== "relayed" && next !== "queued") return next;
+    if (!(await writer.move(held, event, ""))) {
+      claims.end(held);
+      return "elsewhere";
+    }
+    open.delete(held.id);
+    if (next === "relayed") claims.end(held);
+    return next;
+  }
+
+  /** No claim of this process is live: the id is claimed for as long as it takes. */
+  async function decideUnclaimed(id: Id, decision: Decision): Promise<Decided> {
+    heartbeat.assertCurrent();
+    const event = DECISION_EVENTS[decision];
+    const record = await calls.read.ask(decodeBase32(id));
+    // One that is not accepted may take long, and is waited for below.
+    if (claims.get(id) !== undefined) return await decide(id, decision);
+    const state = record?.state ?? "absent";
+    if (record === undefined || !IN_DOUBT.has(state)) return decidedBy(PROTOCOL.absent[event]);
+    if (isHeldElsewhere(record, incarnation, heartbeat.tellsTheDead())) return "elsewhere";
+    const [result] = await claim([{ id, digest: record.digest }]);
+    const entry = claims.get(id);
+    if (result?.kind === "repeat" || result === undefined || entry?.fence !== result.claim.fence) {
+      return result?.kind === "repeat" && result.standing !== "relayed" ? "elsewhere" : "nothing";
+    }
+    return await claims.inTurn(entry, async () => {
+      const next = decidedBy(PROTOCOL[result.kind === "doubtful" ? "remembered" : "absent"][event]);
+      if (next === "nothing") {
+        await release([entry]);
+        return next;
+      }
+      const isWritten = await writer.move(entry, event, "").catch(async (error: unknown) => {
+        await release([entry]).catch(() => {});
+        throw error;
+      });
+      if (!isWritten) {
+        claims.end(entry);
+        return "elsewhere";
+      }
+      open.delete(id);
+      if (next === "absent") await release([entry]);
+      else claims.end(entry);
+      return next;
+    });
+  }
+
   return {
     claim: (requests) => tracked(() => claim(requests)),
     accepted(batch, awaited = false) {
@@ -215,25 +324,10 @@ function createLedger(options: SharedLedgerOptions, heartbeat: Heartbeat, open: 
       for (const entry of entries) claims.accept(entry, awaited);
       announcements.add(entries);
     },
-    attempt: (one, firstDate) => tracked(() => attempt(one, firstDate)),
-    settle: (one, settlement) =>
-      tracked(async () => {
-        const entry = claims.live(one);
-        if (entry === undefined) return "stale";
-        if (!(await writer.move(entry, settlement, formatDate(clock.now())))) {
-          log.warn("ledger.settled_stale", { id: entry.id, settlement });
-          claims.end(entry);
-          return "stale";
-        }
-        if (entry.doubt === undefined || settlement === "relayed") open.delete(entry.id);
-        else open.add(entry.id);
-        if (settlement === "relayed") claims.end(entry);
-        return "settled";
-      }),
-    release: (batch) =>
-      tracked(async () => {
-        await release(batch.flatMap((one) => claims.live(one) ?? []));
-      }),
+    attempt: (one, firstDate) => tracked(() => inTurn(one, () => attempt(one, firstDate))),
+    settle: (one, settlement) => tracked(() => inTurn(one, () => settle(one, settlement))),
+    release: (batch) => tracked(() => releaseAll(batch)),
+    decide: (id, decision) => tracked(() => decide(id, decision)),
     doubts: () =>
       tracked(async () => {
         const doubts: Doubt[] = [];
