@@ -3,6 +3,7 @@
 import type { Change, Engine, InsertResult, LedgerRecord, Taking } from "../../src/ledger/shared/engine.ts";
 import type { BrokenGateway } from "./broken.ts";
 import type { Machine } from "./machine.ts";
+import { CHANGED_SETTINGS } from "./people.ts";
 
 type Make = (engine: Engine) => Partial<Engine>;
 
@@ -192,5 +193,11 @@ export const BROKEN_SHARINGS: readonly BrokenGateway[] = [
     name: "fails-open",
     defect: "an engine that is away counts as one that has agreed",
     create: () => ({ engine: failingOpen }),
+  },
+  {
+    name: "bound-not-seen",
+    defect: "what another gateway's client waits for counts as a repeat",
+    create: () => ({ engine: seenAs((record) => ({ ...record, bound: true })) }),
+    actors: CHANGED_SETTINGS,
   },
 ];

@@ -47,6 +47,8 @@ export function createClients(site: Site, machines: readonly Machine[], evidence
   /** Tries until it gives up what waits for a decision that need not come, or for other settings. */
   const triesMax =
     isHeldSomewhere && (plan.operator ?? plan.settings) !== undefined ? TRIES_MAX : Number.POSITIVE_INFINITY;
+  /** It is there when the gateway is up again, to meet what that finds in its spool. */
+  const comesBackSoon = plan.settings !== undefined;
   let submissions = 0;
   let working = 0;
   let submitting = 0;
@@ -171,16 +173,19 @@ export function createClients(site: Site, machines: readonly Machine[], evidence
     let tries = 0;
     for (let isDone = false; !isDone; tries++) {
       isDone = true;
+      let isSoon = false;
       for (const mail of task.mails) {
-        const { code, text } = await submit(task, mail);
+        const reply = await submit(task, mail);
+        const { code, text } = reply;
         const isInDoubt = waitsForOperator && text.startsWith("4.4.2");
         const givesUpInTime = code >= 400 && site.isHealed && tries >= triesMax;
         if (code === 250 || code >= 500 || isInDoubt || givesUpInTime) continue;
         isDone = false;
+        isSoon = comesBackSoon && reply === REFUSED;
         break;
       }
       if (!isDone && givesUp()) break;
-      if (!isDone) await wait(pauseAfter(tries));
+      if (!isDone) await wait(pauseAfter(isSoon ? 0 : tries));
     }
     working -= 1;
   }

@@ -95,7 +95,7 @@ export function checkLosses(facts: Facts, plan: Plan, until: number, isDecided: 
  * delivery.
  */
 export function checkForgotten(facts: Facts): void {
-  const { attempts, heard, reported, submitted, decisions, takenOver, gone, violations } = facts;
+  const { attempts, heard, givenUp, reported, submitted, decisions, takenOver, gone, violations } = facts;
   const accepted = new Map<
     string,
     { readonly marker: string; readonly since: number; readonly seq: number }[]
@@ -104,6 +104,8 @@ export function checkForgotten(facts: Facts): void {
     if (reply.code !== 250) continue;
     for (const [at, id] of submission.ids.entries()) {
       if (id === undefined || takenOver.has(id) || undurable.includes(id)) continue;
+      // Then nobody hears of its failure.
+      if (submission.mail.reversePath === "" && givenUp.has(messageIdOf(id, FROM_DOMAIN))) continue;
       const recipient = submission.mail.recipients[at] ?? "";
       if (gone.some((one) => knownAt < one.aliveUntil && isLostWith(one, submission, id, recipient)))
         continue;

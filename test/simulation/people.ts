@@ -13,6 +13,7 @@ export const ACTOR_NAMES = ["operator", "settings"] as const;
 
 /** Nobody is there. */
 export const ALONE: Actors = { operator: false, settings: false };
+export const CHANGED_SETTINGS: Actors = { operator: false, settings: true };
 export const EVERYONE: Actors = { operator: true, settings: true };
 
 /** The operator comes, lists what is doubtful, and decides about some of it. */

@@ -5,6 +5,7 @@ import { catchBroken } from "./broken.ts";
 import { BROKEN_SHARINGS } from "./broken-sharing.ts";
 import { textOf } from "./history.ts";
 import { MEMORY } from "./ledgers.ts";
+import { ACTOR_NAMES, ALONE, CHANGED_SETTINGS } from "./people.ts";
 import { KNOWN_SHARED_SEEDS } from "./seeds.ts";
 import { simulate } from "./simulate.ts";
 
@@ -14,8 +15,13 @@ const FRESH = 30;
 /** Histories within which each broken sharing must be caught; docs/simulation.md says how soon each was. */
 const CAUGHT_WITHIN = 400;
 
-async function holds(seed: number): Promise<void> {
-  const { events, violations } = await simulate(seed, {}, MEMORY);
+/** With people in them: fewer, as the commands of docs/simulation.md run many. */
+const FIXED_WITH_PEOPLE = 50;
+const FRESH_WITH_PEOPLE = 15;
+const PEOPLE = CHANGED_SETTINGS;
+
+async function holds(seed: number, actors = ALONE): Promise<void> {
+  const { events, violations } = await simulate(seed, {}, MEMORY, actors);
   if (violations.length === 0) return;
   const broken = violations.map(({ promise, seq, text }) => `${promise} at ${seq}: ${text}`);
   throw new Error(`seed ${seed}\n${broken.join("\n")}\n${textOf(events)}`);
@@ -29,6 +35,19 @@ test(`${FRESH} fresh histories of gateways that share a ledger`, async () => {
   const first = Math.floor(Math.random() * 2 ** 31);
   console.log(`npm run simulate -- --ledger shared --seed ${first} --runs ${FRESH}`);
   for (let seed = first; seed < first + FRESH; seed++) await holds(seed);
+});
+
+test(`histories 1 to ${FIXED_WITH_PEOPLE} with people in them`, async () => {
+  for (let seed = 1; seed <= FIXED_WITH_PEOPLE; seed++) await holds(seed, PEOPLE);
+});
+
+test(`${FRESH_WITH_PEOPLE} fresh histories with people in them`, async () => {
+  const first = Math.floor(Math.random() * 2 ** 31);
+  const names = ACTOR_NAMES.filter((name) => PEOPLE[name]).join();
+  console.log(
+    `npm run simulate -- --ledger shared --actors ${names} --seed ${first} --runs ${FRESH_WITH_PEOPLE}`,
+  );
+  for (let seed = first; seed < first + FRESH_WITH_PEOPLE; seed++) await holds(seed, PEOPLE);
 });
 
 test.each(KNOWN_SHARED_SEEDS)("seed $seed, which found: $found", ({ seed }) => holds(seed));

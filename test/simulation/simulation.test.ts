@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { BROKEN_GATEWAYS, catchBroken } from "./broken.ts";
 import { textOf } from "./history.ts";
+import { ACTOR_NAMES, ALONE, CHANGED_SETTINGS } from "./people.ts";
 import { KNOWN_SEEDS } from "./seeds.ts";
 import { simulate } from "./simulate.ts";
 
@@ -12,8 +13,13 @@ const FRESH = 50;
 /** Histories within which each broken gateway must be caught; docs/simulation.md says how soon each was. */
 const CAUGHT_WITHIN = 1_000;
 
-async function holds(seed: number): Promise<void> {
-  const { events, violations } = await simulate(seed);
+/** With people in them: fewer, as the commands of docs/simulation.md run many. */
+const FIXED_WITH_PEOPLE = 100;
+const FRESH_WITH_PEOPLE = 30;
+const PEOPLE = CHANGED_SETTINGS;
+
+async function holds(seed: number, actors = ALONE): Promise<void> {
+  const { events, violations } = await simulate(seed, {}, undefined, actors);
   if (violations.length === 0) return;
   const broken = violations.map(({ promise, seq, text }) => `${promise} at ${seq}: ${text}`);
   throw new Error(`seed ${seed}\n${broken.join("\n")}\n${textOf(events)}`);
@@ -27,6 +33,19 @@ test(`${FRESH} fresh histories keep every promise`, async () => {
   const first = Math.floor(Math.random() * 2 ** 31);
   console.log(`npm run simulate -- --seed ${first} --runs ${FRESH}`);
   for (let seed = first; seed < first + FRESH; seed++) await holds(seed);
+});
+
+test(`histories 1 to ${FIXED_WITH_PEOPLE} with people in them keep every promise`, async () => {
+  for (let seed = 1; seed <= FIXED_WITH_PEOPLE; seed++) await holds(seed, PEOPLE);
+});
+
+test(`${FRESH_WITH_PEOPLE} fresh histories with people in them keep every promise`, async () => {
+  const first = Math.floor(Math.random() * 2 ** 31);
+  const names = ACTOR_NAMES.filter((name) => PEOPLE[name]).join();
+  console.log(
+    `npm run simulate -- --ledger embedded --actors ${names} --seed ${first} --runs ${FRESH_WITH_PEOPLE}`,
+  );
+  for (let seed = first; seed < first + FRESH_WITH_PEOPLE; seed++) await holds(seed, PEOPLE);
 });
 
 test.each(KNOWN_SEEDS)("seed $seed, which found: $found", ({ seed }) => holds(seed));
