@@ -2,6 +2,7 @@
 // The process: argv, exit codes, and the last words when something that can't happen happens.
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import type { AcceptOptions } from "./cli/data.ts";
 import type { ResolveOptions } from "./cli/doubtful.ts";
 import { exitCodes } from "./cli/exit.ts";
 import type { IdOptions } from "./cli/id.ts";
@@ -29,6 +30,7 @@ const commands = {
   doubtful: () => import("./cli/doubtful.ts"),
   user: () => import("./cli/user.ts"),
   ledger: () => import("./cli/ledger.ts"),
+  data: () => import("./cli/data.ts"),
 };
 
 const CONFIG_OPTION = ["--config <file>", "TOML file; MAILONCE_CONFIG names one otherwise"] as const;
@@ -94,6 +96,18 @@ function program(exit: (code: number) => void): Command {
     .option("--input <file>", "standard input otherwise")
     .option(...CONFIG_OPTION)
     .action(async (options: ImportOptions) => exit(await (await commands.ledger()).importLedger(options)));
+  const data = mailonce.command("data").description("the data folder, while no gateway runs on it");
+  data
+    .command("check")
+    .description("print what is damaged, missing or older than what it belongs to")
+    .option(...CONFIG_OPTION)
+    .action(async (options: ConfigOption) => exit(await (await commands.data()).checkData(options)));
+  data
+    .command("accept")
+    .description("go on with a damaged folder as it is: what is missing is lost or forgotten")
+    .option("--yes", "do it; without it only what would be lost is printed")
+    .option(...CONFIG_OPTION)
+    .action(async (options: AcceptOptions) => exit(await (await commands.data()).acceptData(options)));
   const user = mailonce.command("user").description("who may authenticate: the users file");
   const userCommand = (name: string, description: string): Command =>
     user

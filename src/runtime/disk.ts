@@ -65,7 +65,7 @@ export function createDiskStorage(folder: string, log: Log = silentLog): Storage
       const path = join(folder, name);
       return await using(path, async () => {
         await check();
-        await seals.begin();
+        await seals.begin(name);
         let level: LevelStore | undefined;
         try {
           await makeFolder(folder, path);
@@ -84,7 +84,7 @@ export function createDiskStorage(folder: string, log: Log = silentLog): Storage
         await prepare(dirname(path));
         // Half a store would be a damaged one after a crash, so it goes out of sight at once.
         const removed = hidden.get(path) ?? temporaryIn(dirname(path));
-        await seals.begin();
+        await seals.begin(name);
         try {
           await seals.remove(name);
           if (!(await renamed(path, removed)) && !hidden.has(path)) return;

@@ -60,7 +60,7 @@ export async function checkFolder(folder: string, everywhere = false): Promise<F
 }
 
 /** Names of all stores that are in the folder. */
-function storesIn(folder: string): string[] {
+export function storesIn(folder: string): string[] {
   return ["ledger", "spool"].flatMap((part) => {
     const path = join(folder, part);
     if (!existsSync(path)) return [];

@@ -227,6 +227,15 @@ export async function refuseLocked(folder: string): Promise<void> {
   }
 }
 
+/** Makes a store of whatever tables and logs can be read. Rejects with a StorageError. */
+export async function repairLevelStore(folder: string): Promise<void> {
+  try {
+    await ClassicLevel.repair(folder);
+  } catch (error) {
+    throw toStorageError(error, folder);
+  }
+}
+
 /**
  * LevelDB takes a folder without the file CURRENT for a new one and removes the tables in it. Losing the
  * ledger that way must not look like an empty ledger.

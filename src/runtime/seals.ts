@@ -19,6 +19,7 @@ import { type Seal, type StoreSeal, writeSeal } from "./seal.ts";
 import type { StorageError, Store } from "./storage.ts";
 import { checkStore, type Finding } from "./store-check.ts";
 import { measureStore, newestLog } from "./store-measure.ts";
+import { type TableWatch, watchTables } from "./table-watch.ts";
 import { writeWhole } from "./whole-file.ts";
 
 /** What a crash may leave unsealed. */
@@ -30,9 +31,10 @@ const HELD_BY_GATEWAY = ["spool/queue", "ledger/state"];
 export interface Seals {
   /**
    * To be called before each opening of a store. The first of a run checks the whole folder: rejects with a
-   * StorageError that says all that is wrong. `hold` or `fail` ends what it begins.
+   * StorageError that says all that is wrong, "locked" when another process has the folder. `hold`, `fail` or `end`
+   * ends what it begins.
    */
-  begin(): Promise<void>;
+  begin(name: string): Promise<void>;
   /** The store is open: from now on it is sealed. */
   hold(name: string, level: LevelStore): Promise<Store>;
   /** The store could not be opened. */
@@ -65,6 +67,7 @@ export function createSeals(folder: string, log: Log): Seals {
   /** Openings under way. */
   let opening = 0;
   let timer: NodeJS.Timeout | undefined;
+  let watch: TableWatch | undefined;
   let last: Promise<unknown> = Promise.resolve();
   let isUnwritten = false;
   let isFailing = false;
@@ -96,8 +99,8 @@ export function createSeals(folder: string, log: Log): Seals {
     await write(running);
   }
 
-  async function checkAll(): Promise<void> {
-    await refuseHeld(HELD_BY_GATEWAY);
+  async function checkAll(first: string): Promise<void> {
+    await refuseHeld([first, ...HELD_BY_GATEWAY]);
     const { seals, findings, repairs, ...check } = await checkFolder(folder);
     if (findings.length > 0) {
       // Another process may have begun meanwhile, whose files change as they are read.
@@ -164,7 +167,8 @@ export function createSeals(folder: string, log: Log): Seals {
   }
 
   let ticking = false;
-  function startTimer(): void {
+  function start(): void {
+    watch ??= watchTables({ folder, stores: () => held.keys(), log });
     timer ??= setInterval(() => {
       if (ticking) return;
       ticking = true;
@@ -179,6 +183,8 @@ export function createSeals(folder: string, log: Log): Seals {
     if (held.size > 0 || opening > 0) return;
     clearInterval(timer);
     timer = undefined;
+    watch?.stop();
+    watch = undefined;
     begun = undefined;
     await writeTwice(false).catch((error) => {
       log.warn("data.unsealed", { error: toStorageError(error, folder).message });
@@ -205,9 +211,9 @@ export function createSeals(folder: string, log: Log): Seals {
   }
 
   return {
-    async begin() {
+    async begin(name) {
       opening++;
-      begun ??= inTurn(checkAll);
+      begun ??= inTurn(() => checkAll(name));
       try {
         await begun;
       } catch (error) {
@@ -230,7 +236,7 @@ export function createSeals(folder: string, log: Log): Seals {
         } else stores.set(name, { ...before, final: false });
         held.set(name, one);
         opening--;
-        startTimer();
+        start();
         let closing: Promise<void> | undefined;
         return {
           ...level,

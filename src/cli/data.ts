@@ -1,0 +1,102 @@
+// `mailonce data check` and `data accept`: what is wrong in the data folder while no gateway runs on it, and going on
+// with it all the same.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type Config, ConfigError, loadConfig } from "../config/config.ts";
+import { openEmbeddedLedger } from "../ledger/embedded.ts";
+import { systemClock } from "../runtime/clock.ts";
+import { createDiskStorage } from "../runtime/disk.ts";
+import { acceptFolder } from "../runtime/folder-accept.ts";
+import { checkFolder, consequenceOf, type FolderCheck } from "../runtime/folder-check.ts";
+import { refuseLocked } from "../runtime/level-store.ts";
+import type { Log, LogFields } from "../runtime/log.ts";
+import { StorageError } from "../runtime/storage.ts";
+import { openSpool } from "../spool/spool.ts";
+import { exitCodes, reportFaults } from "./exit.ts";
+
+/** Of what a start says. What it repairs has been named before, and doubt is no damage. */
+const DAMAGE_EVENTS = /^(data\.(?!repaired)|ledger\.(filter|generation_adopted)|spool\.)/;
+
+interface DataOptions {
+  readonly config?: string;
+}
+
+export interface AcceptOptions extends DataOptions {
+  readonly yes?: boolean;
+}
+
+/** Prints a line for each thing that is wrong. Exit code 1 when there is one. */
+export function checkData(options: DataOptions): Promise<number> {
+  return onFolder(options, async (config, check) => {
+    const lines = linesOf(check);
+    // What lies in the stores is looked at only when they can be opened.
+    if (check.findings.length === 0) lines.push(...(await openAsStartDoes(config)));
+    for (const line of lines) process.stdout.write(`${line}\n`);
+    if (lines.length === 0) process.stdout.write("nothing is wrong\n");
+    return lines.length === 0 ? exitCodes.ok : exitCodes.failed;
+  });
+}
+
+/** Goes on with what is there, and says what that is. */
+export function acceptData(options: AcceptOptions): Promise<number> {
+  return onFolder(options, async ({ data_dir: folder }, check) => {
+    for (const line of linesOf(check)) process.stdout.write(`${line}\n`);
+    if (check.findings.length === 0) {
+      process.stdout.write("nothing to accept: a gateway starts on this folder\n");
+      return exitCodes.ok;
+    }
+    if (options.yes !== true) {
+      return reportFaults(["nothing was changed; say --yes to go on with what is there"], exitCodes.failed);
+    }
+    for (const line of await acceptFolder(folder, check)) process.stdout.write(`${line}\n`);
+    return exitCodes.ok;
+  });
+}
+
+function linesOf({ findings, repairs }: FolderCheck): string[] {
+  return [
+    ...findings.map(({ store, file, fault }) => `${join(store, file)}: ${fault}; ${consequenceOf(store)}`),
+    ...repairs.map(({ file, fault, consequence }) => `${file}: ${fault}; ${consequence}`),
+  ];
+}
+
+async function onFolder(
+  { config: file }: DataOptions,
+  use: (config: Config, check: FolderCheck) => Promise<number>,
+): Promise<number> {
+  try {
+    const config = loadConfig({ file, environment: process.env });
+    const { data_dir: folder } = config;
+    if (!existsSync(join(folder, "spool")) && !existsSync(join(folder, "ledger"))) {
+      throw new StorageError("unavailable", `there is no data in ${folder}`);
+    }
+    for (const name of ["spool/queue", "ledger/state"]) {
+      if (existsSync(join(folder, name, "LOCK"))) await refuseLocked(join(folder, name));
+    }
+    return await use(config, await checkFolder(folder, true));
+  } catch (error) {
+    if (error instanceof ConfigError) return reportFaults(error.faults, exitCodes.badConfiguration);
+    if (error instanceof StorageError) return reportFaults([error.message], exitCodes.failed);
+    throw error;
+  }
+}
+
+/** Filters, bodies and records, as a start finds them. @returns what the start would warn of */
+async function openAsStartDoes({ data_dir: folder, ledger }: Config): Promise<string[]> {
+  const lines: string[] = [];
+  const said = (event: string, fields: LogFields = {}): void => {
+    if (DAMAGE_EVENTS.test(event)) lines.push(`${event}: ${JSON.stringify(fields)}`);
+  };
+  const log: Log = { debug() {}, info() {}, warn: said, error: said };
+  const storage = createDiskStorage(folder, log);
+  const spool = await openSpool(storage);
+  try {
+    if (existsSync(join(folder, "ledger/state"))) {
+      const { retention: retentionMs } = ledger;
+      await (await openEmbeddedLedger({ storage, clock: systemClock, log, retentionMs })).close();
+    }
+  } finally {
+    await spool.close();
+  }
+  return lines;
+}
