@@ -11,7 +11,8 @@ import { checkFolder, consequenceOf, type FolderCheck } from "../runtime/folder-
 import { refuseLocked } from "../runtime/level-store.ts";
 import type { Log, LogFields } from "../runtime/log.ts";
 import { StorageError } from "../runtime/storage.ts";
-import { openSpool } from "../spool/spool.ts";
+import type { TransmissionKey } from "../spool/record.ts";
+import { ContentError, openSpool, type Spool, type SpooledMail } from "../spool/spool.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 
 /** Of what a start says. What it repairs has been named before, and doubt is no damage. */
@@ -91,6 +92,7 @@ async function openAsStartDoes({ data_dir: folder, ledger }: Config): Promise<st
   const storage = createDiskStorage(folder, log);
   const spool = await openSpool(storage);
   try {
+    lines.push(...(await lostMailIn(spool)));
     if (existsSync(join(folder, "ledger/state"))) {
       const { retention: retentionMs } = ledger;
       await (await openEmbeddedLedger({ storage, clock: systemClock, log, retentionMs })).close();
@@ -99,4 +101,32 @@ async function openAsStartDoes({ data_dir: folder, ledger }: Config): Promise<st
     await spool.close();
   }
   return lines;
+}
+
+/** Reads every content to its end. */
+async function lostMailIn(spool: Spool): Promise<string[]> {
+  const lines: string[] = [];
+  const keys: TransmissionKey[] = [];
+  for await (const [key] of spool.load()) keys.push(key);
+  for (const key of keys) {
+    const mail = await spool.read(key);
+    if (mail === undefined) continue;
+    const cause = mail.kind === "lost" ? mail.cause : await bodyFault(mail);
+    const { submission, index } = key;
+    if (cause !== undefined)
+      lines.push(`submission ${submission}, recipient ${index + 1}: ${cause}; ${REPORTED}`);
+  }
+  return lines;
+}
+
+const REPORTED = "it can't be relayed, and its failure is reported to the sender";
+
+async function bodyFault(mail: SpooledMail): Promise<string | undefined> {
+  try {
+    for await (const _ of mail.bodyOctets());
+    return undefined;
+  } catch (error) {
+    if (error instanceof ContentError) return error.message;
+    throw error;
+  }
 }

@@ -1,7 +1,7 @@
 // The real Storage: LevelDB for stores, files that appear whole, both below one folder. What is durable
 // here is so after a loss of power: content by fsync, names by fsync of every folder above them.
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { refuseShared } from "./data-folder.ts";
 import { toStorageError } from "./disk-error.ts";
@@ -119,6 +119,10 @@ export function createDiskStorage(folder: string, log: Log = silentLog): Storage
       } finally {
         await file.close();
       }
+    },
+    async fileSize(name) {
+      const path = join(folder, name);
+      return await using(path, () => stat(path).then(({ size }) => size, failedWith("ENOENT", undefined)));
     },
     async removeFile(name) {
       const path = join(folder, name);

@@ -61,6 +61,8 @@ export interface Storage {
   createFile(name: string): Promise<FileWriter>;
   /** The content from its beginning, in chunks; rejects on the first one when there is no such file. */
   readFile(name: string): AsyncIterable<Uint8Array>;
+  /** Octets of a file; undefined when there is no such file. */
+  fileSize(name: string): Promise<number | undefined>;
   /** Durable when it resolves. Removing what is not there is no error. */
   removeFile(name: string): Promise<void>;
   /** The names (without the folder) of files and stores in a folder; empty when it is not there. */

@@ -1,6 +1,7 @@
 // The octets of the spool: keys and values of its store. Pure.
 //
 //   s<submission>                 → a Submission as JSON, then the header, then a body kept in place
+//   b<submission>                 → a BodyFile as JSON, where the body has a file of its own
 //   t<submission>/<index>         → a SpooledTransmission as JSON
 //
 // Submission ids begin with the time, so the store's order is the order of acceptance.
@@ -64,6 +65,12 @@ export interface SpooledTransmission {
   readonly warned?: true;
 }
 
+/** What the file of a body has to be. */
+export interface BodyFile {
+  readonly octets: number;
+  readonly crc32: number;
+}
+
 /** Names one transmission in the spool. */
 export interface TransmissionKey {
   readonly submission: SubmissionId;
@@ -73,6 +80,7 @@ export interface TransmissionKey {
 const fromUtf8 = new TextDecoder();
 
 const SUBMISSION = "s";
+const BODY = "b";
 const TRANSMISSION = "t";
 
 /** Every key of one kind: a prefix is one octet, so the range ends at the next octet. */
@@ -81,9 +89,12 @@ const rangeOf = (prefix: string) => ({
   lt: Buffer.from(String.fromCharCode(prefix.charCodeAt(0) + 1)),
 });
 export const ALL_SUBMISSIONS = rangeOf(SUBMISSION);
+export const ALL_BODIES = rangeOf(BODY);
 export const ALL_TRANSMISSIONS = rangeOf(TRANSMISSION);
 
 export const submissionKey = (id: SubmissionId): Uint8Array => Buffer.from(SUBMISSION + id);
+export const bodyKey = (id: SubmissionId): Uint8Array => Buffer.from(BODY + id);
+/** Of the key of a submission, or of its body. */
 export const submissionOfKey = (key: Uint8Array): SubmissionId => fromUtf8.decode(key.subarray(1));
 
 /** Six digits: SMTP has no limit on recipients, but the configuration has. */
@@ -146,3 +157,7 @@ export const encodeTransmission = (transmission: SpooledTransmission): Uint8Arra
 
 export const decodeTransmission = (value: Uint8Array): SpooledTransmission =>
   JSON.parse(fromUtf8.decode(value)) as SpooledTransmission;
+
+export const encodeBodyFile = (body: BodyFile): Uint8Array => Buffer.from(JSON.stringify(body));
+
+export const decodeBodyFile = (value: Uint8Array): BodyFile => JSON.parse(fromUtf8.decode(value)) as BodyFile;

@@ -1,6 +1,8 @@
 // The durable queue: accepted transmissions and their content, until each is relayed or reported.
 // A message to many recipients is stored once. What is due when, and what happens to a claim, is the
 // dispatcher's business; an accepted transmission in here *is* its claim.
+
+import { crc32 } from "node:zlib";
 import { checkFormat } from "../runtime/format.ts";
 import {
   type FileWriter,
@@ -11,10 +13,15 @@ import {
 } from "../runtime/storage.ts";
 import { createFresh } from "./fresh.ts";
 import {
+  ALL_BODIES,
   ALL_SUBMISSIONS,
   ALL_TRANSMISSIONS,
+  type BodyFile,
+  bodyKey,
+  decodeBodyFile,
   decodeSubmission,
   decodeTransmission,
+  encodeBodyFile,
   encodeSubmission,
   encodeTransmission,
   type SpooledTransmission,
@@ -145,8 +152,8 @@ export async function openSpool(storage: Storage): Promise<Spool> {
 
 async function createSpool(storage: Storage, store: Store): Promise<Spool> {
   const shares = createShares();
-  /** Submissions whose body has a file. */
-  const bodies = new Set<SubmissionId>();
+  /** Submissions whose body has a file, and what it has to be; version 0.1.0 did not note that. */
+  const bodies = new Map<SubmissionId, BodyFile | undefined>();
   /**
    * Accepts whose commit failed, but which may be in the store all the same, to be taken back. Until they are,
    * no other accept begins: so there are no more of them than were under way when the disk began to fail.
@@ -163,12 +170,24 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     fresh.add({ submission, header: prepared, body }, added);
   };
 
+  const bodyRecord = (id: SubmissionId): Operation[] => {
+    const body = bodies.get(id);
+    return body === undefined ? [] : [{ type: "put", key: bodyKey(id), value: encodeBodyFile(body) }];
+  };
+
+  /** What goes with the last transmission. */
+  const contentLeaving = (id: SubmissionId): Operation[] => [
+    { type: "del", key: submissionKey(id) },
+    ...(bodies.get(id) === undefined ? [] : [{ type: "del", key: bodyKey(id) } as const]),
+  ];
+
   const accepting = ({ submission, header, body, transmissions: added }: NewSubmission): Operation[] => [
     {
       type: "put",
       key: submissionKey(submission.id),
       value: encodeSubmission(submission, header, body),
     },
+    ...bodyRecord(submission.id),
     ...added.map(
       (transmission, index): Operation => ({
         type: "put",
@@ -199,7 +218,7 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
       const operations = (all ?? [index]).map(
         (one): Operation => ({ type: "del", key: transmissionKey({ submission, index: one }) }),
       );
-      if (isLast) operations.push({ type: "del", key: submissionKey(submission) });
+      if (isLast) operations.push(...contentLeaving(submission));
       await apply(operations);
     });
     if (isLast) await removeBodyOf(submission);
@@ -223,15 +242,28 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     }
   };
 
+  /** Removes files that belong to no submission. */
   const sweepBodies = async (): Promise<void> => {
+    for await (const [key, value] of store.entries(ALL_BODIES)) {
+      bodies.set(submissionOfKey(key), decodeBodyFile(value));
+    }
     const files = await storage.list(BODIES);
     if (files.length === 0) return;
     const known = new Set<SubmissionId>();
     for await (const key of store.keys(ALL_SUBMISSIONS)) known.add(submissionOfKey(key));
     for (const file of files) {
-      if (known.has(file)) bodies.add(file);
-      else await storage.removeFile(bodyFile(file));
+      if (!known.has(file)) await storage.removeFile(bodyFile(file));
+      else if (!bodies.has(file)) bodies.set(file, undefined);
     }
+  };
+
+  /** Submissions whose file is missing, or has another size than it had. */
+  const lostBodies = async (): Promise<Set<SubmissionId>> => {
+    const lost = new Set<SubmissionId>();
+    for (const [id, body] of bodies) {
+      if (body !== undefined && (await storage.fileSize(bodyFile(id))) !== body.octets) lost.add(id);
+    }
+    return lost;
   };
 
   const mailOf = (
@@ -251,9 +283,11 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
 
   async function* wholeBody({ id, bodySize }: Submission): AsyncGenerator<Uint8Array> {
     let octets = 0;
+    let checksum = 0;
     try {
       for await (const chunk of storage.readFile(bodyFile(id))) {
         octets += chunk.length;
+        checksum = crc32(chunk, checksum);
         yield chunk;
       }
     } catch (error) {
@@ -263,12 +297,16 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     if (octets !== bodySize) {
       throw new ContentError(`its body file has ${octets} octets in place of ${bodySize}`);
     }
+    // Before its end: nobody takes the message for whole that is not.
+    if (checksum !== (bodies.get(id)?.crc32 ?? checksum)) {
+      throw new ContentError("its body file has changed on the disk");
+    }
   }
 
   /** Removes the content of submissions without a transmission: a removal failed, took effect, and was not repeated. */
   const sweepContents = async (orphans: readonly SubmissionId[]): Promise<void> => {
     if (orphans.length === 0) return;
-    await store.write(orphans.map((id): Operation => ({ type: "del", key: submissionKey(id) })));
+    await store.write(orphans.flatMap(contentLeaving));
     for (const id of orphans) await removeBodyOf(id);
   };
 
@@ -277,9 +315,17 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
   return {
     async createBody(id) {
       const writer = await storage.createFile(bodyFile(id));
-      bodies.add(id);
+      bodies.set(id, undefined);
+      let body: BodyFile = { octets: 0, crc32: 0 };
       return {
-        ...writer,
+        async append(octets) {
+          body = { octets: body.octets + octets.length, crc32: crc32(octets, body.crc32) };
+          await writer.append(octets);
+        },
+        async close() {
+          await writer.close();
+          bodies.set(id, body);
+        },
         async discard() {
           bodies.delete(id);
           await writer.discard();
@@ -314,6 +360,7 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
 
     async *load() {
       // Both are in the order of the submissions' ids, so one pass over each is enough.
+      const lost = await lostBodies();
       const contents = store.keys(ALL_SUBMISSIONS)[Symbol.asyncIterator]();
       const nextContent = async (): Promise<SubmissionId | undefined> => {
         const { done, value } = await contents.next();
@@ -334,7 +381,7 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
           const hasContent = content === key.submission;
           isMet ||= hasContent;
           shares.found(key);
-          yield [key, decodeTransmission(value), hasContent];
+          yield [key, decodeTransmission(value), hasContent && !lost.has(key.submission)];
         }
         while (content !== undefined) await passContent();
       } finally {

@@ -118,6 +118,7 @@ const folderOf = (storage: Storage, folder: string): Storage => ({
   removeStore: (name) => storage.removeStore(`${folder}/${name}`),
   createFile: (name) => storage.createFile(`${folder}/${name}`),
   readFile: (name) => storage.readFile(`${folder}/${name}`),
+  fileSize: (name) => storage.fileSize(`${folder}/${name}`),
   removeFile: (name) => storage.removeFile(`${folder}/${name}`),
   list: (name) => storage.list(`${folder}/${name}`),
 });

@@ -92,6 +92,7 @@ export function createSimulatedDisk(machine: Machine): SimulatedDisk {
           ? writerOf(life, name, await changed(life, name, () => memory.createFile(name)))
           : never(),
       readFile: (name) => (life.isAlive ? memory.readFile(name) : nothing()),
+      fileSize: (name) => (life.isAlive ? memory.fileSize(name) : never()),
       removeFile: (name) => (life.isAlive ? memory.removeFile(name) : never()),
       list: (folder) => (life.isAlive ? memory.list(folder) : never()),
     }),

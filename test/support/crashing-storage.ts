@@ -54,6 +54,7 @@ export function createCrashingStorage(storage: Storage, reached: (moment: Storag
     createFile: async (name) =>
       tellingWriter(name, await told("createFile", name, () => storage.createFile(name))),
     readFile: (name) => storage.readFile(name),
+    fileSize: (name) => storage.fileSize(name),
     removeFile: (name) => told("removeFile", name, () => storage.removeFile(name)),
     list: (folder) => storage.list(folder),
   };

@@ -199,6 +199,7 @@ export function createMemoryStorage({ pause }: MemoryStorageOptions = {}): Memor
         yield content.slice(at, at + CHUNK_OCTETS);
       }
     },
+    fileSize: async (name) => files.get(name)?.length,
     removeFile: (name) => perform("removeFile", name, life, () => void files.delete(name)),
     list: (folder) =>
       perform("list", folder, life, () => {
