@@ -71,10 +71,11 @@ async function onFolder(
     if (!existsSync(join(folder, "spool")) && !existsSync(join(folder, "ledger"))) {
       throw new StorageError("unavailable", `there is no data in ${folder}`);
     }
+    const check = await checkFolder(folder, true);
     for (const name of ["spool/queue", "ledger/state"]) {
       if (existsSync(join(folder, name, "LOCK"))) await refuseLocked(join(folder, name));
     }
-    return await use(config, await checkFolder(folder, true));
+    return await use(config, check);
   } catch (error) {
     if (error instanceof ConfigError) return reportFaults(error.faults, exitCodes.badConfiguration);
     if (error instanceof StorageError) return reportFaults([error.message], exitCodes.failed);

@@ -7,6 +7,7 @@ import { damaged, toStorageError } from "./disk-error.ts";
 import {
   checkFolder,
   consequenceOf,
+  type FolderCheck,
   type Repair,
   SEALED_FILES,
   sealedFilesIn,
@@ -99,14 +100,17 @@ export function createSeals(folder: string, log: Log): Seals {
     await write(running);
   }
 
-  async function checkAll(first: string): Promise<void> {
+  /** What is wrong is looked at twice: a process that was just ending may have changed files as they were read. */
+  async function checkUnlocked(first: string): Promise<FolderCheck> {
+    const check = await checkFolder(folder);
+    // After the check, since asking for a lock makes files anew whose absence is named.
     await refuseHeld([first, ...HELD_BY_GATEWAY]);
-    const { seals, findings, repairs, ...check } = await checkFolder(folder);
-    if (findings.length > 0) {
-      // Another process may have begun meanwhile, whose files change as they are read.
-      await refuseHeld(findings.map(({ store }) => store));
-      throw refusal(folder, findings);
-    }
+    return check.findings.length === 0 ? check : await checkFolder(folder);
+  }
+
+  async function checkAll(first: string): Promise<void> {
+    const { seals, findings, repairs, ...check } = await checkUnlocked(first);
+    if (findings.length > 0) throw refusal(folder, findings);
     for (const one of repairs) await repair(one, seals.seal);
     stores.clear();
     for (const [name, seal] of Object.entries(seals.seal?.stores ?? {})) stores.set(name, seal);
