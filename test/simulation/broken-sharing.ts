@@ -1,9 +1,11 @@
 // Gateways that share a ledger, or the ledger that they share, broken on purpose, each in one way: the proof
 // that the simulation detects. They are made from outside, by what each gateway sees of the engine.
+import { encodeBase32 } from "../../src/identity/base32.ts";
 import type { Change, Engine, InsertResult, LedgerRecord, Taking } from "../../src/ledger/shared/engine.ts";
-import type { BrokenGateway } from "./broken.ts";
+import { type BrokenGateway, watchedSpool } from "./broken.ts";
 import type { Machine } from "./machine.ts";
 import { CHANGED_SETTINGS } from "./people.ts";
+import type { Defect } from "./simulate.ts";
 
 type Make = (engine: Engine) => Partial<Engine>;
 
@@ -120,6 +122,42 @@ const neverOld = () => {
     });
 };
 
+/** What a gateway has in its spool it leaves to another as soon as that relays it, whatever the clients heard. */
+const leftToOthers = (): Defect => {
+  const spooled = new Map<Machine, Set<string>>();
+  const seen = (machine: Machine, key: Uint8Array, record: LedgerRecord): LedgerRecord =>
+    spooled.get(machine)?.has(encodeBase32(key)) === true ? { ...record, bound: true } : record;
+  return {
+    world(world, machine) {
+      const ids = spooled.get(machine) ?? new Set();
+      spooled.set(machine, ids);
+      return watchedSpool(
+        world,
+        (_, id) => ids.add(id),
+        () => {},
+      );
+    },
+    engine: (engine, machine) => ({
+      ...engine,
+      async insert(incarnation, batch) {
+        const results = await engine.insert(incarnation, batch);
+        return results.map((result, at): InsertResult => {
+          const key = batch[at]?.key;
+          if (result.kind !== "found" || key === undefined) return result;
+          return { ...result, record: seen(machine, key, result.record) };
+        });
+      },
+      async read(keys) {
+        const records = await engine.read(keys);
+        return records.map((record, at) => {
+          const key = keys[at];
+          return record === undefined || key === undefined ? record : seen(machine, key, record);
+        });
+      },
+    }),
+  };
+};
+
 export const BROKEN_SHARINGS: readonly BrokenGateway[] = [
   {
     name: "lease-not-looked-at",
@@ -198,6 +236,12 @@ export const BROKEN_SHARINGS: readonly BrokenGateway[] = [
     name: "bound-not-seen",
     defect: "what another gateway's client waits for counts as a repeat",
     create: () => ({ engine: seenAs((record) => ({ ...record, bound: true })) }),
+    actors: CHANGED_SETTINGS,
+  },
+  {
+    name: "left-to-the-other",
+    defect: "a mail whose client has heard 250 is left to a gateway that relays it for a client that waits",
+    create: leftToOthers,
     actors: CHANGED_SETTINGS,
   },
 ];

@@ -192,7 +192,7 @@ const coldFilters = (world: World): World => {
  *
  * @param learn called with each transmission that is put or read: its key and its id
  */
-const watched = (
+export const watchedSpool = (
   world: World,
   learn: (key: Uint8Array, id: string) => void,
   opened: (store: Store) => void,
@@ -226,7 +226,7 @@ const watched = (
 const removedEarly = (world: World): World => {
   const keys = new Map<string, Uint8Array>();
   let spool: Store | undefined;
-  const seen = watched(
+  const seen = watchedSpool(
     world,
     (key, id) => keys.set(id, key),
     (store) => {
@@ -258,7 +258,7 @@ const decisionTakesContent = (): Defect => {
   let spool: Store | undefined;
   return {
     world: (world) =>
-      watched(
+      watchedSpool(
         world,
         (key, id) => {
           const [submission = ""] = Buffer.from(key.subarray(1)).toString().split("/");
