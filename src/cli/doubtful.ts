@@ -3,6 +3,7 @@
 import { type Config, ConfigError, loadConfig } from "../config/config.ts";
 import type { Id } from "../identity/message-id.ts";
 import { openLedger } from "../ledger/open.ts";
+import { SettingsError } from "../ledger/shared/settings.ts";
 import {
   createDoubtfulDesk,
   type DoubtfulDesk,
@@ -66,6 +67,7 @@ async function asked(
     return error === undefined ? tell(answer) : reportFaults([error], exitCodes.failed);
   } catch (error) {
     if (error instanceof ConfigError) return reportFaults(error.faults, exitCodes.badConfiguration);
+    if (error instanceof SettingsError) return reportFaults(error.faults, exitCodes.badConfiguration);
     if (error instanceof StorageError) return reportFaults([error.message], exitCodes.failed);
     throw error;
   }

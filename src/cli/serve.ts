@@ -2,6 +2,7 @@
 import { setFlagsFromString } from "node:v8";
 import { ConfigError, loadConfig } from "../config/config.ts";
 import { createUpstreams, startGateway } from "../gateway.ts";
+import { SettingsError } from "../ledger/shared/settings.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createDiskStorage } from "../runtime/disk.ts";
 import { createFleet } from "../runtime/fleet.ts";
@@ -44,6 +45,7 @@ export async function serve(options: { config?: string }): Promise<number> {
     return exitCodes.ok;
   } catch (error) {
     if (error instanceof ConfigError) return reportFaults(error.faults, exitCodes.badConfiguration);
+    if (error instanceof SettingsError) return reportFaults(error.faults, exitCodes.badConfiguration);
     if (error instanceof StorageError) return reportFaults([error.message], exitCodes.failed);
     if (isListenError(error)) return reportFaults([listenFault(error)], exitCodes.failed);
     throw error;

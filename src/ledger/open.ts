@@ -5,9 +5,11 @@ import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import type { Storage } from "../runtime/storage.ts";
 import { openEmbeddedLedger } from "./embedded.ts";
+import { digestIdentity, type IdentityRules } from "./identity-digest.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Engine, EngineLimits } from "./shared/engine.ts";
 import { gatewayIdOf } from "./shared/gateway-id.ts";
+import { formatDuration } from "./shared/settings.ts";
 import { openSharedLedger } from "./shared/shared.ts";
 
 export interface LedgerWorld {
@@ -29,7 +31,7 @@ export interface OpenedLedger {
   gateways(): number;
 }
 
-/** Rejects with a StorageError that says what to do; nothing stays open then. */
+/** Rejects with a StorageError or a SettingsError that says what to do; nothing stays open then. */
 export async function openLedger(config: Config, world: LedgerWorld): Promise<OpenedLedger> {
   const { storage, clock, random, log } = world;
   const { kind, retention: retentionMs, lease: leaseMs } = config.ledger;
@@ -41,7 +43,10 @@ export async function openLedger(config: Config, world: LedgerWorld): Promise<Op
   // Before the engine, which would stay open should this fail.
   const gatewayId = await gatewayIdOf(storage, random);
   const engine = await (world.openEngine?.(limits) ?? openEngine(config, limits, log));
+  const rules = identityRulesOf(config);
   const ledger = await openSharedLedger({
+    identity: (salt) => digestIdentity(rules, salt),
+    contradicts: (next) => contradictionOf(config, next),
     engine,
     gatewayId,
     clock,
@@ -51,6 +56,34 @@ export async function openLedger(config: Config, world: LedgerWorld): Promise<Op
     leaseMs,
   });
   return { ledger, isShared: true, gateways: () => ledger.gateways() };
+}
+
+/** What the ids of this configuration are derived from, beside the mail. */
+export function identityRulesOf({ identity, users }: Config): IdentityRules {
+  const { secret, headers, part_header: partHeader, envid, namespace } = identity;
+  const own = Object.entries(users).flatMap(([name, user]) =>
+    user.namespace === undefined ? [] : [`${name}: ${user.namespace}`],
+  );
+  return {
+    secret,
+    fields: [...headers.map((name) => name.toLowerCase()), partHeader.toLowerCase(), `envid: ${envid}`],
+    namespaces: [namespace, ...own.sort()],
+  };
+}
+
+/** Why this gateway can't go by what the ledger has come to, as `contradictions` would say of its configuration. */
+export function contradictionOf(
+  { spool, identity }: Config,
+  { retentionMs }: EngineLimits,
+): string | undefined {
+  const { lifetime } = spool;
+  // P11.
+  if (retentionMs <= lifetime) {
+    return `spool.lifetime is ${formatDuration(lifetime)}, and must be shorter than the retention`;
+  }
+  const window = identity.fingerprint_window;
+  if (retentionMs >= window) return undefined;
+  return `identity.fingerprint_window is ${formatDuration(window)}, and must not be longer than the retention`;
 }
 
 /** The engine of a kind that several gateways share. */

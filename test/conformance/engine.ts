@@ -289,33 +289,95 @@ export const ENGINE_CHECKS: readonly EngineCheck[] = [
         const [early, other] = [await a.register("a"), await b.register("b")];
         await inserted(a, early, first);
         expect(await aliveOf(b, first)).toBe(true);
-        expect(await b.beat("b", other)).toEqual({ current: true, gateways: 2 });
+        expect(await b.beat("b", other, 0)).toMatchObject({ current: true, gateways: 2 });
         const again = await place.connect();
         const late = await again.register("a");
         expect(late).toBeGreaterThan(early);
         expect(await aliveOf(b, first)).toBe(false);
-        expect(await a.beat("a", early)).toMatchObject({ current: false });
+        expect(await a.beat("a", early, 0)).toMatchObject({ current: false });
         await a.retire("a", early);
         await inserted(again, late, second);
         expect(await aliveOf(b, second)).toBe(true);
         await again.retire("a", late);
         expect(await aliveOf(b, second)).toBe(false);
-        expect(await b.beat("b", other)).toEqual({ current: true, gateways: 1 });
+        expect(await b.beat("b", other, 0)).toMatchObject({ current: true, gateways: 1 });
         const silent = await again.register("a");
         await inserted(again, silent, third);
-        await b.beat("b", other);
+        await b.beat("b", other, 0);
         let now = START;
         for (const end = now + LEASE_MS - 1; now < end; ) {
           now = Math.min(now + BEAT_MS, end);
           await place.setTime(now);
-          await b.beat("b", other);
+          await b.beat("b", other, 0);
         }
         expect(await aliveOf(b, third)).toBe(true);
         await place.setTime(now + BEAT_MS);
-        expect(await b.beat("b", other)).toEqual({ current: true, gateways: 1 });
+        expect(await b.beat("b", other, 0)).toMatchObject({ current: true, gateways: 1 });
         expect(await aliveOf(b, third)).toBe(false);
-        expect(await again.beat("a", silent)).toMatchObject({ current: true });
+        expect(await again.beat("a", silent, 0)).toMatchObject({ current: true });
         expect(await aliveOf(b, third)).toBe(true);
+      }),
+  },
+  {
+    title:
+      "settings are written once for each version, and a beat brings them, and what all that live have confirmed",
+    run: (create) =>
+      withPlace(create, LIMITS, async (place) => {
+        const [a, b] = [await place.connect(), await place.connect()];
+        expect(await a.settings()).toBeUndefined();
+        const first = await Promise.all([
+          a.putSettings(0, { version: 1, text: "one" }),
+          b.putSettings(0, { version: 1, text: "other" }),
+        ]);
+        expect(first.filter((isWritten) => isWritten)).toHaveLength(1);
+        const text = first[0] ? "one" : "other";
+        for (const engine of [a, b]) expect(await engine.settings()).toEqual({ version: 1, text });
+        const [one, other] = [await a.register("a"), await b.register("b")];
+        // The other has confirmed nothing yet.
+        expect(await a.beat("a", one, 1)).toMatchObject({ settings: { version: 1, text }, confirmed: 0 });
+        expect(await b.beat("b", other, 1)).toMatchObject({ confirmed: 1 });
+        expect(await b.putSettings(2, { version: 3, text: "too late" })).toBe(false);
+        expect(await b.putSettings(1, { version: 2, text: "two" })).toBe(true);
+        expect(await a.putSettings(1, { version: 2, text: "two too" })).toBe(false);
+        const settings = { version: 2, text: "two" };
+        expect(await a.beat("a", one, 1)).toMatchObject({ settings, confirmed: 1 });
+        expect(await a.beat("a", one, 2)).toMatchObject({ settings, confirmed: 1 });
+        expect(await b.beat("b", other, 2)).toMatchObject({ confirmed: 2 });
+        // What an earlier life has confirmed does not count for the next one.
+        const again = await b.register("b");
+        expect(await a.beat("a", one, 2)).toMatchObject({ confirmed: 0 });
+        await b.retire("b", again);
+        expect(await a.beat("a", one, 2)).toMatchObject({ confirmed: 2 });
+      }),
+  },
+  {
+    title: "its limits are those that it was given last",
+    run: (create) =>
+      withPlace(create, LIMITS, async (place) => {
+        const [key, other] = KEYS as [Uint8Array, Uint8Array];
+        const [a, b] = [await place.connect(), await place.connect()];
+        const [life, watching] = [await a.register("a"), await b.register("b")];
+        await inserted(a, life, key);
+        const fence = await inserted(a, life, other);
+        await a.change([changeTo(other, fence, 1, "relayed")]);
+        expect(await aliveOf(b, key)).toBe(true);
+        const wait = async (ms: number) => {
+          for (const end = now + ms; now < end; ) {
+            now = Math.min(now + BEAT_MS, end);
+            await place.setTime(now);
+            await b.beat("b", watching, 0);
+          }
+        };
+        let now = START;
+        await wait(LEASE_MS - BEAT_MS);
+        expect(await aliveOf(b, key)).toBe(true);
+        b.limit({ leaseMs: LEASE_MS / 2, retentionMs: LEASE_MS / 2 });
+        expect(await aliveOf(b, key)).toBe(false);
+        expect((await b.read([other]))[0]?.expired).toBe(true);
+        b.limit({ leaseMs: LEASE_MS * 4, retentionMs: LEASE_MS * 4 });
+        await wait(LEASE_MS * 2);
+        expect(await aliveOf(b, key)).toBe(true);
+        expect((await b.read([other]))[0]?.expired).toBe(false);
       }),
   },
   {
@@ -343,10 +405,10 @@ export const ENGINE_CHECKS: readonly EngineCheck[] = [
         const open = ["attempted", "doubtful", "reclaimed", "remembered"];
         expect(await openStates(engine)).toEqual(open);
         await place.setTime(START + RETENTION_MS);
-        await engine.beat("a", life);
+        await engine.beat("a", life, 0);
         expect(await sweptDates(engine)).toEqual([]);
         await place.setTime(START + RETENTION_MS + 1);
-        await engine.beat("a", life);
+        await engine.beat("a", life, 0);
         expect(await sweptDates(engine)).toEqual(["date of remembered"]);
         expect(await openStates(engine)).toEqual(open.slice(0, -1));
         await engine.retire("a", life);

@@ -16,6 +16,7 @@ const PATIENCE_MS = 20_000;
 export async function postgresPlace(
   postgres: TestPostgres,
   retentionMs = HARNESS_RETENTION_MS,
+  leaseMs = HARNESS_LEASE_MS,
 ): Promise<EnginePlace> {
   const schema = await postgres.schema();
   await migratePostgres(schema.url);
@@ -44,7 +45,7 @@ export async function postgresPlace(
       const engine = await openPostgresEngine({
         url: schema.url,
         retentionMs,
-        leaseMs: HARNESS_LEASE_MS,
+        leaseMs,
         connections: 3,
         now: schema.nowSql,
       });

@@ -1,6 +1,6 @@
 // One defect for each rule of several gateways that breaks this rule: the proof that the checks detect.
 import type { ClaimResult } from "../../src/ledger/ledger.ts";
-import type { Engine, InsertResult, LedgerRecord } from "../../src/ledger/shared/engine.ts";
+import type { Engine, EngineLimits, InsertResult, LedgerRecord } from "../../src/ledger/shared/engine.ts";
 import { HARNESS_LEASE_MS } from "./ledger-shared.ts";
 import type { SharingRule } from "./sharing.ts";
 import type { SharingDefect } from "./sharing-harness.ts";
@@ -43,6 +43,11 @@ const seenWith =
       },
     };
   };
+
+/** The engine goes by other limits than the gateways have agreed on. */
+const limitedTo =
+  (own: Partial<EngineLimits>) =>
+  (engine: Engine): Engine => ({ ...engine, limit: (limits) => engine.limit({ ...limits, ...own }) });
 
 const nameOf = (key: Uint8Array) => Buffer.from(key).toString("hex");
 
@@ -96,7 +101,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
   {
     rule: "S4",
     defect: "a gateway counts as dead after half a lease",
-    create: () => ({ leaseMs: HARNESS_LEASE_MS / 2 }),
+    create: () => ({ engine: limitedTo({ leaseMs: HARNESS_LEASE_MS / 2 }) }),
   },
   {
     rule: "S5",
@@ -188,8 +193,8 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
     create: () => ({
       engine: (engine) => ({
         ...engine,
-        beat: async (gateway, incarnation) => ({
-          ...(await engine.beat(gateway, incarnation)),
+        beat: async (gateway, incarnation, confirmed) => ({
+          ...(await engine.beat(gateway, incarnation, confirmed)),
           current: true,
         }),
       }),
@@ -252,7 +257,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
   {
     rule: "S14",
     defect: "what was relayed expires too early",
-    create: () => ({ retentionMs: HARNESS_LEASE_MS / 20 }),
+    create: () => ({ engine: limitedTo({ retentionMs: HARNESS_LEASE_MS / 20 }) }),
   },
   {
     rule: "S15",

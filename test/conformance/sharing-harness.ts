@@ -14,9 +14,6 @@ export interface SharingDefect {
   readonly engine?: (engine: Engine) => Engine;
   readonly ledger?: (ledger: SharedLedger) => SharedLedger;
   readonly elapsed?: () => number;
-  /** As the engine has them, which then differ from the ledger's. */
-  readonly leaseMs?: number;
-  readonly retentionMs?: number;
 }
 
 /** Nothing expires in a check of several gateways. */
@@ -129,4 +126,4 @@ export async function createSharingHarness(
 }
 
 export const memorySharingHarness = async (defect: SharingDefect = {}): Promise<SharingHarness> =>
-  await createSharingHarness(memoryPlace({ retentionMs: SHARING_RETENTION_MS, ...defect }), defect);
+  await createSharingHarness(memoryPlace({ retentionMs: SHARING_RETENTION_MS }), defect);

@@ -30,8 +30,16 @@ beforeEach(async () => {
   table = openDynamodbTable(options);
   elapsed = 0;
   [ours, theirs] = [
-    createGateways(table, LEASE_MS, () => elapsed),
-    createGateways(table, LEASE_MS, () => elapsed),
+    createGateways(
+      table,
+      () => LEASE_MS,
+      () => elapsed,
+    ),
+    createGateways(
+      table,
+      () => LEASE_MS,
+      () => elapsed,
+    ),
   ];
   return () => table.close();
 });
@@ -81,7 +89,7 @@ test("who has ended in order is dead, and a beat that arrives late changes nothi
   const other = await theirs.register("b");
   await ours.register("a");
   await theirs.retire("b", other);
-  expect(await theirs.beat("b", other)).toMatchObject({ current: false });
+  expect(await theirs.beat("b", other, 0)).toMatchObject({ current: false });
   await ours.refresh(table.begin());
   expect(ours.isAlive(other)).toBe(false);
 });

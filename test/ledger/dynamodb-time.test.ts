@@ -95,9 +95,9 @@ test("whoever was stopped itself takes nobody for dead who has gone on meanwhile
   ];
   const [one, other] = [await watched.register("watched"), await watching.register("watching")];
   await watched.insert(one, [{ key: KEY, digest: digestOf(1) }]);
-  await watching.beat("watching", other);
+  await watching.beat("watching", other, 0);
   elapsed += 10 * HARNESS_LEASE_MS;
-  await watched.beat("watched", one);
+  await watched.beat("watched", one, 0);
   const alive = async () => (await watching.read([KEY]))[0]?.holder?.alive;
   expect(await alive()).toBe(true);
   elapsed += HARNESS_LEASE_MS - 1;

@@ -121,15 +121,15 @@ test("a registration whose answer is lost counts once for whoever registered", a
   dynamodb.fail("unheard", ["UpdateItem"], 1);
   const later = await engine.register("gateway");
   expect(later).toBeGreaterThan(life);
-  expect(await engine.beat("gateway", later)).toEqual({ current: true, gateways: 1 });
-  expect(await engine.beat("gateway", life)).toMatchObject({ current: false });
+  expect(await engine.beat("gateway", later, 0)).toMatchObject({ current: true, gateways: 1 });
+  expect(await engine.beat("gateway", life, 0)).toMatchObject({ current: false });
 });
 
 test("a registration that arrives late supersedes nobody", async () => {
   dynamodb.fail("late", ["UpdateItem"], 1);
   const later = await engine.register("gateway");
   await dynamodb.deliver();
-  expect(await engine.beat("gateway", later)).toMatchObject({ current: true });
+  expect(await engine.beat("gateway", later, 0)).toMatchObject({ current: true });
 });
 
 test("what is throttled is sent again, and inserted once", async () => {
@@ -159,7 +159,7 @@ test.each(["throttled", "broken", "cut", "denied"] as const)(
           relayed: undefined,
         },
       ]),
-      engine.beat("gateway", life),
+      engine.beat("gateway", life, 0),
       engine.register("gateway"),
       engine.sweep(),
     ];
@@ -171,7 +171,7 @@ test.each(["throttled", "broken", "cut", "denied"] as const)(
     expect((await engine.read(KEYS)).filter((record) => record !== undefined)).toMatchObject([
       { fence, state: "claimed" },
     ]);
-    expect(await engine.beat("gateway", life)).toMatchObject({ current: true });
+    expect(await engine.beat("gateway", life, 0)).toMatchObject({ current: true });
   },
 );
 

@@ -169,7 +169,12 @@ export async function createSimulatedEngine(site: Site, place: EnginePlace): Pro
           connection.incarnation = await inner.register(gateway);
           return connection.incarnation;
         }),
-      beat: (gateway, incarnation) => ask("beat", () => inner.beat(gateway, incarnation)),
+      beat: (gateway, incarnation, confirmed) =>
+        ask("beat", () => inner.beat(gateway, incarnation, confirmed)),
+      limit: (limits) => inner.limit(limits),
+      // Read once at a start, and as a rule never written again: no fault is drawn for it.
+      settings: () => real(() => inner.settings()),
+      putSettings: (from, settings) => real(() => inner.putSettings(from, settings)),
       retire: (gateway, incarnation) => ask("retire", () => inner.retire(gateway, incarnation)),
       insert: (incarnation, batch) => ask("insert", () => inner.insert(incarnation, batch)),
       read: (keys) => ask("read", () => inner.read(keys)),

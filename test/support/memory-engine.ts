@@ -10,6 +10,7 @@ import type {
   LedgerRecord,
   RecordState,
   Relaying,
+  StoredSettings,
 } from "../../src/ledger/shared/engine.ts";
 import { StorageError } from "../../src/runtime/storage.ts";
 
@@ -25,7 +26,16 @@ interface Row {
   changedAt: number;
 }
 
-export type EngineCall = "register" | "beat" | "insert" | "read" | "take" | "change" | "open" | "sweep";
+export type EngineCall =
+  | "register"
+  | "beat"
+  | "insert"
+  | "read"
+  | "take"
+  | "change"
+  | "open"
+  | "sweep"
+  | "settings";
 
 export interface EngineFault {
   /** Every call when left out. */
@@ -72,8 +82,8 @@ export function createMemoryEngines(
   const rows = new Map<string, Row>();
   /** The rows that a crash brings back. */
   const undone = new Map<string, Row>();
-  const gateways = new Map<string, { incarnation: number; beatAt: number }>();
-  const { retentionMs, leaseMs } = limits;
+  const gateways = new Map<string, { incarnation: number; beatAt: number; confirmed: number }>();
+  let settings: StoredSettings | undefined;
   let lastNumber = 0;
   let faults: { fault: EngineFault; left: number }[] = [];
   let held: { calls: readonly EngineCall[]; until: Promise<void> } | undefined;
@@ -81,17 +91,6 @@ export function createMemoryEngines(
 
   const nameOf = (key: Uint8Array) => Buffer.from(key).toString("hex");
   const keyOf = (name: string) => new Uint8Array(Buffer.from(name, "hex"));
-  const isAlive = (incarnation: number) =>
-    [...gateways.values()].some((one) => one.incarnation === incarnation && now() < one.beatAt + leaseMs);
-  const isOld = (time: number) => time < now() - retentionMs;
-
-  function recordOf(row: Row): LedgerRecord {
-    const { incarnation, step: _, ...rest } = row;
-    const holder: Holder | undefined =
-      incarnation === undefined ? undefined : { incarnation, alive: isAlive(incarnation) };
-    return { ...rest, holder, expired: row.relayed !== undefined && isOld(row.relayed.at) };
-  }
-
   /** As a call over a network: it begins later, and ends later. */
   async function call<T>(kind: EngineCall, work: () => T): Promise<T> {
     underWay++;
@@ -134,21 +133,44 @@ export function createMemoryEngines(
   }
 
   function connect(): Engine {
+    let { retentionMs, leaseMs } = limits;
+    const live = () => [...gateways.values()].filter(({ beatAt }) => now() < beatAt + leaseMs);
+    const isAlive = (incarnation: number) => live().some((one) => one.incarnation === incarnation);
+    const isOld = (time: number) => time < now() - retentionMs;
+
+    function recordOf(row: Row): LedgerRecord {
+      const { incarnation, step: _, ...rest } = row;
+      const holder: Holder | undefined =
+        incarnation === undefined ? undefined : { incarnation, alive: isAlive(incarnation) };
+      return { ...rest, holder, expired: row.relayed !== undefined && isOld(row.relayed.at) };
+    }
+
     return {
       name: "memory",
       callMaxMs: 1000,
       register: (gateway) =>
         call("register", () => {
-          gateways.set(gateway, { incarnation: ++lastNumber, beatAt: now() });
+          gateways.set(gateway, { incarnation: ++lastNumber, beatAt: now(), confirmed: 0 });
           return lastNumber;
         }),
-      beat: (gateway, incarnation) =>
+      beat: (gateway, incarnation, confirmed) =>
         call("beat", () => {
           const one = gateways.get(gateway);
           const current = one?.incarnation === incarnation;
-          if (one !== undefined && current) one.beatAt = now();
-          const live = [...gateways.values()].filter(({ beatAt }) => now() < beatAt + leaseMs).length;
-          return { current, gateways: Math.max(live, 1) };
+          if (one !== undefined && current) Object.assign(one, { beatAt: now(), confirmed });
+          const all = live();
+          const least = Math.min(...all.map((each) => each.confirmed), confirmed);
+          return { current, gateways: Math.max(all.length, 1), settings, confirmed: least };
+        }),
+      limit(next) {
+        ({ retentionMs, leaseMs } = next);
+      },
+      settings: () => call("settings", () => settings),
+      putSettings: (from, next) =>
+        call("settings", () => {
+          if ((settings?.version ?? 0) !== from) return false;
+          settings = next;
+          return true;
         }),
       async retire(gateway, incarnation) {
         const one = gateways.get(gateway);

@@ -96,7 +96,11 @@ interface PlaceOptions {
 
 function createPlace(table: DynamodbTable, options: PlaceOptions): Place<Version> {
   const { retentionMs, leaseMs, now } = options;
-  const gateways = createGateways(table, leaseMs, () => performance.now());
+  const gateways = createGateways(
+    table,
+    () => leaseMs,
+    () => performance.now(),
+  );
 
   /** The last digits are chance, so that nobody else gives the id the same. */
   function nextFence(before = 0): number {

@@ -67,8 +67,9 @@ export async function openDynamodbEngine(options: DynamodbEngineOptions): Promis
 }
 
 function createEngine(table: DynamodbTable, options: DynamodbEngineOptions): DynamodbEngine {
-  const { retentionMs, leaseMs, now = Date.now, elapsed = () => performance.now() } = options;
-  const gateways: Gateways = createGateways(table, leaseMs, elapsed);
+  const { now = Date.now, elapsed = () => performance.now() } = options;
+  let { retentionMs, leaseMs } = options;
+  const gateways: Gateways = createGateways(table, () => leaseMs, elapsed);
   const underWay = new Set<Promise<unknown>>();
   let lastFence = 0;
   let sweptTo: Item | undefined;
@@ -250,7 +251,12 @@ function createEngine(table: DynamodbTable, options: DynamodbEngineOptions): Dyn
     callMaxMs: table.callMaxMs,
     use: table.use,
     register: (gateway) => tracked(gateways.register(gateway)),
-    beat: (gateway, incarnation) => tracked(gateways.beat(gateway, incarnation)),
+    beat: (gateway, incarnation, confirmed) => tracked(gateways.beat(gateway, incarnation, confirmed)),
+    limit(limits) {
+      ({ retentionMs, leaseMs } = limits);
+    },
+    settings: () => tracked(gateways.settings()),
+    putSettings: (from, settings) => tracked(gateways.putSettings(from, settings)),
     retire: (gateway, incarnation) => tracked(gateways.retire(gateway, incarnation)),
     insert: async (incarnation, batch) => (none(batch) ? [] : await tracked(insert(incarnation, batch))),
     read: async (keys) => (none(keys) ? [] : await tracked(read(keys))),

@@ -4,14 +4,16 @@
 //     version         counts the changes of the item; a beat is the version that it made
 //     life <gateway>  the current incarnation: the version that its registration made
 //     beat <gateway>  the last beat, 0 when it has ended in order
+//     seen <gateway>  "INCARNATION VERSION": the version of the settings that this life has confirmed
+//     settings, settingsVersion  what all gateways share
 //
 // A gateway is dead when this process has seen its beat unchanged for a lease by its own monotonic clock: from
 // the answer that first had the beat to the sending of the request whose answer still has it. So a process
 // that was stopped itself takes nobody for dead before it has asked again.
 import { StorageError } from "../../runtime/storage.ts";
-import type { Beat } from "../shared/engine.ts";
+import type { Beat, StoredSettings } from "../shared/engine.ts";
 import type { DynamodbTable, Item } from "./client.ts";
-import { number, numberOf } from "./items.ts";
+import { number, numberOf, text } from "./items.ts";
 import type { Call } from "./send.ts";
 
 /** Longer than the 20 octets of an id, so that it is none. */
@@ -19,6 +21,9 @@ export const GATEWAYS_KEY = new Uint8Array(Buffer.from("mailonce: the gateways")
 
 const LIFE = "life ";
 const BEAT = "beat ";
+const SEEN = "seen ";
+const SETTINGS = "settings";
+const SETTINGS_VERSION = "settingsVersion";
 
 /**
  * Leases after which a silent gateway is taken out of the item, an hour: what is not in it is dead, and who
@@ -32,13 +37,17 @@ const BEATS_IN_LEASE = 6;
 interface Seen {
   readonly gateway: string;
   readonly beat: number;
+  /** The version of the settings that it has confirmed; 0: none. */
+  readonly confirmed: number;
   /** When the answer came that first had this beat, by the monotonic clock. */
   readonly since: number;
 }
 
 export interface Gateways {
   register(gateway: string): Promise<number>;
-  beat(gateway: string, incarnation: number): Promise<Beat>;
+  beat(gateway: string, incarnation: number, confirmed: number): Promise<Beat>;
+  settings(): Promise<StoredSettings | undefined>;
+  putSettings(from: number, settings: StoredSettings): Promise<boolean>;
   retire(gateway: string, incarnation: number): Promise<void>;
   /** Reads how they are. */
   refresh(call: Call): Promise<void>;
@@ -48,9 +57,12 @@ export interface Gateways {
   forget(): Promise<void>;
 }
 
-/** @param elapsed milliseconds since any moment; never steps back, and goes on while the process is stopped */
-export function createGateways(table: DynamodbTable, leaseMs: number, elapsed: () => number): Gateways {
+/**
+ * @param leaseMs the one that is in force now
+ * @param elapsed milliseconds since any moment; never steps back, and goes on while the process is stopped */
+export function createGateways(table: DynamodbTable, leaseMs: () => number, elapsed: () => number): Gateways {
   let version = 0;
+  let settings: StoredSettings | undefined;
   let lives = new Map<number, Seen>();
   /** When the latest request was sent whose answer is known. */
   let readAt = Number.NEGATIVE_INFINITY;
@@ -60,6 +72,7 @@ export function createGateways(table: DynamodbTable, leaseMs: number, elapsed: (
     if (numberOf(item, "version") < version) return;
     version = numberOf(item, "version");
     readAt = Math.max(readAt, sentAt);
+    settings = settingsOf(item);
     const seen = new Map<number, Seen>();
     for (const name of Object.keys(item)) {
       if (!name.startsWith(LIFE)) continue;
@@ -67,13 +80,14 @@ export function createGateways(table: DynamodbTable, leaseMs: number, elapsed: (
       const incarnation = numberOf(item, name);
       const beat = numberOf(item, BEAT + gateway);
       const before = lives.get(incarnation);
-      seen.set(incarnation, before?.beat === beat ? before : { gateway, beat, since: elapsed() });
+      const since = before?.beat === beat ? before.since : elapsed();
+      seen.set(incarnation, { gateway, beat, confirmed: confirmedBy(item, gateway, incarnation), since });
     }
     lives = seen;
   }
 
   const silence = ({ since }: Seen) => readAt - since;
-  const isLive = (one: Seen) => one.beat > 0 && silence(one) < leaseMs;
+  const isLive = (one: Seen) => one.beat > 0 && silence(one) < leaseMs();
 
   async function refresh(call: Call): Promise<void> {
     const sentAt = elapsed();
@@ -82,6 +96,8 @@ export function createGateways(table: DynamodbTable, leaseMs: number, elapsed: (
 
   /** Names of attributes hold what an expression can't. */
   const namesOf = (gateway: string) => ({ "#life": LIFE + gateway, "#beat": BEAT + gateway });
+  const seenBy = (gateway: string) => ({ "#seen": SEEN + gateway });
+  const SETTINGS_NAMES = { "#settings": SETTINGS, "#settingsVersion": SETTINGS_VERSION };
 
   return {
     refresh,
@@ -116,22 +132,56 @@ export function createGateways(table: DynamodbTable, leaseMs: number, elapsed: (
       }
     },
 
-    async beat(gateway, incarnation) {
+    async beat(gateway, incarnation, confirmed) {
       const sentAt = elapsed();
-      const written = await table.update(table.begin(leaseMs / BEATS_IN_LEASE), GATEWAYS_KEY, {
+      const written = await table.update(table.begin(leaseMs() / BEATS_IN_LEASE), GATEWAYS_KEY, {
         update:
           "SET version = if_not_exists(version, :life) + :one, #life = :life, " +
-          "#beat = if_not_exists(version, :life) + :one",
+          "#beat = if_not_exists(version, :life) + :one, #seen = :seen",
         condition: "attribute_not_exists(#life) OR (#life = :life AND #beat > :none)",
-        values: { ":life": number(incarnation), ":one": number(1), ":none": number(0) },
-        names: namesOf(gateway),
+        values: {
+          ...{ ":life": number(incarnation), ":one": number(1), ":none": number(0) },
+          ":seen": text(`${incarnation} ${confirmed}`),
+        },
+        names: { ...namesOf(gateway), ...seenBy(gateway) },
         returns: true,
         isUrgent: true,
       });
       const item = written.kind === "written" ? written.item : written.found;
       see(item ?? {}, sentAt);
-      const gateways = [...lives.values()].filter(isLive).length;
-      return { current: written.kind === "written", gateways: Math.max(gateways, 1) };
+      const live = [...lives.values()].filter(isLive);
+      return {
+        current: written.kind === "written",
+        gateways: Math.max(live.length, 1),
+        settings,
+        confirmed: Math.min(confirmed, ...live.map((one) => one.confirmed)),
+      };
+    },
+
+    async settings() {
+      return settingsOf((await table.get(table.begin(), GATEWAYS_KEY)) ?? {});
+    },
+
+    async putSettings(from, next) {
+      const written = await table.update(table.begin(), GATEWAYS_KEY, {
+        update:
+          "SET version = if_not_exists(version, :none) + :one, #settings = :text, #settingsVersion = :next",
+        condition: from === 0 ? "attribute_not_exists(#settingsVersion)" : "#settingsVersion = :from",
+        values: {
+          ...{
+            ":none": number(0),
+            ":one": number(1),
+            ":text": text(next.text),
+            ":next": number(next.version),
+          },
+          ...(from === 0 ? {} : { ":from": number(from) }),
+        },
+        names: SETTINGS_NAMES,
+      });
+      if (written.kind === "written") return true;
+      // By a request of this call whose answer was lost, or by another gateway, which comes to the same.
+      const found = settingsOf(written.found ?? {});
+      return written.isUncertain && found?.version === next.version && found.text === next.text;
     },
 
     async retire(gateway, incarnation) {
@@ -145,14 +195,25 @@ export function createGateways(table: DynamodbTable, leaseMs: number, elapsed: (
 
     async forget() {
       for (const [incarnation, seen] of lives) {
-        if (silence(seen) < leaseMs * FORGET_LEASES) continue;
+        if (silence(seen) < leaseMs() * FORGET_LEASES) continue;
         await table.update(table.begin(), GATEWAYS_KEY, {
-          update: "SET version = version + :one REMOVE #life, #beat",
+          update: "SET version = version + :one REMOVE #life, #beat, #seen",
           condition: "#life = :life AND #beat = :beat",
           values: { ":life": number(incarnation), ":beat": number(seen.beat), ":one": number(1) },
-          names: namesOf(seen.gateway),
+          names: { ...namesOf(seen.gateway), ...seenBy(seen.gateway) },
         });
       }
     },
   };
+}
+
+function settingsOf(item: Item): StoredSettings | undefined {
+  const text = item[SETTINGS]?.S;
+  return text === undefined ? undefined : { version: numberOf(item, SETTINGS_VERSION), text };
+}
+
+/** An older mailonce that starts leaves what an earlier life of its gateway has confirmed. */
+function confirmedBy(item: Item, gateway: string, incarnation: number): number {
+  const [life, version] = (item[SEEN + gateway]?.S ?? "").split(" ").map(Number);
+  return life === incarnation ? (version ?? 0) : 0;
 }

@@ -11,6 +11,7 @@ import type {
   LedgerRecord,
   OpenRecord,
   Relaying,
+  StoredSettings,
   Swept,
   Taking,
 } from "../shared/engine.ts";
@@ -84,7 +85,9 @@ async function warnAtStart(
   if (ms > 0) log.warn("ledger.time_stepped_back", { ms });
 }
 
-function createEngine(database: Database, { retentionMs, leaseMs, now = NOW }: PostgresOptions): Engine {
+function createEngine(database: Database, options: PostgresOptions): Engine {
+  const { now = NOW } = options;
+  let { retentionMs, leaseMs } = options;
   const statements = createStatements(now);
   /** Where the next step of the sweep goes on. */
   let sweptTo: Uint8Array = new Uint8Array();
@@ -215,15 +218,31 @@ function createEngine(database: Database, { retentionMs, leaseMs, now = NOW }: P
     name: "postgres",
     callMaxMs: 2 * database.callMaxMs,
     register,
-    async beat(gateway, incarnation) {
-      const [row] = await database.run(statements.beat, [gateway, incarnation, leaseMs]);
+    async beat(gateway, incarnation, confirmed) {
+      const [row] = await database.run(statements.beat, [gateway, incarnation, leaseMs, confirmed]);
       // It can be turned off while the server runs.
       if (row?.fsync === "off") throw unsynced();
       return {
         current: row !== undefined,
         gateways: Number(row?.gateways ?? 1),
+        settings: storedIn(row),
+        confirmed: Number(row?.confirmed ?? 0),
         behindMs: behindOf(row),
       };
+    },
+    limit(limits) {
+      ({ retentionMs, leaseMs } = limits);
+    },
+    async settings() {
+      const [row] = await database.run(statements.settings);
+      return storedIn(row);
+    },
+    async putSettings(from, { version, text }) {
+      const rows =
+        from === 0
+          ? await database.run(statements.putFirstSettings, [version, text])
+          : await database.run(statements.putSettings, [version, text, from]);
+      return rows.length > 0;
     },
     async retire(gateway, incarnation) {
       await database.run(statements.retire, [gateway, incarnation]);
@@ -239,6 +258,9 @@ function createEngine(database: Database, { retentionMs, leaseMs, now = NOW }: P
     },
   };
 }
+
+const storedIn = (row: Row | undefined): StoredSettings | undefined =>
+  typeof row?.settings === "string" ? { version: Number(row.version), text: row.settings } : undefined;
 
 function recordOf(row: Row): LedgerRecord {
   // What a standby knows is of some time ago.

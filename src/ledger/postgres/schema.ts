@@ -54,6 +54,8 @@ const ADDITIONS: readonly (readonly string[])[] = [
   [
     `ALTER TABLE mailonce_ids ADD COLUMN IF NOT EXISTS bound_fence bigint`,
     `ALTER TABLE mailonce_gateways ADD COLUMN IF NOT EXISTS confirmed bigint`,
+    // Which life of the gateway has confirmed it: an older mailonce that starts leaves both as they are.
+    `ALTER TABLE mailonce_gateways ADD COLUMN IF NOT EXISTS confirmed_by bigint`,
     `CREATE TABLE IF NOT EXISTS mailonce_settings (
        one integer PRIMARY KEY,
        version bigint NOT NULL,

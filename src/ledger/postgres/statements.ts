@@ -54,6 +54,9 @@ export type StatementName =
   | "register"
   | "beat"
   | "retire"
+  | "settings"
+  | "putFirstSettings"
+  | "putSettings"
   | "insert"
   | "read"
   | "take"
@@ -87,14 +90,28 @@ export function createStatements(now: string): Readonly<Record<StatementName, St
       RETURNING incarnation`,
     // The statement sees the other rows as they were before it, so this gateway is counted apart.
     beat: `
-      UPDATE mailonce_gateways SET beat_at = ${now} WHERE gateway = $1 AND incarnation = $2 AND ${DURABLE}
+      UPDATE mailonce_gateways SET beat_at = ${now}, confirmed = $4::bigint, confirmed_by = $2
+      WHERE gateway = $1 AND incarnation = $2 AND ${DURABLE}
       RETURNING current_setting('fsync', true) AS fsync, ${behind} AS behind_ms,
-                1 + (SELECT count(*) FROM mailonce_gateways AS g
-                     WHERE g.gateway <> $1 AND ${alive("$3")})::integer AS gateways`,
+        1 + (SELECT count(*) FROM mailonce_gateways AS g
+             WHERE g.gateway <> $1 AND ${alive("$3")})::integer AS gateways,
+        least($4::bigint, (SELECT min(CASE WHEN g.confirmed_by = g.incarnation THEN g.confirmed ELSE 0 END)
+                           FROM mailonce_gateways AS g
+                           WHERE g.gateway <> $1 AND ${alive("$3")})) AS confirmed,
+        (SELECT version FROM mailonce_settings) AS version,
+        (SELECT settings FROM mailonce_settings) AS settings`,
     retire: `
       UPDATE mailonce_gateways SET beat_at = to_timestamp(0)
       WHERE gateway = $1 AND incarnation = $2 AND ${DURABLE}`,
     time: `SELECT ${behind} AS behind_ms`,
+    settings: `SELECT version, settings FROM mailonce_settings WHERE one = 1`,
+    putFirstSettings: `
+      INSERT INTO mailonce_settings (one, version, settings)
+      SELECT 1, $1::bigint, $2::text WHERE ${DURABLE}
+      ON CONFLICT (one) DO NOTHING RETURNING version`,
+    putSettings: `
+      UPDATE mailonce_settings SET version = $1, settings = $2
+      WHERE one = 1 AND version = $3 AND ${DURABLE} RETURNING version`,
     insert: `
       INSERT INTO mailonce_ids (id, state, fence, step, incarnation, digest, changed_at)
       SELECT u.id, ${claimed}, ${FENCE}, 0, $3::bigint, u.digest, ${now}

@@ -142,6 +142,18 @@ export interface Beat {
    * engine without a time of its own.
    */
   readonly behindMs?: number;
+  /** As they are now. */
+  readonly settings: StoredSettings | undefined;
+  /** The least version that one of these gateways has confirmed in this life; 0 when one never has. */
+  readonly confirmed: number;
+}
+
+/** Settings that all gateways of the ledger share (settings.ts), in one record. */
+export interface StoredSettings {
+  /** Counts the changes, from 1. Below 2^53. */
+  readonly version: number;
+  /** At most some kilobytes. */
+  readonly text: string;
 }
 
 export interface Swept {
@@ -175,9 +187,19 @@ export interface Engine {
    * @returns the incarnation: a positive number below 2^53, no other gateway's, greater than those before
    */
   register(gateway: string): Promise<number>;
-  beat(gateway: string, incarnation: number): Promise<Beat>;
+  /** @param confirmed the version of the settings that the gateway goes by */
+  beat(gateway: string, incarnation: number, confirmed: number): Promise<Beat>;
   /** The incarnation ends in order: it counts as dead at once. Nothing happens if it is not current. */
   retire(gateway: string, incarnation: number): Promise<void>;
+
+  /** The limits from now on, in place of those that the engine was made with. */
+  limit(limits: EngineLimits): void;
+  settings(): Promise<StoredSettings | undefined>;
+  /**
+   * Writes the settings if their version is `from`, 0: if there are none. False: it is another one. Of several such
+   * calls one succeeds.
+   */
+  putSettings(from: number, settings: StoredSettings): Promise<boolean>;
 
   /** Claims what is absent. Fences are greater than every earlier one of the id while time does not step back. */
   insert(incarnation: number, batch: readonly Insertion[]): Promise<InsertResult[]>;

@@ -3,6 +3,7 @@
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { StorageError } from "../../runtime/storage.ts";
+import type { Agreement } from "./agreement.ts";
 import type { Engine } from "./engine.ts";
 
 /** Beats in a lease: five may be lost before others take over. */
@@ -47,7 +48,7 @@ export interface Heartbeat {
 export interface HeartbeatOptions {
   readonly engine: Engine;
   readonly gatewayId: string;
-  readonly leaseMs: number;
+  readonly agreement: Agreement;
   readonly clock: Clock;
   /** Milliseconds since any moment; never steps back, and goes on while the process is stopped. */
   readonly elapsed: () => number;
@@ -56,8 +57,10 @@ export interface HeartbeatOptions {
 
 /** Registers, and beats from then on. Rejects with a StorageError. */
 export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbeat> {
-  const { engine, gatewayId, leaseMs, clock, elapsed, log } = options;
-  const outageMs = (leaseMs / BEATS_IN_LEASE) * BEATS_MISSED;
+  const { engine, gatewayId, agreement, clock, elapsed, log } = options;
+  /** Of a lease that is being changed the shorter one, which is the safe one for all that is done here. */
+  const beatMs = () => agreement.inForce.beatLeaseMs / BEATS_IN_LEASE;
+  const outageMs = () => beatMs() * BEATS_MISSED;
   // Before the call: the engine counts the lease from some time after this.
   let confirmedAt = elapsed();
   const incarnation = await engine.register(gatewayId);
@@ -65,7 +68,10 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
   let beats = 0;
   let reachedAgainAt = Number.NEGATIVE_INFINITY;
   let isSuperseded = false;
+  /** No beat has said yet what the gateways have agreed on since this one asked. */
+  let isAgreed = false;
   let isStopped = false;
+  let isUnconfirmed = false;
   let failures = 0;
   let isBehind = false;
   let timer: Timer | undefined;
@@ -75,12 +81,16 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
   async function beat(): Promise<void> {
     const sentAt = elapsed();
     beats++;
-    const heard = await engine.beat(gatewayId, incarnation);
+    const { confirmed } = agreement;
+    const heard = await engine.beat(gatewayId, incarnation, confirmed);
     gateways = Math.max(heard.gateways, 1);
     const { behindMs = 0 } = heard;
     if (behindMs > 0 && !isBehind) log.warn("ledger.time_stepped_back", { ms: behindMs });
     isBehind = behindMs > 0;
-    if (sentAt - confirmedAt > outageMs) reachedAgainAt = elapsed();
+    isAgreed = true;
+    if (agreement.heard(heard)) isUnconfirmed = true;
+    else if (agreement.confirmed === confirmed) isUnconfirmed = false;
+    if (sentAt - confirmedAt > outageMs()) reachedAgainAt = elapsed();
     if (heard.current) confirmedAt = Math.max(confirmedAt, sentAt);
     else if (!isSuperseded) {
       isSuperseded = true;
@@ -90,7 +100,8 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
 
   function schedule(): void {
     if (isStopped || isSuperseded) return;
-    timer = clock.after(leaseMs / BEATS_IN_LEASE, () => {
+    // What has just been taken up is confirmed at once.
+    timer = clock.after(isUnconfirmed ? 0 : beatMs(), () => {
       beating = regular();
     });
   }
@@ -107,7 +118,10 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
     schedule();
   }
 
-  const isFresh = () => !isSuperseded && elapsed() - confirmedAt < leaseMs * (1 - MARGIN_OF_LEASE);
+  const isFresh = () =>
+    isAgreed &&
+    !isSuperseded &&
+    elapsed() - confirmedAt < agreement.inForce.beatLeaseMs * (1 - MARGIN_OF_LEASE);
 
   function assertCurrent(): void {
     if (!isSuperseded) return;
@@ -129,7 +143,8 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
     },
     isFresh,
     tellsTheDead: () =>
-      elapsed() - confirmedAt <= outageMs && elapsed() - reachedAgainAt >= leaseMs * GRACE_OF_LEASE,
+      elapsed() - confirmedAt <= outageMs() &&
+      elapsed() - reachedAgainAt >= agreement.inForce.leaseMs * GRACE_OF_LEASE,
     async confirm() {
       for (let tries = 0; tries < CONFIRM_TRIES && !isFresh(); tries++) {
         assertCurrent();

@@ -17,6 +17,7 @@ import type { Log } from "../../runtime/log.ts";
 import { StorageError } from "../../runtime/storage.ts";
 import { inOrder } from "../batch-order.ts";
 import { createClaims, repeatOf } from "../claims.ts";
+import type { IdentityDigests } from "../identity-digest.ts";
 import type {
   Claim,
   ClaimRequest,
@@ -29,10 +30,11 @@ import type {
 } from "../ledger.ts";
 import { DECISION_EVENTS, decidedBy, type IdState, PROTOCOL } from "../protocol.ts";
 import { createUnderWay } from "../under-way.ts";
+import { openAgreement } from "./agreement.ts";
 import { createAnnouncements } from "./announcements.ts";
 import { type CallCounts, createCalls } from "./calls.ts";
 import { type Claiming, createClaimer, isHeldElsewhere } from "./claiming.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine, EngineLimits } from "./engine.ts";
 import { startExpiry } from "./expiry.ts";
 import { type Heartbeat, startHeartbeat } from "./heartbeat.ts";
 import { createWriter, type Held, stateOf, unheld } from "./held.ts";
@@ -44,6 +46,7 @@ export const LEASE_MS = 30_000;
 
 /** Records of these states are decided; of all others an operator has nothing to decide. */
 const IN_DOUBT: ReadonlySet<IdState> = new Set(["attempted", "doubtful", "reclaimed", "remembered"]);
+const NO_IDENTITY: IdentityDigests = { secret: "", fields: "", namespaces: "" };
 
 export interface SharedLedgerOptions {
   /** Made with the same retention and lease. Closed with the ledger, also when it can't be opened. */
@@ -56,6 +59,10 @@ export interface SharedLedgerOptions {
   readonly log: Log;
   readonly retentionMs: number;
   readonly leaseMs?: number;
+  /** Digests of what ids are derived from; left out: nothing is compared. */
+  readonly identity?: (salt: string) => IdentityDigests;
+  /** See AgreementOptions. */
+  readonly contradicts?: (limits: EngineLimits) => string | undefined;
   /** Ids of each filter; 0 goes without, for comparison. */
   readonly knownCapacity?: number;
 }
@@ -67,12 +74,22 @@ export interface SharedLedger extends Ledger {
   calls(): CallCounts;
 }
 
-/** Rejects with a StorageError; nothing stays open then. */
+/** Rejects with a StorageError, or with a SettingsError; nothing stays open then. */
 export async function openSharedLedger(options: SharedLedgerOptions): Promise<SharedLedger> {
   const { engine } = options;
   let heartbeat: Heartbeat | undefined;
   try {
-    heartbeat = await startHeartbeat({ ...options, leaseMs: options.leaseMs ?? LEASE_MS });
+    const { retentionMs, leaseMs = LEASE_MS, identity = () => NO_IDENTITY } = options;
+    const agreement = await openAgreement({
+      engine,
+      own: (salt) => ({ leaseMs, retentionMs, identity: identity(salt) }),
+      salt: options.gatewayId,
+      contradicts: options.contradicts ?? (() => undefined),
+      log: options.log,
+    });
+    heartbeat = await startHeartbeat({ ...options, agreement });
+    // Another gateway may have changed them between the two.
+    agreement.assertOwn();
     const open = new Set<Id>();
     let found = 0;
     for await (const { key, record } of engine.open()) {
