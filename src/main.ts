@@ -7,6 +7,7 @@ import type { ResolveOptions } from "./cli/doubtful.ts";
 import { exitCodes } from "./cli/exit.ts";
 import type { IdOptions } from "./cli/id.ts";
 import type { ExportOptions, ImportOptions } from "./cli/ledger.ts";
+import type { SetOptions } from "./cli/ledger-set.ts";
 import type { AddUserOptions, UserOptions } from "./cli/user.ts";
 
 interface ConfigOption {
@@ -31,6 +32,7 @@ const commands = {
   user: () => import("./cli/user.ts"),
   ledger: () => import("./cli/ledger.ts"),
   data: () => import("./cli/data.ts"),
+  ledgerSet: () => import("./cli/ledger-set.ts"),
 };
 
 const CONFIG_OPTION = ["--config <file>", "TOML file; MAILONCE_CONFIG names one otherwise"] as const;
@@ -96,6 +98,14 @@ function program(exit: (code: number) => void): Command {
     .option("--input <file>", "standard input otherwise")
     .option(...CONFIG_OPTION)
     .action(async (options: ImportOptions) => exit(await (await commands.ledger()).importLedger(options)));
+  ledger
+    .command("set")
+    .description("show what the gateways of a shared ledger have agreed on, or change it while they run")
+    .option("--lease <duration>", "how long a gateway may be silent before others take over")
+    .option("--retention <duration>", "how long a relayed id is known")
+    .option("--identity", "take the secret and the task fields of this configuration; while no gateway runs")
+    .option(...CONFIG_OPTION)
+    .action(async (options: SetOptions) => exit(await (await commands.ledgerSet()).setLedger(options)));
   const data = mailonce.command("data").description("the data folder, while no gateway runs on it");
   data
     .command("check")

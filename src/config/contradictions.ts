@@ -23,7 +23,7 @@ export function contradictions(
 }
 
 /** Below it a pause of the process or of the engine would look like the end of a gateway. */
-const LEASE_MIN_MS = 5_000;
+export const LEASE_MIN_MS = 5_000;
 
 function ledgerFaults({ ledger }: Config, placeOf: PlaceOf): string[] {
   const { kind, postgres, lease } = ledger;

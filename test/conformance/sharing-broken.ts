@@ -102,6 +102,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
     rule: "S4",
     defect: "a gateway counts as dead after half a lease",
     create: () => ({ engine: limitedTo({ leaseMs: HARNESS_LEASE_MS / 2 }) }),
+    alsoFails: [{ rule: "S19", reason: "so it does while a change is under way" }],
   },
   {
     rule: "S5",
@@ -258,6 +259,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
     rule: "S14",
     defect: "what was relayed expires too early",
     create: () => ({ engine: limitedTo({ retentionMs: HARNESS_LEASE_MS / 20 }) }),
+    alsoFails: [{ rule: "S19", reason: "so it does while a change is under way" }],
   },
   {
     rule: "S15",
@@ -283,6 +285,29 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
         async decide(id, decision) {
           const said = await inner.decide(id, decision);
           return said === "elsewhere" ? (decision === "relayed" ? "relayed" : "absent") : said;
+        },
+      }),
+    }),
+  },
+  {
+    rule: "S18",
+    defect: "each gateway goes by its own settings",
+    create: () => ({
+      engine: (engine) => ({ ...engine, settings: async () => undefined, putSettings: async () => true }),
+    }),
+    alsoFails: [{ rule: "S19", reason: "there is nothing to change" }],
+  },
+  {
+    rule: "S19",
+    defect: "a change is in force for each gateway that has heard of it",
+    create: () => ({
+      engine: (engine) => ({
+        ...engine,
+        async beat(...input) {
+          const { settings, ...beat } = await engine.beat(...input);
+          if (settings === undefined) return { ...beat, settings };
+          const { before: _, ...now } = JSON.parse(settings.text);
+          return { ...beat, settings: { ...settings, text: JSON.stringify(now) } };
         },
       }),
     }),

@@ -1,6 +1,8 @@
-// The checks of the rules S1 to S17, see sharing.ts.
+// The checks of the rules S1 to S19, see sharing.ts.
 import { expect } from "vitest";
 import type { Claim, ClaimRequest, ClaimResult, Decision, Ledger } from "../../src/ledger/ledger.ts";
+import type { EngineLimits } from "../../src/ledger/shared/engine.ts";
+import { changedTo, parseSettings, storedSettings } from "../../src/ledger/shared/settings.ts";
 import { idOf } from "../support/ids.ts";
 import { digestOf, plain, request } from "./ledger-steps.ts";
 import type { SharingCheck, SharingHarness, TestGateway } from "./sharing.ts";
@@ -27,6 +29,15 @@ async function accepted(harness: SharingHarness, gateway: TestGateway, asked: Cl
   gateway.ledger.accepted([own]);
   await harness.pass(100);
   return own;
+}
+
+/** As `mailonce ledger set` does. */
+async function agreeOn({ engine: { engine } }: TestGateway, limits: Partial<EngineLimits>): Promise<void> {
+  const stored = await engine.settings();
+  if (stored === undefined) throw new Error("no gateway has written its settings");
+  const settings = parseSettings(stored);
+  const next = changedTo(settings, { ...settings, ...limits });
+  expect(await engine.putSettings(settings.version, storedSettings(next))).toBe(true);
 }
 
 const UNDERWAY = { kind: "repeat", standing: "underway" } as const;
@@ -599,4 +610,80 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
       },
     }),
   ),
+  {
+    rule: "S18",
+    title: "a gateway with another lease, retention or secret than the first does not start, and names it",
+    async run(harness) {
+      const first = await harness.start("first");
+      const own = await accepted(harness, first, request("x"));
+      const leaseMs = harness.leaseMs / 2;
+      for (const [limits, name] of [
+        [{ leaseMs }, "ledger.lease is 15s here, and 30s in the ledger"],
+        [{ retentionMs: leaseMs }, "ledger.retention is 15s here"],
+        [{ secret: "another" }, "identity.secret is another one"],
+      ] as const) {
+        await expect(harness.start("other", limits)).rejects.toMatchObject({
+          name: "SettingsError",
+          message: expect.stringContaining(name),
+        });
+      }
+      // It has ended nobody's life, and whoever agrees may start.
+      expect(await harness.during(first.ledger.attempt(own, "5"))).toBe("attempted");
+      const other = await harness.start("other");
+      expect(await claim(harness, other.ledger, request("x"))).toMatchObject(UNDERWAY);
+    },
+  },
+  {
+    rule: "S19",
+    title: "a shorter lease is in force once every live gateway has confirmed it, and no earlier",
+    async run(harness) {
+      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const own = await accepted(harness, b, request("x"));
+      b.stop();
+      await agreeOn(a, { leaseMs: harness.leaseMs / 3 });
+      await harness.pass(harness.leaseMs / 2);
+      // Silent for longer than the new lease, and it could not know of that.
+      expect(await claim(harness, a.ledger, request("x"))).toMatchObject(UNDERWAY);
+      b.goOn();
+      await harness.pass(harness.leaseMs);
+      expect(a.events).toContain("ledger.settings_changed");
+      expect(b.events).toContain("ledger.settings_changed");
+      expect(await harness.during(b.ledger.attempt(own, "5"))).toBe("attempted");
+      b.stop();
+      await harness.pass(harness.leaseMs / 2);
+      expect(await claim(harness, a.ledger, request("x"))).toMatchObject({ kind: "doubtful" });
+    },
+  },
+  {
+    rule: "S19",
+    title: "a longer lease is in force at once for who takes over",
+    async run(harness) {
+      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      await accepted(harness, b, request("x"));
+      await agreeOn(a, { leaseMs: harness.leaseMs * 2 });
+      await harness.pass(harness.leaseMs);
+      b.stop();
+      await harness.pass(harness.leaseMs * 1.5);
+      expect(await claim(harness, a.ledger, request("x"))).toMatchObject(UNDERWAY);
+      await harness.pass(harness.leaseMs);
+      expect(await claim(harness, a.ledger, request("x"))).toMatchObject({ kind: "claimed" });
+    },
+  },
+  {
+    rule: "S19",
+    title: "a shorter retention is in force once every live gateway has confirmed it, and no earlier",
+    async run(harness) {
+      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const own = await accepted(harness, a, request("x"));
+      await harness.during(a.ledger.attempt(own, "5"));
+      await harness.during(a.ledger.settle(own, "relayed"));
+      b.stop();
+      await agreeOn(a, { retentionMs: harness.leaseMs / 3 });
+      await harness.pass(harness.leaseMs / 2);
+      expect(await claim(harness, a.ledger, request("x"))).toMatchObject(RELAYED);
+      b.goOn();
+      await harness.pass(harness.leaseMs);
+      expect(await claim(harness, a.ledger, request("x"))).toMatchObject({ kind: "claimed" });
+    },
+  },
 ];

@@ -1,5 +1,6 @@
 // Harness of several gateways on one engine: each its own clock, so that one can be stopped; all calls of an
 // engine can be held up on their way.
+import { digestIdentity } from "../../src/ledger/identity-digest.ts";
 import type { Engine } from "../../src/ledger/shared/engine.ts";
 import { openSharedLedger, type SharedLedger } from "../../src/ledger/shared/shared.ts";
 import type { Log } from "../../src/runtime/log.ts";
@@ -66,7 +67,7 @@ export async function createSharingHarness(
   return {
     leaseMs: HARNESS_LEASE_MS,
     now: () => time.now(),
-    async start(name) {
+    async start(name, { secret = "", leaseMs = HARNESS_LEASE_MS, retentionMs = SHARING_RETENTION_MS } = {}) {
       const clock = createManualClock(time.now());
       const raw = await place.connect();
       const engine = watchEngine(defect.engine?.(raw) ?? raw);
@@ -79,8 +80,9 @@ export async function createSharingHarness(
         clock,
         elapsed: defect.elapsed ?? (() => clock.now()),
         log,
-        retentionMs: SHARING_RETENTION_MS,
-        leaseMs: HARNESS_LEASE_MS,
+        retentionMs,
+        leaseMs,
+        identity: (salt) => digestIdentity({ secret, fields: [], namespaces: [] }, salt),
         knownCapacity: 64,
       });
       const ledger = defect.ledger?.(opened) ?? opened;

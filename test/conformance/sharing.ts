@@ -1,4 +1,4 @@
-// The rules S1 to S17 of several gateways on one engine, as checks that every engine is put to; what one
+// The rules S1 to S19 of several gateways on one engine, as checks that every engine is put to; what one
 // gateway sees of its ledger are L1 to L17. sharing-broken.ts proves of each rule that its checks can fail.
 //
 // S1  Of any number of gateways that claim an id at the same time one has it.
@@ -21,6 +21,10 @@
 // S16 What a live gateway has accepted for a client that waits for the verdict is `awaited` at the others, whatever
 //     becomes of its attempts; `underway` only where its gateway has said, under this fence, that it is bound.
 // S17 What a live gateway holds in doubt is decided there and nowhere else; what a dead one held, or none, anywhere.
+// S18 The first gateway writes lease, retention and digests of what ids are derived from; one that has others does not
+//     start, and says which.
+// S19 Of a change both values are in force, each time the safer one, until every live gateway has confirmed it; then
+//     the new ones are, at all of them.
 import type { SharedLedger } from "../../src/ledger/shared/shared.ts";
 import type { WatchedEngine } from "../support/watched-engine.ts";
 import { SHARING_CHECKS } from "./sharing-checks.ts";
@@ -43,6 +47,8 @@ export const SHARING_RULES = [
   "S15",
   "S16",
   "S17",
+  "S18",
+  "S19",
 ] as const;
 
 export type SharingRule = (typeof SHARING_RULES)[number];
@@ -60,11 +66,18 @@ export interface TestGateway {
   kill(): Promise<void>;
 }
 
+/** What a gateway is configured with, where it is not as all others. */
+export interface OwnLimits {
+  readonly leaseMs?: number;
+  readonly retentionMs?: number;
+  readonly secret?: string;
+}
+
 export interface SharingHarness {
   readonly leaseMs: number;
   now(): number;
   /** @param name of the gateway; who has it already is its earlier life, or a copy of it */
-  start(name: string): Promise<TestGateway>;
+  start(name: string, own?: OwnLimits): Promise<TestGateway>;
   pass(ms: number): Promise<void>;
   /** Lets time pass until the answer is there. */
   during<T>(answer: Promise<T>): Promise<T>;

@@ -60,7 +60,7 @@ function writesOf(engine: Engine, label: string): [string, () => Promise<unknown
         incarnation = await engine.register(`gateway-${label}`);
       },
     ],
-    ["beat", () => engine.beat(`gateway-${label}`, incarnation)],
+    ["beat", () => engine.beat(`gateway-${label}`, incarnation, 0)],
     [
       "insert",
       async () => {
@@ -204,15 +204,15 @@ test("fsync that is turned off while a gateway runs is an outage", async () => {
   const database = await newDatabase(other);
   const engine = await open(database.url);
   const incarnation = await engine.register("a");
-  await engine.beat("a", incarnation);
+  await engine.beat("a", incarnation, 0);
   const turn = async (value: string) => {
     await database.query(`ALTER SYSTEM SET fsync = ${value}`);
     await database.query("SELECT pg_reload_conf()");
   };
   await turn("off");
-  await expect.poll(() => engine.beat("a", incarnation).catch(String)).toContain("fsync is off");
+  await expect.poll(() => engine.beat("a", incarnation, 0).catch(String)).toContain("fsync is off");
   await turn("on");
-  await expect.poll(() => engine.beat("a", incarnation).catch(String)).toMatchObject({ current: true });
+  await expect.poll(() => engine.beat("a", incarnation, 0).catch(String)).toMatchObject({ current: true });
 });
 
 test("full_page_writes = off is said, as it is right on a disk that writes pages whole", async () => {

@@ -93,6 +93,8 @@ export async function openAgreement(options: AgreementOptions): Promise<Agreemen
 
   assertOwn();
   goBy(settings);
+  // Gateways may keep the tasks of their mailers apart, so this is said and not refused.
+  if (own.identity.namespaces !== settings.identity.namespaces) log.warn("ledger.namespace_differs");
   return {
     get inForce() {
       return now;
