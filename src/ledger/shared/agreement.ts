@@ -64,10 +64,8 @@ export async function openAgreement(options: AgreementOptions): Promise<Agreemen
     const { version, leaseMs, retentionMs, before } = next;
     const isOther =
       settings.leaseMs !== leaseMs || settings.retentionMs !== retentionMs || settings.before !== undefined;
-    if (
-      next.identity.secret !== settings.identity.secret ||
-      next.identity.fields !== settings.identity.fields
-    ) {
+    const [is, was] = [next.identity, settings.identity];
+    if (is?.secret !== was?.secret || is?.fields !== was?.fields) {
       log.error("ledger.identity_changed", { version });
     }
     goBy(next);
@@ -94,7 +92,8 @@ export async function openAgreement(options: AgreementOptions): Promise<Agreemen
   assertOwn();
   goBy(settings);
   // Gateways may keep the tasks of their mailers apart, so this is said and not refused.
-  if (own.identity.namespaces !== settings.identity.namespaces) log.warn("ledger.namespace_differs");
+  const [ours, theirs] = [own.identity?.namespaces, settings.identity?.namespaces];
+  if (ours !== theirs && ours !== undefined && theirs !== undefined) log.warn("ledger.namespace_differs");
   return {
     get inForce() {
       return now;

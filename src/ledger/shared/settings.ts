@@ -16,7 +16,8 @@ export interface LedgerSettings extends EngineLimits {
   readonly before?: EngineLimits | undefined;
   /** See digestIdentity. */
   readonly salt: string;
-  readonly identity: IdentityDigests;
+  /** Undefined where a gateway without any was the first, which only a part of a gateway is. */
+  readonly identity: IdentityDigests | undefined;
 }
 
 /** What a gateway goes by. */
@@ -50,7 +51,7 @@ export function parseSettings({ version, text }: StoredSettings): LedgerSettings
     const limits = [parsed, ...(parsed.before === undefined ? [] : [parsed.before])];
     const isWhole =
       limits.every(({ leaseMs, retentionMs }) => leaseMs > 0 && retentionMs > 0) &&
-      [parsed.salt, parsed.identity.secret, parsed.identity.fields].every((one) => typeof one === "string");
+      [parsed.salt, ...Object.values(parsed.identity ?? {})].every((one) => typeof one === "string");
     if (isWhole) return { ...parsed, version };
   } catch {}
   throw new StorageError("damaged", "the settings of the ledger can't be read");
@@ -87,7 +88,8 @@ export class SettingsError extends Error {
 }
 
 export interface OwnSettings extends EngineLimits {
-  readonly identity: IdentityDigests;
+  /** Left out: nothing is compared. */
+  readonly identity: IdentityDigests | undefined;
 }
 
 export function faultsOf(settings: LedgerSettings, own: OwnSettings): string[] {
@@ -102,12 +104,14 @@ export function faultsOf(settings: LedgerSettings, own: OwnSettings): string[] {
   };
   compare("lease", own.leaseMs, settings.leaseMs);
   compare("retention", own.retentionMs, settings.retentionMs);
-  if (own.identity.secret !== settings.identity.secret) {
+  const { identity } = settings;
+  if (identity === undefined || own.identity === undefined) return faults;
+  if (own.identity.secret !== identity.secret) {
     faults.push(
       "identity.secret is another one than that of the ledger's gateways, so that no mail here would be a repeat " +
         `of one there: set theirs; ${ANEW}`,
     );
-  } else if (own.identity.fields !== settings.identity.fields) {
+  } else if (own.identity.fields !== identity.fields) {
     faults.push(
       "identity.headers, identity.part_header or identity.envid are others than those of the ledger's gateways, so " +
         `that a mail may have another id here than there: set theirs; ${ANEW}`,

@@ -46,7 +46,6 @@ export const LEASE_MS = 30_000;
 
 /** Records of these states are decided; of all others an operator has nothing to decide. */
 const IN_DOUBT: ReadonlySet<IdState> = new Set(["attempted", "doubtful", "reclaimed", "remembered"]);
-const NO_IDENTITY: IdentityDigests = { secret: "", fields: "", namespaces: "" };
 
 export interface SharedLedgerOptions {
   /** Made with the same retention and lease. Closed with the ledger, also when it can't be opened. */
@@ -79,10 +78,10 @@ export async function openSharedLedger(options: SharedLedgerOptions): Promise<Sh
   const { engine } = options;
   let heartbeat: Heartbeat | undefined;
   try {
-    const { retentionMs, leaseMs = LEASE_MS, identity = () => NO_IDENTITY } = options;
+    const { retentionMs, leaseMs = LEASE_MS, identity } = options;
     const agreement = await openAgreement({
       engine,
-      own: (salt) => ({ leaseMs, retentionMs, identity: identity(salt) }),
+      own: (salt) => ({ leaseMs, retentionMs, identity: identity?.(salt) }),
       salt: options.gatewayId,
       contradicts: options.contradicts ?? (() => undefined),
       log: options.log,
