@@ -114,12 +114,24 @@ export const configAt = ({ configs }: Facts, gateway: number, seq: number): Conf
 };
 
 /**
- * Another gateway has said that the attempt is doubtful, before `seq` and after it was noted: it has taken over.
- * Never so with a ledger that is not shared.
+ * Another gateway has said that the attempt is doubtful, or an operator there has decided about it, before `seq` and
+ * after it was noted: it has taken over. Never so with a ledger that is not shared.
  */
-export function isTakenOver({ doubtful }: Facts, { attempt, notedSeq }: Made, seq: number): boolean {
-  const lines = notedSeq === undefined ? undefined : doubtful.get(nameOf(attempt.messageId));
-  return lines?.some((line) => line.seq > (notedSeq ?? seq) && line.seq < seq) === true;
+export function isTakenOver(
+  { doubtful, decisions }: Facts,
+  { attempt, notedSeq }: Made,
+  seq: number,
+): boolean {
+  if (notedSeq === undefined) return false;
+  const { id, messageId, gateway } = attempt;
+  return (
+    doubtful.get(nameOf(messageId))?.some((line) => line.seq > notedSeq && line.seq < seq) === true ||
+    decisions
+      .get(id)
+      ?.some(
+        ({ decided, askedSeq, endSeq }) => decided.gateway !== gateway && endSeq > notedSeq && askedSeq < seq,
+      ) === true
+  );
 }
 
 export function gather(events: readonly Event[]): Facts {
@@ -147,10 +159,9 @@ export function gather(events: readonly Event[]): Facts {
   const paused = new Map<number, number>();
   /** By gateway and id, where it heard that its settlement came too late. */
   const stale = new Map<string, number>();
-  /** Decisions without an answer so far. */
-  const asked = new Map<number, { readonly decided: Decided; readonly seq: number }>();
   const fails = (promise: Promised, text: string, seq: number) => violations.push({ promise, text, seq });
 
+  gatherDecisions(events, facts.decisions);
   for (const event of events) {
     const { seq } = event;
     switch (event.kind) {
@@ -262,18 +273,6 @@ export function gather(events: readonly Event[]): Facts {
         }
         break;
       }
-      case "asked":
-        asked.set(event.decided.number, { decided: event.decided, seq });
-        break;
-      case "decided": {
-        const { decided, next, isDurable, isKnown } = event;
-        const askedSeq = asked.get(decided.number)?.seq ?? seq;
-        asked.delete(decided.number);
-        const endSeq = isKnown ? seq : Number.POSITIVE_INFINITY;
-        const isTaken = next !== undefined || !isKnown;
-        if (isTaken) push(facts.decisions, decided.id, { decided, askedSeq, endSeq, next, isDurable });
-        break;
-      }
       case "undecided":
         fails("decision", `${event.id}, ${event.standing}, can't be decided`, seq);
         break;
@@ -288,9 +287,23 @@ export function gather(events: readonly Event[]): Facts {
         break;
     }
   }
-  for (const { decided, seq } of asked.values()) {
-    const unknown = { next: undefined, isDurable: true, endSeq: Number.POSITIVE_INFINITY };
-    push(facts.decisions, decided.id, { decided, askedSeq: seq, ...unknown });
-  }
   return facts;
+}
+
+/** Those that were taken, or may have been. */
+function gatherDecisions(events: readonly Event[], decisions: Facts["decisions"]): void {
+  const asked = new Map<number, Taken>();
+  for (const event of events) {
+    if (event.kind === "asked") {
+      const unknown = { endSeq: Number.POSITIVE_INFINITY, next: undefined, isDurable: true };
+      asked.set(event.decided.number, { decided: event.decided, askedSeq: event.seq, ...unknown });
+    } else if (event.kind === "decided") {
+      const { decided, next, isDurable, isKnown, seq } = event;
+      const before = asked.get(decided.number);
+      if (before === undefined || !isKnown) continue;
+      if (next === undefined) asked.delete(decided.number);
+      else asked.set(decided.number, { ...before, endSeq: seq, next, isDurable });
+    }
+  }
+  for (const one of asked.values()) push(decisions, one.decided.id, one);
 }
