@@ -10,6 +10,7 @@ import { acceptFolder } from "../runtime/folder-accept.ts";
 import { checkFolder, consequenceOf, type FolderCheck } from "../runtime/folder-check.ts";
 import { refuseLocked } from "../runtime/level-store.ts";
 import type { Log, LogFields } from "../runtime/log.ts";
+import { FORMATTED, findLostSeals } from "../runtime/sealed-format.ts";
 import { StorageError } from "../runtime/storage.ts";
 import type { TransmissionKey } from "../spool/record.ts";
 import { ContentError, openSpool, type Spool, type SpooledMail } from "../spool/spool.ts";
@@ -72,10 +73,11 @@ async function onFolder(
       throw new StorageError("unavailable", `there is no data in ${folder}`);
     }
     const check = await checkFolder(folder, true);
-    for (const name of ["spool/queue", "ledger/state"]) {
+    for (const name of FORMATTED) {
       if (existsSync(join(folder, name, "LOCK"))) await refuseLocked(join(folder, name));
     }
-    return await use(config, check);
+    const lost = check.findings.length === 0 ? await findLostSeals(folder, check) : [];
+    return await use(config, { ...check, findings: [...check.findings, ...lost] });
   } catch (error) {
     if (error instanceof ConfigError) return reportFaults(error.faults, exitCodes.badConfiguration);
     if (error instanceof StorageError) return reportFaults([error.message], exitCodes.failed);

@@ -11,12 +11,11 @@ import {
   type Repair,
   SEALED_FILES,
   sealedFilesIn,
-  sealNames,
 } from "./folder-check.ts";
-import { FORMAT_KEY, SEALED_FORMAT } from "./format.ts";
 import { type LevelStore, refuseLocked } from "./level-store.ts";
 import type { Log } from "./log.ts";
 import { type Seal, type StoreSeal, writeSeal } from "./seal.ts";
+import { FORMATTED, lostSeal, wasSealed } from "./sealed-format.ts";
 import type { StorageError, Store } from "./storage.ts";
 import { checkStore, type Finding } from "./store-check.ts";
 import { measureStore, newestLog } from "./store-measure.ts";
@@ -25,9 +24,6 @@ import { writeWhole } from "./whole-file.ts";
 
 /** What a crash may leave unsealed. */
 const SEAL_EVERY_MS = 1_000;
-
-/** Stores that a gateway holds open as long as it runs. */
-const HELD_BY_GATEWAY = ["spool/queue", "ledger/state"];
 
 export interface Seals {
   /**
@@ -104,7 +100,7 @@ export function createSeals(folder: string, log: Log): Seals {
   async function checkUnlocked(first: string): Promise<FolderCheck> {
     const check = await checkFolder(folder);
     // After the check, since asking for a lock makes files anew whose absence is named.
-    await refuseHeld([first, ...HELD_BY_GATEWAY]);
+    await refuseHeld([first, ...FORMATTED]);
     return check.findings.length === 0 ? check : await checkFolder(folder);
   }
 
@@ -136,11 +132,9 @@ export function createSeals(folder: string, log: Log): Seals {
 
   /** The store has content that no seal covers: it is of a version that made none, or the seals are gone. */
   async function refuseUnsealed(name: string, level: LevelStore): Promise<void> {
-    if (!HELD_BY_GATEWAY.includes(name)) return;
-    const format = await level.get(FORMAT_KEY);
-    if (format === undefined || (format[0] ?? 0) < SEALED_FORMAT) return;
-    const fault = stores.size === 0 ? "they are missing" : `they do not know ${name}`;
-    throw refusal(folder, [{ store: "", file: sealNames, fault }]);
+    if (FORMATTED.includes(name) && (await wasSealed(level))) {
+      throw refusal(folder, [lostSeal(name, stores.size > 0)]);
+    }
   }
 
   async function measureOpen(name: string, { level }: Held): Promise<void> {
