@@ -18,6 +18,17 @@ export type Outcome =
   /** Nothing is read from the file. */
   | "not read";
 
+/** As the page puts them. */
+export const SAYS: Readonly<Record<Outcome, string>> = {
+  refused: "refused",
+  repaired: "`data.repaired` names it: it is made anew",
+  rebuilt: "`ledger.filter_unused` names it: the filter is built anew",
+  reported:
+    "`transmission.lost`: at once when it is missing or has another size, else when the mail is attempted",
+  "named within the hour": "nothing at the start; within the hour `data.damaged` names it",
+  "not read": "nothing, as nothing is ever read from it",
+};
+
 export interface Row {
   /** As the page names them. */
   readonly files: string;
@@ -134,7 +145,7 @@ export const PARTS: readonly { readonly part: string; readonly paths: readonly R
   { part: "one generation", paths: [/^ledger\/generation-\d+\//] },
 ];
 
-/** The same together with the seals, from before the last stop. */
+/** From before the last stop. */
 export const PARTS_WITH_SEALS: typeof PARTS = [
   { part: "the seals", paths: [/^seal/] },
   { part: "all but `ledger/`", paths: [/^seal/, /^spool\//] },
