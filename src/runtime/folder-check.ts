@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type FoundSeals, readSeals, SEAL_FILES, type Seal } from "./seal.ts";
-import { checkStore, type Depth, type Finding, holdsStore } from "./store-check.ts";
+import { checkStore, type Depth, type Finding, holdsStore, isHalfMade } from "./store-check.ts";
 
 /** Small files that are written once; a seal holds their content too. */
 export const SEALED_FILES: readonly string[] = ["ledger/gateway"];
@@ -42,7 +42,12 @@ export async function checkFolder(folder: string, everywhere = false): Promise<F
   const seals = await readSeals(folder);
   const present = storesIn(folder);
   const sealed = Object.entries(seals.seal?.stores ?? {});
-  const unsealed = present.filter((name) => seals.seal?.stores[name] === undefined);
+  const unsealed: string[] = [];
+  for (const name of present) {
+    const isKnown = seals.seal?.stores[name] !== undefined;
+    // A power cut is no damage.
+    if (!isKnown && !(await isHalfMade(join(folder, name)))) unsealed.push(name);
+  }
   const findings: Finding[] = sealFindings(seals);
   const depthOf = (name: string): Depth => (everywhere || READ_WHOLE.includes(name) ? "octets" : "sizes");
   for (const [name, seal] of sealed) findings.push(...(await checkStore(folder, name, seal, depthOf(name))));

@@ -17,7 +17,7 @@ import type { Log } from "./log.ts";
 import { type Seal, type StoreSeal, writeSeal } from "./seal.ts";
 import { FORMATTED, lostSeal, wasSealed } from "./sealed-format.ts";
 import type { StorageError, Store } from "./storage.ts";
-import { checkStore, type Finding } from "./store-check.ts";
+import { checkStore, type Finding, removeHalfMade } from "./store-check.ts";
 import { measureStore, newestLog } from "./store-measure.ts";
 import { type TableWatch, watchTables } from "./table-watch.ts";
 import { writeWhole } from "./whole-file.ts";
@@ -208,15 +208,21 @@ export function createSeals(folder: string, log: Log): Seals {
     await end();
   }
 
+  function failed(): void {
+    opening--;
+    // What is wrong may be put right before the next opening.
+    if (held.size === 0 && opening === 0) begun = undefined;
+  }
+
   return {
     async begin(name) {
       opening++;
       begun ??= inTurn(() => checkAll(name));
       try {
         await begun;
+        if (!stores.has(name)) await removeHalfMade(pathOf(name));
       } catch (error) {
-        begun = undefined;
-        opening--;
+        failed();
         throw toStorageError(error, folder);
       }
     },
@@ -256,11 +262,7 @@ export function createSeals(folder: string, log: Log): Seals {
           },
         };
       }),
-    fail() {
-      opening--;
-      // What is wrong may be put right before the next opening.
-      if (held.size === 0 && opening === 0) begun = undefined;
-    },
+    fail: failed,
     end: () =>
       inTurn(async () => {
         opening--;

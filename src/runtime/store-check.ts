@@ -1,7 +1,7 @@
 // Compares the files of one store with what was sealed, before LevelDB opens it: LevelDB drops what is damaged in a log
 // in silence, takes a shorter or an older manifest for a whole one, and writes new files over what it found.
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { currentManifest, logName, manifestName, tableName } from "./leveldb/files.ts";
 import { walkLog } from "./leveldb/log-file.ts";
@@ -25,6 +25,29 @@ export type Depth = "sizes" | "octets";
 export function holdsStore(folder: string): boolean {
   if (!existsSync(folder)) return false;
   return readdirSync(folder).some((name) => /^(CURRENT|MANIFEST-\d+|\d+\.(ldb|sst|log))$/.test(name));
+}
+
+/**
+ * Whether a crash has cut the making of the store short. LevelDB does not sync its first manifest, and does not open a
+ * store where it is empty; a second manifest takes its place before anything is written.
+ */
+export async function isHalfMade(folder: string): Promise<boolean> {
+  if (!holdsStore(folder)) return false;
+  for (const name of readdirSync(folder)) {
+    if (/\.(ldb|sst)$/.test(name)) return false;
+    if (/\.log$/.test(name) && statSync(join(folder, name)).size > 0) return false;
+    if (/^MANIFEST-/.test(name) && name !== manifestName(FIRST_MANIFEST)) return false;
+  }
+  return !existsSync(join(folder, "CURRENT")) || (await currentManifest(folder)) === FIRST_MANIFEST;
+}
+
+const FIRST_MANIFEST = 1;
+
+/** To be called for a store that no seal knows, before it is opened: it is made anew then. */
+export async function removeHalfMade(folder: string): Promise<void> {
+  if (!(await isHalfMade(folder))) return;
+  // In this order, so that what a crash leaves is half made too.
+  for (const name of ["CURRENT", manifestName(FIRST_MANIFEST)]) await rm(join(folder, name), { force: true });
 }
 
 /**
