@@ -6,6 +6,7 @@ import { listenersOf } from "./config/listeners.ts";
 import { maildirPathOf, routesOf, viewsOf } from "./config/routes.ts";
 import { createAttempt } from "./dispatch/attempt.ts";
 import { createBudget } from "./dispatch/budget.ts";
+import { createDecisions } from "./dispatch/decisions.ts";
 import { createDelayWarnings } from "./dispatch/delay.ts";
 import { createDispatcher, type QueuedTransmission, type ToQueue } from "./dispatch/dispatcher.ts";
 import { createDoubts } from "./dispatch/doubt.ts";
@@ -155,6 +156,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     pause: (reason) => dispatcher.pause(reason, STORAGE_RETRY_MS),
   });
   const verdicts = createVerdicts(clock);
+  const decisions = createDecisions();
   const notices = createNotices(
     { ledger, random, clock, toQueue, enqueue },
     { hostname, secret: identity.secret, lifetimeMs: lifetime, keepIdFields },
@@ -164,11 +166,14 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { afterMs: config.spool.delay_warning, addresses },
   );
   const doubts = createDoubts(
-    { ledger, spool, recorder, verdicts, warnOfDelay, enqueue, clock, random, log },
+    { ledger, spool, recorder, verdicts, decisions, warnOfDelay, enqueue, clock, random, log },
     { policy: doubtful, retry, addresses },
   );
   const attempt = createAttempt(
-    { spool, ledger, doubts, notices, warnOfDelay, recorder, verdicts, enqueue, clock, random, log },
+    {
+      ...{ spool, ledger, doubts, decisions, notices, warnOfDelay, recorder, verdicts, enqueue },
+      ...{ clock, random, log },
+    },
     { lifetimeMs: lifetime, retry, addresses },
   );
   const policy = createPolicy(config);
@@ -183,7 +188,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       log,
       queued({ key, claim, transmission, doubtful }) {
         const queued = toQueue(key, claim, transmission);
-        if (doubtful) void doubts.takeUp(queued, transmission, "attempted before without an answer");
+        if (doubtful) doubts.takeUpSoon(queued, transmission, "attempted before without an answer");
         else enqueue(queued);
       },
       awaiting: config.smtp.reply === "relayed" ? createAwaiting(verdicts) : undefined,
@@ -207,27 +212,20 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   );
 
   const binds = config.smtp.reply === "queued";
-  await recover({ spool, ledger, verdicts, doubts, toQueue, enqueue, log }, { binds });
+  const { retention: retentionMs } = config.ledger;
+  await recover({ spool, ledger, verdicts, doubts, toQueue, enqueue, clock, log }, { binds, retentionMs });
   dispatcher.start();
 
   return {
     submit,
     policy,
     doubtful: createDoubtfulDesk({
-      ledger,
-      spool,
-      async spooled() {
-        return new Map(
-          [...doubts.list()].map(({ queued, transmission }) => [
-            transmission.id,
-            { key: queued.key, claim: queued.claim, transmission },
-          ]),
-        );
+      ...{ ledger, spool, log, addresses },
+      spooled(id) {
+        const found = doubts.find(id);
+        return found && { key: found.queued.key, transmission: found.transmission };
       },
-      async ended(id, next) {
-        if (next === "queued") await doubts.free(id);
-        doubts.forget(id);
-      },
+      decisions: { ...decisions, ...doubts },
     }),
 
     async drain() {

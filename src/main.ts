@@ -76,6 +76,7 @@ function program(exit: (code: number) => void): Command {
     .description("decide: the upstream has it (--relayed) or certainly not (--not-relayed)")
     .option("--relayed", "count it as relayed")
     .option("--not-relayed", "relay it, if it is still in the spool")
+    .option("--reason <text>", "for the log")
     .option(...CONFIG_OPTION)
     .action(async (name: string, options: ResolveOptions) =>
       exit(await (await commands.doubtful()).resolveDoubtful(name, options)),
@@ -165,4 +166,22 @@ async function main(): Promise<number> {
   return code;
 }
 
-process.exit(await main());
+/** Resolves when all that was written has left the process, or can't. */
+const flushed = (stream: NodeJS.WriteStream): Promise<void> =>
+  new Promise((resolve) => {
+    if (stream.writableLength === 0 || stream.destroyed) resolve();
+    else stream.write("", () => resolve());
+  });
+
+/** What is printed is whole, or the exit code says that it is not: the reader may have gone, or the disk may be full. */
+async function run(): Promise<number> {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  const code = await main();
+  await flushed(process.stdout);
+  const fault = process.stdout.errored;
+  if (fault != null) process.stderr.write(`mailonce: standard output: ${fault.message}\n`);
+  await flushed(process.stderr);
+  return fault != null && code === exitCodes.ok ? exitCodes.failed : code;
+}
+
+process.exit(await run());

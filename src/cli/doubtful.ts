@@ -1,35 +1,29 @@
 // `mailonce doubtful list` and `resolve`: asks the gateway that runs on the data folder, or opens the folder
 // when none does.
 import { type Config, ConfigError, loadConfig } from "../config/config.ts";
-import type { Id } from "../identity/message-id.ts";
-import { openLedger } from "../ledger/open.ts";
 import { SettingsError } from "../ledger/shared/settings.ts";
-import {
-  createDoubtfulDesk,
-  type DoubtfulDesk,
-  type DoubtfulEntry,
-  type Resolution,
-  type SpooledDoubt,
-} from "../operator/doubtful.ts";
-import { createHandler, type OperatorRequest } from "../operator/requests.ts";
+import type { DoubtfulEntry, Resolution } from "../operator/doubtful.ts";
+import { openOfflineDesk } from "../operator/offline.ts";
+import { createHandler, type OperatorRequest, REASON_MAX } from "../operator/requests.ts";
 import { askGateway } from "../operator/socket.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createDiskStorage } from "../runtime/disk.ts";
-import { silentLog } from "../runtime/log.ts";
+import { createLog, type Log, silentLog } from "../runtime/log.ts";
 import { systemRandom } from "../runtime/random.ts";
 import { StorageError } from "../runtime/storage.ts";
-import { openSpool } from "../spool/spool.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 
 export interface ResolveOptions {
   readonly relayed?: boolean;
   readonly notRelayed?: boolean;
+  readonly reason?: string;
   readonly config?: string;
 }
 
 export function listDoubtful({ config }: { config?: string }): Promise<number> {
   return asked(config, { request: "doubtful.list" }, (answer) => {
-    for (const entry of answer as DoubtfulEntry[]) process.stdout.write(`${JSON.stringify(entry)}\n`);
+    const lines = (answer as DoubtfulEntry[]).map((entry) => `${JSON.stringify(entry)}\n`);
+    process.stdout.write(lines.join(""));
     return exitCodes.ok;
   });
 }
@@ -41,11 +35,15 @@ const WHAT_NEXT = {
 } as const;
 
 export async function resolveDoubtful(id: string, options: ResolveOptions): Promise<number> {
-  if ((options.relayed === true) === (options.notRelayed === true)) {
+  const { relayed, notRelayed, reason, config } = options;
+  if ((relayed === true) === (notRelayed === true)) {
     return reportFaults(["say either --relayed or --not-relayed"], exitCodes.badConfiguration);
   }
-  const decision = options.relayed === true ? "relayed" : "not-relayed";
-  return await asked(options.config, { request: "doubtful.resolve", id, decision }, (answer) => {
+  if (reason !== undefined && reason.length > REASON_MAX) {
+    return reportFaults([`--reason: at most ${REASON_MAX} characters`], exitCodes.badConfiguration);
+  }
+  const decision = relayed === true ? "relayed" : "not-relayed";
+  return await asked(config, { request: "doubtful.resolve", id, decision, reason }, (answer) => {
     const resolution = answer as Resolution;
     if (!resolution.ok) return reportFaults([resolution.fault], exitCodes.failed);
     process.stdout.write(`${resolution.id} ${WHAT_NEXT[resolution.next]}\n`);
@@ -60,9 +58,7 @@ async function asked(
 ): Promise<number> {
   try {
     const config = loadConfig({ file, environment: process.env });
-    const answer =
-      (await askGateway(config.data_dir, request)) ??
-      (await withDesk(config, (desk) => createHandler(desk)(request)));
+    const answer = (await askGateway(config.data_dir, request)) ?? (await askFolder(config, request));
     const { error } = answer as { error?: string };
     return error === undefined ? tell(answer) : reportFaults([error], exitCodes.failed);
   } catch (error) {
@@ -74,33 +70,31 @@ async function asked(
 }
 
 /** Opens what a gateway would, but for its queue: what is decided here is found by the next start. */
-async function withDesk<T>(config: Config, use: (desk: DoubtfulDesk) => Promise<T>): Promise<T> {
+async function askFolder(config: Config, request: OperatorRequest): Promise<unknown> {
   const storage = createDiskStorage(config.data_dir);
-  const spool = await openSpool(storage);
+  const log = decisionsLog(config);
+  const { desk, close } = await openOfflineDesk(config, {
+    ...{ storage, clock: systemClock, random: systemRandom, log },
+  });
   try {
-    const world = { storage, clock: systemClock, random: systemRandom, log: silentLog };
-    const { ledger } = await openLedger(config, world);
-    const transmissions = new Map<Id, SpooledDoubt>();
-    for await (const [key, transmission] of spool.load())
-      transmissions.set(transmission.id, { key, transmission });
-    try {
-      return await use(
-        createDoubtfulDesk({
-          ledger,
-          spool,
-          spooled: async () => transmissions,
-          async ended(_, next, { key, transmission: { held: _held, ...transmission } }) {
-            const now = systemClock.now();
-            if (next === "queued") {
-              await spool.update(key, { ...transmission, acceptedAt: now, dueAt: now }, "durably");
-            }
-          },
-        }),
-      );
-    } finally {
-      await ledger.close();
-    }
+    return await createHandler(desk)(request);
   } finally {
-    await spool.close();
+    await close();
   }
+}
+
+/** What a running gateway's log would not have missed either; the rest is said again at its next start. */
+const SAID_ONCE = /^(operator\.|ledger\.doubtful_expired$)/;
+
+/** On standard error, since no gateway runs that has a log. */
+function decisionsLog({ log: { level, format } }: Config): Log {
+  const isTerminal = process.stderr.isTTY === true;
+  const log = createLog(
+    { level, format: format ?? (isTerminal ? "pretty" : "json") },
+    { write: (line) => void process.stderr.write(line) },
+  );
+  const warn: Log["warn"] = (event, fields) => {
+    if (SAID_ONCE.test(event)) log.warn(event, fields);
+  };
+  return { ...silentLog, warn, error: log.error };
 }

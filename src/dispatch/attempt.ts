@@ -2,7 +2,7 @@
 // The order of the steps is what the promises rest on: the attempt is durable before the upstream is
 // called (P2), the settlement before the spool forgets (P3, P5), the claim goes last (P1).
 import type { Id } from "../identity/message-id.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import type { ClaimRequest, Ledger } from "../ledger/ledger.ts";
 import type { MailRequest } from "../message/notify.ts";
 import { render } from "../message/rewrite.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -12,6 +12,7 @@ import type { SpooledTransmission } from "../spool/record.ts";
 import { ContentError, type LostMail, type Spool, type SpooledMail } from "../spool/spool.ts";
 import type { Outcome, Transmission } from "../upstream/upstream.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
+import type { Decisions } from "./decisions.ts";
 import type { WarnOfDelay } from "./delay.ts";
 import type { AttemptResult, DispatcherParts, QueuedTransmission } from "./dispatcher.ts";
 import type { Doubts } from "./doubt.ts";
@@ -24,6 +25,7 @@ export interface AttemptParts {
   readonly spool: Spool;
   readonly ledger: Ledger;
   readonly doubts: Doubts;
+  readonly decisions: Decisions;
   readonly notices: Notices;
   readonly warnOfDelay: WarnOfDelay;
   readonly recorder: Recorder;
@@ -53,7 +55,7 @@ interface Place {
 }
 
 export function createAttempt(parts: AttemptParts, options: AttemptOptions): Attempt {
-  const { spool, ledger, doubts, notices, recorder, verdicts, clock, random, log } = parts;
+  const { spool, ledger, doubts, decisions, notices, recorder, verdicts, clock, random, log } = parts;
   const { warnOfDelay, enqueue } = parts;
   /**
    * Ids whose verdict another gateway's client waits for, and that this one is bound to; whether an attempt of this
@@ -63,6 +65,9 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
 
   const facts = (transmission: SpooledTransmission, more: Readonly<Record<string, unknown>>) =>
     factsOf(transmission, options.addresses, more);
+
+  /** An operator has decided that it was relayed, after this attempt began. */
+  const isDecided = async (id: Id): Promise<boolean> => (await decisions.relayed(id)) === true;
 
   /** Reports the failure to the reverse-path and takes the transmission out of the spool (P5). */
   const fail = async (
@@ -111,8 +116,10 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     transmission: SpooledTransmission,
     isDoubtful: boolean,
   ): Promise<AttemptResult> => {
-    const { id, digest, since } = transmission;
-    const [result] = await ledger.claim([{ id, digest: Buffer.from(digest, "hex"), since }]);
+    const { id } = transmission;
+    // Then whoever runs the attempt takes it out.
+    if (await isDecided(id)) return { kind: "untried" };
+    const [result] = await ledger.claim([claimOf(transmission)]);
     if (result?.kind === "repeat" && result.standing === "awaited" && transmission.awaited !== true) {
       if (!waiting.has(id)) log.warn("transmission.waiting", facts(transmission, {}));
       waiting.set(id, isDoubtful || waiting.get(id) === true);
@@ -179,6 +186,23 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     return { kind: "again", dueAt: now + wait };
   };
 
+  /**
+   * The upstream has the message, and the claim was lost to another gateway meanwhile. Where that one has given it up
+   * again, this one claims it to record what is certain; where it has relayed it too, there are two copies.
+   */
+  const recordRelayed = async (
+    transmission: SpooledTransmission,
+    about: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const result = await recorder.claim(claimOf(transmission), signal);
+    if (result.kind !== "repeat") await recorder.settle(result.claim, "relayed", signal);
+    else if (result.standing === "relayed") {
+      const cause = "another gateway relayed it too";
+      log.warn("transmission.second_copy", facts(transmission, { ...about, cause }));
+    }
+  };
+
   const relayed = async (
     queued: QueuedTransmission,
     mail: SpooledMail,
@@ -186,19 +210,19 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     signal: AbortSignal,
   ): Promise<AttemptResult> => {
     const { transmission, submission } = mail;
-    await recorder.settle(queued.claim, "relayed", signal);
+    const about = { task: submission.task, submission: submission.id, upstream, upstreamId };
+    if ((await recorder.settle(queued.claim, "relayed", signal)) === "stale") {
+      if (await isDecided(transmission.id)) {
+        const cause = "an operator decided that it was relayed before";
+        log.warn("transmission.second_copy", facts(transmission, { ...about, cause }));
+        return { kind: "done" };
+      }
+      await recordRelayed(transmission, about, signal);
+    }
     doubts.forget(transmission.id);
-    log.info(
-      "transmission.relayed",
-      facts(transmission, {
-        task: submission.task,
-        submission: submission.id,
-        upstream,
-        upstreamId,
-        attempts: transmission.attempts + 1,
-        ms: clock.now() - transmission.acceptedAt,
-      }),
-    );
+    const attempts = transmission.attempts + 1;
+    const ms = clock.now() - transmission.acceptedAt;
+    log.info("transmission.relayed", facts(transmission, { ...about, attempts, ms }));
     verdicts.give(transmission.id, { kind: "relayed" });
     // NOTIFY=SUCCESS where the upstream does not report: what it said is all that the sender will hear
     // (RFC 3461 §5.2.2). A crash before it is stored loses this courtesy, and nothing else.
@@ -281,7 +305,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     }
   };
 
-  return async (queued, upstream, signal, taken) => {
+  const attemptOrPause: Attempt = async (queued, upstream, signal, taken) => {
     try {
       return await attempt(queued, upstream, signal, taken);
     } catch (error) {
@@ -291,7 +315,37 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       return { kind: "pause", reason: String(error), retryAfterMs: STORAGE_RETRY_MS, left: false };
     }
   };
+
+  /** What was decided as relayed during the attempt leaves the spool, whatever came of the attempt. */
+  const decided = async (
+    queued: QueuedTransmission,
+    result: AttemptResult,
+    signal: AbortSignal,
+  ): Promise<AttemptResult> => {
+    try {
+      await doubts.leave(queued, queued.claim.id, signal);
+    } catch {
+      // The process stops while the disk is away; the next start finds that it is relayed.
+      return result;
+    }
+    if (result.kind === "pause") return { ...result, left: true };
+    return { kind: result.kind === "untried" ? "untried" : "done" };
+  };
+
+  return (queued, upstream, signal, taken) =>
+    decisions.during(queued.claim.id, async () => {
+      const result = await attemptOrPause(queued, upstream, signal, taken);
+      const isRelayed = decisions.relayed(queued.claim.id);
+      return isRelayed !== undefined && (await isRelayed) ? await decided(queued, result, signal) : result;
+    });
 }
+
+/** The claim that is made again of a transmission of the spool. */
+const claimOf = ({ id, digest, since }: SpooledTransmission): ClaimRequest => ({
+  id,
+  digest: Buffer.from(digest, "hex"),
+  since,
+});
 
 const pauseFor = ({ reply, retryAfterMs }: Refused) => ({
   kind: "pause" as const,

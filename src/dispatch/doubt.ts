@@ -5,13 +5,14 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
-import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
+import { freed, type SpooledTransmission, type TransmissionKey } from "../spool/record.ts";
 import type { Spool, SpooledMail } from "../spool/spool.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
+import type { Decisions } from "./decisions.ts";
 import type { WarnOfDelay } from "./delay.ts";
 import type { AttemptResult, QueuedTransmission } from "./dispatcher.ts";
 import { factsOf } from "./facts.ts";
-import type { Recorder } from "./recorder.ts";
+import { type Recorder, STORAGE_RETRY_MS } from "./recorder.ts";
 import type { Verdicts } from "./verdicts.ts";
 
 export type DoubtfulPolicy = "resend" | "hold" | "drop";
@@ -48,12 +49,23 @@ export interface Doubts {
     cause: string,
     firstDate?: string,
   ): Promise<void>;
+  /** As takeUp, in the background: what fails is tried again. */
+  takeUpSoon(queued: QueuedTransmission, transmission: SpooledTransmission, cause: string): void;
+  /** Takes out of the spool what was decided as relayed while it was worked on. */
+  leave(queued: QueuedTransmission, id: Id, signal: AbortSignal): Promise<void>;
   /** Those of the spool. */
   list(): Iterable<Doubtful>;
+  /** One of them. */
+  find(id: Id): Doubtful | undefined;
   /** The doubt has ended. */
   forget(id: Id): void;
-  /** The held transmission is to be relayed after all, now. */
-  free(id: Id): Promise<void>;
+  /**
+   * An operator has decided that it was relayed, and the ledger knows. Whoever is busy with the id takes the
+   * transmission out of the spool; if nobody is, that is done now. Never rejects.
+   */
+  decidedRelayed(id: Id): Promise<void>;
+  /** An operator has decided that it was not relayed, and the ledger knows: it is due. Never rejects. */
+  decidedNotRelayed(id: Id): Promise<void>;
 }
 
 export interface DoubtParts {
@@ -61,6 +73,7 @@ export interface DoubtParts {
   readonly spool: Spool;
   readonly recorder: Recorder;
   readonly verdicts: Verdicts;
+  readonly decisions: Decisions;
   readonly warnOfDelay: WarnOfDelay;
   readonly enqueue: (queued: QueuedTransmission) => void;
   readonly clock: Clock;
@@ -76,7 +89,7 @@ export interface DoubtOptions {
 }
 
 export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: DoubtOptions): Doubts {
-  const { ledger, spool, recorder, verdicts, warnOfDelay, enqueue, clock, random, log } = parts;
+  const { ledger, spool, recorder, verdicts, decisions, warnOfDelay, enqueue, clock, random, log } = parts;
   const doubtful = new Map<Id, Doubtful>();
 
   /** Out before anything else is done: a second copy is never silent. */
@@ -95,6 +108,7 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
     signal: AbortSignal,
   ): Promise<AttemptResult> => {
     await recorder.settle(queued.claim, "relayed", signal);
+    doubtful.delete(id);
     verdicts.give(id, { kind: "relayed" });
     await recorder.remove(queued.key, signal);
     return { kind: "done" };
@@ -110,6 +124,7 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
     signal: AbortSignal,
   ): Promise<AttemptResult> => {
     await recorder.replace(queued.key, undefined, signal);
+    doubtful.delete(id);
     await ledger.release([queued.claim]);
     verdicts.give(id, { kind: "doubtful" });
     return { kind: "done" };
@@ -141,10 +156,70 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
     return own === undefined || own === firstDate ? transmission : { ...transmission, firstDate };
   };
 
+  const takeUp: Doubts["takeUp"] = async (queued, found, cause, firstDate) => {
+    const transmission = await datedLike(queued.key, found, firstDate);
+    // What was held waits for a decision, also when doubts that come now are dropped.
+    if (policy !== "resend" && transmission.held === true) {
+      doubtful.set(transmission.id, { queued, transmission });
+      return;
+    }
+    announce(transmission, { cause });
+    if (policy === "drop") await drop(queued, transmission, NEVER);
+    else if (policy === "hold") {
+      if (transmission.awaited === true) await withdraw(queued, transmission, NEVER);
+      else await hold(queued, transmission);
+    } else {
+      // What was held may be older than the spool's lifetime, which is for trying, not for waiting.
+      const isHeld = transmission.held === true;
+      const again = isHeld ? freed(transmission, clock.now()) : transmission;
+      doubtful.set(transmission.id, { queued, transmission: again });
+      // See `free`.
+      if (isHeld) await spool.update(queued.key, again, "durably");
+      else await recorder.note(queued, again);
+      enqueue(queued);
+    }
+  };
+
+  const leave: Doubts["leave"] = async (queued, id, signal) => {
+    await recorder.remove(queued.key, signal);
+    doubtful.delete(id);
+    verdicts.give(id, { kind: "relayed" });
+  };
+
+  /**
+   * Attempts it no sooner than the spool knows, durably: a start that finds an attempt of what is held would take the
+   * doubt for the one that was announced. Never rejects.
+   */
+  const free = async ({ queued, transmission }: Doubtful): Promise<void> => {
+    const now = clock.now();
+    try {
+      await spool.update(queued.key, freed(transmission, now), "durably");
+      enqueue({ ...queued, dueAt: now });
+    } catch (error) {
+      log.error("spool.unavailable", { error: String(error) });
+      clock.after(STORAGE_RETRY_MS, () => void free({ queued, transmission }));
+    }
+  };
+
+  const takeUpOrLeave: Doubts["takeUp"] = (queued, transmission, cause, firstDate) =>
+    decisions.during(transmission.id, async () => {
+      await takeUp(queued, transmission, cause, firstDate);
+      const isDecided = decisions.relayed(transmission.id);
+      if (isDecided !== undefined && (await isDecided)) await leave(queued, transmission.id, NEVER);
+    });
+
+  function takeUpSoon(queued: QueuedTransmission, transmission: SpooledTransmission, cause: string): void {
+    takeUpOrLeave(queued, transmission, cause).catch((error: unknown) => {
+      log.error("dispatch.failed", { error: error instanceof Error ? error.stack : String(error) });
+      clock.after(STORAGE_RETRY_MS, () => takeUpSoon(queued, transmission, cause));
+    });
+  }
+
   return {
     async decide(queued, mail, doubt, signal) {
       const transmission = { ...mail.transmission, attempts: mail.transmission.attempts + 1 };
       announce(transmission, doubt);
+      doubtful.set(transmission.id, { queued, transmission });
       if (policy === "drop") return await drop(queued, transmission, signal);
       if (transmission.awaited === true) return await withdraw(queued, transmission, signal);
       if (policy === "hold") return await hold(queued, transmission);
@@ -156,41 +231,36 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
       return { kind: "again", dueAt };
     },
 
-    async takeUp(queued, found, cause, firstDate) {
-      const transmission = await datedLike(queued.key, found, firstDate);
-      // What was held waits for a decision, also when doubts that come now are dropped.
-      if (policy !== "resend" && transmission.held === true) {
-        doubtful.set(transmission.id, { queued, transmission });
-        return;
-      }
-      announce(transmission, { cause });
-      if (policy === "drop") await drop(queued, transmission, NEVER);
-      else if (policy === "hold") {
-        if (transmission.awaited === true) await withdraw(queued, transmission, NEVER);
-        else await hold(queued, transmission);
-      } else {
-        const { held: _, ...freed } = transmission;
-        // What was held may be older than the spool's lifetime, which is for trying, not for waiting.
-        const again = transmission.held === true ? { ...freed, acceptedAt: clock.now() } : freed;
-        doubtful.set(transmission.id, { queued, transmission: again });
-        await recorder.note(queued, again);
-        enqueue(queued);
-      }
-    },
+    takeUp: takeUpOrLeave,
+    takeUpSoon,
+    leave,
 
     list: () => doubtful.values(),
+    find: (id) => doubtful.get(id),
     forget: (id) => {
       doubtful.delete(id);
     },
 
-    async free(id) {
+    async decidedRelayed(id) {
       const found = doubtful.get(id);
-      if (found?.transmission.held !== true) return;
-      const { held: _, ...transmission } = found.transmission;
-      const now = clock.now();
-      await spool.update(found.queued.key, { ...transmission, acceptedAt: now, dueAt: now }, "durably");
+      if (found === undefined || decisions.isBusy(id)) return;
+      try {
+        await spool.remove(found.queued.key);
+        doubtful.delete(id);
+        verdicts.give(id, { kind: "relayed" });
+      } catch (error) {
+        // Its next attempt finds what was decided, and takes it out.
+        log.error("spool.unavailable", { error: String(error) });
+        if (found.transmission.held === true) enqueue({ ...found.queued, dueAt: clock.now() });
+      }
+    },
+
+    async decidedNotRelayed(id) {
+      const found = doubtful.get(id);
+      if (found === undefined) return;
       doubtful.delete(id);
-      enqueue({ ...found.queued, dueAt: now });
+      // What is not held waits in the queue, and is there once only.
+      if (found.transmission.held === true) await free(found);
     },
   };
 }

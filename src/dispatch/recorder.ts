@@ -1,5 +1,5 @@
 // Records of what has happened already, which therefore must be made however long the disk is away.
-import type { Claim, Ledger, Settlement } from "../ledger/ledger.ts";
+import type { Claim, ClaimRequest, ClaimResult, Ledger, Settlement } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
@@ -13,6 +13,8 @@ export interface Recorder {
    * gateway has taken the id over, and nothing is recorded.
    */
   settle(claim: Claim, settlement: Settlement, signal: AbortSignal): Promise<"settled" | "stale">;
+  /** Claims one id, trying again as settle does: the upstream has its message, and no other outcome may be recorded. */
+  claim(request: ClaimRequest, signal: AbortSignal): Promise<ClaimResult>;
   /**
    * Puts a notification, if there is one, in the place of the transmission, trying again as settle does:
    * whether a commit that failed took effect is not known, and only the same one, repeated, leaves no doubt.
@@ -58,6 +60,12 @@ export function createRecorder({ ledger, spool, clock, log, pause }: RecorderPar
 
   return {
     settle: (claim, settlement, signal) => untilRecorded(() => ledger.settle(claim, settlement), signal),
+    claim: (request, signal) =>
+      untilRecorded(async () => {
+        const [result] = await ledger.claim([request]);
+        if (result === undefined) throw new Error("a claim without a result");
+        return result;
+      }, signal),
     async remove(key, signal) {
       await untilRecorded(() => spool.remove(key), signal);
     },

@@ -1,7 +1,9 @@
 // The start: everything in the spool is claimed again before the first client is heard, so that no id
 // that is on its way can be accepted a second time.
 import { type ClaimResult, type Ledger, noClaim } from "../ledger/ledger.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
+import { freed, type SpooledTransmission } from "../spool/record.ts";
 import type { Loaded, Spool } from "../spool/spool.ts";
 import type { QueuedTransmission, ToQueue } from "./dispatcher.ts";
 import type { Doubts } from "./doubt.ts";
@@ -14,6 +16,7 @@ export interface RecoveryParts {
   readonly enqueue: (queued: QueuedTransmission) => void;
   readonly doubts: Doubts;
   readonly verdicts: Verdicts;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -26,11 +29,13 @@ export interface RecoveryOptions {
    * their connections, is bound then: a copy of it hears 250 too.
    */
   readonly binds: boolean;
+  /** After which a doubt without a claim expires, milliseconds. */
+  readonly retentionMs: number;
 }
 
 /** Resolves when every transmission of the spool is claimed and queued, held, or taken out. */
-export async function recover(parts: RecoveryParts, { binds }: RecoveryOptions): Promise<void> {
-  const { spool, ledger, toQueue, enqueue, doubts, verdicts, log } = parts;
+export async function recover(parts: RecoveryParts, { binds, retentionMs }: RecoveryOptions): Promise<void> {
+  const { spool, ledger, toQueue, enqueue, doubts, verdicts, clock, log } = parts;
   let recovered = 0;
   let doubtful = 0;
   let settled = 0;
@@ -63,12 +68,25 @@ export async function recover(parts: RecoveryParts, { binds }: RecoveryOptions):
     await doubts.takeUp(queued, transmission, "unsettled when the gateway started", result.firstDate);
   };
 
-  /** Durably, before anybody can hear 250 for it. */
-  const bind = async (loaded: Loaded, result: ClaimResult): Promise<Loaded> => {
-    const [key, { awaited, ...rest }, hasContent] = loaded;
-    if (!binds || awaited !== true || result.kind === "repeat") return loaded;
-    await spool.update(key, rest, "durably");
-    return [key, rest, hasContent];
+  /** What of the transmission this start changes, if anything. */
+  const changed = (transmission: SpooledTransmission, result: ClaimResult): SpooledTransmission => {
+    const { awaited, ...bound } = transmission;
+    const now = clock.now();
+    // An operator has decided that it was not relayed, and the process ended before the spool knew. Held for longer
+    // than the retention, its doubt may have expired instead: that was decided by nobody.
+    const isFree = result.kind === "claimed" && now - transmission.acceptedAt < retentionMs;
+    const after = binds && awaited === true ? bound : transmission;
+    return after.held === true && isFree ? freed(after, now) : after;
+  };
+
+  /** Durably, before anybody can hear 250 for it, and before it is attempted. */
+  const prepare = async (loaded: Loaded, result: ClaimResult): Promise<Loaded> => {
+    const [key, transmission, hasContent] = loaded;
+    if (result.kind === "repeat") return loaded;
+    const after = changed(transmission, result);
+    if (after === transmission) return loaded;
+    await spool.update(key, after, "durably");
+    return [key, after, hasContent];
   };
 
   const claim = async (batch: readonly Loaded[]): Promise<void> => {
@@ -80,10 +98,10 @@ export async function recover(parts: RecoveryParts, { binds }: RecoveryOptions):
         ...(since === undefined ? {} : { since }),
       })),
     );
-    const bound = await Promise.all(
-      batch.map((loaded, index) => bind(loaded, results[index] as ClaimResult)),
+    const prepared = await Promise.all(
+      batch.map((loaded, index) => prepare(loaded, results[index] as ClaimResult)),
     );
-    for (const [index, loaded] of bound.entries()) await admit(loaded, results[index] as ClaimResult);
+    for (const [index, loaded] of prepared.entries()) await admit(loaded, results[index] as ClaimResult);
   };
 
   let batch: Loaded[] = [];

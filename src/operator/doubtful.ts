@@ -1,9 +1,13 @@
 // What an operator sees and decides of doubtful ids (P6), on the parts of a gateway that runs or of one
-// that does not: both own ledger and spool, only the former has a queue.
+// that does not: both own ledger and spool, only the former has a queue. The decision itself is the ledger's
+// (ledger.ts, L16 and L17); what follows for the spool is the same either way.
 import type { Id } from "../identity/message-id.ts";
-import type { Claim, Ledger } from "../ledger/ledger.ts";
+import type { Decided, Decision, Ledger } from "../ledger/ledger.ts";
+import type { Log } from "../runtime/log.ts";
 import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
 import type { Spool } from "../spool/spool.ts";
+
+export type { Decision };
 
 /** One doubtful id, for people and for programs. */
 export interface DoubtfulEntry {
@@ -12,87 +16,131 @@ export interface DoubtfulEntry {
   readonly messageId?: string;
   readonly recipient?: string;
   readonly attempts?: number;
-  /** held: waits for a decision. retrying: will be relayed again. remembered: nothing in the spool. */
-  readonly standing: "held" | "retrying" | "remembered";
+  /**
+   * - held: waits for a decision.
+   * - retrying: will be relayed again.
+   * - elsewhere: another gateway that lives has it.
+   * - remembered: nothing in any spool that is known of.
+   */
+  readonly standing: "held" | "retrying" | "elsewhere" | "remembered";
   /** When it was last attempted or found doubtful, RFC 3339. */
   readonly since: string;
 }
 
-/** What became of it, as the operator knows: the upstream has the message, or certainly not. */
-export type Decision = "relayed" | "not-relayed";
+/** A decision that was made, and what becomes of the id. */
+interface Made {
+  readonly ok: true;
+  readonly id: Id;
+  readonly next: "relayed" | "queued" | "forgotten";
+}
 
-export type Resolution =
-  | { readonly ok: true; readonly id: Id; readonly next: "relayed" | "queued" | "forgotten" }
-  | { readonly ok: false; readonly fault: string };
+export type Resolution = Made | { readonly ok: false; readonly fault: string };
 
 export interface DoubtfulDesk {
   list(): Promise<DoubtfulEntry[]>;
-  /** @param name an id, or a Message-ID with or without its angle brackets */
-  resolve(name: string, decision: Decision): Promise<Resolution>;
+  /**
+   * @param name an id, or a Message-ID with or without its angle brackets
+   * @param reason for the log
+   */
+  resolve(name: string, decision: Decision, reason?: string): Promise<Resolution>;
 }
 
 /** A doubtful transmission of the spool. */
 export interface SpooledDoubt {
   readonly key: TransmissionKey;
   readonly transmission: SpooledTransmission;
-  /** Absent when no gateway runs: the desk claims it then. */
-  readonly claim?: Claim;
+}
+
+/** How a decision is made and carried out; see dispatch/doubt.ts and offline.ts. */
+export interface DecisionParts {
+  /** It is being attempted, or policy acts on it: what comes of that is not known yet. */
+  isBusy(id: Id): boolean;
+  /** Calls the ledger, and then what carries the decision out. */
+  make(
+    id: Id,
+    decide: () => Promise<Decided>,
+    carryOut: (decided: Decided) => Promise<void>,
+  ): Promise<Decided>;
+  /** What was decided as relayed leaves the spool, or will. */
+  decidedRelayed(id: Id): Promise<void>;
+  /** What was decided as not relayed is due. */
+  decidedNotRelayed(id: Id): Promise<void>;
 }
 
 export interface DeskParts {
-  readonly ledger: Ledger;
-  readonly spool: Spool;
-  /** The doubtful transmissions of the spool, by id. */
-  readonly spooled: () => Promise<ReadonlyMap<Id, SpooledDoubt>>;
-  /** The doubt about the transmission has ended; "queued" when it is to be relayed after all. */
-  readonly ended: (id: Id, next: "relayed" | "queued", doubt: SpooledDoubt) => Promise<void>;
+  readonly ledger: Pick<Ledger, "doubts" | "decide">;
+  readonly spool: Pick<Spool, "read">;
+  /** The doubtful transmission of the spool with this id. */
+  readonly spooled: (id: Id) => SpooledDoubt | undefined;
+  readonly decisions: DecisionParts;
+  readonly log: Log;
+  /** Log the recipient. */
+  readonly addresses: boolean;
 }
 
-export function createDoubtfulDesk({ ledger, spool, spooled, ended }: DeskParts): DoubtfulDesk {
+export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk {
+  const { ledger, spool, spooled, decisions, log, addresses } = parts;
+
+  /** For the log; what can't be read is left out, as the decision is made. */
+  const taskOf = async ({ key }: SpooledDoubt): Promise<string | undefined> => {
+    const mail = await spool.read(key).catch(() => undefined);
+    return mail?.kind === "whole" ? mail.submission.task : undefined;
+  };
+
   return {
     async list() {
-      const transmissions = await spooled();
-      return (await ledger.doubts()).map(({ id, changedAt }): DoubtfulEntry => {
-        const known = transmissions.get(id)?.transmission;
+      return (await ledger.doubts()).map(({ id, changedAt, claimed }): DoubtfulEntry => {
+        const known = spooled(id)?.transmission;
         const since = new Date(changedAt).toISOString();
-        if (known === undefined) return { id, standing: "remembered", since };
+        if (known === undefined) return { id, standing: claimed ? "elsewhere" : "remembered", since };
         const { messageId, recipient, attempts } = known;
         const standing = known.held === true ? "held" : "retrying";
         return { id, messageId, recipient, attempts, standing, since };
       });
     },
 
-    async resolve(name, decision) {
+    async resolve(name, decision, reason) {
       const id = idIn(name);
-      const doubt = (await ledger.doubts()).find((one) => one.id === id);
-      if (doubt === undefined) return { ok: false, fault: `${name} is not doubtful` };
-      const found = (await spooled()).get(id);
-      let claim = found?.claim;
-      if (claim === undefined) {
-        // Another gateway of a shared ledger has it; or it is on its way into this spool.
-        if (doubt.claimed) return { ok: false, fault: `${name} is held by another gateway: decide there` };
-        const [result] = await ledger.claim([{ id, digest: doubt.digest }]);
-        if (result?.kind !== "doubtful") return { ok: false, fault: `${name} is not doubtful any more` };
-        claim = result.claim;
+      if (id === undefined) return { ok: false, fault: `${name} is not doubtful` };
+      if (decision === "not-relayed" && decisions.isBusy(id)) return refusal(name, "busy");
+      let next: Made["next"] = "relayed";
+      const decided = await decisions.make(
+        id,
+        () => ledger.decide(id, decision),
+        async (made) => {
+          if (made === "nothing" || made === "busy" || made === "elsewhere") return;
+          const found = spooled(id);
+          const known = found?.transmission;
+          if (made !== "relayed") next = found === undefined ? "forgotten" : "queued";
+          log.warn("operator.resolved", {
+            ...{ id, messageId: known?.messageId, recipient: addresses ? known?.recipient : undefined },
+            ...{ task: found && (await taskOf(found)), decision, reason, next },
+          });
+          if (made === "relayed") await decisions.decidedRelayed(id);
+          else await decisions.decidedNotRelayed(id);
+        },
+      );
+      if (decided === "nothing" || decided === "busy" || decided === "elsewhere") {
+        return refusal(name, decided);
       }
-      const settled = await ledger.settle(claim, decision === "relayed" ? "relayed" : "cleared");
-      if (settled === "stale") return { ok: false, fault: `${name} is not doubtful any more` };
-      if (decision === "relayed") {
-        if (found !== undefined) {
-          await spool.remove(found.key);
-          await ended(id, "relayed", found);
-        }
-        return { ok: true, id, next: "relayed" };
-      }
-      if (found === undefined) {
-        await ledger.release([claim]);
-        return { ok: true, id, next: "forgotten" };
-      }
-      await ended(id, "queued", found);
-      return { ok: true, id, next: "queued" };
+      return { ok: true, id, next };
     },
   };
 }
 
-/** The id in an id, a Message-ID, or a Message-ID in angle brackets. */
-const idIn = (name: string): Id => name.trim().replace(/^</, "").split("@")[0]?.split(".")[0] ?? "";
+const FAULTS = {
+  nothing: "is not doubtful: there is nothing to decide",
+  busy: "is being attempted, try again",
+  elsewhere: "is held by another gateway: decide there",
+} as const;
+
+const refusal = (name: string, said: keyof typeof FAULTS): Resolution => ({
+  ok: false,
+  fault: `${name} ${FAULTS[said]}`,
+});
+
+/** The id in an id, a Message-ID, or a Message-ID in angle brackets; undefined when there is none. */
+function idIn(name: string): Id | undefined {
+  const [id = ""] = name.trim().replace(/^</, "").split(/[@.]/);
+  return /^[a-z2-7]{32}$/.test(id) ? id : undefined;
+}

@@ -3,12 +3,16 @@ import { z } from "zod";
 import type { DoubtfulDesk } from "./doubtful.ts";
 import type { Handler } from "./socket.ts";
 
+/** Characters of a reason: a sentence or two. */
+export const REASON_MAX = 500;
+
 const request = z.discriminatedUnion("request", [
   z.strictObject({ request: z.literal("doubtful.list") }),
   z.strictObject({
     request: z.literal("doubtful.resolve"),
     id: z.string(),
     decision: z.enum(["relayed", "not-relayed"]),
+    reason: z.string().max(REASON_MAX).optional(),
   }),
 ]);
 
@@ -22,7 +26,7 @@ export function createHandler(desk: DoubtfulDesk): Handler {
       case "doubtful.list":
         return await desk.list();
       case "doubtful.resolve":
-        return await desk.resolve(asked.id, asked.decision);
+        return await desk.resolve(asked.id, asked.decision, asked.reason);
     }
   };
 }

@@ -161,3 +161,8 @@ export const decodeTransmission = (value: Uint8Array): SpooledTransmission =>
 export const encodeBodyFile = (body: BodyFile): Uint8Array => Buffer.from(JSON.stringify(body));
 
 export const decodeBodyFile = (value: Uint8Array): BodyFile => JSON.parse(fromUtf8.decode(value)) as BodyFile;
+
+/** The transmission when nothing holds it back any more: due now, and its lifetime begins anew. */
+export function freed({ held: _, ...transmission }: SpooledTransmission, now: number): SpooledTransmission {
+  return { ...transmission, acceptedAt: now, dueAt: now };
+}

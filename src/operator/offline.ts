@@ -1,0 +1,83 @@
+// The desk of a gateway that does not run: opens its spool and its ledger, which the next start finds as they are left.
+import type { Config } from "../config/config.ts";
+import type { Id } from "../identity/message-id.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { type LedgerWorld, openLedger } from "../ledger/open.ts";
+import { StorageError } from "../runtime/storage.ts";
+import { freed } from "../spool/record.ts";
+import { openSpool, type Spool } from "../spool/spool.ts";
+import { createDoubtfulDesk, type DoubtfulDesk, type SpooledDoubt } from "./doubtful.ts";
+
+export interface OfflineDesk {
+  readonly desk: DoubtfulDesk;
+  close(): Promise<void>;
+}
+
+/** Rejects with a StorageError where no gateway has ever run, or one runs; nothing is made and nothing stays open then. */
+export async function openOfflineDesk(config: Config, world: LedgerWorld): Promise<OfflineDesk> {
+  await refuseMissing(config, world);
+  const spool = await openSpool(world.storage);
+  try {
+    const { ledger } = await openLedger(config, world);
+    const close = async (): Promise<void> => {
+      await ledger.close();
+      await spool.close();
+    };
+    return { desk: await deskOf(config, world, ledger, spool), close };
+  } catch (error) {
+    await spool.close();
+    throw error;
+  }
+}
+
+async function deskOf(
+  config: Config,
+  { clock, log }: LedgerWorld,
+  ledger: Ledger,
+  spool: Spool,
+): Promise<DoubtfulDesk> {
+  const transmissions = new Map<Id, SpooledDoubt>();
+  try {
+    for await (const [key, transmission] of spool.load()) {
+      transmissions.set(transmission.id, { key, transmission });
+    }
+  } catch (error) {
+    await ledger.close();
+    throw error;
+  }
+  return createDoubtfulDesk({
+    ...{ ledger, spool, log, addresses: config.log.addresses },
+    spooled: (id) => transmissions.get(id),
+    decisions: {
+      isBusy: () => false,
+      async make(_, decide, carryOut) {
+        const decided = await decide();
+        await carryOut(decided);
+        return decided;
+      },
+      async decidedRelayed(id) {
+        const found = transmissions.get(id);
+        if (found !== undefined) await spool.remove(found.key);
+      },
+      async decidedNotRelayed(id) {
+        const found = transmissions.get(id);
+        if (found === undefined) return;
+        const transmission = freed(found.transmission, clock.now());
+        transmissions.set(id, { ...found, transmission });
+        await spool.update(found.key, transmission, "durably");
+      },
+    },
+  });
+}
+
+async function refuseMissing(
+  { data_dir, ledger }: Config,
+  { storage, openEngine }: LedgerWorld,
+): Promise<void> {
+  const isThere = async (folder: string, name: string) => (await storage.list(folder)).includes(name);
+  const isEmbedded = ledger.kind === "embedded" && openEngine === undefined;
+  const hasLedger = isEmbedded ? await isThere("ledger", "state") : await isThere("ledger", "gateway");
+  if (hasLedger && (await isThere("spool", "queue"))) return;
+  const what = hasLedger ? "spool" : isEmbedded ? "ledger" : "gateway of a shared ledger";
+  throw new StorageError("unavailable", `there is no ${what} in ${data_dir}`);
+}

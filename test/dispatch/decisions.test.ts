@@ -1,0 +1,221 @@
+// An operator decides while the id is attempted, or while policy acts on its doubt: one recipient's decision never
+// touches the other's mail, and what the attempt finds afterwards changes nothing that was decided.
+import { expect, test } from "vitest";
+import { loadConfig } from "../../src/config/config.ts";
+import { openRelay } from "../../src/gateway.ts";
+import type { LogFields } from "../../src/runtime/log.ts";
+import { systemRandom } from "../../src/runtime/random.ts";
+import { beginTransaction } from "../../src/submission/session.ts";
+import type { Outcome, Transmission } from "../../src/upstream/upstream.ts";
+import { createManualClock } from "../support/manual-clock.ts";
+import { createMemoryStorage } from "../support/memory-storage.ts";
+
+const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" };
+const ACCEPTED: Outcome = { kind: "accepted", upstreamId: "1" };
+const refused = (permanence: "transient" | "permanent", scope: "transmission" | "upstream"): Outcome => ({
+  ...{ kind: "refused", permanence, scope, reply: "not now" },
+});
+
+const settled = async (): Promise<void> => {
+  for (let turn = 0; turn < 60; turn++) await new Promise(setImmediate);
+};
+
+interface Call {
+  readonly transmission: Transmission;
+  readonly answer: (outcome: Outcome) => Promise<void>;
+}
+
+async function gateway(settings: Readonly<Record<string, string>>, storage = createMemoryStorage()) {
+  const config = loadConfig({
+    environment: { MAILONCE_HOSTNAME: "gateway.example", MAILONCE_SPOOL_RETRY_MAX: "1m", ...settings },
+  });
+  const clock = createManualClock();
+  const calls: Call[] = [];
+  const lines: ({ readonly event: string } & LogFields)[] = [];
+  const note = (event: string, fields: LogFields = {}) => void lines.push({ event, ...fields });
+  const limits = { messageOctets: 1e9, lineOctets: 1e9, smtpUtf8: true };
+  const relay = await openRelay(config, {
+    ...{ storage, clock, random: systemRandom, elapsed: () => clock.now() },
+    log: { debug: note, info: note, warn: note, error: note },
+    upstreams: new Map([
+      [
+        "upstream",
+        {
+          ...{ name: "held", limits, close: async () => {} },
+          transmit: (transmission: Transmission) =>
+            new Promise<Outcome>((resolve) => {
+              const answer = async (outcome: Outcome) => {
+                resolve(outcome);
+                await settled();
+              };
+              calls.push({ transmission, answer });
+            }),
+        },
+      ],
+    ]),
+  });
+  return {
+    ...{ relay, calls, lines, storage },
+    submit: async (recipients: readonly string[]) => {
+      const begun = beginTransaction("sender@example.org", undefined, true);
+      if ("reply" in begun) throw new Error(begun.reply.text);
+      for (const recipient of recipients) {
+        const read = begun.transaction.read(recipient);
+        if ("recipient" in read) begun.transaction.add(read.recipient);
+      }
+      const content = async function* () {
+        yield Buffer.from("From: <a@example.org>\r\nX-Task-Id: task\r\n\r\nHello!\r\n");
+      };
+      const client = { address: "127.0.0.1", helo: "mailer.example.org", protocol: "ESMTP" } as const;
+      const reply = relay.submit(begun.transaction.envelope(), client, content());
+      await settled();
+      return reply;
+    },
+    pass: async () => {
+      clock.advance(config.spool.retry_max * 2);
+      await settled();
+    },
+    /** The latest call for the recipient. */
+    call: (recipient: string): Call => {
+      const found = calls.filter(({ transmission }) => transmission.recipient === recipient).at(-1);
+      if (found === undefined) throw new Error(`nothing was attempted for ${recipient}`);
+      return found;
+    },
+    events: (...names: string[]) => lines.map(({ event }) => event).filter((event) => names.includes(event)),
+    stop: async () => {
+      await relay.drain();
+      await relay.close();
+    },
+  };
+}
+
+/** Two recipients; the first is doubtful and attempted again, the second is refused for now. */
+async function attemptedAgain() {
+  const one = await gateway({});
+  expect((await one.submit(["a@example.net", "b@example.net"])).code).toBe(250);
+  await one.call("a@example.net").answer(DOUBTFUL);
+  await one.call("b@example.net").answer(refused("transient", "transmission"));
+  await one.pass();
+  const { id } = one.call("a@example.net").transmission;
+  return { ...one, id };
+}
+
+test.each<[string, Outcome]>([
+  ["accepted", ACCEPTED],
+  ["refused for now", refused("transient", "transmission")],
+  ["refused for good", refused("permanent", "transmission")],
+  ["refused by an upstream that is down", refused("transient", "upstream")],
+  ["without an answer", DOUBTFUL],
+])(
+  "decided as relayed during an attempt that is %s: it is out, and the other one goes on",
+  async (_, outcome) => {
+    const { relay, id, call, calls, events, pass, stop, storage } = await attemptedAgain();
+    const resolved = await relay.doubtful.resolve(id, "relayed", "the upstream says so");
+    expect(resolved).toEqual({ ok: true, id, next: "relayed" });
+    expect(await relay.doubtful.resolve(id, "relayed")).toMatchObject({ ok: false });
+    expect(await relay.doubtful.list()).toEqual([]);
+    await call("a@example.net").answer(outcome);
+    expect(events("transmission.second_copy")).toHaveLength(outcome === ACCEPTED ? 1 : 0);
+    expect(events("transmission.reported", "transmission.stale", "dispatch.failed")).toEqual([]);
+    await pass();
+    await call("b@example.net").answer(ACCEPTED);
+    expect(events("transmission.relayed")).toHaveLength(1);
+    await pass();
+    expect(calls.filter(({ transmission }) => transmission.id === id)).toHaveLength(2);
+    expect(storage.view("spool/queue")?.visible.size).toBe(1);
+    await stop();
+
+    const next = await gateway({}, storage);
+    expect(next.events("spool.recovered")).toEqual([]);
+    await next.stop();
+  },
+);
+
+test("decided as not relayed during an attempt: refused, and nothing is changed", async () => {
+  const { relay, id, call, events, stop } = await attemptedAgain();
+  const fault = `${id} is being attempted, try again`;
+  expect(await relay.doubtful.resolve(id, "not-relayed")).toEqual({ ok: false, fault });
+  expect(await relay.doubtful.list()).toMatchObject([{ id, standing: "retrying" }]);
+  await call("a@example.net").answer(DOUBTFUL);
+  expect(events("transmission.doubtful")).toHaveLength(2);
+  expect(await relay.doubtful.resolve(id, "not-relayed")).toMatchObject({ ok: true, next: "queued" });
+  await call("b@example.net").answer(ACCEPTED);
+  await stop();
+});
+
+test.each(["relayed", "not-relayed"] as const)(
+  "decided as %s while the hold of the doubt is being written: carried out or refused, never stuck",
+  async (decision) => {
+    const { relay, calls, call, submit, pass, stop, storage } = await gateway({
+      MAILONCE_LEDGER_DOUBTFUL: "hold",
+    });
+    await submit(["a@example.net"]);
+    const { id } = call("a@example.net").transmission;
+    // In each turn of the event loop while the end of the attempt is recorded.
+    void call("a@example.net").answer(DOUBTFUL);
+    let resolved = await relay.doubtful.resolve(id, decision);
+    for (let turn = 0; turn < 200 && !resolved.ok; turn++) {
+      await Promise.resolve();
+      resolved = await relay.doubtful.resolve(id, decision);
+    }
+    expect(resolved).toMatchObject({ ok: true });
+    await settled();
+    await pass();
+    if (decision === "not-relayed") {
+      expect(calls).toHaveLength(2);
+      await call("a@example.net").answer(ACCEPTED);
+    } else expect(calls).toHaveLength(1);
+    expect(storage.view("spool/queue")?.visible.size).toBe(1);
+    expect(await relay.doubtful.list()).toEqual([]);
+    await stop();
+  },
+);
+
+test("decided as not relayed, and killed before the spool knows: the next start relays it", async () => {
+  const { relay, call, submit, storage } = await gateway({ MAILONCE_LEDGER_DOUBTFUL: "hold" });
+  await submit(["a@example.net"]);
+  await call("a@example.net").answer(DOUBTFUL);
+  const { id } = call("a@example.net").transmission;
+  storage.fail({ call: "commit", name: "spool/queue", times: Number.POSITIVE_INFINITY });
+  void relay.doubtful.resolve(id, "not-relayed");
+  await settled();
+  storage.crash((unsynced) => unsynced);
+  storage.mend();
+
+  const next = await gateway({ MAILONCE_LEDGER_DOUBTFUL: "hold" }, storage);
+  await settled();
+  const call2 = next.call("a@example.net");
+  // In doubt again, it is said again: the decision was about another attempt.
+  await call2.answer(DOUBTFUL);
+  expect(next.events("transmission.doubtful")).toHaveLength(1);
+  expect(await next.relay.doubtful.list()).toMatchObject([{ id, standing: "held" }]);
+  await next.stop();
+});
+
+test("decided as not relayed while the spool can't be written: not attempted before it can", async () => {
+  const { relay, calls, call, submit, pass, stop, storage } = await gateway({
+    MAILONCE_LEDGER_DOUBTFUL: "hold",
+  });
+  await submit(["a@example.net"]);
+  await call("a@example.net").answer(DOUBTFUL);
+  const { id } = call("a@example.net").transmission;
+  storage.fail({ call: "commit", name: "spool/queue", times: 3 });
+  expect(await relay.doubtful.resolve(id, "not-relayed")).toMatchObject({ ok: true, next: "queued" });
+  expect(calls).toHaveLength(1);
+  for (let round = 0; round < 4; round++) await pass();
+  expect(calls).toHaveLength(2);
+  await call("a@example.net").answer(ACCEPTED);
+  await stop();
+});
+
+test("a decision that the spool can't carry out is carried out later", async () => {
+  const { relay, call, submit, pass, stop, storage } = await gateway({ MAILONCE_LEDGER_DOUBTFUL: "hold" });
+  await submit(["a@example.net"]);
+  await call("a@example.net").answer(DOUBTFUL);
+  const { id } = call("a@example.net").transmission;
+  storage.fail({ call: "write", name: "spool/queue", times: 3 });
+  expect(await relay.doubtful.resolve(id, "relayed")).toMatchObject({ ok: true });
+  for (let round = 0; round < 5; round++) await pass();
+  expect(storage.view("spool/queue")?.visible.size).toBe(1);
+  await stop();
+});
