@@ -428,8 +428,11 @@ export const ENGINE_CHECKS: readonly EngineCheck[] = [
 async function sweptDates(engine: Engine): Promise<string[]> {
   const dates: string[] = [];
   for (let more = true; more; ) {
-    const swept = await engine.sweep();
-    dates.push(...swept.doubts.map(({ firstDate }) => firstDate));
+    const announced: string[] = [];
+    const swept = await engine.sweep(({ firstDate }) => announced.push(firstDate));
+    const gone = swept.doubts.map(({ firstDate }) => firstDate);
+    expect(announced.sort()).toEqual([...gone].sort());
+    dates.push(...gone);
     more = swept.more;
   }
   return dates.sort();

@@ -161,7 +161,7 @@ test.each(["throttled", "broken", "cut", "denied"] as const)(
       ]),
       engine.beat("gateway", life, 0),
       engine.register("gateway"),
-      engine.sweep(),
+      engine.sweep(() => {}),
     ];
     for (const answer of await Promise.allSettled<unknown>(calls)) {
       expect(answer).toMatchObject({ status: "rejected", reason: { code: "unavailable" } });

@@ -275,8 +275,9 @@ test("what has expired goes in bounded steps", async () => {
   );
   const steps: number[] = [];
   let doubts = 0;
+  let announced = 0;
   for (let more = true; more; ) {
-    const swept = await engine.sweep();
+    const swept = await engine.sweep(() => announced++);
     steps.push(swept.removed);
     doubts += swept.doubts.length;
     more = swept.more;
@@ -284,6 +285,7 @@ test("what has expired goes in bounded steps", async () => {
   expect(Math.max(...steps)).toBeLessThanOrEqual(2_000);
   expect(steps.reduce((sum, step) => sum + step)).toBe(4_000);
   expect(doubts).toBe(1_500);
+  expect(announced).toBe(1_500);
   const { rows } = await schema.query("SELECT count(*)::integer AS left FROM mailonce_ids");
   expect(rows[0].left).toBe(0);
 });

@@ -194,7 +194,7 @@ export async function createSimulatedEngine(site: Site, place: EnginePlace): Pro
         });
         yield* found;
       },
-      sweep: () => ask("sweep", () => inner.sweep()),
+      sweep: (announce) => ask("sweep", () => inner.sweep(announce)),
       close: async () => {
         if (!life.isAlive) await never();
         await end(life);

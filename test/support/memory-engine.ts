@@ -230,17 +230,18 @@ export function createMemoryEngines(
         );
         for (const [name, row] of found) yield { key: keyOf(name), record: recordOf(row) };
       },
-      sweep: () =>
+      sweep: (announce) =>
         call("sweep", () => {
           const expired = [...rows].filter(([, row]) => {
             if (row.state === "relayed") return isOld(row.relayed?.at ?? 0);
             return isOld(row.changedAt) && (row.incarnation === undefined || !isAlive(row.incarnation));
           });
           const step = expired.slice(0, SWEEP_STEP);
-          for (const [name] of step) rows.delete(name);
           const doubts = step.flatMap(([name, { firstDate }]) =>
             firstDate === undefined ? [] : [{ key: keyOf(name), firstDate }],
           );
+          for (const doubt of doubts) announce(doubt);
+          for (const [name] of step) rows.delete(name);
           return { removed: step.length, doubts, more: expired.length > step.length };
         }),
       async close() {},

@@ -14,6 +14,7 @@ import type {
   Change,
   Engine,
   EngineLimits,
+  ExpiredDoubt,
   Insertion,
   InsertResult,
   LedgerRecord,
@@ -206,7 +207,7 @@ function createEngine(table: DynamodbTable, options: DynamodbEngineOptions): Dyn
   }
 
   /** One page of the open records. All others are left to DynamoDB's TTL. */
-  async function sweep() {
+  async function sweep(announce: (doubt: ExpiredDoubt) => void) {
     if (sweptTo === undefined) await gateways.forget();
     const call = table.begin();
     const limit = now() - retentionMs;
@@ -225,6 +226,7 @@ function createEngine(table: DynamodbTable, options: DynamodbEngineOptions): Dyn
         record.holder?.alive !== true;
       return isDue ? [{ key, record }] : [];
     });
+    for (const { key, record } of due) announce({ key, firstDate: record.firstDate ?? "" });
     const removed = await each(
       due,
       async ({ key, record }) => {
@@ -263,7 +265,7 @@ function createEngine(table: DynamodbTable, options: DynamodbEngineOptions): Dyn
     take: (incarnation, batch) => tracked(each(batch, (one, call) => take(incarnation, one, call))),
     change: (batch) => tracked(each(batch, change)),
     open,
-    sweep: () => tracked(sweep()),
+    sweep: (announce) => tracked(sweep(announce)),
     async close() {
       await Promise.allSettled(underWay);
       table.close();

@@ -5,6 +5,7 @@ import type {
   Change,
   Engine,
   EngineLimits,
+  ExpiredDoubt,
   Holder,
   Insertion,
   InsertResult,
@@ -187,10 +188,11 @@ function createEngine(database: Database, options: PostgresOptions): Engine {
     }
   }
 
-  async function sweep(): Promise<Swept> {
+  async function sweep(announce: (doubt: ExpiredDoubt) => void): Promise<Swept> {
     const relayed = await database.run(statements.sweepRelayed, [retentionMs]);
     const page = await database.run(statements.underWay, [Buffer.from(sweptTo), leaseMs, retentionMs]);
     const due = page.filter((row) => row.due === true);
+    for (const doubt of doubtsOf(due)) announce(doubt);
     const held =
       due.length === 0
         ? []
@@ -207,9 +209,7 @@ function createEngine(database: Database, options: PostgresOptions): Engine {
     }
     return {
       removed: relayed.length + held.length,
-      doubts: held.flatMap(({ id, first_date: firstDate }) =>
-        typeof firstDate === "string" ? [{ key: octets(id), firstDate }] : [],
-      ),
+      doubts: doubtsOf(held),
       more: relayed.length === SWEEP_ROWS || !isLastPage,
     };
   }
@@ -306,6 +306,10 @@ async function bothOf(
 
 /** A copy, since a Buffer may be a small part of what was read. */
 const octets = (value: unknown): Uint8Array => new Uint8Array(value as Buffer);
+const doubtsOf = (rows: readonly Row[]): ExpiredDoubt[] =>
+  rows.flatMap(({ id, first_date: firstDate }) =>
+    typeof firstDate === "string" ? [{ key: octets(id), firstDate }] : [],
+  );
 const nameOf = (key: Uint8Array): string => Buffer.from(key).toString("latin1");
 const byId = (rows: readonly Row[]): Map<string, Row> =>
   new Map(rows.map((row) => [nameOf(row.id as Buffer), row]));

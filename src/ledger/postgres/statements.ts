@@ -174,8 +174,8 @@ export function createStatements(now: string): Readonly<Record<StatementName, St
         ORDER BY relayed_at LIMIT ${SWEEP_ROWS})
       RETURNING 1 AS removed`,
     underWay: `
-      SELECT r.id, r.fence, r.changed_at < ${now} - ${interval("$3")} AND NOT ${alive("$2")} AS due
-      FROM (SELECT id, fence, incarnation, changed_at FROM mailonce_ids
+      SELECT r.id, r.fence, r.first_date, r.changed_at < ${now} - ${interval("$3")} AND NOT ${alive("$2")} AS due
+      FROM (SELECT id, fence, first_date, incarnation, changed_at FROM mailonce_ids
             WHERE incarnation IS NOT NULL AND id > $1 ORDER BY id LIMIT ${SWEEP_ROWS}) AS r
       LEFT JOIN mailonce_gateways AS g ON g.incarnation = r.incarnation
       ORDER BY r.id`,

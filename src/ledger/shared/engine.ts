@@ -156,11 +156,17 @@ export interface StoredSettings {
   readonly text: string;
 }
 
+/** A record in doubt that has expired. */
+export interface ExpiredDoubt {
+  readonly key: Uint8Array;
+  readonly firstDate: string;
+}
+
 export interface Swept {
   /** Records removed. */
   readonly removed: number;
-  /** Those of them that were in doubt, for the log. */
-  readonly doubts: readonly { readonly key: Uint8Array; readonly firstDate: string }[];
+  /** Those of them that were in doubt. */
+  readonly doubts: readonly ExpiredDoubt[];
   /** There may be more: call again. */
   readonly more: boolean;
 }
@@ -214,8 +220,11 @@ export interface Engine {
   /**
    * Removes some expired records, in one bounded step: relayed ones, remembered ones, and those of dead
    * holders, that changed before the retention. Never one of a live holder.
+   *
+   * @param announce called with each one in doubt before it is removed, since the answer to the removal may be lost;
+   *   it may stay all the same, when it has changed meanwhile or the removal fails
    */
-  sweep(): Promise<Swept>;
+  sweep(announce: (doubt: ExpiredDoubt) => void): Promise<Swept>;
   /** Waits for what is under way; nothing is called afterwards. Never rejects. */
   close(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import { encodeBase32 } from "../../identity/base32.ts";
 import type { Id } from "../../identity/message-id.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine, ExpiredDoubt } from "./engine.ts";
 
 /** Sweeps in a retention: what has expired stays at most a sixty-fourth longer, and counts as absent. */
 const SWEEPS_IN_RETENTION = 64;
@@ -22,7 +22,7 @@ export interface ExpiryOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly retentionMs: number;
-  /** Told of every id in doubt that was removed. */
+  /** Called with every id in doubt that was removed. */
   readonly expired: (id: Id) => void;
 }
 
@@ -30,19 +30,26 @@ export function startExpiry({ engine, clock, log, retentionMs, expired }: Expiry
   let timer: Timer | undefined;
   let sweeping: Promise<void> = Promise.resolve();
   let isStopped = false;
+  /** Announced by the sweep before this one. What is still there then could not be removed. */
+  let announced = new Set<Id>();
 
   async function sweep(): Promise<void> {
+    const current = new Set<Id>();
+    /** Before the removal, whose answer may be lost, or the process with it. Once, however often it is tried. */
+    const announce = ({ key, firstDate }: ExpiredDoubt): void => {
+      const id = encodeBase32(key);
+      if (!announced.has(id) && !current.has(id)) log.warn("ledger.doubtful_expired", { id, firstDate });
+      current.add(id);
+    };
     try {
       for (let more = true; more && !isStopped; ) {
-        const swept = await engine.sweep();
+        const swept = await engine.sweep(announce);
         ({ more } = swept);
-        for (const { key, firstDate } of swept.doubts) {
-          const id = encodeBase32(key);
-          log.warn("ledger.doubtful_expired", { id, firstDate });
-          expired(id);
-        }
+        for (const { key } of swept.doubts) expired(encodeBase32(key));
       }
+      announced = current;
     } catch (cause) {
+      for (const id of current) announced.add(id);
       log.error("ledger.sweep_failed", { cause });
     }
     schedule();
