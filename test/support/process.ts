@@ -52,9 +52,11 @@ export interface Program {
   readonly main: string;
   /** Options of Node before it. */
   readonly options?: readonly string[];
+  /** Beside this process's own. */
+  readonly environment?: NodeJS.ProcessEnv;
 }
 
-const PRESENT: Program = { main: MAIN };
+export const PRESENT: Program = { main: MAIN };
 
 export interface Run {
   readonly code: number | null;
@@ -86,15 +88,18 @@ export async function run(
 /** Starts `serve` on a free port and resolves when it listens; rejects with what it said when it does not. */
 export async function startProcess(
   settings: Settings,
-  { main, options = [] }: Program = PRESENT,
+  { main, options = [], environment = {} }: Program = PRESENT,
 ): Promise<GatewayProcess> {
   const child = spawn(process.execPath, [...options, main, "serve"], {
     // A configuration file names its own listeners.
-    env: environmentOf({
-      ...(settings.CONFIG === undefined ? { SMTP_PORT: 0 } : {}),
-      ...{ LOG_FORMAT: "json", HOSTNAME: "gateway.example" },
-      ...settings,
-    }),
+    env: {
+      ...environmentOf({
+        ...(settings.CONFIG === undefined ? { SMTP_PORT: 0 } : {}),
+        ...{ LOG_FORMAT: "json", HOSTNAME: "gateway.example" },
+        ...settings,
+      }),
+      ...environment,
+    },
   });
   const lines: LogLine[] = [];
   const waiting = new Set<() => void>();
