@@ -7,7 +7,7 @@ import { type FolderCheck, sealedFilesIn, storesIn } from "./folder-check.ts";
 import { openLevelStore, repairLevelStore } from "./level-store.ts";
 import { SEAL_FILES, type StoreSeal, writeSeal } from "./seal.ts";
 import type { Finding } from "./store-check.ts";
-import { measureStore } from "./store-measure.ts";
+import { measureClosed } from "./store-measure.ts";
 
 /** Where damaged tables go: nothing is deleted. */
 export const ASIDE = "damaged";
@@ -35,7 +35,7 @@ export async function acceptFolder(folder: string, { findings, seals }: FolderCh
   for (const name of new Set([...storesIn(folder), ...missing])) {
     if (isGone(folder, name)) continue;
     if (await openedOnce(folder, name)) done.push(`${name}: repaired with what could be read`);
-    stores.set(name, await measureStore(join(folder, name), undefined, undefined));
+    stores.set(name, await measureClosed(join(folder, name)));
   }
   for (const file of SEAL_FILES) await rm(join(folder, file), { force: true });
   const files = await sealedFilesIn(folder);

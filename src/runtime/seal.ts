@@ -27,6 +27,8 @@ export interface StoreSeal {
   readonly logs: readonly SealedFile[];
   /** The store was closed in order: its files are as long as this says, and no longer. */
   readonly final: boolean;
+  /** Where it is final: LevelDB's number of the last change. */
+  readonly sequence?: number;
 }
 
 export interface Seal {

@@ -18,7 +18,7 @@ import { type Seal, type StoreSeal, writeSeal } from "./seal.ts";
 import { FORMATTED, lostSeal, wasSealed } from "./sealed-format.ts";
 import type { StorageError, Store } from "./storage.ts";
 import { checkStore, type Finding, removeHalfMade } from "./store-check.ts";
-import { measureStore, newestLog } from "./store-measure.ts";
+import { measureClosed, measureStore, newestLog } from "./store-measure.ts";
 import { type TableWatch, watchTables } from "./table-watch.ts";
 import { writeWhole } from "./whole-file.ts";
 
@@ -199,8 +199,8 @@ export function createSeals(folder: string, log: Log): Seals {
     await one.level.close();
     held.delete(name);
     try {
-      const seal = await measureStore(pathOf(name), stores.get(name), undefined);
-      stores.set(name, { ...seal, final: isWhole });
+      const seal = await measureClosed(pathOf(name));
+      stores.set(name, { ...seal, final: seal.final && isWhole });
     } catch (error) {
       log.warn("data.unsealed", { error: toStorageError(error, pathOf(name)).message });
     }

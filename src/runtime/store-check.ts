@@ -81,20 +81,34 @@ export async function checkStore(
     );
     return findings;
   }
-  if (sealed?.final === true && number > sealed.manifest.number) {
-    find("CURRENT", `it names ${manifestName(number)}, which is newer than the seal of the last stop`);
-    return findings;
-  }
   const known = sealed?.manifest.number === number ? sealed : undefined;
   const manifest = await checkManifest(folder, number, known, find);
   if (manifest === undefined) return findings;
+  const isFinal = known?.final === true;
+  if (sealed?.final === true && !isFinal && !isSameContent(folder, manifest, sealed)) {
+    find("CURRENT", `it names ${manifestName(number)}, which is newer than the seal of the last stop`);
+    return findings;
+  }
   for (const log of sealed?.logs ?? []) {
     // One below has gone into tables, and is not read any more.
-    if (log.number >= manifest.logNumber) await checkLog(folder, log, sealed?.final === true, find);
+    if (log.number >= manifest.logNumber) await checkLog(folder, log, isFinal, find);
   }
-  if (sealed?.final === true) findUnknownLogs(folder, manifest, sealed, find);
+  if (isFinal) findUnknownLogs(folder, manifest, known, find);
   await checkTables(folder, manifest, depth, find);
   return findings;
+}
+
+/**
+ * An earlier version refuses a store of a format that it does not know, but opens it first: then the logs have gone into
+ * tables, the manifest is another one, and nothing was added.
+ */
+function isSameContent(folder: string, manifest: Manifest, sealed: StoreSeal): boolean {
+  const isEmpty = (name: string): boolean => statSync(join(folder, name)).size === 0;
+  return manifest.lastSequence === sealed.sequence && logsFrom(folder, manifest.logNumber).every(isEmpty);
+}
+
+function logsFrom(folder: string, least: number): string[] {
+  return readdirSync(folder).filter((name) => Number(/^(\d+)\.log$/.exec(name)?.[1] ?? -1) >= least);
 }
 
 type Find = (file: string, fault: string) => void;
@@ -136,11 +150,9 @@ async function checkLog(folder: string, sealed: SealedFile, isFinal: boolean, fi
 
 /** LevelDB would read them. */
 function findUnknownLogs(folder: string, manifest: Manifest, sealed: StoreSeal, find: Find): void {
-  for (const name of readdirSync(folder)) {
-    const number = Number(/^(\d+)\.log$/.exec(name)?.[1] ?? -1);
-    if (number >= manifest.logNumber && !sealed.logs.some((log) => log.number === number)) {
-      find(name, "it was not there at the last stop");
-    }
+  const known = new Set(sealed.logs.map(({ number }) => logName(number)));
+  for (const name of logsFrom(folder, manifest.logNumber)) {
+    if (!known.has(name)) find(name, "it was not there at the last stop");
   }
 }
 

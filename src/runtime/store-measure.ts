@@ -3,7 +3,8 @@
 import { open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { currentManifest, logName, logNumbers, manifestName } from "./leveldb/files.ts";
-import { walkLog } from "./leveldb/log-file.ts";
+import { lastSequenceOf, walkLog } from "./leveldb/log-file.ts";
+import { readManifest } from "./leveldb/manifest.ts";
 import type { SealedFile, StoreSeal } from "./seal.ts";
 import { syncFolder } from "./sync-folder.ts";
 
@@ -19,28 +20,56 @@ export async function newestLog(folder: string): Promise<SealedFile | undefined>
 }
 
 /**
+ * Of a store that is open.
+ *
  * @param before what was measured last; what has not changed since is not synced again
- * @param newest known to be durable; undefined when the store is closed
+ * @param newest known to be durable
  */
 export async function measureStore(
   folder: string,
   before: StoreSeal | undefined,
-  newest: SealedFile | undefined,
+  newest: SealedFile,
 ): Promise<StoreSeal> {
   const manifest = await measureManifest(folder, before?.manifest);
   const logs: SealedFile[] = [];
   for (const number of await logNumbers(folder)) {
-    if (newest !== undefined && number >= newest.number) continue;
+    if (number >= newest.number) continue;
     const log = await measureLog(folder, number, before?.logs);
     if (log !== undefined) logs.push(log);
   }
-  if (newest !== undefined) logs.push(newest);
+  logs.push(newest);
   const namesBefore = new Set(before?.logs.map(({ number }) => number));
   const isSame =
     before?.manifest.number === manifest.number && logs.every(({ number }) => namesBefore.has(number));
   // LevelDB does not make the names of logs durable.
   if (!isSame) await syncFolder(folder);
-  return { manifest, logs, final: newest === undefined };
+  return { manifest, logs, final: false };
+}
+
+/** Of a store that is closed: final unless a write that failed has left a part of a record. */
+export async function measureClosed(folder: string): Promise<StoreSeal> {
+  const number = await currentManifest(folder);
+  if (number === undefined) throw new Error(`CURRENT in ${folder} names no manifest`);
+  const path = join(folder, manifestName(number));
+  const octets = await readFile(path);
+  const { wholeUntil, logNumber, lastSequence } = readManifest(octets);
+  await syncData(path);
+  let isWhole = wholeUntil === octets.length;
+  let sequence = lastSequence;
+  const logs: SealedFile[] = [];
+  for (const log of await logNumbers(folder)) {
+    // What is below has gone into tables.
+    if (log < logNumber) continue;
+    const content = await readFile(join(folder, logName(log)));
+    const walk = walkLog(content, (record) => {
+      sequence = Math.max(sequence, lastSequenceOf(record));
+    });
+    await syncData(join(folder, logName(log)));
+    isWhole &&= walk.wholeUntil === content.length;
+    logs.push({ number: log, octets: walk.wholeUntil });
+  }
+  await syncFolder(folder);
+  return { manifest: { number, octets: wholeUntil }, logs, final: isWhole, sequence };
 }
 
 async function measureManifest(folder: string, before: SealedFile | undefined): Promise<SealedFile> {

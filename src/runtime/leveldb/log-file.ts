@@ -56,3 +56,12 @@ export function walkLog(octets: Uint8Array, found: (record: Uint8Array) => void 
   }
   return { wholeUntil, fault: pieces.length === 0 ? undefined : `octet ${at}: the record is cut off` };
 }
+
+/**
+ * The number of the last change in a record of a write-ahead log: its first number in eight octets, and how many
+ * changes there are in four, both little-endian.
+ */
+export function lastSequenceOf(record: Uint8Array): number {
+  const first = uint32At(record, 0) + uint32At(record, 4) * 2 ** 32;
+  return first + uint32At(record, 8) - 1;
+}

@@ -14,6 +14,8 @@ const PREVIOUS_LOG_NUMBER = 9;
 export interface Manifest {
   /** Logs of this number and later ones are read at the next opening. */
   readonly logNumber: number;
+  /** Number of the last change that is in the tables. */
+  readonly lastSequence: number;
   /** Octets of each table, by its number. */
   readonly tables: ReadonlyMap<number, number>;
   /** The end of the last whole record. */
@@ -26,6 +28,7 @@ export interface Manifest {
 export function readManifest(octets: Uint8Array): Manifest {
   const tables = new Map<number, { level: number; octets: number }>();
   let logNumber = 0;
+  let lastSequence = 0;
   let fault: string | undefined;
 
   function apply(record: Uint8Array): void {
@@ -39,8 +42,10 @@ export function readManifest(octets: Uint8Array): Manifest {
         case LOG_NUMBER:
           logNumber = cursor.varint();
           break;
-        case NEXT_FILE:
         case LAST_SEQUENCE:
+          lastSequence = cursor.varint();
+          break;
+        case NEXT_FILE:
         case PREVIOUS_LOG_NUMBER:
           cursor.varint();
           break;
@@ -80,6 +85,7 @@ export function readManifest(octets: Uint8Array): Manifest {
   });
   return {
     logNumber,
+    lastSequence,
     tables: new Map([...tables].map(([number, { octets }]) => [number, octets])),
     wholeUntil: walk.wholeUntil,
     fault: fault ?? walk.fault,
