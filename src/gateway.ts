@@ -16,7 +16,8 @@ import { createRecorder, STORAGE_RETRY_MS } from "./dispatch/recorder.ts";
 import { recover } from "./dispatch/recovery.ts";
 import { createRoutes, type RoutedUpstream } from "./dispatch/routes.ts";
 import { createVerdicts } from "./dispatch/verdicts.ts";
-import { type LedgerWorld, openLedger } from "./ledger/open.ts";
+import { compareStarts } from "./ledger/last-start.ts";
+import { identityRulesOf, type LedgerWorld, openLedger } from "./ledger/open.ts";
 import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
 import { createHandler } from "./operator/requests.ts";
 import { openOperatorSocket } from "./operator/socket.ts";
@@ -50,6 +51,8 @@ export interface Relay {
   readonly submit: SubmissionHandler;
   readonly policy: Policy;
   readonly doubtful: DoubtfulDesk;
+  /** Says what is forgotten by settings that are others than at the last start. @param found in the folder `ledger` */
+  compareStarts(found: readonly string[]): Promise<void>;
   /** Begins no further attempt, and ends those under way within the grace. Submissions go on. */
   drain(): Promise<void>;
   /** After drain, and when no submission is under way: closes ledger, spool and upstream. */
@@ -139,7 +142,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const keepIdFields = keepIdFieldsOf(config);
 
   const spool = await openSpool(storage);
-  const { ledger, gateways } = await openLedger(config, world);
+  const { ledger, name, gateways } = await openLedger(config, world);
   world.fleet?.follow(gateways);
   const routes = createRoutes(
     routesOf(config),
@@ -219,6 +222,13 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   return {
     submit,
     policy,
+    compareStarts: (found) =>
+      compareStarts(
+        spool,
+        { kind: config.ledger.kind, ledger: name, rules: identityRulesOf(config), found },
+        random,
+        log,
+      ),
     doubtful: createDoubtfulDesk({
       ...{ ledger, spool, log, addresses },
       spooled(id) {
@@ -246,11 +256,13 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
 /** Opens the relay and listens. Rejects, with everything closed again, when an address can't be had. */
 export async function startGateway(config: Config, world: World): Promise<Gateway> {
   await checkGateFiles(config, world.clock);
+  const found = await world.storage.list("ledger");
   const relay = await openRelay(config, world);
   const { log, clock, upstreams } = world;
   const listeners: Listener[] = [];
   const stopListening = () => Promise.all(listeners.map((listener) => listener.stop()));
-  const gate = await openGate(config, relay.policy, clock, log).catch(async (error: unknown) => {
+  const opened = relay.compareStarts(found).then(() => openGate(config, relay.policy, clock, log));
+  const gate = await opened.catch(async (error: unknown) => {
     await relay.drain();
     await relay.close();
     throw error;

@@ -25,8 +25,8 @@ export interface LedgerWorld {
 
 export interface OpenedLedger {
   readonly ledger: Ledger;
-  /** Ids may be on their way through another gateway. */
-  readonly isShared: boolean;
+  /** Of a ledger that several gateways share; see SharedLedger. */
+  readonly name: string | undefined;
   /** Live gateways that share it, this one included. */
   gateways(): number;
 }
@@ -37,7 +37,7 @@ export async function openLedger(config: Config, world: LedgerWorld): Promise<Op
   const { kind, retention: retentionMs, lease: leaseMs } = config.ledger;
   if (kind === "embedded" && world.openEngine === undefined) {
     const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs });
-    return { ledger, isShared: false, gateways: () => 1 };
+    return { ledger, name: undefined, gateways: () => 1 };
   }
   const limits: EngineLimits = { retentionMs, leaseMs };
   // Before the engine, which would stay open should this fail.
@@ -55,7 +55,7 @@ export async function openLedger(config: Config, world: LedgerWorld): Promise<Op
     retentionMs,
     leaseMs,
   });
-  return { ledger, isShared: true, gateways: () => ledger.gateways() };
+  return { ledger, name: ledger.name, gateways: () => ledger.gateways() };
 }
 
 /** What the ids of this configuration are derived from, beside the mail. */

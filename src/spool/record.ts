@@ -3,6 +3,7 @@
 //   s<submission>                 → a Submission as JSON, then the header, then a body kept in place
 //   b<submission>                 → a BodyFile as JSON, where the body has a file of its own
 //   t<submission>/<index>         → a SpooledTransmission as JSON
+//   k                             → what the last start had for its ledger and identity (ledger/last-start.ts)
 //
 // Submission ids begin with the time, so the store's order is the order of acceptance.
 import { encodeBase32 } from "../identity/base32.ts";
@@ -91,6 +92,9 @@ const rangeOf = (prefix: string) => ({
 export const ALL_SUBMISSIONS = rangeOf(SUBMISSION);
 export const ALL_BODIES = rangeOf(BODY);
 export const ALL_TRANSMISSIONS = rangeOf(TRANSMISSION);
+
+/** No older mailonce reads or removes it. */
+export const START_KEY: Uint8Array = Buffer.from("k");
 
 export const submissionKey = (id: SubmissionId): Uint8Array => Buffer.from(SUBMISSION + id);
 export const bodyKey = (id: SubmissionId): Uint8Array => Buffer.from(BODY + id);

@@ -25,6 +25,7 @@ import {
   encodeSubmission,
   encodeTransmission,
   type SpooledTransmission,
+  START_KEY,
   type StoredSubmission,
   type Submission,
   type SubmissionId,
@@ -78,6 +79,10 @@ export interface Spool {
    * either may be so, until the same call has been repeated.
    */
   replace(key: TransmissionKey, notice: NewSubmission | undefined): Promise<Found>;
+  /** What noteStart has noted last; see ledger/last-start.ts. */
+  lastStart(): Promise<string | undefined>;
+  /** Durable when it resolves. */
+  noteStart(text: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -440,6 +445,13 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
       else await store.commit(added.map(({ key: own }) => ({ type: "del", key: own })));
       return found;
     },
+
+    async lastStart() {
+      const value = await store.get(START_KEY);
+      return value === undefined ? undefined : Buffer.from(value).toString();
+    },
+
+    noteStart: (text) => store.commit([{ type: "put", key: START_KEY, value: Buffer.from(text) }]),
 
     async close() {
       // Should it fail, they come back at the next start, as mail whose client did not hear the 250.

@@ -17,6 +17,8 @@ import {
 } from "./settings.ts";
 
 export interface Agreement {
+  /** What the ledger is known by: the salt that its first gateway wrote. */
+  readonly ledger: string;
   readonly inForce: InForce;
   /** The version that this gateway goes by; for its next beat. 0: it can't. */
   readonly confirmed: number;
@@ -95,6 +97,7 @@ export async function openAgreement(options: AgreementOptions): Promise<Agreemen
   const [ours, theirs] = [own.identity?.namespaces, settings.identity?.namespaces];
   if (ours !== theirs && ours !== undefined && theirs !== undefined) log.warn("ledger.namespace_differs");
   return {
+    ledger: settings.salt,
     get inForce() {
       return now;
     },

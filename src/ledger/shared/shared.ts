@@ -67,6 +67,8 @@ export interface SharedLedgerOptions {
 }
 
 export interface SharedLedger extends Ledger {
+  /** What this ledger is known by: no other has it, wherever it is kept. */
+  readonly name: string;
   /** Gateways that are alive, this one included; as last heard. */
   gateways(): number;
   /** What the engine was asked so far. */
@@ -82,7 +84,8 @@ export async function openSharedLedger(options: SharedLedgerOptions): Promise<Sh
     const agreement = await openAgreement({
       engine,
       own: (salt) => ({ leaseMs, retentionMs, identity: identity?.(salt) }),
-      salt: options.gatewayId,
+      // Chance, by the gateway's name, and another one for each ledger that it is the first of.
+      salt: `${options.gatewayId} ${options.clock.now().toString(36)}`,
       contradicts: options.contradicts ?? (() => undefined),
       log: options.log,
     });
@@ -96,7 +99,7 @@ export async function openSharedLedger(options: SharedLedgerOptions): Promise<Sh
       if (record.holder?.alive !== true) found++;
     }
     if (found > 0) options.log.warn("ledger.doubtful_found", { ids: found });
-    return createLedger(options, heartbeat, open);
+    return { ...createLedger(options, heartbeat, open), name: agreement.ledger };
   } catch (error) {
     await heartbeat?.stop();
     await engine.close();
@@ -105,7 +108,11 @@ export async function openSharedLedger(options: SharedLedgerOptions): Promise<Sh
 }
 
 /** @param open ids attempted or doubtful, as far as this gateway knows */
-function createLedger(options: SharedLedgerOptions, heartbeat: Heartbeat, open: Set<Id>): SharedLedger {
+function createLedger(
+  options: SharedLedgerOptions,
+  heartbeat: Heartbeat,
+  open: Set<Id>,
+): Omit<SharedLedger, "name"> {
   const { engine, clock, elapsed, log } = options;
   const { incarnation } = heartbeat;
   const claims = createClaims(unheld);
