@@ -17,7 +17,7 @@ import { recover } from "./dispatch/recovery.ts";
 import { createRoutes, type RoutedUpstream } from "./dispatch/routes.ts";
 import { createVerdicts } from "./dispatch/verdicts.ts";
 import { compareStarts } from "./ledger/last-start.ts";
-import { identityRulesOf, type LedgerWorld, openLedger } from "./ledger/open.ts";
+import { findLedger, identityRulesOf, type LedgerWorld } from "./ledger/open.ts";
 import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
 import { createHandler } from "./operator/requests.ts";
 import { openOperatorSocket } from "./operator/socket.ts";
@@ -141,8 +141,12 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const retry = { minMs, maxMs };
   const keepIdFields = keepIdFieldsOf(config);
 
-  const spool = await openSpool(storage);
-  const { ledger, name, gateways } = await openLedger(config, world);
+  const found = await findLedger(config, world);
+  const spool = await openSpool(storage).catch(async (error: unknown) => {
+    await found.close();
+    throw error;
+  });
+  const { ledger, name, gateways } = await found.open();
   world.fleet?.follow(gateways);
   const routes = createRoutes(
     routesOf(config),

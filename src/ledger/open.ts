@@ -7,6 +7,7 @@ import type { Storage } from "../runtime/storage.ts";
 import { openEmbeddedLedger } from "./embedded.ts";
 import { digestIdentity, type IdentityRules } from "./identity-digest.ts";
 import type { Ledger } from "./ledger.ts";
+import { refuseOthers } from "./shared/agreement.ts";
 import type { Engine, EngineLimits } from "./shared/engine.ts";
 import { gatewayIdOf } from "./shared/gateway-id.ts";
 import { formatDuration } from "./shared/settings.ts";
@@ -31,31 +32,72 @@ export interface OpenedLedger {
   gateways(): number;
 }
 
-/** Rejects with a StorageError or a SettingsError that says what to do; nothing stays open then. */
-export async function openLedger(config: Config, world: LedgerWorld): Promise<OpenedLedger> {
+/** A ledger that can be used, with nothing of it open on this gateway's disk. One of the two is called. */
+export interface FoundLedger {
+  /** Rejects with a StorageError or a SettingsError that says what to do; nothing stays open then. */
+  open(): Promise<OpenedLedger>;
+  close(): Promise<void>;
+}
+
+/**
+ * Looks at what several gateways share, before this one's data folder is opened: opening brings a folder to the format
+ * of this version, and a gateway that is then refused by the ledger could not go back to the version before.
+ *
+ * Rejects with a StorageError or a SettingsError that says what to do; nothing stays open then.
+ */
+export async function findLedger(config: Config, world: LedgerWorld): Promise<FoundLedger> {
   const { storage, clock, random, log } = world;
   const { kind, retention: retentionMs, lease: leaseMs } = config.ledger;
   if (kind === "embedded" && world.openEngine === undefined) {
-    const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs });
-    return { ledger, name: undefined, gateways: () => 1 };
+    return {
+      async open() {
+        const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs });
+        return { ledger, name: undefined, gateways: () => 1 };
+      },
+      async close() {},
+    };
   }
   const limits: EngineLimits = { retentionMs, leaseMs };
-  // Before the engine, which would stay open should this fail.
-  const gatewayId = await gatewayIdOf(storage, random);
-  const engine = await (world.openEngine?.(limits) ?? openEngine(config, limits, log));
   const rules = identityRulesOf(config);
-  const ledger = await openSharedLedger({
-    identity: (salt) => digestIdentity(rules, salt),
-    contradicts: (next) => contradictionOf(config, next),
-    engine,
-    gatewayId,
-    clock,
-    elapsed: world.elapsed ?? (() => performance.now()),
-    log,
-    retentionMs,
-    leaseMs,
-  });
-  return { ledger, name: ledger.name, gateways: () => ledger.gateways() };
+  const identity = (salt: string) => digestIdentity(rules, salt);
+  const engine = await (world.openEngine?.(limits) ?? openEngine(config, limits, log));
+
+  async function unlessFailed<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+  }
+
+  await unlessFailed(() => refuseOthers(engine, (salt) => ({ ...limits, identity: identity(salt) })));
+  return {
+    async open() {
+      const gatewayId = await unlessFailed(() => gatewayIdOf(storage, random));
+      const ledger = await openSharedLedger({
+        identity,
+        contradicts: (next) => contradictionOf(config, next),
+        engine,
+        gatewayId,
+        clock,
+        elapsed: world.elapsed ?? (() => performance.now()),
+        log,
+        retentionMs,
+        leaseMs,
+      });
+      return { ledger, name: ledger.name, gateways: () => ledger.gateways() };
+    },
+    close: () => engine.close(),
+  };
+}
+
+/**
+ * For who has opened what else is in the data folder. Rejects with a StorageError or a SettingsError that says what to
+ * do; nothing stays open then.
+ */
+export async function openLedger(config: Config, world: LedgerWorld): Promise<OpenedLedger> {
+  return await (await findLedger(config, world)).open();
 }
 
 /** What the ids of this configuration are derived from, beside the mail. */

@@ -118,6 +118,18 @@ export async function openAgreement(options: AgreementOptions): Promise<Agreemen
   };
 }
 
+/**
+ * Rejects with a SettingsError when the ledger has settings and these are others; changes nothing. For before a
+ * gateway opens its data folder.
+ */
+export async function refuseOthers(engine: Engine, own: AgreementOptions["own"]): Promise<void> {
+  const stored = await engine.settings();
+  if (stored === undefined) return;
+  const settings = parseSettings(stored);
+  const faults = faultsOf(settings, own(settings.salt));
+  if (faults.length > 0) throw new SettingsError(faults);
+}
+
 async function readOrWrite({ engine, own, salt }: AgreementOptions): Promise<LedgerSettings> {
   for (;;) {
     const stored = await engine.settings();
