@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { DoubtfulEntry } from "../../src/operator/doubtful.ts";
 import { type GatewayProcess, run, type Settings, startProcess } from "../support/process.ts";
 import { createScriptedSmtp, type ScriptedSmtp } from "../support/scripted-smtp.ts";
-import { copyOf, deliverKept, KEPT_SETTINGS, keptMails, submitKept, those } from "./kept-data.ts";
+import { copyOf, deliverKept, KEPT_SETTINGS, keptMails, submitAllKept, those } from "./kept-data.ts";
 import { type KeptMail, LARGE_BODY } from "./kept-mails.ts";
 
 let gateway: GatewayProcess;
@@ -54,9 +54,8 @@ async function expectTaken(mails: readonly KeptMail[]): Promise<void> {
 
 async function expectRepeats(mails: readonly KeptMail[]): Promise<void> {
   expect(mails.length).toBeGreaterThan(0);
-  for (const mail of mails) {
-    expect(await submitKept(gateway.port, mail), mail.task).toMatch(/^250 2\.0\.0 repeat of/);
-  }
+  for (const reply of await submitAllKept(gateway.port, mails))
+    expect(reply).toMatch(/^250 2\.0\.0 repeat of/);
 }
 
 /** Another life on the folder, which this build has opened before. */

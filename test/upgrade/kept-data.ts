@@ -38,10 +38,18 @@ export function copyOf(name: string): string {
 
 export const keptFile = (name: string): string => readFileSync(join(KEPT, name), "utf8");
 
-export async function submitKept(port: number, mail: KeptMail): Promise<string> {
+export const submitKept = async (port: number, mail: KeptMail): Promise<string> =>
+  (await submitAllKept(port, [mail]))[0] as string;
+
+/** One after the other; the replies. */
+export async function submitAllKept(port: number, mails: readonly KeptMail[]): Promise<string[]> {
   const client = await connectSmtp(port);
+  const replies: string[] = [];
   try {
-    return await client.submit({ to: [mail.recipient], content: contentOf(mail) });
+    for (const mail of mails) {
+      replies.push(await client.submit({ to: [mail.recipient], content: contentOf(mail) }));
+    }
+    return replies;
   } finally {
     client.destroy();
   }
