@@ -10,10 +10,10 @@ import type { Clock } from "./clock.ts";
  */
 const BEHIND_OCTETS = 256 * 1024;
 
-/** Octets of lines that must not be lost, kept while nothing can be written: some 1,000 doubts. */
-const KEPT_OCTETS = 512 * 1024;
+/** Octets of lines that must not be lost, kept while nothing can be written: some 20,000 doubts. */
+export const KEPT_OCTETS = 8 * 2 ** 20;
 
-/** Between two tries, beside those that come with each new line: a reader that is behind, and a disk that is full. */
+/** Between two tries, beside those that come with new lines: a reader that is behind, and a disk that is full. */
 const BEHIND_RETRY_MS = 20;
 const FAILED_RETRY_MS = 1_000;
 
@@ -74,6 +74,8 @@ export function createLogOutput({ fd, clock, resumed, complain }: LogOutputOptio
   /** Lines were missed, or came late, and that is still to be said. */
   let isUnsaid = false;
   let isTryDue = false;
+  /** A write that fails costs more than one that does not, so of many lines in a millisecond only one tries. */
+  let triedAt = 0;
 
   /** How much of it was taken; 0 when nothing can be written now. */
   function put(octets: string | Uint8Array): number {
@@ -121,6 +123,7 @@ export function createLogOutput({ fd, clock, resumed, complain }: LogOutputOptio
 
   /** Writes all that waits. True when nothing waits any more. */
   function flush(): boolean {
+    triedAt = clock.now();
     if (!finishTorn() || (isUnsaid && !sayMissed())) return false;
     let done = 0;
     for (const { line, octets } of waiting) {
@@ -166,7 +169,8 @@ export function createLogOutput({ fd, clock, resumed, complain }: LogOutputOptio
   return {
     write(line, keep) {
       const octets = Buffer.byteLength(line);
-      if ((failure === undefined || flush()) && putLine(line, octets)) {
+      const isTried = failure !== undefined && clock.now() === triedAt;
+      if (!isTried && (failure === undefined || flush()) && putLine(line, octets)) {
         if (torn !== undefined) tryLater();
         return;
       }
