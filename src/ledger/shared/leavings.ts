@@ -9,8 +9,13 @@ import type { Change, LedgerRecord } from "./engine.ts";
 /** Between two tries; an engine that is away is not back sooner. */
 const RETRY_MS = 500;
 
+/** Some 5 MB. Beyond it no claim is asked for, so that an engine that is away for long does not fill the memory. */
+export const LEAVINGS_MAX = 20_000;
+
 export interface Leavings {
   readonly size: number;
+  /** No other claim may be asked for now, since it could not be remembered if it were not answered. */
+  isFull(): boolean;
   /** A claim was not answered: whatever this incarnation holds of the id is given up. */
   lookFor(id: Id, key: Uint8Array): void;
   /** A claim of the id begins: what has been read of it until now may become that claim's. */
@@ -86,6 +91,7 @@ export function createLeavings(options: LeavingsOptions): Leavings {
     get size() {
       return leavings.size;
     },
+    isFull: () => leavings.size >= LEAVINGS_MAX,
     lookFor: (id, key) => add(id, { key, change: undefined, until: elapsed() + callMaxMs, isStale: false }),
     begun(id) {
       const leaving = leavings.get(id);

@@ -166,6 +166,9 @@ function createLedger(
 
   async function claim(requests: readonly ClaimRequest[]): Promise<ClaimResult[]> {
     heartbeat.assertCurrent();
+    if (leavings.isFull()) {
+      throw new StorageError("unavailable", "too many calls of the database are still without an answer");
+    }
     const results: ClaimResult[] = new Array(requests.length);
     const own: { readonly index: number; readonly entry: Held }[] = [];
     try {
