@@ -39,6 +39,8 @@ export interface CyclesOptions {
   /** Of all cycles, the share in which unsynced writes are lost too. */
   readonly cutShare: number;
   readonly defect?: Defect | undefined;
+  /** Which ledger; the embedded one unless given. */
+  readonly ledger?: Settings | undefined;
 }
 
 export interface Cycles {
@@ -90,7 +92,7 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
   const dataFolder = join(folder.path, "data");
   const syncNotes = join(folder.path, "synced");
   const upstream = await createScriptedSmtp();
-  const settings = settingsOf(dataFolder, policy, reply, upstream.port);
+  const settings = { ...settingsOf(dataFolder, policy, reply, upstream.port), ...options.ledger };
   const tally = createTally(policy, reply);
   const mails: Mail[] = [];
   /** Those of the last load. */

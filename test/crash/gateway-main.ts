@@ -4,18 +4,22 @@ import { openSync, readdirSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { loadConfig } from "../../src/config/config.ts";
 import { startGateway } from "../../src/gateway.ts";
+import { openEngine } from "../../src/ledger/open.ts";
 import { FILTER_KEY } from "../../src/ledger/records.ts";
+import type { EngineLimits } from "../../src/ledger/shared/engine.ts";
 import { type Clock, systemClock } from "../../src/runtime/clock.ts";
 import { createDiskStorage } from "../../src/runtime/disk.ts";
 import { createLog } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
 import { type Operation, type Storage, StorageError, type Store } from "../../src/runtime/storage.ts";
 import { createSmtpUpstream } from "../../src/upstream/smtp.ts";
+import { createCrashingEngine } from "../support/crashing-engine.ts";
 import { createCrashingStorage, type StorageMoment } from "../support/crashing-storage.ts";
 import { createCrashingUpstream } from "../support/crashing-upstream.ts";
 import type { Answer, Defect, Order, Plan } from "./plan.ts";
 import { createQueueWatch } from "./queue-watch.ts";
-import { type Moment, type Step, stepNamed } from "./steps.ts";
+import { stepNamed } from "./shared-steps.ts";
+import type { Moment, Step } from "./steps.ts";
 
 /** The stores whose commits are none under a defect. */
 const unsynced: Readonly<Record<Defect, RegExp | undefined>> = {
@@ -113,7 +117,11 @@ try {
     createSmtpUpstream({ ...smtp, host, hostname: config.hostname, timeouts: plan.timeouts, clock }),
     reached,
   );
+  const log = createLog({ level, format: "json" });
+  const openTold = async (limits: EngineLimits) =>
+    createCrashingEngine(await openEngine(config, limits, log), reached);
   const gateway = await startGateway(config, {
+    ...(config.ledger.kind === "embedded" ? {} : { openEngine: openTold }),
     storage: createCrashingStorage(queue.watching(disk), (moment) => {
       noteSync(moment);
       reached(moment);
@@ -121,7 +129,7 @@ try {
     upstreams: new Map([["upstream", upstream]]),
     clock,
     random: systemRandom,
-    log: createLog({ level, format: "json" }),
+    log,
   });
   await told;
   await gateway.stop();

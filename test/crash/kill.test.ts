@@ -1,16 +1,21 @@
 // Whatever step the gateway is killed at: nothing is lost that was answered 250, and nothing goes twice that
 // was not said to be doubtful before.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { startServer } from "../several/server.ts";
 import { createChance } from "./chance.ts";
 import { createCycles } from "./cycles.ts";
 import { type Build, build } from "./gateway-process.ts";
+import { postgresLedger } from "./ledgers.ts";
 import type { Defect } from "./plan.ts";
 import { runCycles, tableOf } from "./run-cycles.ts";
-import { stepNamed, steps } from "./steps.ts";
+import { sharedSteps, stepNamed } from "./shared-steps.ts";
+import { steps } from "./steps.ts";
 
 /** The day of the accident. `npm run crash -- --cycles 60 --seed 20131210` is the same run. */
 const SEED = 20131210;
 const CYCLES = 60;
+/** As many as there are steps. `npm run crash -- --ledger postgres` runs more. */
+const SHARED_CYCLES = sharedSteps.length;
 
 /**
  * A round without a fault says little of a defect. What one commit did not sync, a later one of the same store
@@ -37,6 +42,19 @@ test(`${CYCLES} kills over all steps, hold and resend in turn, seed ${SEED}`, {
   expect(new Set(results.map(({ step }) => step)).size).toBe(steps.length);
   expect(results.filter(({ reached }) => reached).length, tableOf(results)).toBeGreaterThan(
     CYCLES * REACHED_MIN,
+  );
+});
+
+test(`${SHARED_CYCLES} kills of a gateway on PostgreSQL, seed ${SEED}`, { timeout: 240_000 }, async () => {
+  const server = await startServer();
+  onTestFinished(() => server.remove());
+  const { results, faults } = await runCycles({
+    ...{ build: built, seed: SEED, cycles: SHARED_CYCLES, policies: ["hold", "resend"], cyclesOfFolder: 10 },
+    ...{ only: sharedSteps, ledger: () => postgresLedger(server) },
+  });
+  expect(faults).toEqual([]);
+  expect(results.filter(({ reached }) => reached).length, tableOf(results)).toBeGreaterThan(
+    SHARED_CYCLES * REACHED_MIN,
   );
 });
 

@@ -2,6 +2,8 @@
 import { type Chance, createChance } from "./chance.ts";
 import { type CycleResult, createCycles } from "./cycles.ts";
 import type { Build } from "./gateway-process.ts";
+import type { CycledLedger } from "./ledgers.ts";
+import { allSteps } from "./shared-steps.ts";
 import { type Step, steps } from "./steps.ts";
 import type { Policy, Reply } from "./tally.ts";
 
@@ -19,6 +21,8 @@ export interface RunOptions {
   readonly policies: readonly Policy[];
   readonly reply?: Reply | undefined;
   readonly cyclesOfFolder?: number;
+  /** For each folder one of its own; the embedded one unless given. */
+  readonly ledger?: (() => Promise<CycledLedger>) | undefined;
   /** All steps unless given. */
   readonly only?: readonly Step[];
   readonly heard?: (done: number, result: CycleResult) => void;
@@ -38,7 +42,10 @@ export async function runCycles(options: RunOptions): Promise<RunResult> {
   const faults: string[] = [];
   for (let folder = 0; order.length > 0; folder++) {
     const policy = policies[folder % policies.length] as Policy;
-    const series = await createCycles({ build, policy, reply: options.reply, chance, cutShare: CUT_SHARE });
+    const ledger = await options.ledger?.();
+    const series = await createCycles({
+      ...{ build, policy, reply: options.reply, chance, cutShare: CUT_SHARE, ledger: ledger?.settings },
+    });
     try {
       for (const step of order.splice(0, cyclesOfFolder)) {
         const result = await series.run(step);
@@ -50,6 +57,7 @@ export async function runCycles(options: RunOptions): Promise<RunResult> {
       }
     } finally {
       faults.push(...(await series.finish()).map((fault) => `${policy}, after ${results.length}: ${fault}`));
+      await ledger?.remove();
     }
   }
   return { results, faults };
@@ -64,7 +72,7 @@ function orderOf(chance: Chance, cycles: number, from: readonly Step[]): Step[] 
 
 /** One line a step: cycles, how many died at the step itself, and what was counted. */
 export function tableOf(results: readonly CycleResult[]): string {
-  const met = steps.filter(({ name }) => results.some(({ step }) => step === name));
+  const met = allSteps.filter(({ name }) => results.some(({ step }) => step === name));
   const rows = met.map(({ name }) => {
     const own = results.filter(({ step }) => step === name);
     const sum = (count: (result: CycleResult) => number) =>

@@ -1,8 +1,12 @@
-// `npm run crash -- --cycles 1000 --seed N`: the long run, with a line for every tenth cycle and a table.
+// `npm run crash -- --cycles 1000 --seed N`: the long run, with a line for every tenth cycle and a table; with
+// `--ledger postgres` of a gateway on PostgreSQL.
 // `npm run crash -- --storm 200`: one task on 50 connections at once, so many times.
 import { parseArgs } from "node:util";
+import { startServer } from "../several/server.ts";
 import { build } from "./gateway-process.ts";
+import { postgresLedger } from "./ledgers.ts";
 import { runCycles, tableOf } from "./run-cycles.ts";
+import { sharedSteps } from "./shared-steps.ts";
 import { steps } from "./steps.ts";
 import { runStorm } from "./storm.ts";
 import type { Policy, Reply } from "./tally.ts";
@@ -15,6 +19,8 @@ const { values } = parseArgs({
     step: { type: "string", default: "" },
     doubtful: { type: "string", default: "hold,resend" },
     reply: { type: "string", default: "queued" },
+    /** embedded or postgres. */
+    ledger: { type: "string", default: "embedded" },
     storm: { type: "string" },
   },
 });
@@ -30,19 +36,25 @@ async function kill(): Promise<boolean> {
   const cycles = Number(values.cycles);
   const policies = values.doubtful.split(",") as Policy[];
   const reply = values.reply as Reply;
-  say(`seed ${seed}, ${cycles} cycles, doubtful = ${policies.join(" and ")}, reply = ${reply}`);
+  say(
+    `seed ${seed}, ${cycles} cycles, doubtful = ${policies.join(" and ")}, reply = ${reply}, ledger = ${values.ledger}`,
+  );
+  const isShared = values.ledger === "postgres";
+  const server = isShared ? await startServer() : undefined;
   const { results, faults } = await runCycles({
     build: build(),
+    ledger: server && (() => postgresLedger(server)),
     seed,
     cycles,
     policies,
     reply,
-    only: steps.filter(({ name }) => name.includes(values.step)),
+    only: (isShared ? sharedSteps : steps).filter(({ name }) => name.includes(values.step)),
     heard(done, { step, faults: found }) {
       for (const fault of found) say(`cycle ${done}, ${step}: ${fault}`);
       if (done % PROGRESS_EVERY === 0) say(`${done} of ${cycles}, ${seconds()} s`);
     },
   });
+  await server?.remove();
   say(tableOf(results));
   say(`${faults.length} faults in ${seconds()} s`);
   for (const fault of faults) say(fault);

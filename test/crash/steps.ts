@@ -1,11 +1,12 @@
 // The steps at which the gateway is killed, as data: how the process recognises one in itself, or how
 // whoever drives it knows from outside that it is there.
 import type { Operation } from "../../src/runtime/storage.ts";
+import type { EngineMoment } from "../support/crashing-engine.ts";
 import type { StorageMoment } from "../support/crashing-storage.ts";
 import type { UpstreamMoment } from "../support/crashing-upstream.ts";
 import type { SmtpFault } from "../support/smtp-faults.ts";
 
-export type Moment = StorageMoment | UpstreamMoment;
+export type Moment = StorageMoment | UpstreamMoment | EngineMoment;
 
 export interface Step {
   readonly name: string;
@@ -60,6 +61,7 @@ function storage(
 ) {
   return (moment: Moment): boolean =>
     moment.call !== "transmit" &&
+    moment.call !== "engine" &&
     moment.when === when &&
     calls.includes(moment.call) &&
     name.test(moment.name) &&
@@ -67,10 +69,10 @@ function storage(
 }
 
 /** Both sides of one call: about to be made, and made without anybody knowing. */
-function around(
+export function around(
   name: string,
   [before, after]: readonly [string, string],
-  at: (when: StorageMoment["when"]) => (moment: Moment) => boolean,
+  at: (when: "before" | "after") => (moment: Moment) => boolean,
   rest: Omit<Step, "name" | "means" | "at">,
 ): Step[] {
   return [
@@ -79,7 +81,7 @@ function around(
   ];
 }
 
-const load = { during: "load", occurrences: 12 } as const;
+export const load = { during: "load", occurrences: 12 } as const;
 
 export const steps: readonly Step[] = [
   {
@@ -227,9 +229,3 @@ export const steps: readonly Step[] = [
     faults: { "slow-reply": 30 },
   },
 ];
-
-export function stepNamed(name: string): Step {
-  const step = steps.find((one) => one.name === name);
-  if (step === undefined) throw new Error(`no step is named ${name}`);
-  return step;
-}
