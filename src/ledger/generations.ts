@@ -106,9 +106,12 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
   async function load(): Promise<void> {
     const records = await recordsOf();
     records.sort((a, b) => b.number - a.number);
-    for (const record of records) {
-      kept.push({ record, generation: await openGeneration(storage, log, record) });
-    }
+    // At the same time, since most of an opening is waiting for the disk.
+    const opened = await Promise.allSettled(
+      records.map(async (record) => ({ record, generation: await openGeneration(storage, log, record) })),
+    );
+    for (const one of opened) if (one.status === "fulfilled") kept.push(one.value);
+    for (const one of opened) if (one.status === "rejected") throw one.reason;
     for (const number of (await state.unfinished()).keys()) await state.finishGeneration(number);
     lastNumber = records[0]?.number ?? 0;
     // After an adoption an older generation may still count as open.
