@@ -154,8 +154,9 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { clock, random, log },
     retry,
   );
-  const toQueue: ToQueue = (key, claim, { dueAt, size, sender }) => {
-    return { key, claim, dueAt, size, lane: routes.laneOf(sender) };
+  const toQueue: ToQueue = (key, claim, { dueAt, size, sender, acceptedAt, attempts }) => {
+    const lane = routes.laneOf(sender);
+    return { key, claim, dueAt, size, lane, acceptedAt, isAttempted: attempts > 0, expiresAt: undefined };
   };
   const enqueue = (queued: QueuedTransmission): void => dispatcher.enqueue(queued);
   const recorder = createRecorder({
@@ -181,11 +182,11 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       ...{ spool, ledger, doubts, decisions, notices, warnOfDelay, recorder, verdicts, enqueue },
       ...{ clock, random, log },
     },
-    { lifetimeMs: lifetime, retry, addresses },
+    { retry, addresses },
   );
   const policy = createPolicy(config);
   const budget = createBudget(config.upstream.memory_max_bytes);
-  const dispatcher = createDispatcher({ attempt, budget, clock, random, log }, routes.lanes, retry);
+  const dispatcher = createDispatcher({ attempt, budget, clock, random, log }, routes.lanes, retry, lifetime);
   const submit = createSubmissionHandler(
     {
       ledger,

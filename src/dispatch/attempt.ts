@@ -37,8 +37,6 @@ export interface AttemptParts {
 }
 
 export interface AttemptOptions {
-  /** How long a transmission may stay in the spool, milliseconds. */
-  readonly lifetimeMs: number;
   readonly retry: BackoffRange;
   /** Log the recipient. */
   readonly addresses: boolean;
@@ -170,7 +168,11 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       log.warn("transmission.refused", about);
       return isUpstreamDown ? { ...pauseFor(outcome), left: true } : { kind: "done" };
     }
-    if (isUpstreamDown) return { ...pauseFor(outcome), left: false };
+    if (isUpstreamDown) {
+      // Not counted each time: for the next refusal the wait is to begin anew. But it was attempted.
+      if (transmission.attempts === 0) await recorder.note(queued, { ...transmission, attempts });
+      return { ...pauseFor(outcome), left: false };
+    }
     if (outcome.permanence === "permanent") {
       log.warn("transmission.refused", about);
       await fail(queued, mail, { reason: "refused", reply: outcome.reply }, signal);
@@ -266,7 +268,9 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     }
     if (mail.kind === "lost") return await lose(queued, mail, mail.cause, signal);
     const { transmission } = mail;
-    if (clock.now() - transmission.acceptedAt > options.lifetimeMs) {
+    if (queued.isExpired === true) {
+      // The lane can't know of an attempt that the disk kept from being made.
+      if (transmission.attempts === 0) return { kind: "again", dueAt: queued.dueAt };
       // It changes nothing of a live claim, and tells whether it is one.
       if ((await recorder.settle(queued.claim, "refused", signal)) === "stale") {
         return await lapsed(queued, transmission, false);

@@ -23,6 +23,14 @@ export interface QueuedTransmission {
   readonly size: number;
   /** Which lane it goes by: a position in the dispatcher's list. */
   readonly lane: number;
+  /** When it was accepted, or freed by an operator: its lifetime began. Milliseconds since the epoch. */
+  readonly acceptedAt: number;
+  /** An attempt of it has ended. */
+  readonly isAttempted: boolean;
+  /** Its lifetime has passed, and it is not to be attempted any more; see lane.ts. */
+  readonly isExpired?: boolean;
+  /** When its lifetime ends, by the count of its lane, which sets it; see lifetimes.ts. */
+  expiresAt?: number | undefined;
 }
 
 /** The entry in the queue for a transmission of the spool. */
@@ -89,11 +97,15 @@ export interface Dispatcher {
   abort(): void;
 }
 
-/** @param settings the lanes; what names one that is not there goes by the first */
+/**
+ * @param settings the lanes; what names one that is not there goes by the first
+ * @param lifetimeMs see LaneOptions
+ */
 export function createDispatcher(
   parts: DispatcherParts,
   settings: readonly [LaneSettings, ...LaneSettings[]],
   retry: BackoffRange,
+  lifetimeMs?: number,
 ): Dispatcher {
   const { attempt, budget, clock, random, log } = parts;
   const aborting = new AbortController();
@@ -108,7 +120,7 @@ export function createDispatcher(
         attempt: (queued, taken) => attempt(queued, upstream, aborting.signal, taken),
         ...{ budget, clock, random, log },
       },
-      { concurrency, retry },
+      { concurrency, retry, lifetimeMs },
     );
   const [first, ...others] = settings;
   const firstLane = makeLane(first);

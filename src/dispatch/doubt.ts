@@ -176,7 +176,7 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
       // See `free`.
       if (isHeld) await spool.update(queued.key, again, "durably");
       else await recorder.note(queued, again);
-      enqueue(queued);
+      enqueue({ ...queued, acceptedAt: again.acceptedAt });
     }
   };
 
@@ -194,7 +194,7 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
     const now = clock.now();
     try {
       await spool.update(queued.key, freed(transmission, now), "durably");
-      enqueue({ ...queued, dueAt: now });
+      enqueue({ ...queued, dueAt: now, acceptedAt: now, expiresAt: undefined });
     } catch (error) {
       log.error("spool.unavailable", { error: String(error) });
       clock.after(STORAGE_RETRY_MS, () => void free({ queued, transmission }));

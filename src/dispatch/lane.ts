@@ -10,6 +10,7 @@ import type { Upstream } from "../upstream/upstream.ts";
 import type { BackoffRange } from "./backoff.ts";
 import type { Budget } from "./budget.ts";
 import type { AttemptResult, QueuedTransmission } from "./dispatcher.ts";
+import { createLifetimes } from "./lifetimes.ts";
 import { createPause, PROBE_MAX_MS } from "./pause.ts";
 
 export interface LaneParts {
@@ -28,6 +29,11 @@ export interface LaneOptions {
   /** Attempts at once that the upstream has not taken, at most. */
   readonly concurrency: number;
   readonly retry: BackoffRange;
+  /**
+   * How long a transmission may stay in the spool, milliseconds; without end when undefined. What was attempted is
+   * reported then, also while nothing can be relayed; what never was is attempted first.
+   */
+  readonly lifetimeMs?: number | undefined;
 }
 
 export interface Lane {
@@ -55,9 +61,13 @@ export const memoryOf = ({ memoryPerOctet }: Upstream, size: number): number =>
 
 export function createLane(parts: LaneParts, options: LaneOptions): Lane {
   const { upstream, attempt, rate, budget, clock, random, log } = parts;
-  const queue = new TinyQueue<QueuedTransmission>([], (a, b) => a.dueAt - b.dueAt);
+  const byDueTime = (a: QueuedTransmission, b: QueuedTransmission): number => a.dueAt - b.dueAt;
+  let queue = new TinyQueue<QueuedTransmission>([], byDueTime);
   let running = false;
   let underWay = 0;
+  /** Past their lifetime, and not reported yet. */
+  const expired: QueuedTransmission[] = [];
+  let reporting = 0;
   /** Of those under way, the ones that the upstream has not taken. */
   let untaken = 0;
   let wake: Timer | undefined;
@@ -66,6 +76,16 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
   let drained: (() => void) | undefined;
   const about = { upstream: upstream.name };
   const pause = createPause({ clock, random, log }, options.retry, about, () => pump());
+  const lifetimes = createLifetimes(clock, options.lifetimeMs, () => {
+    takeExpired();
+    return running && queue.length + underWay + reporting > 0;
+  });
+
+  const put = (queued: QueuedTransmission): void => {
+    lifetimes.begin(queued);
+    queue.push(queued);
+    if (running) lifetimes.wake();
+  };
 
   /**
    * A due time further away than any back-off was written under another clock setting; waiting for it
@@ -92,18 +112,56 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
     underWay -= 1;
     if (result.kind === "pause") {
       pause.failed(result);
-      if (!result.left) queue.push(queued);
+      if (!result.left) put({ ...queued, isAttempted: true });
     } else {
       if (result.kind !== "untried" && pause.answered(mark)) {
         log.info("dispatch.resumed", { ...about, queued: queue.length });
       }
-      if (result.kind === "again") queue.push({ ...queued, dueAt: result.dueAt });
+      if (result.kind === "again") put({ ...queued, dueAt: result.dueAt, isAttempted: true });
     }
     // After all that, since the next attempt of another lane begins in here.
     giveBack();
     if (running) pump();
-    else if (underWay === 0) drained?.();
+    else endWhenDrained();
   };
+
+  function endWhenDrained(): void {
+    if (underWay === 0 && reporting === 0) drained?.();
+  }
+
+  /** Takes what was attempted and is past its lifetime out of the queue, to be reported. */
+  function takeExpired(): void {
+    if (!running) return;
+    const isOver = (queued: QueuedTransmission) => queued.isAttempted && lifetimes.isOver(queued);
+    if (queue.data.some(isOver)) {
+      expired.push(...queue.data.filter(isOver));
+      queue = new TinyQueue(
+        queue.data.filter((queued) => !isOver(queued)),
+        byDueTime,
+      );
+    }
+    reportExpired();
+  }
+
+  /** The upstream is not asked, so neither pause nor rate keep it waiting. */
+  function reportExpired(): void {
+    while (running && reporting < options.concurrency) {
+      const queued = expired.shift();
+      if (queued === undefined) return;
+      void report(queued);
+    }
+  }
+
+  async function report(queued: QueuedTransmission): Promise<void> {
+    reporting += 1;
+    const result = await attempt({ ...queued, isExpired: true }, () => {});
+    reporting -= 1;
+    // The disk failed, or the claim waits for another gateway: at the next tick once more.
+    const isLeft = result.kind === "again" || (result.kind === "pause" && !result.left);
+    if (isLeft) put(result.kind === "again" ? { ...queued, dueAt: result.dueAt } : queued);
+    if (running) reportExpired();
+    else endWhenDrained();
+  }
 
   /** Milliseconds to wait before this transmission may be attempted. */
   const waitFor = (next: QueuedTransmission, now: number): number => {
@@ -137,12 +195,13 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
 
   return {
     enqueue(queued) {
-      queue.push(queued);
+      put(queued);
       pump();
     },
 
     start() {
       running = true;
+      lifetimes.wake();
       pump();
     },
 
@@ -152,9 +211,10 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
       running = false;
       wake?.cancel();
       pause.cancel();
+      lifetimes.stop();
       return new Promise((resolve) => {
-        if (underWay === 0) resolve();
-        else drained = resolve;
+        drained = resolve;
+        endWhenDrained();
       });
     },
   };

@@ -18,6 +18,12 @@ const pathIn = (dataDir: string): string => join(dataDir, "operator.sock");
 /** sun_path of sockaddr_un holds 108 octets on Linux, 104 elsewhere, with a NUL. */
 const PATH_MAX = 103;
 
+/** A command sends its request at once, and reads the answer as it comes. */
+const IDLE_MS = 10_000;
+
+/** At a stop a request under way may take so long; a decision that is durable stays one without its answer. */
+const CLOSE_MS = 2_000;
+
 /** A request is a name and an id. */
 const REQUEST_MAX = 4_096;
 
@@ -31,9 +37,25 @@ export async function openOperatorSocket(
   log: Log,
 ): Promise<OperatorSocket> {
   const path = pathIn(dataDir);
-  const server = createServer((socket) => void answer(socket, handle));
+  const idle = new Set<Socket>();
+  const open = new Set<Socket>();
+  const server = createServer((socket) => {
+    open.add(socket);
+    idle.add(socket);
+    socket.once("close", () => {
+      open.delete(socket);
+      idle.delete(socket);
+    });
+    void answer(socket, handle, () => idle.delete(socket));
+  });
   const closed = async (): Promise<void> => {
-    await new Promise((resolve) => server.close(resolve));
+    const end = new Promise((resolve) => server.close(resolve));
+    for (const socket of idle) socket.destroy();
+    const late = setTimeout(() => {
+      for (const socket of open) socket.destroy();
+    }, CLOSE_MS);
+    await end;
+    clearTimeout(late);
     await rm(path, { force: true });
   };
   try {
@@ -52,17 +74,28 @@ export async function openOperatorSocket(
   }
 }
 
-async function answer(socket: Socket, handle: Handler): Promise<void> {
+/** @param begun called when the request is there */
+async function answer(socket: Socket, handle: Handler, begun: () => void): Promise<void> {
   socket.on("error", () => {});
+  // A time without an octet, in either direction.
+  socket.setTimeout(IDLE_MS, () => socket.destroy());
   const request = await firstLine(socket);
+  begun();
+  socket.setTimeout(0);
   if (request === undefined) {
     socket.destroy();
     return;
   }
+  const answered = await handled(handle, request);
+  socket.setTimeout(IDLE_MS);
+  socket.end(`${JSON.stringify(answered)}\n`);
+}
+
+async function handled(handle: Handler, request: string): Promise<JsonValue> {
   try {
-    socket.end(`${JSON.stringify(await handle(JSON.parse(request)))}\n`);
+    return await handle(JSON.parse(request));
   } catch (error) {
-    socket.end(`${JSON.stringify({ error: error instanceof Error ? error.message : String(error) })}\n`);
+    return { error: error instanceof Error ? error.message : String(error) };
   }
 }
 

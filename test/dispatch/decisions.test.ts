@@ -1,14 +1,8 @@
 // An operator decides while the id is attempted, or while policy acts on its doubt: one recipient's decision never
 // touches the other's mail, and what the attempt finds afterwards changes nothing that was decided.
 import { expect, test } from "vitest";
-import { loadConfig } from "../../src/config/config.ts";
-import { openRelay } from "../../src/gateway.ts";
-import type { LogFields } from "../../src/runtime/log.ts";
-import { systemRandom } from "../../src/runtime/random.ts";
-import { beginTransaction } from "../../src/submission/session.ts";
-import type { Outcome, Transmission } from "../../src/upstream/upstream.ts";
-import { createManualClock } from "../support/manual-clock.ts";
-import { createMemoryStorage } from "../support/memory-storage.ts";
+import type { Outcome } from "../../src/upstream/upstream.ts";
+import { openHeldGateway, settled } from "../support/held-gateway.ts";
 
 const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" };
 const ACCEPTED: Outcome = { kind: "accepted", upstreamId: "1" };
@@ -16,82 +10,9 @@ const refused = (permanence: "transient" | "permanent", scope: "transmission" | 
   ...{ kind: "refused", permanence, scope, reply: "not now" },
 });
 
-const settled = async (): Promise<void> => {
-  for (let turn = 0; turn < 60; turn++) await new Promise(setImmediate);
-};
-
-interface Call {
-  readonly transmission: Transmission;
-  readonly answer: (outcome: Outcome) => Promise<void>;
-}
-
-async function gateway(settings: Readonly<Record<string, string>>, storage = createMemoryStorage()) {
-  const config = loadConfig({
-    environment: { MAILONCE_HOSTNAME: "gateway.example", MAILONCE_SPOOL_RETRY_MAX: "1m", ...settings },
-  });
-  const clock = createManualClock();
-  const calls: Call[] = [];
-  const lines: ({ readonly event: string } & LogFields)[] = [];
-  const note = (event: string, fields: LogFields = {}) => void lines.push({ event, ...fields });
-  const limits = { messageOctets: 1e9, lineOctets: 1e9, smtpUtf8: true };
-  const relay = await openRelay(config, {
-    ...{ storage, clock, random: systemRandom, elapsed: () => clock.now() },
-    log: { debug: note, info: note, warn: note, error: note },
-    upstreams: new Map([
-      [
-        "upstream",
-        {
-          ...{ name: "held", limits, close: async () => {} },
-          transmit: (transmission: Transmission) =>
-            new Promise<Outcome>((resolve) => {
-              const answer = async (outcome: Outcome) => {
-                resolve(outcome);
-                await settled();
-              };
-              calls.push({ transmission, answer });
-            }),
-        },
-      ],
-    ]),
-  });
-  return {
-    ...{ relay, calls, lines, storage },
-    submit: async (recipients: readonly string[]) => {
-      const begun = beginTransaction("sender@example.org", undefined, true);
-      if ("reply" in begun) throw new Error(begun.reply.text);
-      for (const recipient of recipients) {
-        const read = begun.transaction.read(recipient);
-        if ("recipient" in read) begun.transaction.add(read.recipient);
-      }
-      const content = async function* () {
-        yield Buffer.from("From: <a@example.org>\r\nX-Task-Id: task\r\n\r\nHello!\r\n");
-      };
-      const client = { address: "127.0.0.1", helo: "mailer.example.org", protocol: "ESMTP" } as const;
-      const reply = relay.submit(begun.transaction.envelope(), client, content());
-      await settled();
-      return reply;
-    },
-    pass: async () => {
-      clock.advance(config.spool.retry_max * 2);
-      await settled();
-    },
-    /** The latest call for the recipient. */
-    call: (recipient: string): Call => {
-      const found = calls.filter(({ transmission }) => transmission.recipient === recipient).at(-1);
-      if (found === undefined) throw new Error(`nothing was attempted for ${recipient}`);
-      return found;
-    },
-    events: (...names: string[]) => lines.map(({ event }) => event).filter((event) => names.includes(event)),
-    stop: async () => {
-      await relay.drain();
-      await relay.close();
-    },
-  };
-}
-
 /** Two recipients; the first is doubtful and attempted again, the second is refused for now. */
 async function attemptedAgain() {
-  const one = await gateway({});
+  const one = await openHeldGateway({});
   expect((await one.submit(["a@example.net", "b@example.net"])).code).toBe(250);
   await one.call("a@example.net").answer(DOUBTFUL);
   await one.call("b@example.net").answer(refused("transient", "transmission"));
@@ -125,7 +46,7 @@ test.each<[string, Outcome]>([
     expect(storage.view("spool/queue")?.visible.size).toBe(1);
     await stop();
 
-    const next = await gateway({}, storage);
+    const next = await openHeldGateway({}, storage);
     expect(next.events("spool.recovered")).toEqual([]);
     await next.stop();
   },
@@ -146,7 +67,7 @@ test("decided as not relayed during an attempt: refused, and nothing is changed"
 test.each(["relayed", "not-relayed"] as const)(
   "decided as %s while the hold of the doubt is being written: carried out or refused, never stuck",
   async (decision) => {
-    const { relay, calls, call, submit, pass, stop, storage } = await gateway({
+    const { relay, calls, call, submit, pass, stop, storage } = await openHeldGateway({
       MAILONCE_LEDGER_DOUBTFUL: "hold",
     });
     await submit(["a@example.net"]);
@@ -172,7 +93,7 @@ test.each(["relayed", "not-relayed"] as const)(
 );
 
 test("decided as not relayed, and killed before the spool knows: the next start relays it", async () => {
-  const { relay, call, submit, storage } = await gateway({ MAILONCE_LEDGER_DOUBTFUL: "hold" });
+  const { relay, call, submit, storage } = await openHeldGateway({ MAILONCE_LEDGER_DOUBTFUL: "hold" });
   await submit(["a@example.net"]);
   await call("a@example.net").answer(DOUBTFUL);
   const { id } = call("a@example.net").transmission;
@@ -182,7 +103,7 @@ test("decided as not relayed, and killed before the spool knows: the next start 
   storage.crash((unsynced) => unsynced);
   storage.mend();
 
-  const next = await gateway({ MAILONCE_LEDGER_DOUBTFUL: "hold" }, storage);
+  const next = await openHeldGateway({ MAILONCE_LEDGER_DOUBTFUL: "hold" }, storage);
   await settled();
   const call2 = next.call("a@example.net");
   // In doubt again, it is said again: the decision was about another attempt.
@@ -193,7 +114,7 @@ test("decided as not relayed, and killed before the spool knows: the next start 
 });
 
 test("decided as not relayed while the spool can't be written: not attempted before it can", async () => {
-  const { relay, calls, call, submit, pass, stop, storage } = await gateway({
+  const { relay, calls, call, submit, pass, stop, storage } = await openHeldGateway({
     MAILONCE_LEDGER_DOUBTFUL: "hold",
   });
   await submit(["a@example.net"]);
@@ -209,7 +130,9 @@ test("decided as not relayed while the spool can't be written: not attempted bef
 });
 
 test("a decision that the spool can't carry out is carried out later", async () => {
-  const { relay, call, submit, pass, stop, storage } = await gateway({ MAILONCE_LEDGER_DOUBTFUL: "hold" });
+  const { relay, call, submit, pass, stop, storage } = await openHeldGateway({
+    MAILONCE_LEDGER_DOUBTFUL: "hold",
+  });
   await submit(["a@example.net"]);
   await call("a@example.net").answer(DOUBTFUL);
   const { id } = call("a@example.net").transmission;

@@ -1,7 +1,9 @@
 // An operator decides about doubtful mails, while the gateway runs and when it does not.
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DoubtfulEntry } from "../../src/operator/doubtful.ts";
@@ -220,6 +222,20 @@ describe("a list", () => {
     const closed = shell(`${list} | true; exit ${"$"}{PIPESTATUS[0]}`);
     expect([closed.status, closed.stderr]).toEqual([1, "mailonce: standard output: write EPIPE\n"]);
   });
+});
+
+test("connections of operators that ask nothing, or half of it, delay no stop", async () => {
+  const path = join(settings.DATA_DIR as string, "operator.sock");
+  const sockets = ["", '{"request":'].map((text) => {
+    const socket = connect(path);
+    socket.on("error", () => {});
+    socket.write(text);
+    return socket;
+  });
+  await Promise.all(sockets.map((socket) => once(socket, "connect")));
+  const ended = sockets.map((socket) => new Promise((resolve) => socket.once("close", resolve)));
+  expect(await gateway.stop()).toBe(0);
+  await Promise.all(ended);
 });
 
 test("what is not doubtful can't be resolved, and a decision must be one", async () => {
