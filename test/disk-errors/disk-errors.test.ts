@@ -41,14 +41,13 @@ test("a disk that only says that it has written is noticed by a history", async 
   expect(told.faults).not.toEqual([]);
 });
 
-test("a disk that fails for long: 451, nothing of it is relayed later, and then all goes on", async ({
-  skip,
-}) => {
+/** A gateway on a disk of its own, with a client; undefined where there is no C compiler. */
+async function createPlace() {
   const folder = makeFolder();
+  onTestFinished(() => folder.remove());
   const data = join(folder.path, "data");
   const disk = createFailingDisk(data);
-  onTestFinished(() => folder.remove());
-  if (disk === undefined) return skip(NO_COMPILER);
+  if (disk === undefined) return undefined;
   const upstream = await createScriptedSmtp();
   const gateway = await startProcess(
     {
@@ -60,14 +59,60 @@ test("a disk that fails for long: 451, nothing of it is relayed later, and then 
     },
     { ...PRESENT, environment: disk.environment },
   );
+  const client = await connectSmtp(gateway.port);
   onTestFinished(async () => {
+    client.destroy();
     await gateway.kill();
     await upstream.close();
     disk.remove();
   });
-  const client = await connectSmtp(gateway.port);
   const submit = (task: string, body: string) =>
     client.submit({ to: [`${task}@example.com`], content: taskMail(task, { body }) });
+  return { data, disk, upstream, gateway, submit };
+}
+
+test("what LevelDB writes in the background fails once: the next commit finds out, and all goes on", async ({
+  skip,
+}) => {
+  const place = await createPlace();
+  if (place === undefined) return skip(NO_COMPILER);
+  const { disk, upstream, gateway, submit } = place;
+  // Kept in the store, which gathers 2 MiB before it writes a table.
+  const body = `${"x".repeat(70)}\r\n`.repeat(800);
+  let mails = 0;
+  let refused = 0;
+  for (const fault of [
+    { operation: "sync", path: ".ldb" },
+    { operation: "write", path: ".ldb" },
+    { operation: "open", path: ".ldb" },
+    { operation: "sync", path: "spool/queue/MANIFEST" },
+  ] as const) {
+    disk.arm(fault);
+    const enough = mails + 5;
+    while (disk.hits() === 0 || mails < enough) {
+      const task = `mail${mails}`;
+      const reply = await submit(task, body);
+      if (reply.startsWith("250")) mails++;
+      else {
+        expect(reply).toMatch(/^451 4\.3\.0 /);
+        refused++;
+      }
+    }
+    expect(disk.hits()).toBe(1);
+  }
+  expect(refused).toBeLessThanOrEqual(8);
+  await gateway.logged("transmission.relayed", mails);
+  expect(upstream.repeated()).toEqual([]);
+  expect(new Set(upstream.taken.flatMap(({ recipients }) => recipients)).size).toBe(mails);
+  expect(await gateway.stop()).toBe(0);
+});
+
+test("a disk that fails for long: 451, nothing of it is relayed later, and then all goes on", async ({
+  skip,
+}) => {
+  const place = await createPlace();
+  if (place === undefined) return skip(NO_COMPILER);
+  const { data, disk, upstream, gateway, submit } = place;
   const large = `${"x".repeat(70)}\r\n`.repeat(1_000);
 
   disk.arm({ operation: "sync", path: "spool/queue", times: Number.POSITIVE_INFINITY });
@@ -82,7 +127,6 @@ test("a disk that fails for long: 451, nothing of it is relayed later, and then 
   disk.disarm();
   expect(await submit("taken", large)).toMatch(/^250 /);
   await gateway.logged("transmission.relayed");
-  await client.quit();
   expect(await gateway.stop()).toBe(0);
   expect(readdirSync(bodies)).toEqual([]);
   expect(upstream.taken.flatMap(({ recipients }) => recipients)).toEqual(["taken@example.com"]);
