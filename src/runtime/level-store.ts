@@ -32,6 +32,9 @@ const ENTRIES_AT_ONCE = 1000;
 /** Octets fetched in one call of an iteration; the default of 16 KB is a third slower on short values. */
 const OCTETS_AT_ONCE = 128 * 1024;
 
+/** classic-level makes no call for a batch of nothing, and so no sync. No store has the empty key. */
+const NOTHING: readonly Operation[] = [{ type: "del", key: new Uint8Array() }];
+
 /** Longer than any key, and after all of them. */
 const BEYOND_ALL_KEYS = new Uint8Array(256).fill(255);
 
@@ -75,9 +78,10 @@ export async function openLevelStore(
   const requests = createGroupCommit<Request>(async (batch) => {
     const current = await usable();
     try {
-      const operations = batch.length === 1 ? batch[0]?.operations : batch.flatMap((one) => one.operations);
+      const gathered = batch.length === 1 ? batch[0]?.operations : batch.flatMap((one) => one.operations);
+      const operations = gathered === undefined || gathered.length === 0 ? NOTHING : gathered;
       // LevelDB keeps the order of its calls, so a batch without sync is durable with the next one.
-      await current._batch(operations ?? [], { sync: batch.some((one) => one.durable) });
+      await current._batch(operations, { sync: batch.some((one) => one.durable) });
       for (const { after } of batch) await after?.();
     } catch (error) {
       failed = true;

@@ -1,5 +1,5 @@
 // A sample of `npm run disk-errors`, a disk that fails for long, and a disk that lies, which must be noticed here.
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { createFailingDisk } from "../support/failing-disk.ts";
@@ -49,16 +49,15 @@ async function createPlace() {
   const disk = createFailingDisk(data);
   if (disk === undefined) return undefined;
   const upstream = await createScriptedSmtp();
-  const gateway = await startProcess(
-    {
-      DATA_DIR: data,
-      UPSTREAM_KIND: "smtp",
-      UPSTREAM_SMTP_HOST: "127.0.0.1",
-      UPSTREAM_SMTP_PORT: upstream.port,
-      UPSTREAM_SMTP_TLS: "none",
-    },
-    { ...PRESENT, environment: disk.environment },
-  );
+  const settings = {
+    DATA_DIR: data,
+    UPSTREAM_KIND: "smtp",
+    UPSTREAM_SMTP_HOST: "127.0.0.1",
+    UPSTREAM_SMTP_PORT: upstream.port,
+    UPSTREAM_SMTP_TLS: "none",
+  };
+  const restart = () => startProcess(settings, { ...PRESENT, environment: disk.environment });
+  const gateway = await restart();
   const client = await connectSmtp(gateway.port);
   onTestFinished(async () => {
     client.destroy();
@@ -68,8 +67,34 @@ async function createPlace() {
   });
   const submit = (task: string, body: string) =>
     client.submit({ to: [`${task}@example.com`], content: taskMail(task, { body }) });
-  return { data, disk, upstream, gateway, submit };
+  return { data, disk, upstream, gateway, submit, restart };
 }
+
+test("what a seal says is durable is so: a loss of power right after it is no damage", async ({ skip }) => {
+  const place = await createPlace();
+  if (place === undefined) return skip(NO_COMPILER);
+  const { data, disk, gateway, submit, restart } = place;
+  expect(await submit("one", "")).toMatch(/^250 /);
+  await gateway.logged("transmission.relayed");
+  // The transmission has left the spool by a write that no commit has followed. Sooner or later it is sealed.
+  const log = join(data, "spool/queue/000003.log");
+  const sealed = (): number =>
+    Math.max(
+      ...["seal.0", "seal.1"].map((name) => {
+        const [, octets = "0"] =
+          /"spool\/queue":\{.*?"logs":\[\{"number":3,"octets":(\d+)/.exec(
+            readFileSync(join(data, name), "utf8"),
+          ) ?? [];
+        return Number(octets);
+      }),
+    );
+  while (sealed() < statSync(log).size) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  await gateway.kill();
+  expect(disk.losePower()).toBeGreaterThanOrEqual(0);
+  expect(await (await restart()).stop()).toBe(0);
+});
 
 test("what LevelDB writes in the background fails once: the next commit finds out, and all goes on", async ({
   skip,
