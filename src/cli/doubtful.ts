@@ -8,9 +8,9 @@ import { createHandler, type OperatorRequest, REASON_MAX } from "../operator/req
 import { askGateway } from "../operator/socket.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createDiskStorage } from "../runtime/disk.ts";
-import { createLog, type Log, silentLog } from "../runtime/log.ts";
 import { systemRandom } from "../runtime/random.ts";
 import { StorageError } from "../runtime/storage.ts";
+import { createCommandLog } from "./command-log.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 
 export interface ResolveOptions {
@@ -71,8 +71,8 @@ async function asked(
 
 /** Opens what a gateway would, but for its queue: what is decided here is found by the next start. */
 async function askFolder(config: Config, request: OperatorRequest): Promise<unknown> {
-  const storage = createDiskStorage(config.data_dir);
-  const log = decisionsLog(config);
+  const log = createCommandLog(config.log);
+  const storage = createDiskStorage(config.data_dir, log);
   const { desk, close } = await openOfflineDesk(config, {
     ...{ storage, clock: systemClock, random: systemRandom, log },
   });
@@ -81,20 +81,4 @@ async function askFolder(config: Config, request: OperatorRequest): Promise<unkn
   } finally {
     await close();
   }
-}
-
-/** What a running gateway's log would not have missed either; the rest is said again at its next start. */
-const SAID_ONCE = /^(operator\.|ledger\.doubtful_expired$)/;
-
-/** On standard error, since no gateway runs that has a log. */
-function decisionsLog({ log: { level, format } }: Config): Log {
-  const isTerminal = process.stderr.isTTY === true;
-  const log = createLog(
-    { level, format: format ?? (isTerminal ? "pretty" : "json") },
-    { write: (line) => void process.stderr.write(line) },
-  );
-  const warn: Log["warn"] = (event, fields) => {
-    if (SAID_ONCE.test(event)) log.warn(event, fields);
-  };
-  return { ...silentLog, warn, error: log.error };
 }

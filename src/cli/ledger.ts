@@ -10,6 +10,7 @@ import { createDiskStorage } from "../runtime/disk.ts";
 import { silentLog } from "../runtime/log.ts";
 import { StorageError } from "../runtime/storage.ts";
 import { FileError, openInput, openOutput } from "./archive-file.ts";
+import { createCommandLog } from "./command-log.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 import { createProgress, type Progress } from "./progress.ts";
 
@@ -109,12 +110,12 @@ async function migrate({ kind, postgres, dynamodb }: Config["ledger"]): Promise<
   }
 }
 
-async function openArchive({ data_dir, ledger }: Config): Promise<Archive> {
+async function openArchive({ data_dir, ledger, log }: Config): Promise<Archive> {
   const { kind, retention: retentionMs, lease: leaseMs, postgres, dynamodb } = ledger;
   switch (kind) {
     case "embedded": {
       const { openEmbeddedArchive } = await import("../ledger/archive/embedded.ts");
-      const storage = createDiskStorage(data_dir);
+      const storage = createDiskStorage(data_dir, createCommandLog(log));
       return await openEmbeddedArchive({ storage, clock: systemClock, log: silentLog, retentionMs });
     }
     case "postgres": {
@@ -137,9 +138,9 @@ async function refuseMissing({ data_dir, ledger }: Config): Promise<void> {
 }
 
 /** Where there is a ledger there is a spool: without one a gateway would not start on the folder. */
-async function makeSpool({ data_dir }: Config): Promise<void> {
+async function makeSpool({ data_dir, log }: Config): Promise<void> {
   const { openSpool } = await import("../spool/spool.ts");
-  await (await openSpool(createDiskStorage(data_dir))).close();
+  await (await openSpool(createDiskStorage(data_dir, createCommandLog(log)))).close();
 }
 
 async function withArchive<T>(config: Config, use: (archive: Archive) => Promise<T>): Promise<T> {
