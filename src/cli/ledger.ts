@@ -5,6 +5,8 @@ import type { Archive } from "../ledger/archive/archive.ts";
 import { exportArchive } from "../ledger/archive/export.ts";
 import { type Imported, importArchive } from "../ledger/archive/import.ts";
 import { ArchiveError } from "../ledger/archive/lines.ts";
+import { assertSettings } from "../ledger/open.ts";
+import { SettingsError } from "../ledger/shared/settings.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createDiskStorage } from "../runtime/disk.ts";
 import { silentLog } from "../runtime/log.ts";
@@ -58,6 +60,7 @@ export function importLedger({ config, input }: ImportOptions): Promise<number> 
   return configured(config, async (known, progress) => {
     const source = await openInput(input);
     if (known.ledger.kind === "embedded") await makeSpool(known);
+    else await assertSettings(known, silentLog);
     return await withArchive(known, async (archive) => {
       let read = 0;
       try {
@@ -162,6 +165,7 @@ async function configured(
   } catch (error) {
     progress.clear();
     if (error instanceof ConfigError) return reportFaults(error.faults, exitCodes.badConfiguration);
+    if (error instanceof SettingsError) return reportFaults(error.faults, exitCodes.badConfiguration);
     if (isExpected(error)) return reportFaults([error.message], exitCodes.failed);
     throw error;
   }

@@ -10,7 +10,7 @@ import type { Ledger } from "./ledger.ts";
 import { refuseOthers } from "./shared/agreement.ts";
 import type { Engine, EngineLimits } from "./shared/engine.ts";
 import { gatewayIdOf } from "./shared/gateway-id.ts";
-import { formatDuration } from "./shared/settings.ts";
+import { faultsOf, formatDuration, parseSettings, SettingsError } from "./shared/settings.ts";
 import { openSharedLedger } from "./shared/shared.ts";
 
 export interface LedgerWorld {
@@ -98,6 +98,25 @@ export async function findLedger(config: Config, world: LedgerWorld): Promise<Fo
  */
 export async function openLedger(config: Config, world: LedgerWorld): Promise<OpenedLedger> {
   return await (await findLedger(config, world)).open();
+}
+
+/**
+ * For what judges by the configured lease and retention without being a gateway of the ledger. Rejects with a
+ * SettingsError where its gateways have agreed on others, or derive other ids.
+ */
+export async function assertSettings(config: Config, log: Log): Promise<void> {
+  const { lease: leaseMs, retention: retentionMs } = config.ledger;
+  const engine = await openEngine(config, { leaseMs, retentionMs }, log);
+  try {
+    const stored = await engine.settings();
+    if (stored === undefined) return;
+    const settings = parseSettings(stored);
+    const identity = digestIdentity(identityRulesOf(config), settings.salt);
+    const faults = faultsOf(settings, { leaseMs, retentionMs, identity });
+    if (faults.length > 0) throw new SettingsError(faults);
+  } finally {
+    await engine.close();
+  }
 }
 
 /** What the ids of this configuration are derived from, beside the mail. */

@@ -71,8 +71,9 @@ test.each<[string, Settings, string]>([
   expect(stderr).toContain(fault);
   expect(stderr).not.toContain("pomegranate");
   expect(code).toBe(2);
-  // Nor does a command that would judge by them.
-  expect((await run(["doubtful", "list"], settingsOf("third", others))).code).toBe(2);
+  // Nor does an import, which would judge by them who is dead.
+  const imported = await run(["ledger", "import", "--input", "package.json"], settingsOf("third", others));
+  expect(imported).toMatchObject({ code: 2, stderr: expect.stringContaining(fault) });
   const stored = JSON.stringify((await schema.query("SELECT settings FROM mailonce_settings")).rows);
   expect(stored).not.toContain("a secret that nobody guesses");
   expect(await submit(first, randomUUID())).toMatch(/^250 /);
