@@ -2,7 +2,7 @@
 import type { Config } from "../config/config.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { type LedgerWorld, openLedger } from "../ledger/open.ts";
+import { findLedger, type LedgerWorld } from "../ledger/open.ts";
 import { StorageError } from "../runtime/storage.ts";
 import { freed } from "../spool/record.ts";
 import { openSpool, type Spool } from "../spool/spool.ts";
@@ -16,9 +16,13 @@ export interface OfflineDesk {
 /** Rejects with a StorageError where no gateway has ever run, or one runs; nothing is made and nothing stays open then. */
 export async function openOfflineDesk(config: Config, world: LedgerWorld): Promise<OfflineDesk> {
   await refuseMissing(config, world);
-  const spool = await openSpool(world.storage);
+  const found = await findLedger(config, world);
+  const spool = await openSpool(world.storage).catch(async (error: unknown) => {
+    await found.close();
+    throw error;
+  });
   try {
-    const { ledger } = await openLedger(config, world);
+    const { ledger } = await found.open();
     const close = async (): Promise<void> => {
       await ledger.close();
       await spool.close();

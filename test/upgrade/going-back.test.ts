@@ -41,7 +41,8 @@ async function expectWhole(
   await upstream.waitFor(queued.length);
   for (const reply of await submitAllKept(gateway.port, mails))
     expect(reply).toMatch(/^250 2\.0\.0 repeat of/);
-  const { stdout } = await run(["doubtful", "list"], settings);
+  const { code, stdout, stderr } = await run(["doubtful", "list"], settings);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const held = those(mails, "attempted", "doubtful").map(({ recipient }) => recipient);
   const listed = stdout.split("\n").filter((line) => line !== "");
   expect(listed.map((line) => JSON.parse(line).recipient).sort()).toEqual(held.sort());
