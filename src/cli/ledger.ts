@@ -58,9 +58,9 @@ export function exportLedger({ config, output }: ExportOptions): Promise<number>
 /** Has the ledger know all that the archive knows. */
 export function importLedger({ config, input }: ImportOptions): Promise<number> {
   return configured(config, async (known, progress) => {
+    if (known.ledger.kind !== "embedded") await assertSettings(known, silentLog);
     const source = await openInput(input);
     if (known.ledger.kind === "embedded") await makeSpool(known);
-    else await assertSettings(known, silentLog);
     return await withArchive(known, async (archive) => {
       let read = 0;
       try {
