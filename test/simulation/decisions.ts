@@ -2,9 +2,6 @@
 import type { Facts, Taken } from "./facts.ts";
 import { configsOf, hasFingerprints, type Plan } from "./plan.ts";
 
-/** Whether the gateway logs decisions. */
-const HAS_LINES = false;
-
 export function checkDecisions(facts: Facts, plan: Plan): void {
   const { decisions, attempts, violations } = facts;
   const fails = (text: string, seq: number) => violations.push({ promise: "decision", text, seq });
@@ -19,7 +16,7 @@ export function checkDecisions(facts: Facts, plan: Plan): void {
           `d${number} is taken though d${before.decided.number} was, and there was no doubt since`,
           one.endSeq,
         );
-      if (HAS_LINES && !isLogged(facts, one)) fails(`no line says what d${number} has decided`, one.endSeq);
+      if (!isLogged(facts, one)) fails(`no line says what d${number} has decided`, one.endSeq);
     }
     // A fingerprint's next submission is another mail.
     if (configsOf(plan).some(hasFingerprints)) continue;

@@ -3,6 +3,7 @@
 // simulation's time stands while one of its calls is under way, and the engine's time is the simulation's.
 import { decodeBase32, encodeBase32 } from "../../src/identity/base32.ts";
 import type { Change, Engine, LedgerRecord } from "../../src/ledger/shared/engine.ts";
+import { changedTo, parseSettings, storedSettings } from "../../src/ledger/shared/settings.ts";
 import { StorageError } from "../../src/runtime/storage.ts";
 import type { EnginePlace } from "../conformance/ledger-shared.ts";
 import { type Life, never } from "./machine.ts";
@@ -14,6 +15,8 @@ export interface SimulatedEngine {
   incarnationOf(life: Life): number | undefined;
   /** What the ledger has of an id, without any fault. */
   look(id: string): Promise<LedgerRecord | undefined>;
+  /** As `mailonce ledger set --lease`; false when another change is under way, or no gateway was there yet. */
+  setLease(leaseMs: number): Promise<boolean>;
   /** Calls that the engine has to answer now. */
   readonly underWay: number;
   /** Resolves when it has answered all of them. */
@@ -225,6 +228,14 @@ export async function createSimulatedEngine(site: Site, place: EnginePlace): Pro
       return engineOf(life, connection);
     },
     incarnationOf: (life) => connections.get(life)?.incarnation,
+    setLease: (leaseMs) =>
+      real(async () => {
+        const stored = await looking.settings();
+        const settings = stored && parseSettings(stored);
+        if (settings === undefined || settings.before !== undefined) return false;
+        const next = changedTo(settings, { leaseMs, retentionMs: settings.retentionMs });
+        return await looking.putSettings(settings.version, storedSettings(next));
+      }),
     look: (id) => real(async () => (await looking.read([decodeBase32(id)]))[0]),
     get underWay() {
       return underWay;

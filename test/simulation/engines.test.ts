@@ -3,6 +3,7 @@
 import { expect, test } from "vitest";
 import { textOf } from "./history.ts";
 import { type LedgerKind, openLedgers } from "./ledgers.ts";
+import { EVERYONE } from "./people.ts";
 import { simulate } from "./simulate.ts";
 
 /** Histories each time: a second or so each. */
@@ -27,7 +28,7 @@ test.each(KINDS)(
     ];
     try {
       for (const seed of seeds) {
-        const { events, violations } = await simulate(seed, {}, shared);
+        const { events, violations } = await simulate(seed, {}, shared, EVERYONE);
         if (violations.length === 0) continue;
         const broken = violations.map(({ promise, seq, text }) => `${promise} at ${seq}: ${text}`);
         throw new Error(`${kind}, seed ${seed}\n${broken.join("\n")}\n${textOf(events)}`);

@@ -127,6 +127,7 @@ export type What =
     }
   /** A rejection that nobody handles, which ends a Node process. */
   | { readonly kind: "unhandled"; readonly gateway: number; readonly error: string }
+  | { readonly kind: "lease_set"; readonly leaseMs: number; readonly isTaken: boolean }
   | { readonly kind: "clock_set"; readonly gateway: number; readonly by: number }
   | { readonly kind: "upstream_down"; readonly forMs: number }
   /** `gateway`: 0 when the engine is away for all of them. */
@@ -237,6 +238,8 @@ function said(event: Event): string {
     }
     case "unhandled":
       return `gateway ${event.gateway} ends by a rejection that is not handled: ${event.error}`;
+    case "lease_set":
+      return `the lease is set to ${event.leaseMs / 1000} s${event.isTaken ? "" : ", which the ledger refuses now"}`;
     case "clock_set":
       return `the clock of gateway ${event.gateway} is set by ${event.by / 1000} s`;
     case "disk_full":

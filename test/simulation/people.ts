@@ -48,6 +48,8 @@ export interface Settings {
   readonly slow: number;
   /** Stops in order beside the others, as shares of the time that faults last. */
   readonly stops: readonly number[];
+  /** When the lease of a ledger that gateways share is changed, as such shares too, and to how many milliseconds. */
+  readonly leases: readonly { readonly at: number; readonly leaseMs: number }[];
   readonly chance: Chance;
 }
 
@@ -92,6 +94,9 @@ const CHANGED = {
   upstream: (config: Config, { upstream }: Config): Config => ({ ...config, upstream }),
 } as const;
 
+/** Shorter than the pauses of processes, and longer. */
+const LEASES_MS: [number, ...number[]] = [15_000, 30_000, 60_000];
+
 /** @param draw a configuration as any history may have it */
 export function planSettings(
   chance: Chance,
@@ -106,6 +111,14 @@ export function planSettings(
   const refused = chance.pick([0, 0.3, 0.6]);
   const slow = chance.pick([0, 0.3, 0.9]);
   const stops = Array.from({ length: chance.between(0, 3) }, () => chance.fraction());
-  const settings: Settings = { configs: [config, ...others], refused, slow, stops, chance: chance.fork() };
+  const settings: Settings = {
+    configs: [config, ...others],
+    ...{ refused, slow, stops },
+    leases: Array.from({ length: chance.pick([0, 0, 1, 3]) }, () => ({
+      at: chance.fraction(),
+      leaseMs: chance.pick(LEASES_MS),
+    })),
+    chance: chance.fork(),
+  };
   return chance.happens(0.6) ? settings : undefined;
 }

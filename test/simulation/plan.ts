@@ -275,5 +275,9 @@ function withPeople(plan: Plan, actors: Actors): Plan {
 
 export const hasFingerprints = ({ identity }: Config): boolean => identity.unkeyed === "fingerprint";
 
-/** Every configuration that a start of a gateway may have. */
+/** The longest that is in force at any time, milliseconds. */
+export const leaseMaxOf = ({ config, settings }: Plan): number =>
+  Math.max(config.ledger.lease, ...(settings?.leases.map(({ leaseMs }) => leaseMs) ?? []));
+
+/** Every configuration that a start of a gateway may have, but for the lease. */
 export const configsOf = ({ config, settings }: Plan): readonly Config[] => settings?.configs ?? [config];

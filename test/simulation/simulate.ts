@@ -8,6 +8,7 @@ import { ID_OCTETS } from "../../src/identity/message-id.ts";
 import { openEmbeddedLedger } from "../../src/ledger/embedded.ts";
 import { DIGEST_OCTETS } from "../../src/ledger/ledger.ts";
 import type { Engine } from "../../src/ledger/shared/engine.ts";
+import { openOfflineDesk } from "../../src/operator/offline.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { openSpool } from "../../src/spool/spool.ts";
 import type { EnginePlace } from "../conformance/ledger-shared.ts";
@@ -19,10 +20,17 @@ import { createEvidence } from "./evidence.ts";
 import type { Violation } from "./facts.ts";
 import type { Event } from "./history.ts";
 import { clockOf, createMachine, endLife, type Life, logOf, type Machine } from "./machine.ts";
-import { openOfflineDesk } from "./offline.ts";
 import { createOperator } from "./operator.ts";
 import { type Actors, ALONE } from "./people.ts";
-import { configsOf, hasFingerprints, type Plan, planOf, RETENTION_MS, type Task } from "./plan.ts";
+import {
+  configsOf,
+  hasFingerprints,
+  leaseMaxOf,
+  type Plan,
+  planOf,
+  RETENTION_MS,
+  type Task,
+} from "./plan.ts";
 import { createSite } from "./site.ts";
 import { createSimulatedUpstream } from "./upstream.ts";
 
@@ -139,6 +147,8 @@ export async function simulate(
   const operator = createOperator(site, machines, evidence, upstream);
   const open = defect.open?.(openRelay) ?? openRelay;
 
+  /** Once it has been set. */
+  let lease: number | undefined;
   const mayFingerprint = configsOf(plan).some(hasFingerprints);
 
   /** Lives that should have ended. */
@@ -170,7 +180,7 @@ export async function simulate(
     if (machine.isDoomed) {
       machine.isGone = true;
       // Its last heartbeat may be on its way.
-      const until = site.elapsed() + CALL_MAX_MS + (shared?.leasesUntilDead ?? 0) * config.ledger.lease;
+      const until = site.elapsed() + CALL_MAX_MS + (shared?.leasesUntilDead ?? 0) * leaseMaxOf(plan);
       aliveUntil.set(machine, until);
       const spooled = evidence.spooled(machine);
       history.add({ kind: "gone", gateway: machine.number, spooled, aliveUntil: until });
@@ -211,8 +221,18 @@ export async function simulate(
     if (keys.length > 0) history.add({ kind: "without_content", gateway: machine.number, keys });
   }
 
-  /** The configuration of the next start, which may be another each time. */
-  const nextConfig = (): Config => plan.settings?.chance.pick(plan.settings.configs) ?? config;
+  /** The configuration of the next start, which may be another each time. The lease is that of the ledger. */
+  function nextConfig(): Config {
+    const next = plan.settings?.chance.pick(plan.settings.configs) ?? config;
+    return lease === undefined ? next : { ...next, ledger: { ...next.ledger, lease } };
+  }
+
+  async function setLease(leaseMs: number): Promise<void> {
+    if (engine === undefined) return;
+    const isTaken = await engine.setLease(leaseMs);
+    if (isTaken) lease = leaseMs;
+    history.add({ kind: "lease_set", leaseMs, isTaken });
+  }
 
   function worldOf(machine: Machine, life: Life): World {
     const world: World = {
@@ -371,7 +391,7 @@ export async function simulate(
       const count = await atRest(operator.decideAll(there()));
       if (count === 0) return;
       // What a gateway has that is gone can be decided once all know that it is.
-      if (round > 0) await restFor(AFTER_LEASES * config.ledger.lease);
+      if (round > 0) await restFor(AFTER_LEASES * leaseMaxOf(plan));
     }
     await atRest(operator.recordUndecided(there()));
   }
@@ -415,6 +435,9 @@ export async function simulate(
   for (const [index, at] of (plan.operator?.visits ?? []).entries()) {
     time.after(at, () => operator?.visit(machineOf(index)));
   }
+  for (const { at, leaseMs } of plan.settings?.leases ?? []) {
+    time.after(at * plan.healAt, () => void setLease(leaseMs));
+  }
   time.after(plan.healAt, heal);
   for (const machine of machines) void start(machine);
   await rest();
@@ -431,7 +454,7 @@ export async function simulate(
     deliver(task, chance.between(0, 60_000));
     if (aliveUntil.size === 0) continue;
     // What the dead have taken with them is sure to be relayed when it comes again after the lease.
-    deliver(task, AFTER_LEASES * config.ledger.lease + chance.between(0, 60_000));
+    deliver(task, AFTER_LEASES * leaseMaxOf(plan) + chance.between(0, 60_000));
   }
   await rest();
   await decideAll();
