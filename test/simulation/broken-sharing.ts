@@ -5,6 +5,7 @@ import type { Change, Engine, InsertResult, LedgerRecord, Taking } from "../../s
 import { type BrokenGateway, watchedSpool } from "./broken.ts";
 import type { Machine } from "./machine.ts";
 import { CHANGED_SETTINGS } from "./people.ts";
+import { withChangingReply } from "./plan.ts";
 import type { Defect } from "./simulate.ts";
 
 type Make = (engine: Engine) => Partial<Engine>;
@@ -243,5 +244,6 @@ export const BROKEN_SHARINGS: readonly BrokenGateway[] = [
     defect: "a mail whose client has heard 250 is left to a gateway that relays it for a client that waits",
     create: leftToOthers,
     actors: CHANGED_SETTINGS,
+    plan: withChangingReply,
   },
 ];

@@ -19,6 +19,7 @@ import type { Reply } from "../../src/submission/reply.ts";
 import type { Transmission, Upstream } from "../../src/upstream/upstream.ts";
 import type { Promised } from "./facts.ts";
 import { type Actors, CHANGED_SETTINGS, EVERYONE } from "./people.ts";
+import { type Plan, withChangingReply } from "./plan.ts";
 import { type Defect, type SharedLedgers, simulate } from "./simulate.ts";
 
 export interface BrokenGateway {
@@ -28,6 +29,8 @@ export interface BrokenGateway {
   readonly create: () => Defect;
   /** Who has to be there for it to show; nobody when left out. */
   readonly actors?: Actors;
+  /** The histories in which to look for it, where it shows in few of the others. */
+  readonly plan?: (plan: Plan) => Plan;
 }
 
 export interface Caught {
@@ -44,17 +47,17 @@ export interface Caught {
  * @param shared given: several such gateways share such a ledger
  */
 export async function catchBroken(
-  { create, actors }: BrokenGateway,
+  { create, actors, plan }: BrokenGateway,
   firstSeed: number,
   most: number,
   shared?: SharedLedgers,
 ): Promise<Caught | undefined> {
   for (let histories = 1; histories <= most; histories++) {
     const seed = firstSeed + histories - 1;
-    const [violation] = (await simulate(seed, create(), shared, actors)).violations;
+    const [violation] = (await simulate(seed, { ...create(), plan }, shared, actors)).violations;
     if (violation === undefined) continue;
     // What breaks the whole gateway too says nothing about the defect.
-    if ((await simulate(seed, {}, shared, actors)).violations.length > 0) continue;
+    if ((await simulate(seed, { plan }, shared, actors)).violations.length > 0) continue;
     return { promise: violation.promise, seed, histories };
   }
   return undefined;
@@ -563,6 +566,7 @@ export const BROKEN_GATEWAYS: readonly BrokenGateway[] = [
     defect: "what a client waited for before the start may be given up after a copy has heard 250",
     create: () => ({ world: startDoesNotBind }),
     actors: CHANGED_SETTINGS,
+    plan: withChangingReply,
   },
   {
     name: "policy-of-the-first-start",

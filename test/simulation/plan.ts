@@ -281,3 +281,18 @@ export const leaseMaxOf = ({ config, settings }: Plan): number =>
 
 /** Every configuration that a start of a gateway may have, but for the lease. */
 export const configsOf = ({ config, settings }: Plan): readonly Config[] => settings?.configs ?? [config];
+
+/** Histories of changed settings in which most starts change the reply, and attempts are slow and often refused. */
+export function withChangingReply(plan: Plan): Plan {
+  const { config, faults, settings } = plan;
+  if (settings === undefined) return plan;
+  const replying = (reply: Config["smtp"]["reply"]): Config => ({
+    ...config,
+    smtp: { ...config.smtp, reply },
+  });
+  return {
+    ...plan,
+    settings: { ...settings, configs: [replying("relayed"), replying("queued")] },
+    faults: { ...faults, crash: 0.9, upstream_slow: 0.9, upstream_refuses_transient: 0.6 },
+  };
+}

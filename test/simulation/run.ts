@@ -61,7 +61,12 @@ async function runBroken(shared: SharedLedgers | undefined): Promise<void> {
     if (values.only !== undefined && values.only !== broken.name) continue;
     const caught = await catchBroken(broken, first, runs, shared);
     if (caught !== undefined && values.only !== undefined) {
-      console.log(textOf((await simulate(caught.seed, broken.create(), shared, broken.actors)).events));
+      console.log(
+        textOf(
+          (await simulate(caught.seed, { ...broken.create(), plan: broken.plan }, shared, broken.actors))
+            .events,
+        ),
+      );
     }
     const found = caught === undefined ? "NOT CAUGHT" : `${caught.promise} | ${caught.histories}`;
     console.log(`| ${broken.name} | ${broken.defect} | ${found} |`);

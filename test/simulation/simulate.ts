@@ -36,6 +36,8 @@ import { createSimulatedUpstream } from "./upstream.ts";
 
 /** What a broken gateway changes. Made anew for each history, as some keep what a broken part would keep. */
 export interface Defect {
+  /** Its histories, made of what their seeds give. */
+  readonly plan?: ((plan: Plan) => Plan) | undefined;
   /** The world that one start of the gateway is given. */
   readonly world?: (world: World, machine: Machine) => World;
   /** The shared ledger's engine, as one start of a gateway has it. */
@@ -127,7 +129,8 @@ export async function simulate(
   shared?: SharedLedgers,
   actors: Actors = ALONE,
 ): Promise<Result> {
-  const plan = planOf(seed, shared !== undefined, actors);
+  const { plan: planned = (one: Plan) => one } = defect;
+  const plan = planned(planOf(seed, shared !== undefined, actors));
   const { config, faults, tasks, sharing } = plan;
   const site = createSite(plan);
   const { chance, time, history } = site;
