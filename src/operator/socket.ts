@@ -109,6 +109,8 @@ function firstLine(socket: Socket, limit = REQUEST_MAX): Promise<string | undefi
     const lines = createInterface({ input: socket });
     lines.once("line", resolve);
     lines.once("close", () => resolve(undefined));
+    // It passes on what goes wrong with the socket, which would end the process.
+    lines.on("error", () => resolve(undefined));
   });
 }
 

@@ -10,6 +10,7 @@ import { connectSmtp, taskMail } from "../support/smtp-client.ts";
 import type { SmtpFault } from "../support/smtp-faults.ts";
 import type { Chance } from "./chance.ts";
 import { type Build, startTested, type TestedGateway } from "./gateway-process.ts";
+import { operate } from "./operator.ts";
 import type { Defect, Plan } from "./plan.ts";
 import type { Step } from "./steps.ts";
 import { cutToLastSync } from "./sync-cut.ts";
@@ -209,6 +210,9 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
     };
     if (step.from === "upstream") void nthStrike(nth).then(kill);
     else if (step.at !== undefined) await gateway.order({ kind: "arm", step: step.name, nth });
+    const operator = step.decides
+      ? operate(dataFolder, upstream, chance, () => isOver || isKilled)
+      : Promise.resolve();
     let left = nth;
     await submit(gateway.port as number, latest, () => {
       if (step.from === "client" && --left === 0) kill();
@@ -216,6 +220,7 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
     // What was accepted is on its way still, and the step may be on it.
     const answer = await gateway.order({ kind: "tell-when-dry" });
     isOver = true;
+    await operator;
     return isKilled || answer === undefined;
   }
 

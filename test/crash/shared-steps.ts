@@ -3,7 +3,7 @@
 import type { EngineMoment } from "../support/crashing-engine.ts";
 import { around, load, type Moment, type Step, steps } from "./steps.ts";
 
-const EMBEDDED = /the (attempt|settle|doubtful|refusal) commit|generation|filter/;
+const EMBEDDED = /the (attempt|settle|doubtful|refusal) commit|the decision as|generation|filter/;
 
 const engine =
   (of: EngineMoment["of"], to?: EngineMoment["to"][number]) =>
@@ -38,6 +38,12 @@ const engineSteps: readonly Step[] = [
     ["an attempt ended without an answer", "doubtful, and policy has not decided"],
     engine("change", "doubtful"),
     { ...load, occurrences: 5, faults: { "drop-before-reply": 20, "drop-untaken": 20 } },
+  ),
+  ...around(
+    "the engine's decision",
+    ["an operator is about to have it count as relayed", "it is relayed, the spool still holds it"],
+    engine("change", "relayed"),
+    { ...load, faults: { "drop-before-reply": 100 }, decides: true },
   ),
   ...around(
     "the engine's refusal",

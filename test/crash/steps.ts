@@ -28,6 +28,8 @@ export interface Step {
   readonly faults?: Readonly<Partial<Record<SmtpFault, number>>>;
   /** What has to be so before the process is started. */
   readonly needs?: "clean stop" | "expired generation";
+  /** An operator decides meanwhile about what is doubtful. */
+  readonly decides?: true;
   /** The clock is moved on by the span of a generation, so that the next settlement begins another. */
   readonly rolls?: true;
 }
@@ -161,6 +163,33 @@ export const steps: readonly Step[] = [
     (when) => storage(when, ["commit"], QUEUE, deletes(TRANSMISSION), puts(SUBMISSION)),
     { ...load, occurrences: 4, faults: { "refuse-rcpt-5": 20, "refuse-content-5": 20 } },
   ),
+  // Nothing but a decision makes these commits under these faults.
+  ...around(
+    "the decision as relayed",
+    ["an operator is about to have it count as relayed", "it is relayed, the spool still holds it"],
+    (when) => storage(when, ["commit"], GENERATIONS),
+    { ...load, faults: { "drop-before-reply": 100 }, decides: true },
+  ),
+  ...around(
+    "the removal after a decision",
+    ["relayed by decision, about to leave the spool", "gone from the spool, which a crash may undo"],
+    (when) => storage(when, ["write"], QUEUE, deletes(TRANSMISSION)),
+    { ...load, faults: { "drop-before-reply": 100 }, decides: true },
+  ),
+  ...around(
+    "the decision as not relayed",
+    ["an operator is about to end its doubt", "its doubt has ended, the spool still holds it back"],
+    (when) => storage(when, ["commit"], STATE, deletes(MARK)),
+    { ...load, occurrences: 5, faults: { "drop-untaken": 50 }, decides: true },
+  ),
+  ...around(
+    "the freeing after a decision",
+    ["its doubt has ended, it is about to be due", "it is due, durably, and not attempted again"],
+    (when) => (moment) =>
+      storage(when, ["commit"], QUEUE, puts(TRANSMISSION))(moment) &&
+      !storage(when, ["commit"], QUEUE, puts(SUBMISSION))(moment),
+    { ...load, occurrences: 5, faults: { "drop-untaken": 50 }, decides: true },
+  ),
   ...around(
     "the generation's record",
     ["a new generation is about to be noted", "noted, but there is no store of it"],
@@ -211,6 +240,7 @@ export const steps: readonly Step[] = [
     ...load,
     occurrences: 600,
     faults: { "drop-before-reply": 5, "drop-untaken": 5, "refuse-rcpt-4": 5, "refuse-rcpt-5": 5 },
+    decides: true,
   },
   {
     name: "while it stops",

@@ -238,6 +238,23 @@ test("connections of operators that ask nothing, or half of it, delay no stop", 
   await Promise.all(ended);
 });
 
+test("operators who go before they are answered leave the gateway as it was", async () => {
+  await hold(randomUUID());
+  const path = join(settings.DATA_DIR as string, "operator.sock");
+  for (let round = 0; round < 20; round++) {
+    const socket = connect(path);
+    socket.on("error", () => {});
+    await once(socket, "connect");
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.write('{"request":"doubtful.list"}\n{"more":"that is not read"}\n');
+    if (round % 2 === 0) await new Promise((resolve) => socket.once("data", resolve));
+    socket.destroy();
+    await closed;
+  }
+  expect(await list()).toHaveLength(1);
+  expect(await gateway.stop()).toBe(0);
+});
+
 test("what is not doubtful can't be resolved, and a decision must be one", async () => {
   expect(await resolve("nothing", "--relayed")).toMatchObject({
     code: 1,
