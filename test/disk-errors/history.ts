@@ -25,11 +25,11 @@ export interface Told {
 }
 
 /** An eighth of it is a generation's span. What takes longer proves nothing: ids are forgotten then, as they should. */
-const RETENTION_MS = 40_000;
+const RETENTION_MS = 60_000;
 /** Long enough for what waits for a disk, shorter than the retention. */
-const LIFETIME_MS = 35_000;
+const LIFETIME_MS = 50_000;
 /** Within which all must be settled: a record that failed is made again after a second. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 40_000;
 /** Refusals that a client hears at most of one mail. */
 const TRIES_MAX = 30;
 const LARGE = `${"x".repeat(70)}\r\n`.repeat(1_500);
