@@ -2,11 +2,12 @@
 // that the simulation detects. They are made from outside, by what each gateway sees of the engine.
 import { encodeBase32 } from "../../src/identity/base32.ts";
 import type { Change, Engine, InsertResult, LedgerRecord, Taking } from "../../src/ledger/shared/engine.ts";
-import { type BrokenGateway, watchedSpool } from "./broken.ts";
+import type { BrokenGateway } from "./broken.ts";
 import type { Machine } from "./machine.ts";
 import { CHANGED_SETTINGS } from "./people.ts";
 import { withChangingReply } from "./plan.ts";
 import type { Defect } from "./simulate.ts";
+import { watchedSpool } from "./worlds.ts";
 
 type Make = (engine: Engine) => Partial<Engine>;
 

@@ -1,7 +1,6 @@
 // Gateways broken on purpose, each in one way: the proof that the simulation detects. They are made from
 // outside, by what the gateway is given, as its code has no switches for tests.
 import { createHash } from "node:crypto";
-import type { Config } from "../../src/config/config.ts";
 import type { openRelay, Relay, World } from "../../src/gateway.ts";
 import { createFilter } from "../../src/ledger/filter.ts";
 import { serialiseFilter } from "../../src/ledger/filter-file.ts";
@@ -12,15 +11,14 @@ import {
   MARK_RANGE,
   markKey,
 } from "../../src/ledger/records.ts";
-import type { DoubtfulDesk, Resolution } from "../../src/operator/doubtful.ts";
 import type { Operation, Range, Storage, Store } from "../../src/runtime/storage.ts";
-import { submissionKey } from "../../src/spool/record.ts";
 import type { Reply } from "../../src/submission/reply.ts";
-import type { Transmission, Upstream } from "../../src/upstream/upstream.ts";
+import type { Transmission } from "../../src/upstream/upstream.ts";
 import type { Promised } from "./facts.ts";
-import { type Actors, CHANGED_SETTINGS, EVERYONE } from "./people.ts";
-import { type Plan, withChangingReply } from "./plan.ts";
+import type { Actors } from "./people.ts";
+import type { Plan } from "./plan.ts";
 import { type Defect, type SharedLedgers, simulate } from "./simulate.ts";
+import { isSpooled, SPOOL, unsynced, watchedSpool, withStore, withTransmit } from "./worlds.ts";
 
 export interface BrokenGateway {
   readonly name: string;
@@ -63,49 +61,13 @@ export async function catchBroken(
   return undefined;
 }
 
-const SPOOL = "spool/queue";
 const STATE = "ledger/state";
 const MARK = markKey(new Uint8Array())[0];
 const GENERATION = generationKey(0)[0];
 
 const isMark = ({ type, key }: Operation) => type === "put" && key[0] === MARK;
-const isSpooled = (key: Uint8Array) => key[0] === "t".charCodeAt(0);
 const isPut = ({ type }: Operation) => type === "put";
 const keep = () => true;
-
-/** A world whose stores of that name are changed. */
-const withStore =
-  (name: string | RegExp, change: (store: Store) => Store) =>
-  (world: World): World => ({
-    ...world,
-    storage: {
-      ...world.storage,
-      async openStore(opened) {
-        const store = await world.storage.openStore(opened);
-        return (typeof name === "string" ? name === opened : name.test(opened)) ? change(store) : store;
-      },
-    },
-  });
-
-/** A world whose commits are mere writes where `isUnsynced` says so. */
-const unsynced = (name: string | RegExp, isUnsynced: (operation: Operation) => boolean) =>
-  withStore(name, (store) => ({
-    ...store,
-    commit: (operations) =>
-      operations.some(isUnsynced) ? store.write(operations) : store.commit(operations),
-  }));
-
-const withTransmit =
-  (transmit: (inner: Upstream["transmit"], world: World) => Upstream["transmit"]) =>
-  (world: World): World => ({
-    ...world,
-    upstreams: new Map(
-      [...world.upstreams].map(([name, upstream]) => [
-        name,
-        { ...upstream, transmit: transmit(upstream.transmit, world) },
-      ]),
-    ),
-  });
 
 async function* none(): AsyncGenerator<never> {}
 
@@ -190,41 +152,6 @@ const coldFilters = (world: World): World => {
   };
 };
 
-/**
- * A world whose spool is watched.
- *
- * @param learn called with each transmission that is put or read: its key and its id
- */
-export const watchedSpool = (
-  world: World,
-  learn: (key: Uint8Array, id: string) => void,
-  opened: (store: Store) => void,
-) => {
-  const look = (key: Uint8Array, value: Uint8Array): void => {
-    if (!isSpooled(key)) return;
-    const { id } = JSON.parse(Buffer.from(value).toString()) as { id: string };
-    learn(new Uint8Array(key), id);
-  };
-  return withStore(SPOOL, (store) => {
-    opened(store);
-    return {
-      ...store,
-      commit(operations) {
-        for (const operation of operations) {
-          if (operation.type === "put") look(operation.key, operation.value);
-        }
-        return store.commit(operations);
-      },
-      async *entries(range) {
-        for await (const entry of store.entries(range)) {
-          look(...entry);
-          yield entry;
-        }
-      },
-    };
-  })(world);
-};
-
 /** Takes a transmission out of the spool as soon as the upstream is called. */
 const removedEarly = (world: World): World => {
   const keys = new Map<string, Uint8Array>();
@@ -241,112 +168,6 @@ const removedEarly = (world: World): World => {
     if (key !== undefined) await spool?.commit([{ type: "del", key }]).catch(() => {});
     return await inner(transmission, signal);
   })(seen);
-};
-
-type Resolve = DoubtfulDesk["resolve"];
-
-/** A gateway whose operators are answered otherwise. */
-const withResolve =
-  (change: (resolve: Resolve, desk: DoubtfulDesk) => Resolve) =>
-  (open: typeof openRelay): typeof openRelay =>
-  async (config, world) => {
-    const relay = await open(config, world);
-    const { doubtful } = relay;
-    return { ...relay, doubtful: { ...doubtful, resolve: change(doubtful.resolve, doubtful) } };
-  };
-
-/** Once an operator has said that one recipient's mail is relayed, the others' has no content any more. */
-const decisionTakesContent = (): Defect => {
-  const contents = new Map<string, Uint8Array>();
-  let spool: Store | undefined;
-  return {
-    world: (world) =>
-      watchedSpool(
-        world,
-        (key, id) => {
-          const [submission = ""] = Buffer.from(key.subarray(1)).toString().split("/");
-          contents.set(id, submissionKey(submission));
-        },
-        (store) => {
-          spool = store;
-        },
-      ),
-    open: withResolve((resolve) => async (id, decision) => {
-      const answer = await resolve(id, decision);
-      const key = contents.get(id);
-      if (answer.ok && answer.next === "relayed" && key !== undefined) {
-        await spool?.commit([{ type: "del", key }]).catch(() => {});
-      }
-      return answer;
-    }),
-  };
-};
-
-/** A start that finds what a client has waited for leaves it so on the disk, whatever it has said since. */
-const startDoesNotBind = (world: World): World => {
-  const awaited = new Set<string>();
-  const note = (key: Uint8Array, value: Uint8Array): void => {
-    if (isSpooled(key) && isAwaited(value)) awaited.add(textOf(key));
-  };
-  const changed = (operation: Operation): Operation => {
-    if (operation.type !== "put" || !awaited.has(textOf(operation.key)) || isAwaited(operation.value))
-      return operation;
-    const transmission = JSON.parse(Buffer.from(operation.value).toString()) as object;
-    return { ...operation, value: Buffer.from(JSON.stringify({ ...transmission, awaited: true })) };
-  };
-  return withStore(SPOOL, (store) => ({
-    ...store,
-    async *entries(range) {
-      for await (const entry of store.entries(range)) {
-        note(...entry);
-        yield entry;
-      }
-    },
-    commit: (operations) => store.commit(operations.map(changed)),
-    write: (operations) => store.write(operations.map(changed)),
-  }))(world);
-};
-
-const textOf = (octets: Uint8Array): string => Buffer.from(octets).toString("latin1");
-const isAwaited = (value: Uint8Array): boolean => textOf(value).includes('"awaited":true');
-
-/** What an operator has heard of a decision is heard of every later one about the same id. */
-const decidedTwice = (): Defect => {
-  const answers = new Map<string, Resolution>();
-  return {
-    open: withResolve((resolve) => async (id, decision) => {
-      const answer = answers.get(`${id} ${decision}`) ?? (await resolve(id, decision));
-      if (answer.ok) answers.set(`${id} ${decision}`, answer);
-      return answer;
-    }),
-  };
-};
-
-/** An id about which a decision has failed once is held by nobody knows whom. */
-const decidedNeverAgain = (): Defect => {
-  const failed = new Set<string>();
-  return {
-    open: withResolve((resolve) => async (id, decision) => {
-      if (failed.has(id)) return { ok: false, fault: "held by another gateway" };
-      try {
-        return await resolve(id, decision);
-      } catch (error) {
-        failed.add(id);
-        throw error;
-      }
-    }),
-  };
-};
-
-/** A start goes by the policy of the first. */
-const firstPolicy = (): Defect => {
-  let first: Config["ledger"]["doubtful"] | undefined;
-  return {
-    open: (open) => (config, world) => {
-      first ??= config.ledger.doubtful;
-      return open({ ...config, ledger: { ...config.ledger, doubtful: first } }, world);
-    },
-  };
 };
 
 /** Stores stay open when their process is given up, and its successor uses them too. */
@@ -517,61 +338,5 @@ export const BROKEN_GATEWAYS: readonly BrokenGateway[] = [
             inner(datedNow(transmission, clock.now()), signal),
       ),
     }),
-  },
-  {
-    name: "decision-takes-content",
-    defect: "a decision about one recipient takes the content from the others",
-    create: decisionTakesContent,
-    actors: EVERYONE,
-  },
-  {
-    name: "decision-for-all",
-    defect: "a decision about one recipient counts for all that is doubtful",
-    create: () => ({
-      open: withResolve((resolve, desk) => async (id, decision) => {
-        const answer = await resolve(id, decision);
-        if (!answer.ok) return answer;
-        for (const other of await desk.list()) await resolve(other.id, decision);
-        return answer;
-      }),
-    }),
-    actors: EVERYONE,
-  },
-  {
-    name: "decision-before-durable",
-    defect: "a decision is answered before it is durable",
-    create: () => ({
-      open: withResolve((resolve, desk) => async (id, decision) => {
-        if (!(await desk.list()).some((one) => one.id === id)) return { ok: false, fault: "not doubtful" };
-        void resolve(id, decision).catch(() => {});
-        return { ok: true, id, next: decision === "relayed" ? "relayed" : "queued" };
-      }),
-    }),
-    actors: EVERYONE,
-  },
-  {
-    name: "decided-twice",
-    defect: "the second of two identical decisions is taken too",
-    create: decidedTwice,
-    actors: EVERYONE,
-  },
-  {
-    name: "decided-never-again",
-    defect: "an id about which a decision has failed once can't be decided any more",
-    create: decidedNeverAgain,
-    actors: EVERYONE,
-  },
-  {
-    name: "start-does-not-bind",
-    defect: "what a client waited for before the start may be given up after a copy has heard 250",
-    create: () => ({ world: startDoesNotBind }),
-    actors: CHANGED_SETTINGS,
-    plan: withChangingReply,
-  },
-  {
-    name: "policy-of-the-first-start",
-    defect: "a start goes by the policy for doubt of the first one",
-    create: firstPolicy,
-    actors: CHANGED_SETTINGS,
   },
 ];
