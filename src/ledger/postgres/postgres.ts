@@ -19,7 +19,7 @@ import type {
 import { codeOf, connectDatabase, type Database, type Row } from "./database.ts";
 import { checkPooler } from "./pooler.ts";
 import { checkSchema } from "./schema.ts";
-import { readOnlySession, SETTINGS, settingsOf, unsynced } from "./session.ts";
+import { DURABLE, readOnlySession, SETTINGS, settingsOf, undurable, unsynced } from "./session.ts";
 import {
   CHANGE_CODES,
   createStatements,
@@ -68,7 +68,7 @@ export async function openPostgresEngine(options: PostgresOptions): Promise<Engi
   try {
     await checkPooler(database);
     await checkSchema(database);
-    await warnAtStart(database, options);
+    await checkServer(database, options);
     return createEngine(database, options);
   } catch (error) {
     await database.close();
@@ -76,10 +76,13 @@ export async function openPostgresEngine(options: PostgresOptions): Promise<Engi
   }
 }
 
-async function warnAtStart(
+/** Rejects with a StorageError when the server can't be held to its word; warns of what may be right. */
+async function checkServer(
   database: Database,
   { log = silentLog, now = NOW }: PostgresOptions,
 ): Promise<void> {
+  const [kept] = await database.run({ text: `SELECT ${DURABLE} AS durable` });
+  if (kept?.durable !== true) throw undurable();
   const { fullPageWrites } = settingsOf(await database.run({ text: SETTINGS }));
   if (!fullPageWrites) log.warn("ledger.full_page_writes_off");
   const ms = behindOf((await database.run(createStatements(now).time))[0]);

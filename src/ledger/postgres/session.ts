@@ -53,6 +53,13 @@ export const unsynced = (): StorageError =>
       "be relayed again; set fsync = on",
   );
 
+export const undurable = (): StorageError =>
+  new StorageError(
+    "unavailable",
+    "PostgreSQL: synchronous_commit = on does not hold in a transaction that sets it, so what is confirmed may be lost " +
+      "in a crash of the server",
+  );
+
 export const readOnlySession = (cause?: unknown): StorageError =>
   new StorageError(
     "unavailable",
