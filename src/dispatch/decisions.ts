@@ -1,6 +1,6 @@
 // Where operators' decisions meet what dispatch is doing. An id is busy while it is attempted, and while policy acts on
-// its doubt: what comes of that is not written yet. A decision that it was relayed is possible all the same, and is
-// carried out by whoever is busy with the id, at the end.
+// its doubt: what comes of that is not written yet. A decision that it was relayed is possible all the same, and the
+// work that keeps the id busy carries it out at its end.
 import type { Id } from "../identity/message-id.ts";
 import type { Decided } from "../ledger/ledger.ts";
 

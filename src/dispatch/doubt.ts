@@ -60,8 +60,8 @@ export interface Doubts {
   /** The doubt has ended. */
   forget(id: Id): void;
   /**
-   * An operator has decided that it was relayed, and the ledger knows. Whoever is busy with the id takes the
-   * transmission out of the spool; if nobody is, that is done now. Never rejects.
+   * An operator has decided that it was relayed, and the ledger knows. Work that keeps the id busy takes the
+   * transmission out of the spool at its end; without such work that is done now. Never rejects.
    */
   decidedRelayed(id: Id): Promise<void>;
   /** An operator has decided that it was not relayed, and the ledger knows: it is due. Never rejects. */
