@@ -28,15 +28,14 @@ export function holdsStore(folder: string): boolean {
 }
 
 /**
- * Whether a crash has cut the making of the store short. LevelDB does not sync its first manifest, and does not open a
- * store where it is empty; a second manifest takes its place before anything is written.
+ * Whether a crash has cut the making of the store short: there is nothing in it yet. LevelDB does not sync its first
+ * manifest, and does not open a store where that is empty; CURRENT names a second one before anything is written.
  */
 export async function isHalfMade(folder: string): Promise<boolean> {
   if (!holdsStore(folder)) return false;
   for (const name of readdirSync(folder)) {
     if (/\.(ldb|sst)$/.test(name)) return false;
     if (/\.log$/.test(name) && statSync(join(folder, name)).size > 0) return false;
-    if (/^MANIFEST-/.test(name) && name !== manifestName(FIRST_MANIFEST)) return false;
   }
   return !existsSync(join(folder, "CURRENT")) || (await currentManifest(folder)) === FIRST_MANIFEST;
 }
@@ -47,7 +46,8 @@ const FIRST_MANIFEST = 1;
 export async function removeHalfMade(folder: string): Promise<void> {
   if (!(await isHalfMade(folder))) return;
   // In this order, so that what a crash leaves is half made too.
-  for (const name of ["CURRENT", manifestName(FIRST_MANIFEST)]) await rm(join(folder, name), { force: true });
+  const manifests = readdirSync(folder).filter((name) => name.startsWith("MANIFEST-"));
+  for (const name of ["CURRENT", ...manifests]) await rm(join(folder, name), { force: true });
 }
 
 /**
