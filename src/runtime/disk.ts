@@ -133,6 +133,8 @@ export function createDiskStorage(folder: string, log: Log = silentLog): Storage
     },
     async list(name) {
       const path = join(folder, name);
+      // Without making the folder: a command asks whether anything is there at all.
+      await using(folder, () => refuseShared(folder).catch(failedWith("ENOENT", undefined)));
       const names = await using(path, () => readdir(path).catch(failedWith("ENOENT", [])));
       return names.filter((entry) => !entry.startsWith(TEMPORARY_PREFIX));
     },
