@@ -156,11 +156,14 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
     reporting += 1;
     const result = await attempt({ ...queued, isExpired: true }, () => {});
     reporting -= 1;
-    // The disk failed, or the claim waits for another gateway: at the next tick once more.
-    const isLeft = result.kind === "again" || (result.kind === "pause" && !result.left);
-    if (isLeft) put(result.kind === "again" ? { ...queued, dueAt: result.dueAt } : queued);
-    if (running) reportExpired();
-    else endWhenDrained();
+    // The disk failed: at the next tick once more.
+    if (result.kind === "pause" && !result.left) put(queued);
+    // It is to be attempted all the same: the disk kept it from that, or the claim waits for another gateway.
+    if (result.kind === "again") put({ ...queued, dueAt: result.dueAt, isAttempted: false });
+    if (running) {
+      reportExpired();
+      pump();
+    } else endWhenDrained();
   }
 
   /** Milliseconds to wait before this transmission may be attempted. */
