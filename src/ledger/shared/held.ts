@@ -23,6 +23,8 @@ export interface Holding {
   written: RecordState | undefined;
   /** Changes that are under way. */
   writing: number;
+  /** A decision that it was relayed failed on its way, and may have taken effect all the same. */
+  mayBeRelayed: boolean;
 }
 
 /** A live claim of the shared ledger. */
@@ -38,6 +40,7 @@ export const unheld = (): Holding => ({
   hasEarlier: false,
   written: undefined,
   writing: 0,
+  mayBeRelayed: false,
 });
 
 /** The entry holds what was inserted or taken. */

@@ -242,11 +242,31 @@ function createLedger(
         if (!(await hadAgain(entry))) return "stale";
         continue;
       }
+      if (await wasRelayed(entry)) return "stale";
       open.add(entry.id);
       if (heartbeat.isFresh()) return "attempted";
       // This process, or its connection, has been stopped for long: others may have taken over since.
       await heartbeat.confirm();
     }
+  }
+
+  /**
+   * To be asked after a change. A decision that it was relayed, whose answer was lost, has left the record without a
+   * holder if it took effect. The change bars it from taking effect later, and has undone it if it came first: then
+   * the record says relayed again, and the claim ends.
+   */
+  async function wasRelayed(entry: Held): Promise<boolean> {
+    if (!entry.mayBeRelayed) return false;
+    const record = await calls.read.ask(entry.key);
+    if (record?.holder?.incarnation === incarnation) {
+      entry.mayBeRelayed = false;
+      return false;
+    }
+    if (!(await writer.move(entry, "relayed", "")))
+      log.warn("ledger.settled_stale", { id: entry.id, settlement: "relayed" });
+    open.delete(entry.id);
+    claims.end(entry);
+    return true;
   }
 
   async function settle(one: Claim, settlement: Settlement): Promise<"settled" | "stale"> {
@@ -257,6 +277,7 @@ function createLedger(
       claims.end(entry);
       return "stale";
     }
+    if (settlement !== "relayed" && (await wasRelayed(entry))) return "stale";
     if (entry.doubt === undefined || settlement === "relayed") open.delete(entry.id);
     else open.add(entry.id);
     if (settlement === "relayed") claims.end(entry);
@@ -298,6 +319,8 @@ function createLedger(
     const event = DECISION_EVENTS[decision];
     const next = decidedBy(PROTOCOL[held.isAccepted ? stateOf(held) : pending][event]);
     if (next !== "relayed" && next !== "queued") return next;
+    // Until it is answered, and when it never is.
+    held.mayBeRelayed ||= next === "relayed";
     if (!(await writer.move(held, event, ""))) {
       claims.end(held);
       return "elsewhere";
