@@ -4,6 +4,7 @@ import type { Config } from "./config/config.ts";
 import { readConfigFiles } from "./config/files.ts";
 import { listenersOf } from "./config/listeners.ts";
 import { maildirPathOf, routesOf, viewsOf } from "./config/routes.ts";
+import { envidOf, warningsOf } from "./config/warnings.ts";
 import { createAttempt } from "./dispatch/attempt.ts";
 import { createBudget } from "./dispatch/budget.ts";
 import { createDecisions } from "./dispatch/decisions.ts";
@@ -206,7 +207,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     {
       headers: identity.headers,
       partHeader: identity.part_header,
-      envid: identity.envid,
+      envid: envidOf(config),
       secret: identity.secret,
       unkeyed: identity.unkeyed,
       fingerprintWindowMs: identity.fingerprint_window,
@@ -262,6 +263,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
 export async function startGateway(config: Config, world: World): Promise<Gateway> {
   await checkGateFiles(config, world.clock);
   const found = await world.storage.list("ledger");
+  for (const { key, warning } of warningsOf(config)) world.log.warn("config.warning", { key, warning });
   const relay = await openRelay(config, world);
   const { log, clock, upstreams } = world;
   const listeners: Listener[] = [];

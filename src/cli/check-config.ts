@@ -4,6 +4,7 @@ import { type Config, ConfigError, loadConfig } from "../config/config.ts";
 import { readConfigFiles } from "../config/files.ts";
 import { viewsOf } from "../config/routes.ts";
 import { SECRET_KEYS } from "../config/secrets.ts";
+import { warningsOf } from "../config/warnings.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { checkGateFiles } from "../submission/gate.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
@@ -13,6 +14,7 @@ export async function checkConfig(options: { config?: string }): Promise<number>
     const config = loadConfig({ file: options.config, environment: process.env });
     for (const view of viewsOf(config)) readConfigFiles(view.config, view.place);
     await checkGateFiles(config, systemClock);
+    for (const { key, warning } of warningsOf(config)) process.stderr.write(`warning: ${key}: ${warning}\n`);
     process.stdout.write(`${describe(config).join("\n")}\n`);
     return exitCodes.ok;
   } catch (error) {

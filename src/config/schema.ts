@@ -8,6 +8,7 @@ import {
   domain,
   domainPattern,
   duration,
+  envidPolicy,
   fieldName,
   MEBIBYTE,
   namespace,
@@ -180,7 +181,8 @@ export const schema = z.strictObject({
         .array(fieldName)
         .default(["X-Task-Id", "Idempotency-Key", "Resend-Idempotency-Key", "X-EE-Idempotency-Key"]),
       part_header: fieldName.default("X-Task-Part"),
-      envid: z.boolean().default(true),
+      /** Whether ENVID may name the task: a library's example sets a constant one, which is no UUID. */
+      envid: envidPolicy.default("uuid"),
       namespace: namespace.default(""),
       unkeyed: z.enum(["relay", "reject", "fingerprint"]).default("relay"),
       /** How long the same content without a task id counts as a repeat. */
@@ -188,7 +190,8 @@ export const schema = z.strictObject({
       secret: z.string().default(""),
       /** Holds the secret, in its place. */
       secret_file: text.optional(),
-      conflict: z.enum(["reject", "drop"]).default("reject"),
+      /** "strict" takes another body for another mail too. */
+      conflict: z.enum(["reject", "strict", "drop"]).default("reject"),
     })
     .prefault({}),
   ledger: z

@@ -22,6 +22,14 @@ export const duration = z
   })
   .refine((ms) => ms > 0, "must be longer than nothing");
 
+/** The three policies, and the two words that stood for them before; those stay as they were given, for a line at the start. */
+export const envidPolicy = z.preprocess(
+  (value) => (value === "true" ? true : value === "false" ? false : value),
+  z.union([z.enum(["uuid", "any", "off"]), z.boolean()], {
+    error: 'expected "uuid", "any" or "off"',
+  }),
+);
+
 /** RFC 5322 §3.6.8 field-name. */
 export const fieldName = z
   .string()

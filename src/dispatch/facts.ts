@@ -3,7 +3,7 @@ import type { LogFields } from "../runtime/log.ts";
 import type { SpooledTransmission } from "../spool/record.ts";
 
 export const factsOf = (
-  { messageId, recipient }: Pick<SpooledTransmission, "messageId" | "recipient">,
+  { messageId, unkeyed, recipient }: Pick<SpooledTransmission, "messageId" | "unkeyed" | "recipient">,
   addresses: boolean,
   more: LogFields,
-): LogFields => ({ messageId, recipient: addresses ? recipient : undefined, ...more });
+): LogFields => ({ messageId, unkeyed, recipient: addresses ? recipient : undefined, ...more });

@@ -1,21 +1,29 @@
 // Where a submission's task comes from: the configured header fields in their order, then ENVID. A source
 // that is there and bad is never passed over for the next one, which might name something else.
 import type { HeaderField } from "../message/header.ts";
-import { canonicalPart, canonicalTask } from "./task.ts";
+import { decodeWords } from "./encoded-words.ts";
+import { placeholderFault } from "./placeholder.ts";
+import { canonicalPart, canonicalTask, isUuid, type TaskResult } from "./task.ts";
 
 export interface IdentitySources {
   /** Names of the header fields that may carry the task, the first has precedence; any case. */
   readonly headers: readonly string[];
   /** Name of the header field that carries the part; any case. */
   readonly partHeader: string;
-  /** True when ENVID of MAIL FROM may carry the task (RFC 3461 §4.4). */
-  readonly envid: boolean;
+  /**
+   * Whether ENVID of MAIL FROM (RFC 3461 §4.4) may carry the task: when it is a UUID, whatever it is, or never.
+   * Mailers that know nothing of tasks set a constant one, as an example of a well-known library does.
+   */
+  readonly envid: EnvidPolicy;
 }
+
+export type EnvidPolicy = "uuid" | "any" | "off";
 
 export type Identification =
   /** Task and part in canonical form; `source` is the header field's name as configured, or "ENVID". */
   | { readonly kind: "keyed"; readonly task: string; readonly part: string; readonly source: string }
-  | { readonly kind: "unkeyed" }
+  /** `passedOver`: there was an ENVID, and it is no UUID. */
+  | { readonly kind: "unkeyed"; readonly passedOver?: "ENVID" }
   /** For a 554 and the log. Names the source and what is wrong, and quotes nothing that the client sent. */
   | { readonly kind: "bad"; readonly fault: string };
 
@@ -35,8 +43,11 @@ export function identify(
     if (task.kind === "bad") return task;
     if (task.kind === "found") return keyed(fields, task.text, source, sources);
   }
-  if (!sources.envid || envid === undefined || envid === null) return { kind: "unkeyed" };
-  const task = taskOf(envid);
+  if (sources.envid === "off" || envid === undefined || envid === null) return { kind: "unkeyed" };
+  const task = named(canonicalTask(envid));
+  if (sources.envid === "uuid" && !(task.ok && isUuid(task.text))) {
+    return { kind: "unkeyed", passedOver: "ENVID" };
+  }
   if (!task.ok) return { kind: "bad", fault: `ENVID ${task.fault}` };
   return keyed(fields, task.text, "ENVID", sources);
 }
@@ -56,16 +67,20 @@ type Canonical =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly fault: string };
 
-function taskOf(value: string): Canonical {
-  const result = canonicalTask(value);
-  return result.ok ? { ok: true, text: result.task } : result;
+const taskOf = (value: string): Canonical => named(canonicalTask(decodeWords(value)));
+
+function named(result: TaskResult): Canonical {
+  if (!result.ok) return result;
+  const fault = placeholderFault(result.task);
+  return fault === undefined ? { ok: true, text: result.task } : { ok: false, fault };
 }
 
 /** A part may be empty by having no field; a field without a value is more likely a failed template. */
 function partOf(value: string): Canonical {
-  const result = canonicalPart(value);
+  const result = canonicalPart(decodeWords(value));
   if (!result.ok) return result;
-  return result.part === "" ? { ok: false, fault: "is empty" } : { ok: true, text: result.part };
+  const fault = result.part === "" ? "is empty" : placeholderFault(result.part);
+  return fault === undefined ? { ok: true, text: result.part } : { ok: false, fault };
 }
 
 /** The one canonical value that all fields of that name have. */

@@ -44,6 +44,9 @@ export function canonicalNamespace(value: string): NamespaceResult {
   return fault === undefined ? { ok: true, namespace } : { ok: false, fault };
 }
 
+/** @param task canonical */
+export const isUuid = (task: string): boolean => hyphenated(task) === task;
+
 function hyphenated(text: string): string | undefined {
   const match = UUID.exec(text);
   if (match === null || (match[1] === "{") !== (match[8] === "}")) return undefined;

@@ -90,7 +90,7 @@ function createLedger(
       return claimed(entry);
     }
     claims.end(entry);
-    return { kind: "repeat", standing: "relayed", digest: relayed.digest };
+    return { kind: "repeat", standing: "relayed", digest: relayed.digest, at: relayed.time };
   }
 
   async function claim(requests: readonly ClaimRequest[]): Promise<ClaimResult[]> {

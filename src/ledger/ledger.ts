@@ -63,7 +63,13 @@ export type ClaimResult =
       readonly firstDate: string;
       readonly digest: Uint8Array;
     }
-  | { readonly kind: "repeat"; readonly standing: Standing; readonly digest: Uint8Array };
+  | {
+      readonly kind: "repeat";
+      readonly standing: Standing;
+      readonly digest: Uint8Array;
+      /** When it was relayed, milliseconds since the epoch; left out while it is under way. */
+      readonly at?: number;
+    };
 
 /**
  * What is known of the mail that a repeat repeats.

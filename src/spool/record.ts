@@ -37,6 +37,8 @@ export interface SpooledTransmission {
   readonly id: Id;
   /** With angle brackets. */
   readonly messageId: string;
+  /** Its submission named no task. */
+  readonly unkeyed?: true | undefined;
   readonly recipient: string;
   /** That of its submission, kept here too so that a lost content can be reported; older records have none. */
   readonly reversePath?: string;

@@ -15,6 +15,7 @@ import type { Spool } from "../spool/spool.ts";
 import { type Answer, type Awaiting, durableAnswer, verdictAnswer } from "./answer.ts";
 import { fingerprintOf } from "./decode.ts";
 import { type Accepted, type Claimed, toSpool } from "./enter.ts";
+import { createHints } from "./hints.ts";
 import { type Keying, type KeyingOptions, keySubmission } from "./keying.ts";
 import type { Client, SubmissionHandler } from "./listener.ts";
 import { type ReceivedContent, type ReceiveLimits, receiveContent } from "./receive.ts";
@@ -40,7 +41,8 @@ export interface AcceptParts {
 export interface AcceptOptions extends KeyingOptions {
   readonly hostname: string;
   readonly limits: ReceiveLimits;
-  readonly conflict: "reject" | "drop";
+  /** What becomes of another mail under a known id; "strict" counts another body as one. */
+  readonly conflict: "reject" | "strict" | "drop";
   readonly doubtful: "resend" | "hold" | "drop";
   /** See RewriteOptions. */
   readonly keepIdFields: readonly string[];
@@ -76,6 +78,7 @@ interface Sorted {
 
 export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptions): SubmissionHandler {
   const { ledger, spool, clock, random, log, awaiting, policy } = parts;
+  const hintAt = createHints(options, { clock, log });
   const taskFields = new Set([...options.headers, options.partHeader].map((name) => name.toLowerCase()));
 
   return async (envelope, client, source) => {
@@ -130,6 +133,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
         () => fingerprintOf(octetsOf(id, content)),
       );
       if ("code" in keying) return refuse(id, client, keying);
+      hintAt(id, client.user, content, keying);
       const facts = { submission: id, task: keying.task };
       const from = fieldValue(content.fields, "from");
       const sender = senderDomainsOf({ from, reversePath: envelope.reversePath });
@@ -137,12 +141,13 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       claims = candidates.flatMap(({ result }) => (result.kind === "repeat" ? [] : [result.claim]));
       if (keying.canConflict && candidates.some((candidate) => isConflict(candidate, content.digest))) {
         log.warn("submission.conflict", { ...facts, policy: options.conflict });
-        if (options.conflict === "reject") return replies.conflict(options.partHeader);
+        if (options.conflict !== "drop") return replies.conflict(options.partHeader);
       }
+      if (keying.canConflict) warnOfDoubtful(candidates, content.digest, facts);
 
       const sorted = await sortOut(candidates, facts);
       claims = sorted.claimed.map(({ claim }) => claim);
-      logRepeats([...sorted.repeats, ...sorted.awaited], content.digest, facts);
+      logRepeats([...sorted.repeats, ...sorted.awaited], content.digest, facts, keying);
       if (sorted.claimed.length > 0) {
         entering = true;
         await enter(submission, now, keying, sender, sorted);
@@ -178,6 +183,13 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     }));
   }
 
+  /** Another mail under the same id: From or Subject differ. The body may, since a retry renders it anew. */
+  function isConflict({ result }: Candidate, digest: Uint8Array): boolean {
+    if (result.kind === "claimed") return false;
+    const { digest: first } = result;
+    return !sameFromAndSubject(first, digest) || (options.conflict === "strict" && !sameBody(first, digest));
+  }
+
   /** Applies policy to ids that were attempted before without an answer and are not in the spool. */
   async function sortOut(candidates: readonly Candidate[], facts: LogFields): Promise<Sorted> {
     const claimed: Claimed[] = [];
@@ -204,17 +216,38 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     return { claimed, repeats, awaited, withheld };
   }
 
-  function logRepeats(repeats: readonly Candidate[], digest: Uint8Array, facts: LogFields): void {
+  /** A body that differs can be another mail: of what has a task that is worth a warning, with the times of both. */
+  function logRepeats(
+    repeats: readonly Candidate[],
+    digest: Uint8Array,
+    facts: LogFields,
+    { canConflict }: Keying,
+  ): void {
     for (const { recipient, messageId, result } of repeats) {
       if (result.kind !== "repeat") continue;
-      log.info("transmission.repeat", {
+      const fields = {
         submission: facts.submission,
         task: facts.task,
+        unkeyed: facts.task === undefined ? true : undefined,
         messageId,
         recipient: options.addresses ? recipient : undefined,
         standing: result.standing,
-        bodyDiffers: sameBody(result.digest, digest) ? undefined : true,
-      });
+      };
+      if (sameBody(result.digest, digest) || !canConflict) log.info("transmission.repeat", fields);
+      else {
+        const firstAt = result.at === undefined ? undefined : new Date(result.at).toISOString();
+        const thisAt = new Date(clock.now()).toISOString();
+        log.warn("transmission.repeat", { ...fields, bodyDiffers: true, firstAt, thisAt });
+      }
+    }
+  }
+
+  /** What was attempted without an answer had another body: the recipient may get both. */
+  function warnOfDoubtful(candidates: readonly Candidate[], digest: Uint8Array, facts: LogFields): void {
+    for (const { recipient, messageId, result } of candidates) {
+      if (result.kind !== "doubtful" || sameBody(result.digest, digest)) continue;
+      const named = options.addresses ? recipient : undefined;
+      log.warn("transmission.body_differs", { ...facts, messageId, recipient: named });
     }
   }
 
@@ -249,6 +282,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     log.info("submission.accepted", {
       submission: submission.id,
       task: keying.task,
+      unkeyed: keying.task === undefined ? true : undefined,
       user: client.user,
       from: options.addresses ? envelope.reversePath : undefined,
       recipients: options.addresses ? envelope.recipients : undefined,
@@ -269,10 +303,6 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
 }
 
 const ATTEMPTED_BEFORE = "attempted before without an answer";
-
-/** Another mail under the same id: From or Subject differ (the body may, a retry renders it anew). */
-const isConflict = ({ result }: Candidate, digest: Uint8Array): boolean =>
-  result.kind !== "claimed" && !sameFromAndSubject(result.digest, digest);
 
 const answerTo = (submission: SubmissionId, awaiting: Awaiting | undefined, sorted: Sorted) => {
   const { claimed, repeats, awaited, withheld } = sorted;

@@ -77,6 +77,7 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
       transmission: {
         id: transmissionId,
         messageId,
+        unkeyed: keying.task === undefined ? true : undefined,
         recipient,
         reversePath: envelope.reversePath,
         size: octets.length + content.bodySize,

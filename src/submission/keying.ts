@@ -3,7 +3,7 @@
 import { encodeBase32 } from "../identity/base32.ts";
 import { type Identification, type IdentitySources, identify } from "../identity/identify.ts";
 import { deriveId, ID_OCTETS, type Id, messageIdOf } from "../identity/message-id.ts";
-import type { HeaderField } from "../message/header.ts";
+import { fieldValue, type HeaderField } from "../message/header.ts";
 import type { Random } from "../runtime/random.ts";
 import { type Reply, replies } from "./reply.ts";
 
@@ -18,14 +18,22 @@ export interface KeyingOptions extends IdentitySources {
 export interface Keying {
   /** Canonical; absent when unkeyed. */
   readonly task?: string;
-  /** Another From or Subject under the same id is a conflict: it has a task, and a task has a part. */
+  /** The header field that named the task, as configured, or "ENVID"; absent when unkeyed. */
+  readonly source?: string;
+  /** Another mail under the same id can be a conflict: it has a task, and a task has a part. */
   readonly canConflict: boolean;
   /** The mailer's own Message-ID stays. */
   readonly keepMessageId: boolean;
+  /** There was an ENVID that is no UUID. */
+  readonly passedOver?: "ENVID";
   /** See ClaimRequest.since. */
   readonly since?: number;
   idFor(recipient: string): Id;
-  /** @param idRight the right side, a domain in A-labels */
+  /**
+   * What the mail is known by: derived, or of mail without a task its own Message-ID, where it has one.
+   *
+   * @param idRight the right side, a domain in A-labels
+   */
   messageIdFor(id: Id, idRight: string): string;
 }
 
@@ -46,9 +54,10 @@ export async function keySubmission(
   const found: Identification = identify(fields, envid, options);
   if (found.kind === "bad") return replies.badTask(found.fault);
   if (found.kind === "keyed") {
-    const { task, part } = found;
+    const { task, part, source } = found;
     return {
       task,
+      source,
       canConflict: true,
       keepMessageId: false,
       idFor: (recipient) => deriveId({ secret, namespace, task, recipient, part }),
@@ -56,22 +65,35 @@ export async function keySubmission(
     };
   }
   if (options.unkeyed === "reject") return replies.noTask(options.headers[0] ?? "X-Task-Id");
+  const own = ownMessageId(fields);
+  const passedOver = found.passedOver === undefined ? {} : { passedOver: found.passedOver };
   if (options.unkeyed === "relay") {
     return {
+      ...passedOver,
       canConflict: false,
       keepMessageId: true,
       idFor: () => encodeBase32(random.octets(ID_OCTETS)),
-      messageIdFor: messageIdOf,
+      messageIdFor: (id, idRight) => own ?? messageIdOf(id, idRight),
     };
   }
   // The control character keeps fingerprints apart from every task, which is printable.
   const task = `\x01fingerprint ${await fingerprint()}`;
   return {
+    ...passedOver,
     canConflict: false,
     keepMessageId: true,
     since: now - options.fingerprintWindowMs,
     idFor: (recipient) => deriveId({ secret, namespace, task, recipient, part: "" }),
     // The same content may rightly go out again after the window; receivers must not take it for a repeat.
-    messageIdFor: (id, idRight) => messageIdOf(`${id}.${now.toString(36)}`, idRight),
+    messageIdFor: (id, idRight) => own ?? messageIdOf(`${id}.${now.toString(36)}`, idRight),
   };
+}
+
+/** RFC 5322 §3.6.4, or what looks like it closely enough to stand in another field and in the log. */
+const MESSAGE_ID = /^<[\x21-\x3b\x3d\x3f-\x7e]{1,250}>$/;
+
+/** The Message-ID with which a mail without a task arrives, if it has one that can be written elsewhere. */
+function ownMessageId(fields: readonly HeaderField[]): string | undefined {
+  const value = fieldValue(fields, "message-id");
+  return value !== undefined && MESSAGE_ID.test(value) ? value : undefined;
 }

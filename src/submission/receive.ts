@@ -2,6 +2,7 @@
 // up to a threshold and in a file of the spool beyond it. What it holds in memory is bounded, whatever
 // the client sends, for itself and over all connections. What the content means is for accept.ts.
 import { createMailDigest, type MailDigest } from "../message/digest.ts";
+import { createFromLineFilter } from "../message/from-line.ts";
 import {
   createHeaderScanner,
   fieldValue,
@@ -38,7 +39,15 @@ export interface ReceivedContent {
   readonly eightBit: boolean;
   /** DIGEST_OCTETS octets. */
   readonly digest: Uint8Array;
+  /**
+   * The beginning of the body of a message whose header has no field, or ended at a line that is none: what was
+   * meant as header may be in it.
+   */
+  readonly strayed?: Uint8Array | undefined;
 }
+
+/** Enough for any header that a mailer wrote below a line that ended it. */
+const STRAYED_OCTETS = 16 * 1024;
 
 export type Received =
   | { readonly kind: "content"; readonly content: ReceivedContent }
@@ -85,6 +94,7 @@ interface HeaderPart {
 
 function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWriter>, share: ReceiveShare) {
   const normaliser = createNewlineNormaliser();
+  const fromLine = createFromLineFilter();
   /** Until the header is known. */
   let scanner: HeaderScanner | undefined = createHeaderScanner(limits.headerOctets);
   let header: HeaderPart | undefined;
@@ -94,6 +104,8 @@ function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWri
   let headerShare = 0;
   let heldShare = 0;
   let bodySize = 0;
+  /** Given while the beginning of the body is wanted. */
+  let strayed: Buffer | undefined;
   let file: FileWriter | undefined;
   let refusal: Reply | undefined;
   let cause: unknown;
@@ -124,6 +136,9 @@ function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWri
   const pushBody = (octets: Uint8Array): Promise<void> | undefined => {
     if (octets.length === 0) return undefined;
     bodySize += octets.length;
+    if (strayed !== undefined && strayed.length < STRAYED_OCTETS) {
+      strayed = Buffer.concat([strayed, octets.subarray(0, STRAYED_OCTETS - strayed.length)]);
+    }
     if ((header?.octets ?? 0) + bodySize > limits.messageOctets) {
       return refuse(replies.tooLarge(limits.messageOctets));
     }
@@ -155,6 +170,7 @@ function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWri
     // A copy: the fields outlive the chunk that they came in with the beginning of the body.
     const fields = parseHeader(Buffer.from(scan.header));
     header = { fields, octets: scan.header.length };
+    if (fields.length === 0 || !scan.separator) strayed = Buffer.alloc(0);
     digest = createMailDigest(fieldValue(fields, "from"), fieldValue(fields, "subject"));
     return pushBody(scan.rest);
   };
@@ -180,13 +196,16 @@ function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWri
     /** Undefined when the next octets may come at once. */
     push(chunk: Uint8Array): Promise<void> | undefined {
       if (refusal !== undefined) return undefined;
-      const octets = normaliser.push(chunk);
+      const octets = fromLine.push(normaliser.push(chunk));
       const reply = fault();
       return reply === undefined ? take(octets) : refuse(reply);
     },
 
     async end(): Promise<Received> {
-      if (refusal === undefined) await take(normaliser.end(), true);
+      if (refusal === undefined) {
+        await take(fromLine.push(normaliser.end()));
+        if (refusal === undefined) await take(fromLine.end(), true);
+      }
       const { longestLine, eightBit } = normaliser.facts();
       const reply = longestLine > limits.lineOctets ? replies.lineTooLong(limits.lineOctets) : fault();
       if (refusal === undefined && reply !== undefined) await refuse(reply);
@@ -203,6 +222,7 @@ function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWri
           bodySize,
           eightBit,
           digest: digest.digest(),
+          strayed: strayed === undefined || strayed.length === 0 ? undefined : strayed,
         },
       };
     },

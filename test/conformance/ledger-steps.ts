@@ -65,6 +65,7 @@ export async function expectRelayed(
     kind: "repeat",
     standing: "relayed",
     digest: [...digest],
+    at: expect.any(Number),
   });
 }
 

@@ -7,7 +7,7 @@ import { parseHeader } from "../../src/message/header.ts";
 const SOURCES: IdentitySources = {
   headers: ["X-Task-Id", "Idempotency-Key"],
   partHeader: "X-Task-Part",
-  envid: true,
+  envid: "any",
 };
 
 const of = (header: string, envid?: string | null, change: Partial<IdentitySources> = {}) =>
@@ -26,7 +26,7 @@ describe("the task", () => {
 
   test("ENVID last, and only where it is configured", () => {
     expect(of("Subject: x\r\n", "c")).toEqual({ kind: "keyed", task: "c", part: "", source: "ENVID" });
-    expect(of("Subject: x\r\n", "c", { envid: false })).toEqual({ kind: "unkeyed" });
+    expect(of("Subject: x\r\n", "c", { envid: "off" })).toEqual({ kind: "unkeyed" });
     expect(of("Subject: x\r\n", null)).toEqual({ kind: "unkeyed" });
     expect(of("Subject: x\r\n")).toEqual({ kind: "unkeyed" });
   });

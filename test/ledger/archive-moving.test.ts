@@ -135,7 +135,7 @@ describe.each(Object.keys(KINDS))("%s", (kind) => {
       expect(shown).toEqual(
         records.map(({ relayed, doubt }) =>
           doubt === undefined
-            ? { kind: "repeat", standing: "relayed", digest: relayed?.digest }
+            ? { kind: "repeat", standing: "relayed", digest: relayed?.digest, at: expect.any(Number) }
             : { kind: "doubtful", firstDate: doubt.firstDate, digest: doubt.digest },
         ),
       );

@@ -84,6 +84,7 @@ test("the embedded ledger answers as the model does", async () => {
                 kind: "repeat",
                 standing: "relayed",
                 digest: digestOf(known.relayed.digest),
+                at: expect.any(Number),
               });
             } else {
               expect(result?.kind).toBe("claimed");

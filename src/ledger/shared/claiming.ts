@@ -3,7 +3,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { StorageError } from "../../runtime/storage.ts";
-import type { Standing } from "../ledger.ts";
+import type { ClaimResult } from "../ledger.ts";
 import type { Calls } from "./calls.ts";
 import type { LedgerRecord, Taking } from "./engine.ts";
 import { type Held, hold } from "./held.ts";
@@ -24,7 +24,7 @@ const LOOK_MAX_MS = 320;
 export type Claiming =
   | { readonly kind: "claimed" }
   | { readonly kind: "doubtful"; readonly firstDate: string; readonly digest: Uint8Array }
-  | { readonly kind: "repeat"; readonly standing: Standing; readonly digest: Uint8Array };
+  | Extract<ClaimResult, { kind: "repeat" }>;
 
 type Pending = { readonly kind: "pending" };
 const PENDING: Pending = { kind: "pending" };
@@ -192,7 +192,7 @@ export function decide(
       if (isHeldElsewhere) {
         return state === "claimed" ? PENDING : elsewhere;
       }
-      if (isRepeat) return { kind: "repeat", standing: "relayed", digest: relayed.digest };
+      if (isRepeat) return { kind: "repeat", standing: "relayed", digest: relayed.digest, at: relayed.at };
       return { kind: "take", to: "claimed", keepsRelayed };
     case "reclaimed":
       if (isHeldElsewhere) return PENDING;
