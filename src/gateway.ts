@@ -3,6 +3,7 @@ import { createPolicy, type Policy } from "./access/policy.ts";
 import type { Config } from "./config/config.ts";
 import { readConfigFiles } from "./config/files.ts";
 import { listenersOf } from "./config/listeners.ts";
+import { refuseOwnListener } from "./config/own-listener.ts";
 import { maildirPathOf, routesOf, viewsOf } from "./config/routes.ts";
 import { envidOf, warningsOf } from "./config/warnings.ts";
 import { createAttempt } from "./dispatch/attempt.ts";
@@ -17,6 +18,7 @@ import { createRecorder, STORAGE_RETRY_MS } from "./dispatch/recorder.ts";
 import { recover } from "./dispatch/recovery.ts";
 import { createRoutes, type RoutedUpstream } from "./dispatch/routes.ts";
 import { createVerdicts } from "./dispatch/verdicts.ts";
+import { encodeBase32 } from "./identity/base32.ts";
 import { compareStarts } from "./ledger/last-start.ts";
 import { findLedger, identityRulesOf, type LedgerWorld } from "./ledger/open.ts";
 import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
@@ -25,6 +27,7 @@ import { openOperatorSocket } from "./operator/socket.ts";
 import type { Clock } from "./runtime/clock.ts";
 import { alone, type Fleet, type FollowingFleet } from "./runtime/fleet.ts";
 import type { Log } from "./runtime/log.ts";
+import { randomName } from "./runtime/random-name.ts";
 import { createRate, unlimited } from "./runtime/rate.ts";
 import { openSpool } from "./spool/spool.ts";
 import { createSubmissionHandler } from "./submission/accept.ts";
@@ -132,6 +135,13 @@ const keepIdFieldsOf = ({ upstream, upstreams }: Config): string[] => {
   return [...new Set(fields)];
 };
 
+/**
+ * What tells our own trace fields from those of others, in a file of the data folder. A disk that can't keep it does
+ * not keep the gateway from starting: a loop is then noticed within one run only.
+ */
+const traceNameOf = ({ storage, random }: World): Promise<string> =>
+  randomName(storage, random, "trace", "name", "trace").catch(() => encodeBase32(random.octets(10)));
+
 /** Opens ledger and spool, claims what is in the spool again, and begins to relay. */
 export async function openRelay(config: Config, world: World): Promise<Relay> {
   const { storage, clock, random, log } = world;
@@ -149,6 +159,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   });
   const { ledger, name, gateways } = await found.open();
   world.fleet?.follow(gateways);
+  const traceName = await traceNameOf(world);
   const routes = createRoutes(
     routesOf(config),
     routedUpstreams(config, world),
@@ -215,6 +226,8 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       doubtful,
       keepIdFields,
       hostname,
+      traceName,
+      hopsMax: config.smtp.hops_max,
       limits: submissionLimits(config, world),
       addresses,
     },
@@ -263,6 +276,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
 export async function startGateway(config: Config, world: World): Promise<Gateway> {
   await checkGateFiles(config, world.clock);
   const found = await world.storage.list("ledger");
+  await refuseOwnListener(config);
   for (const { key, warning } of warningsOf(config)) world.log.warn("config.warning", { key, warning });
   const relay = await openRelay(config, world);
   const { log, clock, upstreams } = world;

@@ -2,6 +2,7 @@
 // secrets are never printed.
 import { type Config, ConfigError, loadConfig } from "../config/config.ts";
 import { readConfigFiles } from "../config/files.ts";
+import { refuseOwnListener } from "../config/own-listener.ts";
 import { viewsOf } from "../config/routes.ts";
 import { SECRET_KEYS } from "../config/secrets.ts";
 import { warningsOf } from "../config/warnings.ts";
@@ -14,6 +15,7 @@ export async function checkConfig(options: { config?: string }): Promise<number>
     const config = loadConfig({ file: options.config, environment: process.env });
     for (const view of viewsOf(config)) readConfigFiles(view.config, view.place);
     await checkGateFiles(config, systemClock);
+    await refuseOwnListener(config);
     for (const { key, warning } of warningsOf(config)) process.stderr.write(`warning: ${key}: ${warning}\n`);
     process.stdout.write(`${describe(config).join("\n")}\n`);
     return exitCodes.ok;

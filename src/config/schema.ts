@@ -117,6 +117,8 @@ export const schema = z.strictObject({
       junk_commands_max: count.default(100),
       /** Commands before authentication, where it is demanded. A client needs four. */
       unauthenticated_commands_max: count.default(20),
+      /** Received fields of a mail; beyond it, it goes round in a circle. As Postfix. */
+      hops_max: count.default(50),
       bare_newline: z.enum(["normalize", "reject"]).default("normalize"),
       timeouts: z
         .strictObject({

@@ -1,5 +1,6 @@
 // The trace field put on top of each message (RFC 5321 §4.4). Its facts come from the client and from
 // configuration, so each is reduced to characters that can't end a field, open a comment or be folded.
+import { traceMark } from "./hops.ts";
 
 export interface TraceFacts {
   /** The argument of EHLO or HELO; empty when none was given. */
@@ -10,6 +11,8 @@ export interface TraceFacts {
   readonly hostname: string;
   /** RFC 3848: ESMTP, ESMTPS, ESMTPA, ESMTPSA; or SMTP. */
   readonly protocol: string;
+  /** The random name of our data folder, see hops.ts. */
+  readonly traceName: string;
   readonly submissionId: string;
   /** Milliseconds since the epoch. */
   readonly date: number;
@@ -28,6 +31,7 @@ export function receivedValue(facts: TraceFacts): string {
     `from ${safeName(facts.helo) || client}`,
     `(${client})`,
     `by ${safeName(facts.hostname) || "localhost"}`,
+    traceMark(safeName(facts.traceName)),
     `with ${safeName(facts.protocol) || "SMTP"}`,
     `id ${safeName(facts.submissionId) || "unknown"};`,
     formatDate(facts.date),

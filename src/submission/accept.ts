@@ -7,6 +7,7 @@ import type { Id } from "../identity/message-id.ts";
 import type { Claim, ClaimResult, Ledger } from "../ledger/ledger.ts";
 import { sameBody, sameFromAndSubject } from "../message/digest.ts";
 import { fieldValue, fieldValues } from "../message/header.ts";
+import { type Loop, loopOf } from "../message/hops.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log, LogFields } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
@@ -40,6 +41,10 @@ export interface AcceptParts {
 
 export interface AcceptOptions extends KeyingOptions {
   readonly hostname: string;
+  /** The random name of the data folder, in the trace of each mail. */
+  readonly traceName: string;
+  /** Received fields that a mail may have. */
+  readonly hopsMax: number;
   readonly limits: ReceiveLimits;
   /** What becomes of another mail under a known id; "strict" counts another body as one. */
   readonly conflict: "reject" | "strict" | "drop";
@@ -120,6 +125,8 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     let entering = false;
     try {
       const now = clock.now();
+      const loop = loopOf(content.fields, options.hopsMax, options.traceName);
+      if (loop !== undefined) return refuse(id, client, loopReply(loop, options.hopsMax));
       const notTheirs = policy.from(client.user, fieldValues(content.fields, "from"));
       if (notTheirs !== undefined) return refuse(id, client, replies.notAllowed(notTheirs.reason));
       const namespace = policy.namespaceOf(client.user);
@@ -270,6 +277,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       claimed,
       awaited: awaiting !== undefined,
       hostname: options.hostname,
+      traceName: options.traceName,
       taskFields,
       keepIdFields: options.keepIdFields,
     });
@@ -301,6 +309,9 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     else yield* spool.readBody(id);
   }
 }
+
+const loopReply = (loop: Loop, hopsMax: number): Reply =>
+  loop === "own-trace" ? replies.cameBack : replies.tooManyHops(hopsMax);
 
 const ATTEMPTED_BEFORE = "attempted before without an answer";
 

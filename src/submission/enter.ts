@@ -45,6 +45,7 @@ export interface Entering {
   /** The client waits for the verdict. */
   readonly awaited: boolean;
   readonly hostname: string;
+  readonly traceName: string;
   /** See RewriteOptions. */
   readonly taskFields: ReadonlySet<string>;
   /** See RewriteOptions. */
@@ -60,6 +61,7 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
       address: client.address,
       protocol: client.protocol,
       hostname,
+      traceName: entering.traceName,
       submissionId: id,
       date: now,
     }),

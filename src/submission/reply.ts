@@ -86,6 +86,12 @@ export const replies = {
     status: "5.6.0",
     text: "the content has a CR or an LF alone, where lines end in both",
   },
+  tooManyHops: (count: number): Reply => ({
+    code: 554,
+    status: "5.4.6",
+    text: `a mail loop: more than ${count} Received fields`,
+  }),
+  cameBack: { code: 554, status: "5.4.6", text: "a mail loop: this mail has been here three times" },
   badTask: (fault: string): Reply => ({ code: 554, status: "5.6.0", text: fault }),
   noTask: (header: string): Reply => ({
     code: 554,

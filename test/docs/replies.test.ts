@@ -45,6 +45,8 @@ const REPLIES: Record<keyof typeof replies, Reply> = {
   notAllowed: replies.notAllowed("FAULT"),
   tooMuchForNow: replies.tooMuchForNow("FAULT"),
   tooManyRecipients: replies.tooManyRecipients,
+  tooManyHops: replies.tooManyHops(COUNT),
+  cameBack: replies.cameBack,
   badTask: replies.badTask("FAULT"),
   noTask: replies.noTask("FIELD"),
   conflict: replies.conflict("FIELD"),

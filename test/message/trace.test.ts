@@ -8,14 +8,16 @@ const FACTS: TraceFacts = {
   address: "192.0.2.7",
   hostname: "gateway.example",
   protocol: "ESMTPA",
+  traceName: "abcdefghijklmnop",
   submissionId: "ahk3m5wq2xv7c4de",
   date: Date.UTC(2013, 11, 10, 10, 13, 6),
 };
 
 test("a Received field, folded", () => {
   expect(receivedValue(FACTS)).toBe(
-    "from worker-1.example ([192.0.2.7]) by gateway.example with ESMTPA\r\n" +
-      "\tid ahk3m5wq2xv7c4de; Tue, 10 Dec 2013 10:13:06 +0000",
+    "from worker-1.example ([192.0.2.7]) by gateway.example\r\n" +
+      "\t(mailonce abcdefghijklmnop) with ESMTPA id ahk3m5wq2xv7c4de;\r\n" +
+      "\tTue, 10 Dec 2013 10:13:06 +0000",
   );
 });
 
@@ -45,7 +47,7 @@ test("no value ends the field, opens a comment or makes the line too long", () =
   });
   const word = "[A-Za-z0-9._:[\\]?-]{1,264}";
   const form = new RegExp(
-    `^from ${word} \\(${word}\\) by ${word} with ${word} id ${word}; Tue, 10 Dec 2013 10:13:06 \\+0000$`,
+    `^from ${word} \\(${word}\\) by ${word} \\(mailonce ${word}\\) with ${word} id ${word}; Tue, 10 Dec 2013 10:13:06 \\+0000$`,
   );
   fc.assert(
     fc.property(facts, (change) => {
