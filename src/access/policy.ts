@@ -1,7 +1,7 @@
 // What somebody may submit: sender, From, recipients, and how much in an hour. Decided at MAIL and RCPT;
 // only From has to wait for the header.
 import type { Config, UserConfig } from "../config/config.ts";
-import { isReadable, mailboxDomains } from "../identity/mailboxes.ts";
+import { allDomains } from "../identity/mailboxes.ts";
 import { type AddressPatterns, addressPatterns } from "./address-pattern.ts";
 import { addressKey } from "./networks.ts";
 import { createQuota, type Quota } from "./quota.ts";
@@ -119,8 +119,8 @@ export function createPolicy({ policy, users, identity, smtp }: Config): Policy 
       // RFC 5322 §3.6: once. Of two a receiver may show the one that was not looked at.
       if (values.length !== 1) return refused(`${values.length} From fields; one is needed`);
       const [value = ""] = values;
-      const domains = isReadable(value) ? mailboxDomains(value) : [];
-      if (domains.length === 0) return refused("From has no readable mailbox");
+      const domains = allDomains(value) ?? [];
+      if (domains.length === 0) return refused("From is no list of mailboxes as RFC 5322 has it");
       const mayUse = (domain: string | undefined): boolean =>
         domain !== undefined && fromDomains.hasDomain(domain);
       return domains.every(mayUse) ? undefined : refused("From has a domain that is not yours to use");

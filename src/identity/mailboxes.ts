@@ -1,6 +1,8 @@
 // The mailboxes of From. nodemailer's address parser is imported here and nowhere else.
 import addressparser from "nodemailer/lib/addressparser";
+import { decodeWords } from "../message/encoded-words.ts";
 import { canonicalDomain } from "./domain.ts";
+import { grammarMailboxes } from "./mailbox-grammar.ts";
 
 /**
  * A From this long holds hundreds of mailboxes; parsing the rest would be work that a client can order.
@@ -19,11 +21,27 @@ export function mailboxDomains(from: string): (string | undefined)[] {
   return addressparser(from.slice(0, FROM_MAX), { flatten: true }).map(({ address }) => domainOf(address));
 }
 
+/**
+ * The domains of a From on which a decision rests, or undefined when it is no list of mailboxes by the grammar of RFC
+ * 5322: then no two readers agree on what it means. Those that other readings find are in it too: of a parser that
+ * makes the best of everything, and of one that decodes a name before it looks for addresses.
+ *
+ * @param from the unfolded value of the field
+ */
+export function allDomains(from: string): (string | undefined)[] | undefined {
+  if (from.length > FROM_MAX) return undefined;
+  const mailboxes = grammarMailboxes(from);
+  if (mailboxes === undefined) return undefined;
+  const readings = [from, decodeWords(from)].flatMap((text) =>
+    addressparser(text, { flatten: true })
+      .filter(({ address }) => address.includes("@"))
+      .map(({ address }) => domainOf(address)),
+  );
+  return [...mailboxes.map(({ domain }) => canonicalDomain(domain)), ...readings];
+}
+
 /** One mailbox, with or without a name in front, and nothing to quote: most mail. The parser says the same. */
 const PLAIN_MAILBOX = /^(?:[\w.+-]{1,64}@([\w.-]{1,253})|[\w .-]{0,200}<[\w.+-]{1,64}@([\w.-]{1,253})>)$/;
-
-/** Whether all of it is read. */
-export const isReadable = (from: string): boolean => from.length <= FROM_MAX;
 
 /** @param mailbox without angle brackets */
 export function domainOf(mailbox: string): string | undefined {

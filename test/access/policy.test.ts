@@ -122,6 +122,27 @@ test.each([
   [[], false],
   [[""], false],
   [["undisclosed"], false],
+  // By the grammar one mailbox, and no reader finds another.
+  [['"m@bank.example" <a@shop.example>'], true],
+  [["a@shop.example (m@bank.example)"], true],
+  [["John Q. Public <a@shop.example>"], true],
+  [["Zoë =?utf-8?q?B=C3=BCro?= <a@shop.example>"], true],
+  [["=?utf-8?q?Doe=2C_Jane?= <a@shop.example>"], true],
+  // Not by the grammar: each reader guesses.
+  [["a <b@shop.example> <m@bank.example>"], false],
+  [["<a@shop.example><m@bank.example>"], false],
+  [["a@shop.example m@bank.example"], false],
+  [["a@shop.example\tm@bank.example"], false],
+  [["m@bank.example@shop.example"], false],
+  [["=?utf-8?q?m=40bank=2Eexample?= a@shop.example"], false],
+  [["m@bank.example <a@shop.example>"], false],
+  [["a@shop.example, "], false],
+  [["<@bank.example:a@shop.example>"], false],
+  [["a@shop.example (m@bank.example"], false],
+  [["Team:;"], false],
+  // Another reading: the name is decoded first.
+  [["=?utf-8?q?=3Cm=40bank=2Eexample=3E=2C?= <a@shop.example>"], false],
+  [["a@[192.0.2.1]"], false],
   [[`${"a@shop.example, ".repeat(600)}ceo@bank.example`], false],
 ])("From %j with from_domains", (values, allowed) => {
   const policy = createPolicy(

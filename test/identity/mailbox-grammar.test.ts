@@ -1,0 +1,95 @@
+// What the grammar of RFC 5322 allows is read as it was composed; anything added to it is no list of mailboxes.
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { grammarMailboxes } from "../../src/identity/mailbox-grammar.ts";
+import { allDomains } from "../../src/identity/mailboxes.ts";
+
+const letters = fc.string({ unit: fc.constantFrom(..."abzAZ09+-_é"), minLength: 1, maxLength: 6 });
+const domain = fc
+  .array(fc.string({ unit: fc.constantFrom(..."abz09"), minLength: 1, maxLength: 5 }), {
+    minLength: 1,
+    maxLength: 3,
+  })
+  .map((labels) => labels.join("."));
+const quoted = fc
+  .string({ unit: fc.constantFrom(...'ab @,;:<>()."\\'), maxLength: 8 })
+  .map((text) => `"${text.replace(/["\\]/g, "\\$&")}"`);
+const comment = fc.constantFrom("", " ", "(c)", " (a@b.example, <x@y.example> (nested)) ", "\t");
+const address = fc.record({
+  local: fc.oneof(
+    letters,
+    fc.tuple(letters, letters).map((two) => two.join(".")),
+    quoted,
+  ),
+  domain,
+});
+const mailbox = fc
+  .record({
+    address,
+    name: fc.option(fc.oneof(letters, quoted), { nil: undefined }),
+    before: comment,
+    after: comment,
+  })
+  .map(({ address: { local, domain }, name, before, after }) => ({
+    domain,
+    text:
+      name === undefined
+        ? `${before}${local}@${domain}${after}`
+        : `${before}${name}${after}<${local}@${domain}>${before}`,
+  }));
+
+test("mailboxes, names, comments and groups as they were composed", () => {
+  fc.assert(
+    fc.property(fc.array(mailbox, { minLength: 1, maxLength: 4 }), fc.boolean(), (all, isGroup) => {
+      const list = all.map(({ text }) => text).join(",");
+      const from = isGroup ? `Team:${list};` : list;
+      expect(grammarMailboxes(from)).toEqual(all.map(({ domain }) => ({ domain })));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("whatever passes names every domain that stands after an @ outside quotes and comments", () => {
+  const piece = fc.constantFrom(
+    "a",
+    "@",
+    "<",
+    ">",
+    " ",
+    ",",
+    ";",
+    ":",
+    "(",
+    ")",
+    '"',
+    "\\",
+    "ok.example",
+    "evil.example",
+    ".",
+    "[",
+    "]",
+    "\t",
+    "é",
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 14 }), (pieces) => {
+      const from = pieces.join("");
+      const domains = allDomains(from);
+      if (domains === undefined) return;
+      const bare = from.replace(/"(?:\\.|[^"\\])*"/g, "q").replace(/\((?:\\.|[^()\\])*\)/g, " ");
+      for (const [, named = ""] of bare.matchAll(/@\s*([a-z.é]+)/g)) {
+        if (!bare.includes("(") && named.endsWith(".example")) expect(domains).toContain(named);
+      }
+    }),
+    { numRuns: 20_000 },
+  );
+});
+
+test("8 KiB of anything are read in no time, and more are not read", () => {
+  const started = performance.now();
+  for (const piece of ["<", '"', "(", "a,", "@", "=?", ":;", "a@b.c,", "()", "\\", "a:", "."]) {
+    allDomains(piece.repeat(8_192 / piece.length));
+  }
+  expect(performance.now() - started).toBeLessThan(2_000);
+  expect(allDomains("a@b.example,".repeat(700))).toBeUndefined();
+});
