@@ -107,6 +107,8 @@ const commonOptions = (
       junkCommandsMax: smtp.junk_commands_max,
       unauthenticatedCommandsMax: smtp.unauthenticated_commands_max,
       bareNewlines: smtp.bare_newline,
+      refusalsMax: smtp.refusals_max,
+      strict: smtp.strict,
       timeouts: { greeting, command, dataIdle, data },
     },
   };

@@ -113,10 +113,14 @@ export const schema = z.strictObject({
       command_max_bytes: z.int().min(512).max(65_536).default(4_096),
       /** Commands answered by 5yz, for syntax or sequence, before the connection ends. As Postfix. */
       errors_max: count.default(20),
+      /** Reverse-paths and recipients refused for good since the last mail: who goes on is trying them out. */
+      refusals_max: count.default(100),
       /** Commands since the last mail that submit nothing, such as NOOP or RSET. As Postfix. */
       junk_commands_max: count.default(100),
       /** Commands before authentication, where it is demanded. A client needs four. */
       unauthenticated_commands_max: count.default(20),
+      /** Demand what RFC 5321 demands of EHLO and of paths, where old clients and devices don't keep to it. */
+      strict: z.boolean().default(false),
       /** Received fields of a mail; beyond it, it goes round in a circle. As Postfix. */
       hops_max: count.default(50),
       bare_newline: z.enum(["normalize", "reject"]).default("normalize"),

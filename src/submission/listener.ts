@@ -271,6 +271,7 @@ export async function listen(
         (decision) => {
           if ("code" in decision) {
             callback(refused(decision, session));
+            if (decision.code >= 550) server.refused(session);
             return;
           }
           transactions.set(session, decision);
@@ -285,7 +286,10 @@ export async function listen(
 
     onRcptTo(address, session, callback) {
       decideRecipient(address, session).then(
-        (reply) => callback(reply === undefined ? null : refused(reply, session)),
+        (reply) => {
+          callback(reply === undefined ? null : refused(reply, session));
+          if (reply !== undefined && reply.code >= 550) server.refused(session);
+        },
         (error: unknown) => {
           log.error("submission.failed", { error: String(error) });
           callback(asError(replies.unavailable));

@@ -7,6 +7,7 @@ import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
 import { systemRandom } from "../runtime/random.ts";
 import type { Admission, Guest } from "./admission.ts";
 import { createLineGuard, type LineFault } from "./line-guard.ts";
+import { readPathCommand } from "./path-command.ts";
 import { readProxyHeader } from "./proxy-header.ts";
 import { type Reply, replies } from "./reply.ts";
 
@@ -18,6 +19,10 @@ export interface ConnectionLimits {
   readonly junkCommandsMax: number;
   readonly unauthenticatedCommandsMax: number;
   readonly bareNewlines: "normalize" | "reject";
+  /** Refusals of reverse-paths and recipients since the last mail. */
+  readonly refusalsMax: number;
+  /** EHLO has one word, and a path its brackets. */
+  readonly strict: boolean;
   /** Milliseconds. */
   readonly timeouts: {
     readonly greeting: number;
@@ -80,6 +85,9 @@ const asReply = (text: string): string =>
   text.length <= REPLY_TEXT_MAX && !UNPRINTABLE.test(text)
     ? text
     : text.replaceAll(UNPRINTABLES, "?").slice(0, REPLY_TEXT_MAX);
+/** They let an address look like another, or begin a line of its own somewhere. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
+const UNSAFE_IN_PATH = /[\x00-\x1f\x7f-\x9f\u200b\u2060\ufeff]/;
 const UNPRINTABLE = /[^\t\x20-\x7e]/;
 const UNPRINTABLES = /[^\t\x20-\x7e]/g;
 
@@ -118,6 +126,7 @@ class Connection extends SMTPConnection {
   #submitted = false;
   #ended = false;
   #errors = 0;
+  #refusals = 0;
   #junk = 0;
   #unauthenticated = 0;
   /** While content is received: the octets of the last look, and when they last grew. */
@@ -177,11 +186,46 @@ class Connection extends SMTPConnection {
     }
   }
 
+  /** A reverse-path or a recipient was refused for good. */
+  refused(): void {
+    if (!this.#ended && ++this.#refusals === this._server.hooks.limits.refusalsMax) {
+      this.#end(replies.tooManyErrors, "refusals_max");
+    }
+  }
+
   /** A mail was taken: what it cost to get there is forgiven. */
   submitted(): void {
     this.#submitted = true;
     this.#errors = 0;
+    this.#refusals = 0;
     this.#junk = 0;
+  }
+
+  /** What the library takes is taken as it reads it; of the rest, what has a path in it goes to identity. */
+  override _parseAddressCommand(
+    ...[name, command]: Parameters<SMTPConnection["_parseAddressCommand"]>
+  ): ReturnType<SMTPConnection["_parseAddressCommand"]> {
+    const usual = super._parseAddressCommand(name, command);
+    if (usual !== false) return usual;
+    const read = readPathCommand(command.toString(), name.toUpperCase(), this._server.hooks.limits.strict);
+    if (read === undefined || UNSAFE_IN_PATH.test(read.path)) return false;
+    const parameters = super._parseAddressCommand(name, `${name}:<> ${read.rest}`);
+    return parameters === false ? false : { ...parameters, address: read.path };
+  }
+
+  override handler_EHLO(command: Buffer, callback: () => void): void {
+    super.handler_EHLO(this.#oneWord(command), callback);
+  }
+
+  override handler_HELO(command: Buffer, callback: () => void): void {
+    super.handler_HELO(this.#oneWord(command), callback);
+  }
+
+  /** Printers and cameras send their name with its spaces; Postfix takes it too. */
+  #oneWord(command: Buffer): Buffer {
+    const [name = "", ...words] = command.toString().trim().split(/\s+/);
+    if (words.length < 2 || this._server.hooks.limits.strict) return command;
+    return Buffer.from(`${name} ${words.join("?")}`);
   }
 
   /** AUTH only under TLS, and only where there is somebody to ask. */
@@ -323,6 +367,11 @@ export class Server extends SMTPServer {
       clearInterval(this.#sweep);
       callback?.();
     });
+  }
+
+  /** A reverse-path or a recipient of the session was refused for good; to be called when the client has its reply. */
+  refused(session: SMTPServerSession): void {
+    this.#connections.get(session)?.refused();
   }
 
   /** A mail of the session was taken. */

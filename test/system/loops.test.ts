@@ -61,6 +61,28 @@ test("50 Received fields are taken, 51 are a loop; the limit is configured", asy
   expect(await submit(few.port, received(4) + taskMail(randomUUID()))).toMatch(/^554 5\.4\.6 /);
 });
 
+test.skipIf(postfixProgram === undefined)("Postfix says the same of 30 and of 60", async () => {
+  const { port } = await start("data");
+  const postfix: Postfix = await startPostfix(folder.path, {
+    settings: { virtual_mailbox_domains: "example.com" },
+  });
+  closing.push(async () => postfix.stop());
+  for (const [count, code] of [
+    [30, "250"],
+    [60, "554"],
+  ] as const) {
+    for (const one of [port, postfix.port]) {
+      const client = await connectSmtp(one);
+      const reply = await client.submit({
+        to: ["user1@example.com"],
+        content: received(count) + taskMail(randomUUID()),
+      });
+      await client.quit();
+      expect(reply.slice(0, 3)).toBe(code);
+    }
+  }
+});
+
 test("an upstream that is its own listener does not start, by whatever name", async () => {
   const port = 39_117;
   for (const host of ["127.0.0.1", "localhost", "0.0.0.0"]) {
