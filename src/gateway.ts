@@ -225,6 +225,8 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       unkeyed: identity.unkeyed,
       fingerprintWindowMs: identity.fingerprint_window,
       conflict: identity.conflict,
+      messageId: identity.message_id,
+      references: identity.references,
       doubtful,
       keepIdFields,
       hostname,

@@ -196,6 +196,10 @@ export const schema = z.strictObject({
       secret: z.string().default(""),
       /** Holds the secret, in its place. */
       secret_file: text.optional(),
+      /** Whether a mail with a task gets the derived Message-ID, or keeps the one that its mailer gave it. */
+      message_id: z.enum(["derive", "keep"]).default("derive"),
+      /** An id that joins References, for replies to a mail whose Message-ID the recipient does not see. */
+      references: z.enum(["none", "derived", "own"]).default("none"),
       /** "strict" takes another body for another mail too. */
       conflict: z.enum(["reject", "strict", "drop"]).default("reject"),
     })

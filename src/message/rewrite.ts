@@ -2,7 +2,7 @@
 // the submission is accepted, into octets that all its recipients share; what differs between them goes into
 // a slot at dispatch. So every attempt of a transmission carries the same octets, even when a newer version
 // of this file makes a later one.
-import type { HeaderField } from "./header.ts";
+import { fieldValue, type HeaderField } from "./header.ts";
 import { formatDate } from "./trace.ts";
 
 export interface RewriteOptions {
@@ -12,11 +12,18 @@ export interface RewriteOptions {
   readonly taskFields: ReadonlySet<string>;
   /** Milliseconds since the epoch: the Date of a message that has none. */
   readonly acceptedAt: number;
-  /** True for unkeyed mail: a Message-ID that is there stays. */
+  /** A Message-ID that is there stays: of unkeyed mail, or where that is configured. */
   readonly keepMessageId: boolean;
+  /**
+   * Which id joins References, so that a reply can be matched where Message-ID is another one to the recipient: the
+   * derived one, or the mailer's own that the derived one replaces.
+   */
+  readonly references?: ReferencesPolicy;
   /** Fields that tell an upstream to keep Message-ID; added with the value "true" where they are absent. */
   readonly keepIdFields?: readonly string[];
 }
+
+export type ReferencesPolicy = "none" | "derived" | "own";
 
 /** Plain data, to be stored beside the body. */
 export interface PreparedHeader {
@@ -31,6 +38,8 @@ export interface PreparedHeader {
   /** Where the Date field stands in `octets`; both are equal when a signature keeps it as it is. */
   readonly dateStart: number;
   readonly dateEnd: number;
+  /** Where the derived id joins References: at the end of the field, or, where there was none, as a field. */
+  readonly references?: { readonly at: number; readonly continues: boolean } | undefined;
 }
 
 /** What differs between the transmissions of one submission. */
@@ -45,7 +54,7 @@ export interface TransmissionFields {
 }
 
 const SES_ARN = /^x-ses-.*-arn$/;
-const ALWAYS_REMOVED: ReadonlySet<string> = new Set(["bcc", "return-path", "x-mailonce-id"]);
+const ALWAYS_REMOVED: ReadonlySet<string> = new Set(["bcc", "resent-bcc", "return-path", "x-mailonce-id"]);
 const CRLF = Buffer.from("\r\n");
 
 /**
@@ -68,7 +77,12 @@ export function prepare(fields: readonly HeaderField[], options: RewriteOptions)
     length += octets.length;
   };
 
+  const own = setsMessageId && options.references === "own" ? ownMessageId(fields) : undefined;
+  const derivedJoins = options.references === "derived" && !signed.has("references");
+  const joins = derivedJoins || (own !== undefined && !signed.has("references"));
+
   let slot: number | undefined;
+  let references: PreparedHeader["references"];
   let date: { start: number; end: number; value: string } | undefined;
   add(Buffer.from(`Received: ${options.received}\r\n`, "latin1"));
   for (const name of keepIdFields) {
@@ -77,7 +91,7 @@ export function prepare(fields: readonly HeaderField[], options: RewriteOptions)
   }
   for (const field of fields) {
     const { name } = field;
-    if (ALWAYS_REMOVED.has(name) || taskFields.has(name) || SES_ARN.test(name)) continue;
+    if (isRemoved(name, taskFields)) continue;
     if (name === "message-id") {
       slot ??= length;
       if (setsMessageId) add(Buffer.from("X-Original-Message-ID"));
@@ -86,14 +100,24 @@ export function prepare(fields: readonly HeaderField[], options: RewriteOptions)
     }
     const start = length;
     add(terminated(field.raw));
+    if (name === "references" && joins && references === undefined) {
+      // RFC 5322 §2.2.3: a line more of the field, so that what it says stays as it is.
+      if (own !== undefined) add(Buffer.from(`\t${own}\r\n`, "latin1"));
+      references = { at: length, continues: true };
+    }
     if (name === "date") date ??= { start, end: length, value: field.value() };
   }
-  const dateStays = date !== undefined && signed.has("date");
+  // A signature that lists an absent Date says that there is none (RFC 6376 §5.4).
+  const dateStays = signed.has("date");
   if (date === undefined) {
     const start = length;
     const value = formatDate(options.acceptedAt);
-    add(Buffer.from(`Date: ${value}\r\n`));
+    if (!dateStays) add(Buffer.from(`Date: ${value}\r\n`));
     date = { start, end: length, value };
+  }
+  if (joins && references === undefined) {
+    if (own !== undefined) add(Buffer.from(`References: ${own}\r\n`, "latin1"));
+    references = { at: length, continues: false };
   }
   slot ??= length;
   add(CRLF);
@@ -105,7 +129,28 @@ export function prepare(fields: readonly HeaderField[], options: RewriteOptions)
     date: KEEPABLE_DATE.test(date.value) ? date.value : formatDate(options.acceptedAt),
     dateStart: date.start,
     dateEnd: dateStays ? date.start : date.end,
+    references: derivedJoins ? references : undefined,
   };
+}
+
+const isRemoved = (name: string, taskFields: ReadonlySet<string>): boolean =>
+  ALWAYS_REMOVED.has(name) || taskFields.has(name) || SES_ARN.test(name);
+
+/** The names of fields that a DKIM signature covers and that are removed, so that it holds no more; lower case. */
+export function signedAndRemoved(fields: readonly HeaderField[], taskFields: ReadonlySet<string>): string[] {
+  const signed = signedNames(fields);
+  if (signed.size === 0) return [];
+  const removed = fields.filter(({ name }) => signed.has(name) && isRemoved(name, taskFields));
+  return [...new Set(removed.map(({ name }) => name))];
+}
+
+/** RFC 5322 §3.6.4, or what looks like it closely enough to stand in another field and in the log. */
+const MESSAGE_ID = /^<[\x21-\x3b\x3d\x3f-\x7e]{1,250}>$/;
+
+/** The Message-ID with which a mail arrives, if it has one that can be written elsewhere. */
+export function ownMessageId(fields: readonly HeaderField[]): string | undefined {
+  const value = fieldValue(fields, "message-id");
+  return value !== undefined && MESSAGE_ID.test(value) ? value : undefined;
 }
 
 /** A field of `keepIdFields`, without its line end. */
@@ -138,12 +183,19 @@ function signedNames(fields: readonly HeaderField[]): Set<string> {
 /** The header of one transmission: pure, so the same for every attempt. */
 export function render(prepared: PreparedHeader, fields: TransmissionFields): Uint8Array {
   const { octets, slot, dateStart, dateEnd } = prepared;
-  const edits = [{ start: slot, end: slot, by: identityFields(fields.messageId, prepared.setsMessageId) }];
+  const { references } = prepared;
+  const edits: { start: number; end: number; by: Uint8Array }[] = [];
+  // First of those at one place: it may be the last line of the field before it.
+  if (references !== undefined) {
+    const by = Buffer.from(`${references.continues ? "\t" : "References: "}${fields.messageId}\r\n`);
+    edits.push({ start: references.at, end: references.at, by });
+  }
+  edits.push({ start: slot, end: slot, by: identityFields(fields.messageId, prepared.setsMessageId) });
   if (fields.firstDate !== undefined && dateEnd > dateStart) {
     const by = Buffer.from(`Date: ${fields.firstDate}\r\n`);
     edits.push({ start: dateStart, end: dateEnd, by });
-    edits.sort((a, b) => a.start - b.start || a.end - b.end);
   }
+  edits.sort((a, b) => a.start - b.start || a.end - b.end);
   const out: Uint8Array[] = [];
   let at = 0;
   for (const edit of edits) {

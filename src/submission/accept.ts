@@ -8,6 +8,7 @@ import type { Claim, ClaimResult, Ledger } from "../ledger/ledger.ts";
 import { sameBody, sameFromAndSubject } from "../message/digest.ts";
 import { fieldValue, fieldValues } from "../message/header.ts";
 import { type Loop, loopOf } from "../message/hops.ts";
+import type { ReferencesPolicy } from "../message/rewrite.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log, LogFields } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
@@ -49,6 +50,8 @@ export interface AcceptOptions extends KeyingOptions {
   /** What becomes of another mail under a known id; "strict" counts another body as one. */
   readonly conflict: "reject" | "strict" | "drop";
   readonly doubtful: "resend" | "hold" | "drop";
+  /** See RewriteOptions; of mail with a task. */
+  readonly references: ReferencesPolicy;
   /** See RewriteOptions. */
   readonly keepIdFields: readonly string[];
   /** Log sender and recipients. */
@@ -279,6 +282,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       hostname: options.hostname,
       traceName: options.traceName,
       taskFields,
+      references: options.references,
       keepIdFields: options.keepIdFields,
     });
     await spool.accept(entry.submission);

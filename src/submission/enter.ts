@@ -3,7 +3,7 @@
 import type { SenderDomains } from "../identity/id-right.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Claim } from "../ledger/ledger.ts";
-import { prepare } from "../message/rewrite.ts";
+import { prepare, type ReferencesPolicy } from "../message/rewrite.ts";
 import { receivedValue } from "../message/trace.ts";
 import type { SpooledTransmission, SubmissionId, TransmissionKey } from "../spool/record.ts";
 import type { NewSubmission } from "../spool/spool.ts";
@@ -48,6 +48,8 @@ export interface Entering {
   readonly traceName: string;
   /** See RewriteOptions. */
   readonly taskFields: ReadonlySet<string>;
+  /** See RewriteOptions; of mail with a task. */
+  readonly references: ReferencesPolicy;
   /** See RewriteOptions. */
   readonly keepIdFields: readonly string[];
 }
@@ -55,7 +57,7 @@ export interface Entering {
 export function toSpool(entering: Entering): { submission: NewSubmission; accepted: Accepted[] } {
   const { id, now, envelope, client, content, keying, sender, claimed, awaited, hostname, taskFields } =
     entering;
-  const { octets, slot, setsMessageId, date, dateStart, dateEnd } = prepare(content.fields, {
+  const { octets, slot, setsMessageId, date, dateStart, dateEnd, references } = prepare(content.fields, {
     received: receivedValue({
       helo: client.helo,
       address: client.address,
@@ -68,6 +70,7 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
     taskFields,
     acceptedAt: now,
     keepMessageId: keying.keepMessageId,
+    references: keying.task === undefined ? "none" : entering.references,
     keepIdFields: entering.keepIdFields,
   });
   const digest = Buffer.from(content.digest).toString("hex");
@@ -105,7 +108,7 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
         task: keying.task,
         envid: envelope.envid,
         ret: envelope.ret,
-        header: { slot, setsMessageId, date, dateStart, dateEnd },
+        header: { slot, setsMessageId, date, dateStart, dateEnd, references },
         headerSize: octets.length,
         bodySize: content.bodySize,
         bodyIn: content.body === undefined ? "file" : "record",

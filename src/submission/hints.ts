@@ -2,6 +2,7 @@
 // noticed or that two mails are taken for one. Said once a day for each user, as such a fault is in every mail.
 import { fieldInBody, nearlyNamed } from "../identity/near-names.ts";
 import { weakness } from "../identity/placeholder.ts";
+import { signedAndRemoved } from "../message/rewrite.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { createDaily } from "../runtime/daily.ts";
 import type { Log } from "../runtime/log.ts";
@@ -29,6 +30,7 @@ export function createHints(
 ): Hints {
   const daily = createDaily(clock);
   const names = [...headers, partHeader];
+  const taskFields = new Set(names.map((name) => name.toLowerCase()));
 
   return (submission, user, { fields, strayed }, { task, source, passedOver }) => {
     const first = (...what: string[]): boolean => daily.first(JSON.stringify([user, ...what]));
@@ -45,6 +47,10 @@ export function createHints(
     const astray = strayed === undefined ? undefined : fieldInBody(strayed, names);
     if (astray !== undefined && first("body", astray)) {
       log.warn("identity.field_in_body", { submission, user, field: astray });
+    }
+    const broken = signedAndRemoved(fields, taskFields);
+    if (broken.length > 0 && first("signature", ...broken)) {
+      log.warn("submission.signature_broken", { submission, user, fields: broken });
     }
     if (passedOver !== undefined && first("envid")) {
       log.warn("identity.envid_ignored", { submission, user });

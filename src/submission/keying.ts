@@ -3,13 +3,16 @@
 import { encodeBase32 } from "../identity/base32.ts";
 import { type Identification, type IdentitySources, identify } from "../identity/identify.ts";
 import { deriveId, ID_OCTETS, type Id, messageIdOf } from "../identity/message-id.ts";
-import { fieldValue, type HeaderField } from "../message/header.ts";
+import type { HeaderField } from "../message/header.ts";
+import { ownMessageId } from "../message/rewrite.ts";
 import type { Random } from "../runtime/random.ts";
 import { type Reply, replies } from "./reply.ts";
 
 export interface KeyingOptions extends IdentitySources {
   readonly secret: string;
   readonly unkeyed: "relay" | "reject" | "fingerprint";
+  /** Of mail with a task: "keep" leaves the mailer's own Message-ID, and the derived id is in X-Mailonce-ID only. */
+  readonly messageId: "derive" | "keep";
   /** How long the same content without a task id is a repeat, milliseconds. */
   readonly fingerprintWindowMs: number;
 }
@@ -59,7 +62,7 @@ export async function keySubmission(
       task,
       source,
       canConflict: true,
-      keepMessageId: false,
+      keepMessageId: options.messageId === "keep",
       idFor: (recipient) => deriveId({ secret, namespace, task, recipient, part }),
       messageIdFor: messageIdOf,
     };
@@ -87,13 +90,4 @@ export async function keySubmission(
     // The same content may rightly go out again after the window; receivers must not take it for a repeat.
     messageIdFor: (id, idRight) => own ?? messageIdOf(`${id}.${now.toString(36)}`, idRight),
   };
-}
-
-/** RFC 5322 §3.6.4, or what looks like it closely enough to stand in another field and in the log. */
-const MESSAGE_ID = /^<[\x21-\x3b\x3d\x3f-\x7e]{1,250}>$/;
-
-/** The Message-ID with which a mail without a task arrives, if it has one that can be written elsewhere. */
-function ownMessageId(fields: readonly HeaderField[]): string | undefined {
-  const value = fieldValue(fields, "message-id");
-  return value !== undefined && MESSAGE_ID.test(value) ? value : undefined;
 }

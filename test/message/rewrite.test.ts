@@ -1,7 +1,8 @@
 // The documented changes, one by one, on messages as mailers write them.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { identityFields, render } from "../../src/message/rewrite.ts";
+import { parseHeader } from "../../src/message/header.ts";
+import { identityFields, render, signedAndRemoved } from "../../src/message/rewrite.ts";
 import { formatDate } from "../../src/message/trace.ts";
 import { DERIVED, OPTIONS, pipe } from "./pipeline.ts";
 
@@ -164,10 +165,10 @@ describe("the first Date", () => {
     expect(rendered(header)).toContain("Date: Wed, 11 Dec 2013 01:00:00 +0100");
   });
 
-  test("but a Date that was added, also where a signature says that there is none", () => {
-    expect(rendered("DKIM-Signature: h=from:date\r\nSubject: x\r\n\r\n")).toContain(
-      "\r\nDate: Tue, 10 Dec 2013 10:13:06 +0000\r\n",
-    );
+  test("takes the place of one that was added; none is added where a signature says that there is none", () => {
+    expect(rendered("Subject: x\r\n\r\n")).toContain("\r\nDate: Tue, 10 Dec 2013 10:13:06 +0000\r\n");
+    expect(rendered("DKIM-Signature: h=from:date\r\nSubject: x\r\n\r\n")).not.toMatch(/^Date:/m);
+    expect(pipe([Buffer.from("DKIM-Signature: h=date\r\n\r\n")]).output.toString()).not.toMatch(/^Date:/m);
   });
 
   test("is that of the first field where there are two", () => {
@@ -207,4 +208,79 @@ test("a field that makes the upstream keep Message-ID: added once, and not where
       .output.toString("latin1")
       .match(/x-pm-keepid/gi),
   ).toHaveLength(1);
+});
+
+test("Bcc and Resent-Bcc are removed, the other Resent fields stay", () => {
+  const header =
+    "Bcc: a@b.example\r\nResent-To: c@d.example\r\nResent-Bcc: e@f.example,\r\n g@h.example\r\n\r\n";
+  const made = pipe([Buffer.from(header)]).output.toString();
+  expect(made).not.toMatch(/^(resent-)?bcc:/im);
+  expect(made).not.toContain("g@h.example");
+  expect(made).toContain("Resent-To: c@d.example\r\n");
+});
+
+test("fields that a signature covers and that are removed are named, once each", () => {
+  const of = (header: string) => signedAndRemoved(parseHeader(Buffer.from(header)), OPTIONS.taskFields);
+  const signature = "DKIM-Signature: v=1; h=From:Bcc:X-Task-Id:\r\n X-SES-Source-ARN : Subject; b=x\r\n";
+  expect(
+    of(`${signature}X-Task-Id: 1\r\nX-Task-Id: 1\r\nBcc: a@b.example\r\nX-SES-SOURCE-ARN: arn:x\r\n`),
+  ).toEqual(["x-task-id", "bcc", "x-ses-source-arn"]);
+  expect(of(`${signature}From: a@b.example\r\n`)).toEqual([]);
+  expect(of("X-Task-Id: 1\r\n")).toEqual([]);
+});
+
+describe("an id that joins References", () => {
+  const OWN_ID = "<own@mailer.example>";
+  const made = (header: string, options: Parameters<typeof pipe>[1]): string =>
+    pipe([Buffer.from(`${header}\r\nbody`)], options).output.toString();
+  const references = (text: string): string | undefined =>
+    /^References: ((?:[^\r]|\r\n[ \t])*)/m.exec(text)?.[1]?.replace(/\r\n/g, "");
+
+  test.each([
+    ["own", `Message-ID: ${OWN_ID}\r\n`, OWN_ID],
+    [
+      "own",
+      `Message-ID: ${OWN_ID}\r\nReferences: <1@a>\r\n <2@a>\r\nSubject: x\r\n`,
+      `<1@a> <2@a>\t${OWN_ID}`,
+    ],
+    ["own", "Subject: x\r\n", undefined],
+    ["own", "Message-ID: none at all\r\n", undefined],
+    ["derived", "Subject: x\r\n", DERIVED],
+    ["derived", `References: <1@a>\r\nDate: x\r\nMessage-ID: ${OWN_ID}\r\n`, `<1@a>\t${DERIVED}`],
+    ["none", `Message-ID: ${OWN_ID}\r\nReferences: <1@a>\r\n`, "<1@a>"],
+  ] as const)("%s: %j", (policy, header, expected) => {
+    for (const keepMessageId of [false, true]) {
+      const text = made(header, { references: policy, keepMessageId });
+      // The mailer's own joins what takes its place.
+      const isReplaced = policy !== "own" || !keepMessageId;
+      const plain = /^References: (.*(?:\r\n .*)*)/m.exec(header)?.[1]?.replace(/\r\n/g, "");
+      expect(references(text)).toBe(isReplaced ? expected : plain);
+      expect(text.split("\r\n\r\n")[1]).toBe("body");
+    }
+  });
+
+  test("not where a signature covers it, and not in lines that grow", () => {
+    const header = `DKIM-Signature: h=references\r\nMessage-ID: ${OWN_ID}\r\nReferences: <1@a>\r\n`;
+    for (const policy of ["own", "derived"] as const) {
+      expect(references(made(header, { references: policy }))).toBe("<1@a>");
+    }
+    const long = `References: ${"<aaaaaaaaaaaaaaa@a> ".repeat(49)}\r\n`;
+    for (const line of made(long, { references: "derived" }).split("\r\n"))
+      expect(line.length).toBeLessThan(999);
+  });
+
+  test("with a first Date and each id, every attempt is the same and differs in nothing else", () => {
+    const { prepared } = pipe(
+      [Buffer.from(`Date: x\r\nReferences: <1@a>\r\nMessage-ID: ${OWN_ID}\r\n\r\n`)],
+      {
+        references: "derived",
+      },
+    );
+    const firstDate = "Tue, 10 Dec 2013 10:13:06 +0000";
+    const one = render(prepared, { messageId: DERIVED, firstDate });
+    expect(render(prepared, { messageId: DERIVED, firstDate })).toEqual(one);
+    expect(Buffer.from(one).toString()).toBe(
+      `${RECEIVED}Date: ${firstDate}\r\nReferences: <1@a>\r\n\t${DERIVED}\r\n${OWN}X-Original-Message-ID: ${OWN_ID}\r\n\r\n`,
+    );
+  });
 });

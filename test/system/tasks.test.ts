@@ -173,3 +173,36 @@ test("under strict another body is refused, also while the first is on its way",
     place.remove();
   }
 });
+
+test("under keep the mailer's Message-ID stays, the repeat is dropped, and References name what is configured", async () => {
+  const place = makeFolder();
+  const settings = { IDENTITY_MESSAGE_ID: "keep", IDENTITY_REFERENCES: "derived" };
+  const keeping = await startProcess({ DATA_DIR: join(place.path, "data"), ...settings });
+  try {
+    const client = await connectSmtp(keeping.port);
+    const task = randomUUID();
+    const to = "a@example.com";
+    const content = taskMail(task);
+    expect(await client.submit({ to: [to], content })).toContain("queued as");
+    // Another run of the task has another Message-ID.
+    expect(await client.submit({ to: [to], content: taskMail(task) })).toContain("repeat of");
+    await client.quit();
+    await keeping.logged("transmission.relayed");
+    const messages = readMaildir(join(place.path, "data", "outbox"));
+    const derived = messageId({ task, to, from: "app@sender.example" });
+    expect(valuesOf(messages, "Message-ID")).toEqual([/^Message-ID: (.*)\r$/m.exec(content)?.[1]]);
+    expect(valuesOf(messages, "X-Mailonce-ID")).toEqual([derived]);
+    expect(valuesOf(messages, "References")).toEqual([derived]);
+  } finally {
+    await keeping.kill();
+    place.remove();
+  }
+});
+
+test("a signature that covers a field of the task is worth one line a day", async () => {
+  for (let n = 0; n < 2; n++) {
+    const fields = "DKIM-Signature: v=1; d=sender.example; h=From:X-Task-Id; b=x";
+    await submit(taskMail(randomUUID(), { fields }));
+  }
+  expect(linesOf("submission.signature_broken")).toMatchObject([{ level: "warn", fields: ["x-task-id"] }]);
+});
