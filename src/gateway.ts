@@ -26,6 +26,7 @@ import { createHandler } from "./operator/requests.ts";
 import { openOperatorSocket } from "./operator/socket.ts";
 import type { Clock } from "./runtime/clock.ts";
 import { alone, type Fleet, type FollowingFleet } from "./runtime/fleet.ts";
+import { createFreeSpace, type FreeSpace } from "./runtime/free-space.ts";
 import type { Log } from "./runtime/log.ts";
 import { randomName } from "./runtime/random-name.ts";
 import { createRate, unlimited } from "./runtime/rate.ts";
@@ -46,6 +47,8 @@ import type { Upstream } from "./upstream/upstream.ts";
 export interface World extends LedgerWorld {
   /** By the names that the configuration gives them. */
   readonly upstreams: ReadonlyMap<string, Upstream>;
+  /** Room for what is received; a disk without end when left out. */
+  readonly freeSpace?: FreeSpace | undefined;
   /** Told of the gateways that share the ledger. */
   readonly fleet?: FollowingFleet;
 }
@@ -216,6 +219,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       awaiting: config.smtp.reply === "relayed" ? createAwaiting(verdicts) : undefined,
       policy,
       budget: createReceiveBudget(config.smtp.buffer_max_bytes),
+      takeRoom: world.freeSpace?.take,
     },
     {
       headers: identity.headers,
@@ -282,11 +286,17 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
   const found = await world.storage.list("ledger");
   await refuseOwnListener(config);
   for (const { key, warning } of warningsOf(config)) world.log.warn("config.warning", { key, warning });
-  const relay = await openRelay(config, world);
   const { log, clock, upstreams } = world;
+  const { data_dir: folder, spool } = config;
+  const freeSpace = world.freeSpace ?? createFreeSpace(folder, spool.free_min_bytes, () => clock.now());
+  const relay = await openRelay(config, { ...world, freeSpace });
+  const free = await freeSpace.free();
+  if (free !== undefined && free < spool.free_min_bytes) {
+    log.warn("spool.low_space", { free, minimum: spool.free_min_bytes });
+  }
   const listeners: Listener[] = [];
   const stopListening = () => Promise.all(listeners.map((listener) => listener.stop()));
-  const opened = relay.compareStarts(found).then(() => openGate(config, relay.policy, clock, log));
+  const opened = relay.compareStarts(found).then(() => openGate(config, relay.policy, freeSpace, clock, log));
   const gate = await opened.catch(async (error: unknown) => {
     await relay.drain();
     await relay.close();

@@ -23,8 +23,11 @@ export interface Failures {
   failed(address: string, since?: number): Promise<number>;
 }
 
-/** A person who mistyped hardly notices. */
-const DELAY_MIN_MS = 1_000;
+/**
+ * Longer than the costliest hash takes that a users file may have (bcrypt with 2^14 rounds, a second): a verification
+ * that shows through the delay would tell who is a user, and what their hash costs. A person who mistyped waits.
+ */
+const DELAY_MIN_MS = 2_000;
 /** Doubled up to here: clients wait for minutes (RFC 5321 §4.5.3.2), but each delay holds a connection. */
 const DELAY_MAX_MS = 8_000;
 
@@ -46,9 +49,11 @@ export function createFailures(
       const isBlocked = !(await quota.consume(key));
       if (isBlocked && !wasBlocked) log.warn("auth.blocked", { address: key, failures: max, blockMs });
       const delayMs = Math.min(DELAY_MIN_MS * 2 ** ((await quota.used(key)) - 1), DELAY_MAX_MS);
-      // The time of day may have been set meanwhile; nobody waits longer for that.
-      const elapsedMs = Math.min(Math.max(clock.now() - since, 0), delayMs);
-      await new Promise<void>((resolve) => clock.after(delayMs - elapsedMs, resolve));
+      // The time of day may have been set meanwhile; nobody waits longer for that. Where many verify at once, or the
+      // machine is slow, it is the next multiple: to the millisecond nobody learns how long it took.
+      const elapsedMs = Math.max(clock.now() - since, 0);
+      const leftMs = elapsedMs === 0 ? delayMs : (delayMs - (elapsedMs % delayMs)) % delayMs;
+      await new Promise<void>((resolve) => clock.after(leftMs, resolve));
       return delayMs;
     },
   };

@@ -31,7 +31,11 @@ function describe(tree: Config | object, path = ""): string[] {
     const place = path === "" ? key : `${path}.${key}`;
     if (value === undefined) return [];
     if (typeof value === "object" && !Array.isArray(value)) return describe(value, place);
-    const shown = SECRET_KEYS.has(key) && value !== "" ? '"(set)"' : JSON.stringify(value);
+    const shown = SECRET_KEYS.has(key) && value !== "" ? '"(set)"' : concealed(JSON.stringify(value));
     return [`${place} = ${shown}`];
   });
 }
+
+/** The user info of every URL (RFC 3986 §3.2.1): a password as a rule, whatever the key is called. */
+const concealed = (text: string): string =>
+  text.replace(/([A-Za-z][A-Za-z0-9+.-]*:\/\/)[^/?#@"\s]*@/g, "$1(concealed)@");

@@ -15,7 +15,7 @@ export function envidOf({ identity: { envid } }: Pick<Config, "identity">): Envi
 }
 
 export function warningsOf(config: Config): ConfigWarning[] {
-  return [...envidWarnings(config)];
+  return [...envidWarnings(config), ...namespaceWarnings(config)];
 }
 
 function envidWarnings(config: Config): ConfigWarning[] {
@@ -25,3 +25,30 @@ function envidWarnings(config: Config): ConfigWarning[] {
   const change = envid ? "; before, any ENVID counted as a task, now only a UUID does" : "";
   return [{ key: "identity.envid", warning: `${envid} is read as "${policy}"${change}` }];
 }
+
+/** A task of one user is a repeat of another's: meant for one mailer with several passwords, and for nobody else. */
+function namespaceWarnings({ users, identity, access, tls }: Config): ConfigWarning[] {
+  const hasUsers = access.users_file !== undefined || tls.client_ca_file !== undefined;
+  if (!hasUsers) return [];
+  const common =
+    identity.namespace === ""
+      ? []
+      : [shared("identity.namespace", identity.namespace, "all users without another one")];
+  const byNamespace = new Map<string, string[]>();
+  for (const [name, { namespace = identity.namespace || name }] of Object.entries(users)) {
+    if (namespace === identity.namespace && namespace !== "") continue;
+    byNamespace.set(namespace, [...(byNamespace.get(namespace) ?? []), name]);
+  }
+  const several = [...byNamespace].filter(([, names]) => names.length > 1);
+  return [
+    ...common,
+    ...several.map(([namespace, names]) =>
+      shared(`users.${names.at(-1)}.namespace`, namespace, names.join(", ")),
+    ),
+  ];
+}
+
+const shared = (key: string, namespace: string, who: string): ConfigWarning => ({
+  key,
+  warning: `"${namespace}" is the namespace of ${who}: a task of one is a repeat of the others'`,
+});

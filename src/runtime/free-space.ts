@@ -1,10 +1,15 @@
-// Room on the disk, asked before mail is taken: a disk that fills while a mail is being received costs the
-// client its upload, and one that is full to the last octet keeps what was taken from being settled.
+// Room on the disk, asked before mail is taken and while its content arrives: a disk that is full to the last octet
+// keeps what was taken from being settled. One answer of the disk serves for a second, in which what is taken is
+// counted, so that many contents at once don't each find the same room.
 import { statfs } from "node:fs/promises";
 
 export interface FreeSpace {
   /** Whether so many octets more would leave the minimum free. A disk that can't be asked has room. */
   hasRoomFor(octets: number): Promise<boolean>;
+  /** As hasRoomFor, for octets that are about to be written: they count until the disk is asked again. */
+  take(octets: number): Promise<boolean>;
+  /** Octets, or undefined when nothing is asked for. */
+  free(): Promise<number | undefined>;
 }
 
 /** How long an answer holds: a second of mail at full speed is tens of megabytes. */
@@ -13,29 +18,45 @@ const FRESH_MS = 1_000;
 /**
  * @param folder on the disk in question
  * @param minOctets to stay free; 0 asks nothing
+ * @param askDisk octets that are free there; the disk itself unless given
  */
-export function createFreeSpace(folder: string, minOctets: number, now: () => number): FreeSpace {
-  let free: Promise<number> | undefined;
+export function createFreeSpace(
+  folder: string,
+  minOctets: number,
+  now: () => number,
+  askDisk: (folder: string) => Promise<number> = freeOn,
+): FreeSpace {
+  let answer: Promise<number> | undefined;
   let askedAt = Number.NEGATIVE_INFINITY;
+  /** Since the disk was asked. */
+  let taken = 0;
 
-  const ask = async (): Promise<number> => {
-    try {
-      const { bavail, bsize } = await statfs(folder);
-      return bavail * bsize;
-    } catch {
+  const free = (): Promise<number> => {
+    const since = now() - askedAt;
+    if (answer === undefined || since >= FRESH_MS || since < 0) {
+      askedAt = now();
+      taken = 0;
       // The write itself will tell.
-      return Number.POSITIVE_INFINITY;
+      answer = askDisk(folder).catch(() => Number.POSITIVE_INFINITY);
     }
+    return answer;
   };
 
   return {
-    async hasRoomFor(octets) {
+    hasRoomFor: async (octets) => minOctets === 0 || (await free()) - taken - octets >= minOctets,
+    async take(octets) {
       if (minOctets === 0) return true;
-      if (free === undefined || now() - askedAt >= FRESH_MS) {
-        askedAt = now();
-        free = ask();
-      }
-      return (await free) - octets >= minOctets;
+      const left = await free();
+      // From here on at once: another call may have taken since the disk answered.
+      if (left - taken - octets < minOctets) return false;
+      taken += octets;
+      return true;
     },
+    free: async () => (minOctets === 0 ? undefined : await free()),
   };
+}
+
+async function freeOn(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
 }

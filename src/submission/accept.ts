@@ -38,6 +38,8 @@ export interface AcceptParts {
   readonly policy: Pick<Policy, "from" | "namespaceOf">;
   /** What contents being received may hold in memory together. */
   readonly budget: ReceiveBudget;
+  /** Whether the disk has room for so many octets of a body more; always when left out. */
+  readonly takeRoom?: ((octets: number) => Promise<boolean>) | undefined;
 }
 
 export interface AcceptOptions extends KeyingOptions {
@@ -93,7 +95,13 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     const id = makeSubmissionId(clock.now(), random.octets(4));
     const share = parts.budget.open();
     try {
-      const received = await receiveContent(source, options.limits, () => spool.createBody(id), share);
+      const received = await receiveContent(
+        source,
+        options.limits,
+        () => spool.createBody(id),
+        share,
+        parts.takeRoom,
+      );
       if (received.kind === "content") {
         return await decideOrFail({ id, envelope, client, content: received.content });
       }

@@ -7,7 +7,7 @@ import type { Policy } from "../access/policy.ts";
 import { openUsersFile, readUsers, UsersFileError } from "../access/users-file.ts";
 import { type Config, ConfigError } from "../config/config.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { createFreeSpace } from "../runtime/free-space.ts";
+import type { FreeSpace } from "../runtime/free-space.ts";
 import type { Log } from "../runtime/log.ts";
 import { createAdmission } from "./admission.ts";
 import type { Gate } from "./listener.ts";
@@ -46,8 +46,14 @@ export async function checkGateFiles({ access, tls }: Config, clock: Clock): Pro
 }
 
 /** To be called when the files have been checked. */
-export async function openGate(config: Config, policy: Policy, clock: Clock, log: Log): Promise<OpenGate> {
-  const { access, tls, smtp, spool } = config;
+export async function openGate(
+  config: Config,
+  policy: Policy,
+  freeSpace: FreeSpace,
+  clock: Clock,
+  log: Log,
+): Promise<OpenGate> {
+  const { access, tls, smtp } = config;
   const now = (): number => clock.now();
   const users =
     access.users_file === undefined ? undefined : await openUsersFile(access.users_file, clock, log);
@@ -59,7 +65,6 @@ export async function openGate(config: Config, policy: Policy, clock: Clock, log
   const authenticator =
     users === undefined ? undefined : createAuthenticator({ users, failures, clock, log });
   const trusted = networksOf(access.trusted_networks);
-  const freeSpace = createFreeSpace(config.data_dir, spool.free_min_bytes, now);
   const admission = createAdmission(
     {
       connectionsMax: smtp.connections_max,

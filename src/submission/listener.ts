@@ -237,7 +237,7 @@ export async function listen(
       callback();
     },
 
-    onAuth({ method, username = "", password = "" }, session, callback) {
+    onAuth({ method, username = "", password = "", authzid = "" }, session, callback) {
       const granted = (grant: Grant): void => {
         grants.set(session, grant);
         callback(null, { user: grant.user });
@@ -245,6 +245,12 @@ export async function listen(
       // The relay has authenticated its client, and is trusted to say whom.
       if (method === "XCLIENT") {
         granted({ user: username, valid: stands });
+        return;
+      }
+      // RFC 4616 §2: to act for somebody else takes a right that nobody has here. The password is not even looked at.
+      if (authzid !== "" && authzid !== username) {
+        log.warn("auth.foreign_identity", { client: session.remoteAddress, user: username });
+        callback(asError(replies.wrongCredentials));
         return;
       }
       if (authenticator === undefined || typeof password !== "string") {

@@ -63,6 +63,7 @@ export type Received =
  * follows becomes commands.
  *
  * @param source rejects when the client goes away before the final dot
+ * @param takeRoom whether the disk has room for so many octets of the body more
  * @param share has taken what the content holds in memory afterwards: nothing unless it is "content"
  */
 export async function receiveContent(
@@ -70,8 +71,9 @@ export async function receiveContent(
   limits: ReceiveLimits,
   createBody: () => Promise<FileWriter>,
   share: ReceiveShare = createReceiveBudget(Number.POSITIVE_INFINITY).open(),
+  takeRoom: (octets: number) => Promise<boolean> = async () => true,
 ): Promise<Received> {
-  const receiver = createReceiver(limits, createBody, share);
+  const receiver = createReceiver(limits, createBody, share, takeRoom);
   try {
     for await (const chunk of source) {
       const written = receiver.push(chunk);
@@ -92,7 +94,12 @@ interface HeaderPart {
   readonly octets: number;
 }
 
-function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWriter>, share: ReceiveShare) {
+function createReceiver(
+  limits: ReceiveLimits,
+  createBody: () => Promise<FileWriter>,
+  share: ReceiveShare,
+  takeRoom: (octets: number) => Promise<boolean>,
+) {
   const normaliser = createNewlineNormaliser();
   const fromLine = createFromLineFilter();
   /** Until the header is known. */
@@ -127,6 +134,8 @@ function createReceiver(limits: ReceiveLimits, createBody: () => Promise<FileWri
   };
 
   const spill = async (): Promise<void> => {
+    const octets = held.reduce((sum, { length }) => sum + length, 0);
+    if (!(await takeRoom(octets))) return await refuse(replies.full);
     file ??= await createBody();
     for (const octets of held.splice(0)) await file.append(octets);
     share.give(heldShare);

@@ -1,6 +1,7 @@
 // The upstream "maildir": what would have been relayed lies in a folder, where any mail reader finds it.
 // It can do what no other upstream can: the file is named by the id, so an attempt that is repeated
 // after a crash puts the same octets in the same place, and there is no second message.
+import { constants } from "node:fs";
 import nodeFiles from "node:fs/promises";
 import { hostname as machineName } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -10,7 +11,10 @@ import { createReadNames } from "./maildir-read.ts";
 import type { Outcome, Transmission, Upstream } from "./upstream.ts";
 
 /** What is used of node:fs/promises. */
-export type MaildirFiles = Pick<typeof nodeFiles, "mkdir" | "open" | "readdir" | "rename" | "rm" | "stat">;
+export type MaildirFiles = Pick<
+  typeof nodeFiles,
+  "lstat" | "mkdir" | "open" | "readdir" | "rename" | "rm" | "stat"
+>;
 
 export interface MaildirUpstreamOptions {
   /** The Maildir: holds tmp, new and cur, which are made when they are not there. */
@@ -23,6 +27,12 @@ export interface MaildirUpstreamOptions {
 /** Mails are for the user who runs the gateway, and nobody else. */
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
+
+/** Who else can write in a folder can put a link there, or take a mail for another. */
+const WRITABLE_BY_OTHERS = 0o022;
+
+/** A file of that name is replaced, and a link of that name is not followed. */
+const WRITE_HERE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | (constants.O_NOFOLLOW ?? 0);
 
 /**
  * A file is `<id>.<host>`, without the time that the name usually begins with: the time of a second
@@ -58,6 +68,21 @@ export function createMaildirUpstream(options: MaildirUpstreamOptions): Upstream
         if (parent === dirname(parent)) break;
       }
     }
+    for (const folder of [path, tmp, fresh, cur]) await refuseUnsafe(folder);
+  }
+
+  /** Throws for a folder that is a link, or not ours alone to write in. */
+  async function refuseUnsafe(folder: string): Promise<void> {
+    const stats = await files.lstat(folder);
+    const user = process.geteuid?.();
+    if (stats.isSymbolicLink()) throw unsafe(folder, "is a link; name the folder itself");
+    if (!stats.isDirectory()) throw unsafe(folder, "is no folder");
+    // Windows knows neither owner nor mode.
+    if (user === undefined) return;
+    if (stats.uid !== user) throw unsafe(folder, `belongs to user ${stats.uid}, and this is user ${user}`);
+    if ((stats.mode & WRITABLE_BY_OTHERS) !== 0) {
+      throw unsafe(folder, `can be written by others; chmod go-w ${folder}`);
+    }
   }
 
   /** Everything that can be undone: nothing is in new/ when it throws. */
@@ -65,7 +90,7 @@ export function createMaildirUpstream(options: MaildirUpstreamOptions): Upstream
     prepared ??= prepare();
     await prepared;
     // Not "wx": what an attempt that died left behind under this name is of no use to anyone.
-    const file = await files.open(join(tmp, name), "w", FILE_MODE);
+    const file = await files.open(join(tmp, name), WRITE_HERE, FILE_MODE);
     try {
       await file.appendFile(traceOf(transmission));
       for await (const chunk of wholeContent(transmission)) {
@@ -130,9 +155,14 @@ function isRenameInDoubt(error: unknown): boolean {
   return syscall === "rename" && code === "EIO";
 }
 
+/** As an error of the disk: it concerns every mail until somebody puts it right. */
+const unsafe = (folder: string, fault: string): Error =>
+  Object.assign(new Error(`${folder} ${fault}`), { syscall: "lstat" });
+
 /** A full or read-only disk refuses every mail; an error without a system call is the content's own. */
 function refused(error: unknown): Outcome {
-  const ofDisk = error instanceof Error && "syscall" in error;
+  // A link in place of one mail's file is that mail's own.
+  const ofDisk = error instanceof Error && "syscall" in error && !("code" in error && error.code === "ELOOP");
   const scope = ofDisk ? "upstream" : "transmission";
   return { kind: "refused", permanence: "transient", scope, reply: oneLine(String(error)) };
 }

@@ -29,15 +29,24 @@ test("each wrong password is answered later than the one before, up to 8 seconds
   const { fail } = setUp();
   const waits: number[] = [];
   for (let n = 0; n < 6; n++) waits.push(await fail("192.0.2.1"));
-  expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 8_000, 8_000]);
-  expect(await fail("192.0.2.2")).toBe(1_000);
+  expect(waits).toEqual([2_000, 4_000, 8_000, 8_000, 8_000, 8_000]);
+  expect(await fail("192.0.2.2")).toBe(2_000);
 });
 
 test("the delay begins when the client asked, and no clock that was set makes it longer", async () => {
   const { clock, fail } = setUp();
-  expect(await fail("192.0.2.1", clock.now() - 300)).toBe(700);
-  expect(await fail("192.0.2.1", clock.now() + HOUR_MS)).toBe(2_000);
+  expect(await fail("192.0.2.1", clock.now() - 300)).toBe(1_700);
+  expect(await fail("192.0.2.1", clock.now() + HOUR_MS)).toBe(4_000);
   expect(await fail("192.0.2.1", clock.now() - HOUR_MS)).toBe(0);
+});
+
+test("how long a hash took can't be told from when the answer comes", async () => {
+  const answerAt = async (tookMs: number): Promise<number> => {
+    const { clock, fail } = setUp();
+    return tookMs + (await fail("192.0.2.1", clock.now() - tookMs));
+  };
+  for (const tookMs of [1, 50, 150, 1_200, 1_999]) expect(await answerAt(tookMs)).toBe(2_000);
+  for (const tookMs of [2_001, 3_000, 3_999]) expect(await answerAt(tookMs)).toBe(4_000);
 });
 
 test("too many block the address, which is said once", async () => {

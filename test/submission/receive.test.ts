@@ -184,3 +184,31 @@ describe("the budget of all connections", () => {
     );
   });
 });
+
+test("a disk that fills while a body arrives is a refusal, and what was written goes", async () => {
+  let left = 300_000;
+  let discarded = 0;
+  const written: number[] = [];
+  const create = async (): Promise<FileWriter> => ({
+    append: async (piece) => void written.push(piece.length),
+    close: async () => {},
+    discard: async () => void discarded++,
+  });
+  const source = inPieces(Buffer.from(`Subject: x\r\n\r\n${"0123456789\r\n".repeat(60_000)}`), 10_000);
+  const takeRoom = async (octets: number): Promise<boolean> => {
+    left -= octets;
+    return left >= 0;
+  };
+  const received = await receiveContent(source, limits, create, undefined, takeRoom);
+  expect(received).toMatchObject({ kind: "refused", reply: replies.full });
+  expect(discarded).toBe(1);
+  const octets = written.reduce((sum, length) => sum + length, 0);
+  expect(octets).toBeLessThanOrEqual(300_000);
+  expect(octets).toBeGreaterThan(200_000);
+});
+
+test("a body that stays in memory asks for no room of its own", async () => {
+  const source = inPieces(Buffer.from("Subject: x\r\n\r\nshort\r\n"), 10);
+  const received = await receiveContent(source, limits, createFile().create, undefined, async () => false);
+  expect(received.kind).toBe("content");
+});

@@ -319,6 +319,21 @@ describe("passwords", () => {
     fresh.destroy();
   });
 
+  test("an identity to act for is refused unless it is the user's own", async () => {
+    const { gateway, implicit } = await start();
+    const plain = (authzid: string) => Buffer.from(`${authzid}\0till\0${PASSWORDS.till}`).toString("base64");
+    for (const [authzid, reply] of [
+      ["shop", /^535 5\.7\.8 /],
+      ["till", /^235 /],
+      ["", /^235 /],
+    ] as const) {
+      const client = await underTls(implicit, "implicit");
+      expect(await client.command(`AUTH PLAIN ${plain(authzid)}`)).toMatch(reply);
+      client.destroy();
+    }
+    await gateway.logged("auth.foreign_identity");
+  });
+
   test("guessing blocks the address, and nobody else", async () => {
     const { gateway, implicit } = await start('auth_failures_max = 2\ntrusted_networks = ["127.0.0.1"]\n');
     const from = (address: string) =>

@@ -116,3 +116,16 @@ test.skipIf(process.getuid?.() === 0)("a data folder that can't be written", asy
   expect(code).toBe(1);
   expect(stderr).toMatch(/can't use .*EACCES/);
 });
+
+test("check-config conceals the user info of every URL, and says what may not be meant", async () => {
+  const { code, stdout, stderr } = await run(["check-config"], {
+    UPSTREAM_KIND: "ses",
+    UPSTREAM_SES_REGION: "eu-west-1",
+    UPSTREAM_SES_ENDPOINT: "https://me:s3cret@email.example.com/path",
+    IDENTITY_ENVID: "true",
+  });
+  expect(code).toBe(0);
+  expect(stdout + stderr).not.toContain("s3cret");
+  expect(stdout).toContain('upstream.ses.endpoint = "https://(concealed)@email.example.com/path"');
+  expect(stderr).toContain('warning: identity.envid: true is read as "uuid"');
+});

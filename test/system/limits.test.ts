@@ -161,7 +161,7 @@ test("each command begins the time anew", async () => {
 });
 
 test.each([
-  ["errors", { SMTP_ERRORS_MAX: 5 }, "MAIL FROM:bad", 5, "errors_max", "too many errors"],
+  ["errors", { SMTP_ERRORS_MAX: 5 }, "MAIL FROM:<bad", 5, "errors_max", "too many errors"],
   ["junk", { SMTP_JUNK_COMMANDS_MAX: 7 }, "NOOP", 7, "junk_commands_max", "too many commands without a mail"],
 ])("too many: %s", async (_, settings, command, allowed, reason, text) => {
   const gateway = await start(settings);
@@ -183,7 +183,7 @@ test("a mail forgives the errors before it", async () => {
   const gateway = await start({ SMTP_ERRORS_MAX: 3, SMTP_JUNK_COMMANDS_MAX: 3 });
   const client = await connectSmtp(gateway.port);
   for (let count = 0; count < 5; count++) {
-    expect(await client.command("MAIL FROM:bad")).toMatch(/^501 /);
+    expect(await client.command("MAIL FROM:<bad")).toMatch(/^501 /);
     expect(await client.command("NOOP")).toMatch(/^250 /);
     expect(await client.submit(mailTo("a@example.net"))).toMatch(/^250 /);
   }
@@ -224,6 +224,11 @@ test("a disk with too little room, asked before the content comes", async () => 
   const client = await connectSmtp(gateway.port);
   expect(await client.command("MAIL FROM:<a@sender.example>")).toMatch(/^452 4\.3\.1 /);
   await client.quit();
+  // The start has said so too.
+  expect(gateway.lines.find(({ event }) => event === "spool.low_space")).toMatchObject({
+    level: "warn",
+    minimum: Number.MAX_SAFE_INTEGER,
+  });
 });
 
 test("what policy says, to MAIL, to RCPT, and after the content", async () => {

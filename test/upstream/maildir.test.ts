@@ -1,4 +1,15 @@
-import files, { mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
+import files, {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -155,5 +166,45 @@ describe("what goes wrong", () => {
   test("an abort before the name is there leaves nothing", async () => {
     const outcome = await open().transmit(transmission, AbortSignal.abort());
     expect(outcome).toMatchObject({ kind: "refused", permanence: "transient", scope: "transmission" });
+  });
+});
+
+describe("a folder that is not ours alone", () => {
+  const outcomeOf = () => open().transmit(transmission, neverAborted);
+
+  test.each(["", "tmp", "new", "cur"])("a link in the place of %j is not followed", async (part) => {
+    const elsewhere = join(path, "..", "elsewhere");
+    await mkdir(join(elsewhere, "tmp"), { recursive: true });
+    await mkdir(join(elsewhere, "new"));
+    await mkdir(join(elsewhere, "cur"));
+    if (part !== "") await mkdir(path);
+    await symlink(join(elsewhere, part), join(path, part));
+    expect(await outcomeOf()).toMatchObject({
+      kind: "refused",
+      scope: "upstream",
+      reply: expect.stringContaining("is a link"),
+    });
+    expect(await readdir(join(elsewhere, "new"))).toEqual([]);
+  });
+
+  test("one that others can write in is refused, and taken once it is closed", async () => {
+    await mkdir(path);
+    await chmod(path, 0o777);
+    expect(await outcomeOf()).toMatchObject({
+      scope: "upstream",
+      reply: expect.stringContaining("chmod go-w"),
+    });
+    await chmod(path, 0o755);
+    expect(await outcomeOf()).toMatchObject({ kind: "accepted" });
+  });
+
+  test("a link under the name of a mail is not followed, and stops no other", async () => {
+    await mkdir(join(path, "tmp"), { recursive: true });
+    await symlink(join(path, "..", "victim"), join(path, "tmp", name));
+    expect(await outcomeOf()).toMatchObject({ kind: "refused", scope: "transmission" });
+    expect(await readdir(join(path, ".."))).toEqual(["outbox"]);
+    expect(await open().transmit(transmissionOf({ number: 2 }), neverAborted)).toMatchObject({
+      kind: "accepted",
+    });
   });
 });

@@ -1,0 +1,48 @@
+// What a valid configuration may not mean is said; what it surely means is not.
+import { describe, expect, test } from "vitest";
+import { type Config, loadConfig } from "../../src/config/config.ts";
+import { envidOf, warningsOf } from "../../src/config/warnings.ts";
+
+const base = loadConfig({ environment: {} });
+const withUsers = (users: Config["users"], namespace = ""): Config => ({
+  ...base,
+  users,
+  identity: { ...base.identity, namespace },
+  access: { ...base.access, users_file: "users" },
+});
+
+test("nothing of the defaults", () => {
+  expect(warningsOf(base)).toEqual([]);
+});
+
+test.each([
+  ["true", "uuid", 1],
+  ["false", "off", 1],
+  ["uuid", "uuid", 0],
+  ["any", "any", 0],
+  ["off", "off", 0],
+])("envid %s is %s", (given, policy, warnings) => {
+  const config = loadConfig({ environment: { MAILONCE_IDENTITY_ENVID: given } });
+  expect(envidOf(config)).toBe(policy);
+  expect(warningsOf(config).map(({ key }) => key)).toEqual(Array(warnings).fill("identity.envid"));
+});
+
+test("another word for it is a fault", () => {
+  expect(() => loadConfig({ environment: { MAILONCE_IDENTITY_ENVID: "always" } })).toThrow(
+    /"uuid", "any" or "off"/,
+  );
+});
+
+describe("a namespace of several users", () => {
+  test.each<[string, Config, string[]]>([
+    ["each has their own", withUsers({ a: {}, b: {}, c: { namespace: "d" } }), []],
+    ["two name the same", withUsers({ a: { namespace: "x" }, b: { namespace: "x" } }), ["users.b.namespace"]],
+    ["one names the other's", withUsers({ a: {}, b: { namespace: "a" } }), ["users.b.namespace"]],
+    ["two name none", withUsers({ a: { namespace: "" }, b: { namespace: "" } }), ["users.b.namespace"]],
+    ["one for all", withUsers({}, "all"), ["identity.namespace"]],
+    ["one for all, and others", withUsers({ a: { namespace: "x" }, b: {} }, "all"), ["identity.namespace"]],
+    ["nobody authenticates", { ...base, identity: { ...base.identity, namespace: "all" } }, []],
+  ])("%s", (_, config, keys) => {
+    expect(warningsOf(config).map(({ key }) => key)).toEqual(keys);
+  });
+});
