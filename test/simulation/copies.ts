@@ -17,9 +17,9 @@ export function checkCopies(facts: Facts, plan: Plan): void {
   const bySubmission = new Map<string, Made>();
   for (const made of attempts.values()) {
     if (made.takenSeq === undefined) continue;
-    const { id, messageId, content } = made.attempt;
+    const { id, messageId, recipient, content } = made.attempt;
     push(byId, id, made);
-    const key = `${messageId} ${content.marker}`;
+    const key = `${messageId} ${recipient} ${content.marker}`;
     const before = bySubmission.get(key);
     if (before === undefined) bySubmission.set(key, made);
     else if (before.attempt.content.text !== content.text) {
