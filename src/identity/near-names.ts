@@ -2,12 +2,22 @@
 // turned out to be in the body. Pure; it only finds, for a warning.
 import type { HeaderField } from "../message/header.ts";
 
+/** Names that were looked at: each mail has the same ones, and clients may make up others. */
+const ESSENCES_MAX = 1_000;
+const essences = new Map<string, string>();
+
 /** X-Task-Id, X_Task_Id, X-TaskId and Task-ID are one. */
-const essence = (name: string): string =>
-  name
+function essence(name: string): string {
+  const known = essences.get(name);
+  if (known !== undefined) return known;
+  const made = name
     .toLowerCase()
     .replace(/[-_. ]/g, "")
     .replace(/^x/, "");
+  if (essences.size >= ESSENCES_MAX) essences.clear();
+  essences.set(name, made);
+  return made;
+}
 
 export interface NearName {
   /** The name that the message has, in lower case. */
