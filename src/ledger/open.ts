@@ -1,5 +1,6 @@
 // Opens the ledger that the configuration names. An engine's own libraries are loaded with it only.
 import type { Config } from "../config/config.ts";
+import { envidOf } from "../config/warnings.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
@@ -120,14 +121,19 @@ export async function assertSettings(config: Config, log: Log): Promise<void> {
 }
 
 /** What the ids of this configuration are derived from, beside the mail. */
-export function identityRulesOf({ identity, users }: Config): IdentityRules {
-  const { secret, headers, part_header: partHeader, envid, namespace } = identity;
+export function identityRulesOf(config: Config): IdentityRules {
+  const { identity, users } = config;
+  const { secret, headers, part_header: partHeader, namespace } = identity;
   const own = Object.entries(users).flatMap(([name, user]) =>
     user.namespace === undefined ? [] : [`${name}: ${user.namespace}`],
   );
   return {
     secret,
-    fields: [...headers.map((name) => name.toLowerCase()), partHeader.toLowerCase(), `envid: ${envid}`],
+    fields: [
+      ...headers.map((name) => name.toLowerCase()),
+      partHeader.toLowerCase(),
+      `envid: ${envidOf(config)}`,
+    ],
     namespaces: [namespace, ...own.sort()],
   };
 }

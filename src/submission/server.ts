@@ -85,9 +85,9 @@ const asReply = (text: string): string =>
   text.length <= REPLY_TEXT_MAX && !UNPRINTABLE.test(text)
     ? text
     : text.replaceAll(UNPRINTABLES, "?").slice(0, REPLY_TEXT_MAX);
-/** They let an address look like another, or begin a line of its own somewhere. */
+/** They let an address look like another, begin a line of its own somewhere, or end a path that they stand in. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
-const UNSAFE_IN_PATH = /[\x00-\x1f\x7f-\x9f\u200b\u2060\ufeff]/;
+const UNSAFE_IN_PATH = /[\x00-\x1f\x7f-\x9f\u200b\u2060\ufeff<>]/;
 const UNPRINTABLE = /[^\t\x20-\x7e]/;
 const UNPRINTABLES = /[^\t\x20-\x7e]/g;
 
