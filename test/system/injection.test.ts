@@ -203,7 +203,7 @@ function expectHeaderInOrder(header: string): void {
   expect(header).not.toMatch(new RegExp(`^${MARK}`, "m"));
   const received = /^Received: ((?:.|\r\n\t)*)\r\n/.exec(header)?.[1]?.replace(/\r\n\t/g, " ");
   expect(received).toMatch(
-    /^from [\w.:[\]?-]{1,301} \(\[127\.0\.0\.1\]\) by gateway\.example with E?SMTP\w* id [a-z2-7]+; [\w,: +]+$/,
+    /^from [\w.:[\]?-]{1,301} \(\[127\.0\.0\.1\]\) by gateway\.example \(mailonce [a-z2-7]{16}\) with E?SMTP\w* id [a-z2-7]+; [\w,: +]+$/,
   );
 }
 
