@@ -144,8 +144,14 @@ const keepIdFieldsOf = ({ upstream, upstreams }: Config): string[] => {
  * What tells our own trace fields from those of others, in a file of the data folder. A disk that can't keep it does
  * not keep the gateway from starting: a loop is then noticed within one run only.
  */
-const traceNameOf = ({ storage, random }: World): Promise<string> =>
-  randomName(storage, random, "trace", "name", "trace").catch(() => encodeBase32(random.octets(10)));
+const traceNameOf = async ({ storage, random, log }: World): Promise<string> => {
+  try {
+    return await randomName(storage, random, "trace", "name", "trace");
+  } catch (error) {
+    log.warn("gateway.trace_name_lost", { error: String(error) });
+    return encodeBase32(random.octets(10));
+  }
+};
 
 /** Opens ledger and spool, claims what is in the spool again, and begins to relay. */
 export async function openRelay(config: Config, world: World): Promise<Relay> {
