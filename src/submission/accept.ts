@@ -22,6 +22,7 @@ import { type Keying, type KeyingOptions, keySubmission } from "./keying.ts";
 import type { Client, SubmissionHandler } from "./listener.ts";
 import { type ReceivedContent, type ReceiveLimits, receiveContent } from "./receive.ts";
 import type { ReceiveBudget } from "./receive-budget.ts";
+import { createRepeatLog } from "./repeat-log.ts";
 import { type Reply, replies, replyForFailure } from "./reply.ts";
 import type { Envelope } from "./session.ts";
 
@@ -88,6 +89,7 @@ interface Sorted {
 
 export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptions): SubmissionHandler {
   const { ledger, spool, clock, random, log, awaiting, policy } = parts;
+  const said = createRepeatLog({ clock, log }, options.addresses);
   const hintAt = createHints(options, { clock, log });
   const taskFields = new Set([...options.headers, options.partHeader].map((name) => name.toLowerCase()));
 
@@ -161,11 +163,11 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
         log.warn("submission.conflict", { ...facts, policy: options.conflict });
         if (options.conflict !== "drop") return replies.conflict(options.partHeader);
       }
-      if (keying.canConflict) warnOfDoubtful(candidates, content.digest, facts);
+      if (keying.canConflict) said.doubtful(candidates, content.digest, facts);
 
       const sorted = await sortOut(candidates, facts);
       claims = sorted.claimed.map(({ claim }) => claim);
-      logRepeats([...sorted.repeats, ...sorted.awaited], content.digest, facts, keying);
+      said.repeats([...sorted.repeats, ...sorted.awaited], content.digest, facts, keying);
       if (sorted.claimed.length > 0) {
         entering = true;
         await enter(submission, now, keying, sender, sorted);
@@ -232,41 +234,6 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       }
     }
     return { claimed, repeats, awaited, withheld };
-  }
-
-  /** A body that differs can be another mail: of what has a task that is worth a warning, with the times of both. */
-  function logRepeats(
-    repeats: readonly Candidate[],
-    digest: Uint8Array,
-    facts: LogFields,
-    { canConflict }: Keying,
-  ): void {
-    for (const { recipient, messageId, result } of repeats) {
-      if (result.kind !== "repeat") continue;
-      const fields = {
-        submission: facts.submission,
-        task: facts.task,
-        unkeyed: facts.task === undefined ? true : undefined,
-        messageId,
-        recipient: options.addresses ? recipient : undefined,
-        standing: result.standing,
-      };
-      if (sameBody(result.digest, digest) || !canConflict) log.info("transmission.repeat", fields);
-      else {
-        const firstAt = result.at === undefined ? undefined : new Date(result.at).toISOString();
-        const thisAt = new Date(clock.now()).toISOString();
-        log.warn("transmission.repeat", { ...fields, bodyDiffers: true, firstAt, thisAt });
-      }
-    }
-  }
-
-  /** What was attempted without an answer had another body: the recipient may get both. */
-  function warnOfDoubtful(candidates: readonly Candidate[], digest: Uint8Array, facts: LogFields): void {
-    for (const { recipient, messageId, result } of candidates) {
-      if (result.kind !== "doubtful" || sameBody(result.digest, digest)) continue;
-      const named = options.addresses ? recipient : undefined;
-      log.warn("transmission.body_differs", { ...facts, messageId, recipient: named });
-    }
   }
 
   async function enter(

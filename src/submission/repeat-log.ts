@@ -1,0 +1,58 @@
+// What the log says of mails whose id is known already. A body that differs can be another mail: of what has a task that
+// is worth a warning, with the times of both (P14).
+import type { ClaimResult } from "../ledger/ledger.ts";
+import { sameBody } from "../message/digest.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Log, LogFields } from "../runtime/log.ts";
+import type { Keying } from "./keying.ts";
+
+/** One recipient with what the ledger said of its id. */
+interface Known {
+  readonly recipient: string;
+  readonly messageId: string;
+  readonly result: ClaimResult;
+}
+
+export interface RepeatLog {
+  /** Repeats that are dropped. */
+  repeats(
+    known: readonly Known[],
+    digest: Uint8Array,
+    facts: LogFields,
+    keying: Pick<Keying, "canConflict">,
+  ): void;
+  /** Those of a submission that were attempted without an answer, with another body: the recipient may get both. */
+  doubtful(known: readonly Known[], digest: Uint8Array, facts: LogFields): void;
+}
+
+/** @param addresses recipients may be named */
+export function createRepeatLog(
+  { clock, log }: { clock: Pick<Clock, "now">; log: Pick<Log, "info" | "warn"> },
+  addresses: boolean,
+): RepeatLog {
+  const named = (recipient: string): string | undefined => (addresses ? recipient : undefined);
+
+  return {
+    repeats(known, digest, { submission, task }, { canConflict }) {
+      for (const { recipient, messageId, result } of known) {
+        if (result.kind !== "repeat") continue;
+        const unkeyed = task === undefined ? true : undefined;
+        const { standing } = result;
+        const fields = { submission, task, unkeyed, messageId, recipient: named(recipient), standing };
+        if (sameBody(result.digest, digest) || !canConflict) log.info("transmission.repeat", fields);
+        else {
+          const firstAt = result.at === undefined ? undefined : new Date(result.at).toISOString();
+          const thisAt = new Date(clock.now()).toISOString();
+          log.warn("transmission.repeat", { ...fields, bodyDiffers: true, firstAt, thisAt });
+        }
+      }
+    },
+
+    doubtful(known, digest, facts) {
+      for (const { recipient, messageId, result } of known) {
+        if (result.kind !== "doubtful" || sameBody(result.digest, digest)) continue;
+        log.warn("transmission.body_differs", { ...facts, messageId, recipient: named(recipient) });
+      }
+    },
+  };
+}
