@@ -2,9 +2,11 @@
 // only From has to wait for the header.
 import type { Config, UserConfig } from "../config/config.ts";
 import { allDomains } from "../identity/mailboxes.ts";
+import type { SesNames } from "../message/ses-fields.ts";
 import { type AddressPatterns, addressPatterns } from "./address-pattern.ts";
 import { addressKey } from "./networks.ts";
 import { createQuota, type Quota } from "./quota.ts";
+import { type AllowedSesNames, forbiddenSesName } from "./ses-names.ts";
 
 /** Who submits: from where, and the name under which he has authenticated. */
 export interface Submitter {
@@ -29,6 +31,8 @@ export interface Policy {
   recipient(submitter: Submitter, recipient: string): Promise<Refusal | undefined>;
   /** After the header. @param from the values of all From fields, unfolded */
   from(user: string | undefined, from: readonly string[]): Refusal | undefined;
+  /** After the header. @param names what it names to SES */
+  sesNames(user: string | undefined, names: SesNames): Refusal | undefined;
 }
 
 /** One user's rules, or those of everybody without rules of his own. */
@@ -37,6 +41,7 @@ interface Rules {
   readonly fromDomains: AddressPatterns | undefined;
   readonly allowed: AddressPatterns | undefined;
   readonly denied: AddressPatterns | undefined;
+  readonly sesNames: AllowedSesNames;
   readonly recipientsMax: number;
   readonly messages: Quota | undefined;
   readonly recipients: Quota | undefined;
@@ -47,6 +52,7 @@ const HOUR_MS = 3_600_000;
 export function createPolicy({ policy, users, identity, smtp }: Config): Policy {
   const patternsOf = (texts: readonly string[] | undefined) =>
     texts === undefined || texts.length === 0 ? undefined : addressPatterns(texts);
+  const setOf = (texts: readonly string[] | undefined) => (texts === undefined ? undefined : new Set(texts));
   const quotaOf = (points: number | undefined) =>
     points === undefined ? undefined : createQuota({ points, perMs: HOUR_MS });
   const rulesFor = (own: UserConfig): Rules => ({
@@ -54,6 +60,12 @@ export function createPolicy({ policy, users, identity, smtp }: Config): Policy 
     fromDomains: patternsOf(own.from_domains ?? policy.from_domains),
     allowed: patternsOf(own.allowed_recipients ?? policy.allowed_recipients),
     denied: patternsOf([...(policy.denied_recipients ?? []), ...(own.denied_recipients ?? [])]),
+    sesNames: {
+      configurationSets: setOf(own.ses_configuration_sets ?? policy.ses_configuration_sets),
+      tenants: setOf(own.ses_tenants ?? policy.ses_tenants),
+      contactLists: setOf(own.ses_contact_lists ?? policy.ses_contact_lists),
+      tags: setOf(own.ses_tags ?? policy.ses_tags),
+    },
     recipientsMax: Math.min(
       own.recipients_max ?? policy.recipients_max ?? smtp.recipients_max,
       smtp.recipients_max,
@@ -124,6 +136,13 @@ export function createPolicy({ policy, users, identity, smtp }: Config): Policy 
       const mayUse = (domain: string | undefined): boolean =>
         domain !== undefined && fromDomains.hasDomain(domain);
       return domains.every(mayUse) ? undefined : refused("From has a domain that is not yours to use");
+    },
+
+    sesNames(user, names) {
+      const forbidden = forbiddenSesName(rulesOf(user).sesNames, names);
+      return forbidden === undefined
+        ? undefined
+        : { kind: "never", reason: `this SES ${forbidden} is not yours to use` };
     },
   };
 }

@@ -82,6 +82,11 @@ const policyKeys = {
   from_domains: z.array(domainPattern).optional(),
   allowed_recipients: z.array(addressPattern).optional(),
   denied_recipients: z.array(addressPattern).optional(),
+  /** What header fields may name to SES. Left out: anything; an empty list: nothing. */
+  ses_configuration_sets: z.array(text).optional(),
+  ses_tenants: z.array(text).optional(),
+  ses_contact_lists: z.array(text).optional(),
+  ses_tags: z.array(text).optional(),
   /** At most smtp.recipients_max. */
   recipients_max: count.optional(),
   messages_per_hour: count.optional(),

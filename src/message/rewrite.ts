@@ -2,7 +2,7 @@
 // the submission is accepted, into octets that all its recipients share; what differs between them goes into
 // a slot at dispatch. So every attempt of a transmission carries the same octets, even when a newer version
 // of this file makes a later one.
-import { fieldValue, type HeaderField } from "./header.ts";
+import { fieldValue, type HeaderField, isWhiteSpace } from "./header.ts";
 import { formatDate } from "./trace.ts";
 
 export interface RewriteOptions {
@@ -94,8 +94,7 @@ export function prepare(fields: readonly HeaderField[], options: RewriteOptions)
     if (isRemoved(name, taskFields)) continue;
     if (name === "message-id") {
       slot ??= length;
-      if (setsMessageId) add(Buffer.from("X-Original-Message-ID"));
-      add(terminated(setsMessageId ? field.raw.subarray(field.raw.indexOf(COLON)) : field.raw));
+      add(terminated(setsMessageId ? renamed(field.raw, "X-Original-Message-ID") : field.raw));
       continue;
     }
     const start = length;
@@ -157,9 +156,30 @@ export function ownMessageId(fields: readonly HeaderField[]): string | undefined
 export const keepIdLine = (name: string): string => `${name}: true`;
 
 const COLON = 0x3a;
+const CR = 0x0d;
 
 /** What a date-time with a comment is made of, and not longer than one; anything else is no date. */
 const KEEPABLE_DATE = /^[\x20-\x7e]{1,64}$/;
+
+/** RFC 5322 §2.1.1, without CRLF. */
+const LINE_MAX = 998;
+
+/**
+ * The field under a longer name. Its first line is folded after the colon where it would become too long for SMTP: what
+ * the mailer wrote fits into a line, and so it does behind a space.
+ */
+function renamed(raw: Uint8Array, name: string): Uint8Array {
+  const value = raw.subarray(raw.indexOf(COLON) + 1);
+  const lineEnd = value.indexOf(CR);
+  const first = lineEnd < 0 ? value.length : lineEnd;
+  if (name.length + 1 + first <= LINE_MAX) return Buffer.concat([Buffer.from(`${name}:`), value]);
+  // A line of white space alone would look like the end of the header to some.
+  const isBlank = value.subarray(0, first).every(isWhiteSpace);
+  return Buffer.concat([
+    Buffer.from(isBlank ? `${name}:` : `${name}:\r\n `),
+    value.subarray(isBlank ? first : 0),
+  ]);
+}
 
 /** The last field of a message that ends within its header may lack a line end. */
 function terminated(raw: Uint8Array): Uint8Array {

@@ -9,6 +9,7 @@ import { sameBody, sameFromAndSubject } from "../message/digest.ts";
 import { fieldValue, fieldValues } from "../message/header.ts";
 import { type Loop, loopOf } from "../message/hops.ts";
 import type { ReferencesPolicy } from "../message/rewrite.ts";
+import { sesNamesOf } from "../message/ses-fields.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log, LogFields } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
@@ -36,7 +37,7 @@ export interface AcceptParts {
   readonly queued: (accepted: Accepted) => void;
   /** Given when clients are to hear the upstream's verdict; else they hear that their mail is durable. */
   readonly awaiting: Awaiting | undefined;
-  readonly policy: Pick<Policy, "from" | "namespaceOf">;
+  readonly policy: Pick<Policy, "from" | "sesNames" | "namespaceOf">;
   /** What contents being received may hold in memory together. */
   readonly budget: ReceiveBudget;
   /** Whether the disk has room for so many octets of a body more; always when left out. */
@@ -142,6 +143,8 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       if (loop !== undefined) return refuse(id, client, loopReply(loop, options.hopsMax));
       const notTheirs = policy.from(client.user, fieldValues(content.fields, "from"));
       if (notTheirs !== undefined) return refuse(id, client, replies.notAllowed(notTheirs.reason));
+      const notNamed = policy.sesNames(client.user, sesNamesOf(content.fields));
+      if (notNamed !== undefined) return refuse(id, client, replies.notAllowed(notNamed.reason));
       const namespace = policy.namespaceOf(client.user);
       const keying = await keySubmission(
         content.fields,

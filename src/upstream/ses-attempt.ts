@@ -48,6 +48,7 @@ export async function attemptSes(
   beforeCall: () => void = () => {},
 ): Promise<SesResult> {
   const fields = sesFieldsOf(message.content, message.id);
+  if (fields.list === "unreadable") return { outcome: UNREADABLE_LIST, badTags: fields.badTags };
   let handedOn = false;
   try {
     const upstreamId = await client.sendEmail(
@@ -64,11 +65,23 @@ export async function attemptSes(
       : { kind: "doubtful", cause: "200 without a MessageId" };
     return { outcome, badTags: fields.badTags };
   } catch (error) {
-    const ownConfigurationSet = fields.configurationSet !== undefined;
-    const outcome = outcomeOfError(error, { handedOn, ownConfigurationSet, now: Date.now() });
+    const outcome = outcomeOfError(error, {
+      handedOn,
+      ownConfigurationSet: fields.configurationSet !== undefined,
+      ownTenant: fields.tenant !== undefined,
+      ownContactList: fields.list !== undefined,
+      now: Date.now(),
+    });
     return { outcome, badTags: fields.badTags };
   }
 }
+
+const UNREADABLE_LIST: Outcome = {
+  kind: "refused",
+  permanence: "permanent",
+  scope: "transmission",
+  reply: "X-SES-LIST-MANAGEMENT-OPTIONS can't be read: expected LIST or LIST; topic=TOPIC",
+};
 
 /** What ended before SES was called. */
 export function notCalled(error: unknown): SesResult {
@@ -86,7 +99,7 @@ export function notCalled(error: unknown): SesResult {
  */
 function envelopeOf(
   { reversePath, recipient }: SesMessage,
-  { tags, ...fields }: SesFields,
+  { tags, list, ...fields }: SesFields,
   { configurationSet, fromEmailAddressIdentityArn }: SesDefaults,
 ): SesEnvelope {
   const set = fields.configurationSet ?? configurationSet;
@@ -94,6 +107,8 @@ function envelopeOf(
     Destination: { ToAddresses: [recipient] },
     ...(reversePath === "" ? {} : { FeedbackForwardingEmailAddress: reversePath }),
     ...(set === undefined ? {} : { ConfigurationSetName: set }),
+    ...(fields.tenant === undefined ? {} : { TenantName: fields.tenant }),
+    ...(list === undefined || list === "unreadable" ? {} : { ListManagementOptions: list }),
     EmailTags: [...tags],
     ...(fromEmailAddressIdentityArn === undefined
       ? {}

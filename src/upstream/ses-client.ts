@@ -9,6 +9,8 @@ import {
   type SendEmailCommandInput,
 } from "@aws-sdk/client-sesv2";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { createSesAgents } from "./ses-agents.ts";
+import { isRefusalOfCredentials } from "./ses-outcome.ts";
 import type { SendQuota } from "./ses-quota.ts";
 
 export interface SesTimeouts {
@@ -37,6 +39,9 @@ const timeoutDefaults: SesTimeouts = {
   // nothing was read. So ours are given up long before a front end does so (60 s and more).
   idleMs: 10_000,
 };
+
+/** The default chain takes its settings from those of the client, and the client's types don't know this one. */
+const WITHOUT_CACHED_FILES = { ignoreCache: true } as object;
 
 /** SendEmail but for its content. */
 export type SesEnvelope = Omit<SendEmailCommandInput, "Content">;
@@ -69,19 +74,26 @@ interface Pattern {
   readonly signer: Signer;
 }
 
-/** Credentials come from the SDK's default chain at each call. */
+/**
+ * Credentials come from the SDK's default chain at each call. The chain keeps for ever what has no expiry, and its
+ * files' content besides; so both are read again before a call as long as the last one was refused for them.
+ */
 export function createSesClient({ region, endpoint, timeouts }: SesClientOptions): SesClient {
   const { connectMs, requestMs, idleMs } = { ...timeoutDefaults, ...timeouts };
   // Concurrency is the dispatcher's: a request that waited for a socket would be timed as if it ran.
-  const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, timeout: idleMs };
+  const agents = createSesAgents({
+    keepAlive: true,
+    maxSockets: Number.POSITIVE_INFINITY,
+    timeout: idleMs,
+  });
   const http = new NodeHttpHandler({
     connectionTimeout: connectMs,
     requestTimeout: requestMs,
     throwOnRequestTimeout: true,
     // The request's time-out ends with the first octet of the answer; this one covers its body.
     socketTimeout: requestMs,
-    httpAgent: agent,
-    httpsAgent: agent,
+    httpAgent: agents.http,
+    httpsAgent: agents.https,
   });
   const client = new SESv2Client({
     ...(region === undefined ? {} : { region }),
@@ -90,7 +102,24 @@ export function createSesClient({ region, endpoint, timeouts }: SesClientOptions
     maxAttempts: 1,
     retryMode: "standard",
     requestHandler: http,
+    ...WITHOUT_CACHED_FILES,
   });
+
+  let areRefused = false;
+  /** To be awaited before a call. Rejects when there are no credentials any more. */
+  async function freshCredentials(): Promise<void> {
+    if (areRefused) await client.config.credentials({ forceRefresh: true });
+  }
+  async function noting<T>(call: Promise<T>): Promise<T> {
+    try {
+      const result = await call;
+      areRefused = false;
+      return result;
+    } catch (error) {
+      areRefused = isRefusalOfCredentials(error);
+      throw error;
+    }
+  }
 
   /** The SDK makes a request of an empty message, and is stopped before it signs it. */
   async function resolvePattern(): Promise<Pattern> {
@@ -136,16 +165,30 @@ export function createSesClient({ region, endpoint, timeouts }: SesClientOptions
     return (await client.send(command)).MessageId;
   }
 
+  async function call(request: HttpRequest, abortSignal: AbortSignal): Promise<HttpResponse> {
+    try {
+      return (await http.handle(request, { abortSignal })).response;
+    } catch (error) {
+      throw agents.neverConnected(request.headers)
+        ? Object.assign(error as Error, { neverConnected: true })
+        : error;
+    }
+  }
+
+  const answerIn = async (response: HttpResponse, envelope: SesEnvelope): Promise<string | undefined> =>
+    idOfSuccess(response) ?? (await replay(envelope, response));
+
   return {
     async sendEmail(envelope, raw, signal, beforeCall) {
       const pattern = await patternOnce();
+      await freshCredentials();
       const request = await sign(pattern, bodyOf(envelope, raw));
       signal.throwIfAborted();
       beforeCall();
-      const { response } = await http.handle(request, { abortSignal: signal });
+      const response = await call(request, signal);
       try {
         response.body = await octetsOf(response.body);
-        return idOfSuccess(response) ?? (await replay(envelope, response));
+        return await noting(answerIn(response, envelope));
       } catch (error) {
         // The status is known even where the body got lost.
         const $metadata = { httpStatusCode: response.statusCode };
@@ -153,7 +196,8 @@ export function createSesClient({ region, endpoint, timeouts }: SesClientOptions
       }
     },
     async readQuota(abortSignal) {
-      const { SendQuota = {} } = await client.send(new GetAccountCommand({}), { abortSignal });
+      await freshCredentials();
+      const { SendQuota = {} } = await noting(client.send(new GetAccountCommand({}), { abortSignal }));
       return SendQuota;
     },
     close: () => client.destroy(),

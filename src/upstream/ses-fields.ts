@@ -1,16 +1,28 @@
-// What a message says to SES in its own header: configuration set and tags, as SES's SMTP endpoint reads
-// them. Pure. The fields stay in the message; SES removes them.
+// What a message says to SES in its own header: configuration set, tags, contact list and tenant, as SES's SMTP
+// endpoint reads them. API v2 reads the first two of the header too, and the others only of the call. Pure. The
+// fields stay in the message.
 import type { Id } from "../identity/message-id.ts";
-import { parseHeader } from "../message/header.ts";
+import { fieldValue, parseHeader } from "../message/header.ts";
+import { SES_FIELDS } from "../message/ses-fields.ts";
 
 export interface SesTag {
   readonly Name: string;
   readonly Value: string;
 }
 
+/** The contact list, and perhaps the topic of it, that an unsubscribe link is made for. */
+export interface SesListOptions {
+  readonly ContactListName: string;
+  readonly TopicName?: string;
+}
+
 export interface SesFields {
   /** Of X-SES-CONFIGURATION-SET; SES is left to judge it. */
   readonly configurationSet?: string;
+  /** Of X-SES-TENANT; SES is left to judge it. */
+  readonly tenant?: string;
+  /** Of X-SES-LIST-MANAGEMENT-OPTIONS. "unreadable": without it the mail would go, and nobody could unsubscribe. */
+  readonly list?: SesListOptions | "unreadable";
   /** The gateway's own first, then those of X-SES-MESSAGE-TAGS, each name once. */
   readonly tags: readonly [SesTag, ...SesTag[]];
   /** How many tags of the message were left out because SES would refuse the message for them. */
@@ -37,7 +49,7 @@ export function sesFieldsOf(content: Uint8Array, id: Id): SesFields {
   const tags = new Map<string, string>();
   let badTags = 0;
   for (const field of fields) {
-    if (field.name !== "x-ses-message-tags") continue;
+    if (field.name !== SES_FIELDS.tags) continue;
     for (const text of field.value().split(",")) {
       if (text.trim() === "") continue;
       const tag = tagOf(text.trim());
@@ -47,9 +59,13 @@ export function sesFieldsOf(content: Uint8Array, id: Id): SesFields {
   }
   tags.delete(ID_TAG);
   const others = [...tags].map(([Name, Value]) => ({ Name, Value }));
-  const set = fields.find(({ name }) => name === "x-ses-configuration-set")?.value();
+  const set = fieldValue(fields, SES_FIELDS.configurationSet);
+  const tenant = fieldValue(fields, SES_FIELDS.tenant);
+  const list = fieldValue(fields, SES_FIELDS.list);
   return {
-    ...(set === undefined || set === "" ? {} : { configurationSet: set }),
+    ...(set ? { configurationSet: set } : {}),
+    ...(tenant ? { tenant } : {}),
+    ...(list ? { list: listOf(list) } : {}),
     tags: [{ Name: ID_TAG, Value: id }, ...others],
     badTags,
   };
@@ -60,6 +76,18 @@ function mayHoldSesFields(content: Uint8Array): boolean {
   const octets = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
   const end = octets.indexOf("\r\n\r\n");
   return SES_FIELD.test(octets.toString("latin1", 0, end < 0 ? octets.length : end));
+}
+
+/** "news", "news; topic=weekly" as SES documents it, or "contactListName=news; topicName=weekly" as SDKs name it. */
+const LIST =
+  /^(?:contactListName[ \t]*=[ \t]*)?([^\s;=]+)(?:[ \t]*;[ \t]*topic(?:Name)?[ \t]*=[ \t]*([^\s;=]+))?[ \t]*;?$/i;
+/** Longer than any list and topic that SES takes. */
+const LIST_OCTETS_MAX = 512;
+
+function listOf(text: string): SesListOptions | "unreadable" {
+  const [, ContactListName, TopicName] = (text.length <= LIST_OCTETS_MAX && LIST.exec(text)) || [];
+  if (ContactListName === undefined) return "unreadable";
+  return { ContactListName, ...(TopicName === undefined ? {} : { TopicName }) };
 }
 
 function tagOf(text: string): SesTag | undefined {

@@ -1,14 +1,11 @@
 // What an error of the SES client means. Pure: the whole table from error to outcome is here.
 import { oneLine } from "./line.ts";
+import { SENDING_PAUSED } from "./paused.ts";
+import { type ConnectError, neverConnected } from "./unconnected.ts";
 import type { Outcome } from "./upstream.ts";
 
 /** What is read of an error of the SDK; any of it may be missing. */
-interface SesError {
-  readonly name?: unknown;
-  readonly message?: unknown;
-  readonly code?: unknown;
-  readonly syscall?: unknown;
-  readonly errors?: readonly SesError[];
+interface SesError extends ConnectError {
   readonly $metadata?: { readonly httpStatusCode?: number };
   readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
 }
@@ -20,39 +17,56 @@ type Meaning =
   | "upstream"
   /** As "upstream", and it will not be better within seconds. */
   | "late"
-  /** The configuration set of this call: the message's own, or the one of all. */
-  | "set"
+  /** What the call names does not exist: named by the message itself, or by our configuration. */
+  | "missing"
+  /** Sending is paused: of the account, or of something that the message itself names. */
+  | "paused"
   /** Too fast. */
   | "soon";
 
 /**
- * By name first: SES answers 400 to throttling and to a bad message alike. AccountSuspended and
- * NotFound (of a configuration set) are permanent by their names, but they are so for every message
- * unless it named the set itself, and a queue must not be bounced for what an operator repairs.
- * SendingPaused has no time of its own: whoever pauses an account may resume it in seconds.
+ * By name first, without "Exception" at its end: SES answers 400 to throttling and to a bad message alike.
+ * AccountSuspended and NotFound are permanent by their names, but they are so for every message unless it named
+ * what is missing itself, and a queue must not be bounced for what an operator repairs. SendingPaused has no time of
+ * its own: whoever pauses an account may resume it in seconds.
  */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   MessageRejected: "permanent",
-  MailFromDomainNotVerifiedException: "permanent",
-  BadRequestException: "permanent",
-  ValidationException: "permanent",
+  MailFromDomainNotVerified: "permanent",
+  BadRequest: "permanent",
+  Validation: "permanent",
   InvalidParameterValue: "permanent",
-  NotFoundException: "set",
-  ConfigurationSetDoesNotExist: "set",
-  ConfigurationSetDoesNotExistException: "set",
-  SendingPausedException: "upstream",
-  AccountSendingPausedException: "upstream",
-  AccountSuspendedException: "late",
-  LimitExceededException: "late",
-  TooManyRequestsException: "soon",
-  ThrottlingException: "soon",
+  NotFound: "missing",
+  ConfigurationSetDoesNotExist: "missing",
+  SendingPaused: "paused",
+  ConfigurationSetSendingPaused: "paused",
+  AccountSendingPaused: "upstream",
+  AccountSuspended: "late",
+  LimitExceeded: "late",
+  TooManyRequests: "soon",
   Throttling: "soon",
+  AccessDenied: "upstream",
 };
 
-/** What comes under several names. The daily quota is of any 24 hours, so it frees up bit by bit. */
+/**
+ * Refusals of the credentials, of the signature made with them, or of its time. Services answer them with 401, 403
+ * or, in some protocols, 400.
+ */
+const CREDENTIALS: ReadonlySet<string> = new Set([
+  ...["ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidClientTokenId", "UnrecognizedClient"],
+  ...["InvalidAccessKeyId", "MissingAuthenticationToken", "AuthFailure", "OptInRequired"],
+  ...["SignatureDoesNotMatch", "InvalidSignature", "IncompleteSignature", "AuthorizationHeaderMalformed"],
+  ...["RequestExpired", "RequestTimeTooSkewed", "RequestInTheFuture"],
+]);
+
+/**
+ * What comes under several names. The daily quota is of any 24 hours, so it frees up bit by bit. That sending is
+ * paused is MessageRejected at the older API and at the SMTP endpoint.
+ */
 const TEXTS: readonly (readonly [RegExp, Meaning])[] = [
   [/maximum sending rate exceeded/i, "soon"],
   [/daily message quota exceeded/i, "late"],
+  [SENDING_PAUSED, "paused"],
 ];
 
 /** A quarter of the second that SES counts by: our own rate spaces the calls, this only lets others by. */
@@ -63,10 +77,11 @@ const LATE_MS = 60_000;
 const RETRY_AFTER_MAX_MS = 60 * 60_000;
 
 /**
- * Rights may be given for some identities and configuration sets only. Then the refusal names which, and
- * other messages may pass.
+ * Rights may be given for some identities, configuration sets or tenants only, and a policy may deny a sender or a
+ * recipient. Then the refusal names what it is about, or the deny, and other messages may pass.
  */
-const LACKS_RIGHT_ON = /on resource\b.*:(identity|configuration-set)\//i;
+const LACKS_RIGHT_FOR_IT =
+  /arn:aws[\w-]*:ses:\S*:(identity|configuration-set|contact-list|tenant|template)\/|\btenant\b|explicit deny/i;
 
 /** Statuses that speak of the message itself: too large, or not processable. */
 const MESSAGE_STATUSES: ReadonlySet<number> = new Set([413, 414, 415, 422, 431]);
@@ -78,6 +93,10 @@ export interface SesCall {
   readonly handedOn: boolean;
   /** The message named its configuration set itself. */
   readonly ownConfigurationSet: boolean;
+  /** The message named its tenant itself. */
+  readonly ownTenant?: boolean;
+  /** The message named its contact list itself. */
+  readonly ownContactList?: boolean;
   /** Milliseconds since the epoch, for a Retry-After that is a date. */
   readonly now: number;
 }
@@ -94,12 +113,12 @@ export function outcomeOfError(thrown: unknown, call: SesCall): Outcome {
   }
   // 5xx, a 200 that does not parse, a redirect: SES was there, and what it did is unknown.
   if (status !== undefined) return { kind: "doubtful", cause: oneLine(`${status} ${text}`) };
-  if (neverConnected(error)) return refused("upstream", text);
+  if (neverConnected(error)) return refused(name === "AbortError" ? "transmission" : "upstream", text);
   return { kind: "doubtful", cause: text };
 }
 
 /** Any 4xx is an answer, and it says that SES did not take the message. */
-function refusedAs(meaning: Exclude<Meaning, "set"> | undefined, text: string, afterMs?: number): Outcome {
+function refusedAs(meaning: Resolved | undefined, text: string, afterMs?: number): Outcome {
   switch (meaning) {
     case "permanent":
       return { kind: "refused", permanence: "permanent", scope: "transmission", reply: text };
@@ -114,42 +133,53 @@ function refusedAs(meaning: Exclude<Meaning, "set"> | undefined, text: string, a
   }
 }
 
-function meaningOf(
-  name: string,
-  status: number,
-  text: string,
-  { ownConfigurationSet }: SesCall,
-): Exclude<Meaning, "set"> | undefined {
+/** Whose fault it is has been decided. */
+type Resolved = Exclude<Meaning, "missing" | "paused">;
+
+function meaningOf(name: string, status: number, text: string, call: SesCall): Resolved | undefined {
   const byText = TEXTS.find(([pattern]) => pattern.test(text))?.[1];
-  const byName = Object.hasOwn(MEANINGS, name) ? MEANINGS[name] : undefined;
-  const meaning = byText ?? byName ?? byStatus(status);
-  if (meaning === "set") return ownConfigurationSet ? "permanent" : "upstream";
-  return status === 403 && LACKS_RIGHT_ON.test(text) ? undefined : meaning;
+  const meaning = byText ?? byName(name) ?? byStatus(status);
+  if (meaning === "missing") return isOwn(text, call) ? "permanent" : "upstream";
+  // It may be resumed, so the message waits; alone where only it is concerned.
+  if (meaning === "paused") return isOwn(text, call) ? undefined : "upstream";
+  const isDenied = status === 403 || withoutException(name) === "AccessDenied";
+  return isDenied && LACKS_RIGHT_FOR_IT.test(text) ? undefined : meaning;
+}
+
+const withoutException = (name: string): string => name.replace(/Exception$/, "");
+
+function byName(name: string): Meaning | undefined {
+  const short = withoutException(name);
+  if (CREDENTIALS.has(short)) return "upstream";
+  return Object.hasOwn(MEANINGS, short) ? MEANINGS[short] : undefined;
+}
+
+/** Whether what SES speaks of was named by the message itself; where it does not say, whether anything was. */
+function isOwn(text: string, { ownConfigurationSet, ownTenant, ownContactList }: SesCall): boolean {
+  const named = [
+    /configuration.?set/i.test(text) && ownConfigurationSet,
+    /\btenant\b/i.test(text) && (ownTenant ?? false),
+    /contact.?list|\btopic\b/i.test(text) && (ownContactList ?? false),
+  ];
+  if (named.includes(true)) return true;
+  if (SPEAKS_OF.test(text)) return false;
+  return ownConfigurationSet || ownTenant === true || ownContactList === true;
+}
+
+const SPEAKS_OF = /configuration.?set|\btenant\b|contact.?list|\btopic\b|\baccount\b/i;
+
+/** Whether it was refused for our credentials, so that reading them again may help. */
+export function isRefusalOfCredentials(thrown: unknown): boolean {
+  const error: SesError = typeof thrown === "object" && thrown !== null ? thrown : {};
+  const name = withoutException(String(error.name ?? ""));
+  const status = error.$metadata?.httpStatusCode;
+  return CREDENTIALS.has(name) || ((status === 401 || status === 403) && name !== "AccessDenied");
 }
 
 function byStatus(status: number): Meaning | undefined {
   if (MESSAGE_STATUSES.has(status)) return "permanent";
   if (CALLER_STATUSES.has(status)) return "upstream";
   return status === 429 ? "soon" : undefined;
-}
-
-/** Codes that Node gives before a connection, and with it a request, can exist. */
-const UNCONNECTED_CODES: ReadonlySet<unknown> = new Set([
-  ...["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"],
-  // A certificate is judged before the first octet of the request is encrypted.
-  ...["DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"],
-  ...["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "CERT_HAS_EXPIRED", "ERR_TLS_CERT_ALTNAME_INVALID"],
-]);
-
-/** The handler's own connect time-out has no code; its other time-outs read differently. */
-const CONNECT_TIMEOUT = /did not establish a connection/;
-
-function neverConnected({ code, syscall, name, message, errors }: SesError): boolean {
-  // One error an address when a name has several.
-  if (errors !== undefined && errors.length > 0) return errors.every(neverConnected);
-  if (UNCONNECTED_CODES.has(code)) return true;
-  if (code === "ETIMEDOUT" && syscall === "connect") return true;
-  return code === undefined && name === "TimeoutError" && CONNECT_TIMEOUT.test(String(message));
 }
 
 /** RFC 9110 §10.2.3, in seconds or as a date, or x-amz-retry-after in milliseconds; never longer than the most. */

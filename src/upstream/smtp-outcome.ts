@@ -2,6 +2,7 @@
 import type { Conceal } from "./conceal.ts";
 import type { Progress } from "./content.ts";
 import { oneLine } from "./line.ts";
+import { PAUSED_FOR_SOME, SENDING_PAUSED } from "./paused.ts";
 import { queueIdOf, replyCode } from "./smtp-reply.ts";
 import type { Outcome } from "./upstream.ts";
 
@@ -53,6 +54,11 @@ export function outcomeOf(exchange: Exchange, conceal: Conceal = (text) => text)
 function refusedWith(code: number, reply: string): Outcome {
   if (SESSION_CODES.has(code)) {
     return { kind: "refused", permanence: "transient", scope: "upstream", reply };
+  }
+  // SES says it by 554. It is nobody's message that is refused there, and whoever paused it may resume it.
+  if (SENDING_PAUSED.test(reply)) {
+    const scope = PAUSED_FOR_SOME.test(reply) ? "transmission" : "upstream";
+    return { kind: "refused", permanence: "transient", scope, reply };
   }
   const permanence = code >= 500 && code !== OUT_OF_STEP ? "permanent" : "transient";
   return { kind: "refused", permanence, scope: "transmission", reply };

@@ -4,6 +4,8 @@ import { expect, test } from "vitest";
 import { addressPatternFault, addressPatterns } from "../../src/access/address-pattern.ts";
 import { createPolicy } from "../../src/access/policy.ts";
 import { type Config, loadConfig } from "../../src/config/config.ts";
+import { parseHeader } from "../../src/message/header.ts";
+import { sesNamesOf } from "../../src/message/ses-fields.ts";
 
 const configOf = (changes: Partial<Pick<Config, "policy" | "users" | "identity">>): Config => {
   const plain = loadConfig({ environment: {} });
@@ -150,6 +152,30 @@ test.each([
   );
   expect(policy.from("shop", values) === undefined).toBe(allowed);
   expect(policy.from(undefined, values)).toBeUndefined();
+});
+
+test.each([
+  ["X-SES-CONFIGURATION-SET: own", true],
+  ["X-SES-CONFIGURATION-SET: others", false],
+  ["X-SES-CONFIGURATION-SET: own\r\nx-ses-configuration-set: others", false],
+  ["X-SES-TENANT: acme", false],
+  ["X-SES-LIST-MANAGEMENT-OPTIONS: contactListName=news; topicName=x", true],
+  ["X-SES-LIST-MANAGEMENT-OPTIONS: news;topic=x", true],
+  ["X-SES-LIST-MANAGEMENT-OPTIONS: members", false],
+  ["X-SES-MESSAGE-TAGS: campaign=1, campaign = 2", true],
+  ["X-SES-MESSAGE-TAGS: campaign=1, customer=2", false],
+  ["Subject: nothing for SES", true],
+])("%j, where some names are allowed", (header, allowed) => {
+  const policy = createPolicy(
+    configOf({
+      policy: { ses_tenants: [], ses_configuration_sets: ["of all"] },
+      users: {
+        shop: { ses_configuration_sets: ["own"], ses_contact_lists: ["news"], ses_tags: ["campaign"] },
+      },
+    }),
+  );
+  const names = sesNamesOf(parseHeader(Buffer.from(`${header}\r\n\r\n`)));
+  expect(policy.sesNames("shop", names) === undefined).toBe(allowed);
 });
 
 test("an hour's messages and recipients: of a user wherever he is, of an address whoever is there", async () => {

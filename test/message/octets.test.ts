@@ -141,6 +141,25 @@ describe("every other octet survives", () => {
     );
   });
 
+  test("no line becomes longer than SMTP takes by what is changed", () => {
+    const value = fc.tuple(
+      fc.constantFrom("", " ", "\t", " ".repeat(400)),
+      fc.integer({ min: 900, max: 999 }),
+    );
+    fc.assert(
+      fc.property(value, fc.constantFrom("", "\r\n more"), fc.boolean(), ([gap, length], more, isBlank) => {
+        const start = `Message-ID:${gap}`;
+        const id = (isBlank ? " " : "x").repeat(Math.max(0, Math.min(length, 998) - start.length));
+        const { output } = pipe([octets(`${start}${id}${more}\r\n\r\nbody\r\n`)]);
+        const header = output.toString("latin1").split("\r\n\r\n", 1)[0] as string;
+        const lines = header.split("\r\n");
+        expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(998);
+        expect(lines.filter((line) => line.trim() === "")).toEqual([]);
+        expect(header).toContain(id.trim() + more);
+      }),
+    );
+  });
+
   test("octet by octet as in one piece", () => {
     fc.assert(
       fc.property(message, (input) => {

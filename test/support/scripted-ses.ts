@@ -29,6 +29,8 @@ export interface SendEmailBody {
   readonly FeedbackForwardingEmailAddress?: string;
   readonly FromEmailAddressIdentityArn?: string;
   readonly ConfigurationSetName?: string;
+  readonly TenantName?: string;
+  readonly ListManagementOptions?: { readonly ContactListName?: string; readonly TopicName?: string };
   readonly EmailTags?: readonly { readonly Name: string; readonly Value: string }[];
   readonly Destination?: { readonly ToAddresses?: readonly string[] };
   readonly Content?: { readonly Raw?: { readonly Data?: string } };
@@ -46,6 +48,8 @@ export interface ScriptedSes extends MessageCounts {
   tooFast(): number;
   /** The body of the last SendEmail call, without the content. */
   lastCall(): SendEmailBody | undefined;
+  /** The signature of the last SendEmail call. */
+  lastAuthorization(): string;
   play(script: SesScript): void;
   /** Resolves when a call next meets a fault. */
   struck(): Promise<void>;
@@ -65,11 +69,13 @@ export async function createScriptedSes(options: ScriptedSesOptions = {}): Promi
   let tooFast = 0;
   const mayTake = bucketOf(options.enforcesRate === true ? quota.MaxSendRate : Number.POSITIVE_INFINITY);
   let lastCall: SendEmailBody | undefined;
+  let lastAuthorization = "";
   const held: (() => void)[] = [];
   const onStruck: (() => void)[] = [];
 
   async function sendEmail(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const number = calls++;
+    lastAuthorization = request.headers.authorization ?? "";
     const plan = sesPlanOf(typeof script === "function" ? script(number) : script);
     if (plan?.at === "request") {
       if (plan.does === "drop") request.socket.destroy();
@@ -153,6 +159,7 @@ export async function createScriptedSes(options: ScriptedSesOptions = {}): Promi
     accountCalls: () => accountCalls,
     tooFast: () => tooFast,
     lastCall: () => lastCall,
+    lastAuthorization: () => lastAuthorization,
     play(next) {
       script = next;
     },

@@ -50,3 +50,23 @@ test("the configuration set, unless it is empty", () => {
   expect(fieldsOf("X-SES-Configuration-Set: events").configurationSet).toBe("events");
   expect(fieldsOf("X-SES-CONFIGURATION-SET: ")).not.toHaveProperty("configurationSet");
 });
+
+test("the tenant, unless it is empty", () => {
+  expect(fieldsOf("X-SES-TENANT: acme").tenant).toBe("acme");
+  expect(fieldsOf("X-SES-TENANT:")).not.toHaveProperty("tenant");
+});
+
+test.each([
+  ["news", { ContactListName: "news" }],
+  ["news; topic=weekly", { ContactListName: "news", TopicName: "weekly" }],
+  ["contactListName=news; topicName=weekly", { ContactListName: "news", TopicName: "weekly" }],
+  ["contactListName=news;topicName=weekly;", { ContactListName: "news", TopicName: "weekly" }],
+  ["CONTACTLISTNAME = news ;\r\n TOPICNAME = weekly", { ContactListName: "news", TopicName: "weekly" }],
+  ["; topic=weekly", "unreadable"],
+  ["news; weekly", "unreadable"],
+  ["news weekly", "unreadable"],
+  ["listName=news", "unreadable"],
+  ["n".repeat(600), "unreadable"],
+])("X-SES-LIST-MANAGEMENT-OPTIONS: %s", (value, list) => {
+  expect(fieldsOf(`X-SES-LIST-MANAGEMENT-OPTIONS: ${value}`).list).toEqual(list);
+});

@@ -6,6 +6,37 @@ const error = (fields: object) => Object.assign(new Error("what happened"), fiel
 const handedOn = { handedOn: true, ownConfigurationSet: false, now: Date.parse("2026-10-21T07:28:00Z") };
 const connect = (code: string) => error({ code, syscall: "connect" });
 
+const CUT_HANDSHAKE = "Client network socket disconnected before secure TLS connection was established";
+
+/** Every verdict of Node.js on a certificate, by OpenSSL's names. */
+const CERTIFICATES = [
+  ...["UNABLE_TO_GET_ISSUER_CERT", "UNABLE_TO_GET_CRL", "UNABLE_TO_DECRYPT_CERT_SIGNATURE"],
+  ...["UNABLE_TO_DECRYPT_CRL_SIGNATURE", "UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY", "CERT_SIGNATURE_FAILURE"],
+  ...[
+    "CRL_SIGNATURE_FAILURE",
+    "CERT_NOT_YET_VALID",
+    "CRL_NOT_YET_VALID",
+    "CERT_HAS_EXPIRED",
+    "CRL_HAS_EXPIRED",
+  ],
+  ...["ERROR_IN_CERT_NOT_BEFORE_FIELD", "ERROR_IN_CERT_NOT_AFTER_FIELD", "ERROR_IN_CRL_LAST_UPDATE_FIELD"],
+  ...["ERROR_IN_CRL_NEXT_UPDATE_FIELD", "DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN"],
+  ...["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", "CERT_CHAIN_TOO_LONG"],
+  ...[
+    "CERT_REVOKED",
+    "INVALID_CA",
+    "PATH_LENGTH_EXCEEDED",
+    "INVALID_PURPOSE",
+    "CERT_UNTRUSTED",
+    "CERT_REJECTED",
+  ],
+  ...["HOSTNAME_MISMATCH", "ERR_TLS_CERT_ALTNAME_INVALID", "ERR_TLS_CERT_ALTNAME_FORMAT"],
+];
+
+test.each(CERTIFICATES)("a certificate that is %s was judged before anything was sent", (code) => {
+  expect(verdictOf(outcomeOfError(error({ code }), handedOn))).toBe("upstream");
+});
+
 describe("without an answer", () => {
   test.each([
     ["refused", connect("ECONNREFUSED"), "upstream"],
@@ -24,6 +55,30 @@ describe("without an answer", () => {
       error({ code: "ECONNREFUSED", errors: [connect("ECONNREFUSED"), error({ code: "ECONNRESET" })] }),
       "doubtful",
     ],
+    ["none of our sockets left", connect("EMFILE"), "upstream"],
+    ["none left for the name service", error({ code: "EMFILE", syscall: "getaddrinfo" }), "upstream"],
+    ["a firewall of our own", connect("EPERM"), "upstream"],
+    ["a sandbox", connect("EACCES"), "upstream"],
+    ["no port of our own left", connect("EADDRNOTAVAIL"), "upstream"],
+    ["the network is down", connect("ENETDOWN"), "upstream"],
+    ["a reset while connecting", connect("ECONNRESET"), "upstream"],
+    ["whatever a connect may say next", connect("EWHATEVER"), "upstream"],
+    ["the name service failed", error({ code: "EAI_FAIL", syscall: "getaddrinfo" }), "upstream"],
+    ["it has no data", error({ code: "EAI_NODATA" }), "upstream"],
+    [
+      "no address connected in time",
+      error({ errors: [error({ code: "ERR_SOCKET_CONNECTION_TIMEOUT" })] }),
+      "upstream",
+    ],
+    ["a handshake cut off", error({ code: "ECONNRESET", message: CUT_HANDSHAKE }), "upstream"],
+    [
+      "another protocol",
+      error({ code: "EPROTO", message: "write EPROTO 40:error:wrong version number" }),
+      "upstream",
+    ],
+    ["no version in common", error({ code: "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION" }), "upstream"],
+    ["a bad record later", error({ code: "ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC" }), "doubtful"],
+    ["a connection that was watched and never ready", error({ neverConnected: true }), "upstream"],
     ["reset", error({ code: "ECONNRESET", name: "TimeoutError" }), "doubtful"],
     ["broken pipe", error({ code: "EPIPE", name: "TimeoutError" }), "doubtful"],
     ["time-out while reading", error({ code: "ETIMEDOUT", syscall: "read" }), "doubtful"],
@@ -80,10 +135,60 @@ describe("an answer", () => {
     expect(answered(400, "SendingPausedException")).not.toHaveProperty("throttled");
   });
 
+  const refusal = (httpStatusCode: number, name: string, message: string, call = {}) =>
+    verdictOf(
+      outcomeOfError(error({ name, message, $metadata: { httpStatusCode } }), { ...handedOn, ...call }),
+    );
+  const ownSet = { ownConfigurationSet: true };
+
   test("a configuration set that is not there is the fault of whoever named it", () => {
-    const missing = error({ name: "NotFoundException", $metadata: { httpStatusCode: 404 } });
-    expect(verdictOf(outcomeOfError(missing, handedOn))).toBe("upstream");
-    const own = { ...handedOn, ownConfigurationSet: true };
-    expect(verdictOf(outcomeOfError(missing, own))).toBe("permanent");
+    expect(refusal(404, "NotFoundException", "what happened")).toBe("upstream");
+    expect(refusal(404, "NotFoundException", "what happened", ownSet)).toBe("permanent");
+    const ownTenant = { ownTenant: true };
+    expect(refusal(404, "NotFoundException", "Tenant <acme> does not exist", ownTenant)).toBe("permanent");
+    expect(refusal(404, "NotFoundException", "Configuration set <x> does not exist", ownTenant)).toBe(
+      "upstream",
+    );
+    const list = "List with name: news doesn't exist. No such contact list";
+    expect(refusal(404, "NotFoundException", list, { ownContactList: true })).toBe("permanent");
+  });
+
+  test.each([
+    ["SendingPausedException", "Sending is paused for configuration set <marketing>.", ownSet],
+    ["SendingPausedException", "Sending paused", ownSet],
+    ["MessageRejected", "Sending paused for configuration set marketing", ownSet],
+    [
+      "ConfigurationSetSendingPausedException",
+      "Email sending is disabled for the configuration set.",
+      ownSet,
+    ],
+    ["SendingPausedException", "Sending is paused for tenant acme", { ownTenant: true }],
+  ])("%s: %s, which the message named: only it waits", (name, text, call) => {
+    expect(refusal(400, name, text, call)).toBe("transient");
+  });
+
+  test.each([
+    ["SendingPausedException", "Sending is paused for this account", ownSet],
+    ["SendingPausedException", "Sending is paused for configuration set <of all>", {}],
+    ["MessageRejected", "Sending paused for this account. For more information, see the guide.", {}],
+    ["BadRequestException", "Sending is currently disabled for this account", ownSet],
+  ])("%s: %s: all wait", (name, text, call) => {
+    expect(refusal(400, name, text, call)).toBe("upstream");
+  });
+
+  test.each([
+    "not authorized to perform: ses:SendEmail on resource `arn:aws:ses:eu-west-1:1:identity/a.example`",
+    "not authorized to perform: ses:SendEmail on resource: arn:aws-us-gov:ses:us-gov-west-1:1:configuration-set/x",
+    "Tenant acme is not associated with resource arn:aws:ses:eu-west-1:1:identity/other.example",
+    "not authorized to perform: ses:SendRawEmail with an explicit deny in an identity-based policy",
+  ])("no right, and another message may have it: %s", (text) => {
+    expect(refusal(403, "AccessDeniedException", text)).toBe("transient");
+    expect(refusal(400, "AccessDenied", text)).toBe("transient");
+  });
+
+  test("no right at all stops all", () => {
+    expect(refusal(403, "AccessDeniedException", "not authorized to perform: ses:SendEmail")).toBe(
+      "upstream",
+    );
   });
 });

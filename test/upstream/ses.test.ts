@@ -1,9 +1,14 @@
-import { readFileSync } from "node:fs";
+import { once } from "node:events";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { createServer as createTlsServer } from "node:tls";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { silentLog } from "../../src/runtime/log.ts";
 import { createSesUpstream, type SesUpstreamOptions } from "../../src/upstream/ses.ts";
 import { sesExpectations } from "../conformance/ses-expectations.ts";
 import { testUpstream, verdictOf } from "../conformance/upstream.ts";
+import { makeFolder } from "../support/process.ts";
 import { createScriptedSes, type ScriptedSes } from "../support/scripted-ses.ts";
 import type { SesFault } from "../support/ses-faults.ts";
 import { messageOf, neverAborted, transmissionOf } from "../support/transmission.ts";
@@ -115,6 +120,25 @@ describe("a call", () => {
     expect(warnings).toEqual([["upstream.bad_tags", expect.objectContaining({ left_out: 1 })]]);
   });
 
+  test("takes tenant and contact list from the message, which SES would not read there", async () => {
+    const octets = Buffer.from(
+      "From: a@b.example\r\nX-SES-TENANT: acme\r\nX-SES-LIST-MANAGEMENT-OPTIONS: news; topic=weekly\r\n\r\nHi\r\n",
+    );
+    await open(peer.endpoint).transmit(transmissionOf({ octets }), neverAborted);
+    expect(peer.lastCall()).toMatchObject({
+      TenantName: "acme",
+      ListManagementOptions: { ContactListName: "news", TopicName: "weekly" },
+    });
+  });
+
+  test("is not made with list options that can't be read: nobody could unsubscribe", async () => {
+    const octets = Buffer.from("X-SES-LIST-MANAGEMENT-OPTIONS: the news list\r\n\r\nHi\r\n");
+    const outcome = await open(peer.endpoint).transmit(transmissionOf({ octets }), neverAborted);
+    expect(verdictOf(outcome)).toBe("permanent");
+    expect(outcome).toMatchObject({ reply: expect.stringContaining("X-SES-LIST-MANAGEMENT-OPTIONS") });
+    expect(peer.calls()).toBe(0);
+  });
+
   test("that is aborted while SES works on it is doubtful", async () => {
     peer.play("held-reply");
     const abort = new AbortController();
@@ -160,12 +184,103 @@ describe("certainly not sent, by our own configuration", () => {
   });
 
   test("a certificate that nobody vouches for: not one request gets through", async () => {
-    const read = (name: string) =>
-      readFileSync(new URL(`../../fixtures/tls/${name}`, import.meta.url), "utf8");
-    const peer = await createScriptedSes({ tls: { key: read("key.pem"), cert: read("cert.pem") } });
+    const peer = await createScriptedSes({ tls: tlsOf("cert.pem", "key.pem") });
     expect(await verdict(peer.endpoint)).toBe("upstream");
     expect(peer.connections()).toBe(1);
     expect(peer.calls()).toBe(0);
     await peer.close();
   });
+
+  const tlsOf = (certificate: string, key: string) => {
+    const read = (name: string) =>
+      readFileSync(new URL(`../../fixtures/tls/${name}`, import.meta.url), "utf8");
+    return { key: read(key), cert: read(certificate) };
+  };
+
+  /** Accepts connections and does with them what the test says. */
+  async function listenTo(serve: (socket: Socket) => void) {
+    const server = createServer(serve);
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    return { endpoint: `https://127.0.0.1:${port}`, close: () => void server.close() };
+  }
+
+  test("a handshake that never ends: the time-out comes before the first octet", async () => {
+    const sockets: Socket[] = [];
+    const peer = await listenTo((socket) => sockets.push(socket));
+    expect(await verdict(peer.endpoint)).toBe("upstream");
+    for (const socket of sockets) socket.destroy();
+    peer.close();
+  });
+
+  test("a handshake that is cut off", async () => {
+    const peer = await listenTo((socket) => socket.once("data", () => socket.destroy()));
+    expect(await verdict(peer.endpoint)).toBe("upstream");
+    peer.close();
+  });
+
+  test("a server that speaks no TLS", async () => {
+    const peer = await listenTo((socket) =>
+      socket.once("data", () => socket.end("HTTP/1.1 400 Bad\r\n\r\n")),
+    );
+    expect(await verdict(peer.endpoint)).toBe("upstream");
+    peer.close();
+  });
+
+  test("a server that knows only other versions of TLS", async () => {
+    const server = createTlsServer({
+      ...tlsOf("cert.pem", "key.pem"),
+      maxVersion: "TLSv1.1",
+      minVersion: "TLSv1",
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    expect(await verdict(`https://127.0.0.1:${port}`)).toBe("upstream");
+    server.close();
+  });
+});
+
+describe("credentials in a file that is written anew", () => {
+  const write = (path: string, key: string) =>
+    writeFileSync(path, `[default]\naws_access_key_id = ${key}\naws_secret_access_key = secret\n`);
+
+  test.each(["expired-token", "expired-token-400", "unknown-key"] as const)(
+    "are read again after %s, and not before",
+    async (fault) => {
+      const folder = makeFolder();
+      const file = join(folder.path, "credentials");
+      vi.stubEnv("AWS_ACCESS_KEY_ID", undefined);
+      vi.stubEnv("AWS_CONFIG_FILE", "/nonexistent");
+      vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", file);
+      write(file, "AKIAOLD");
+      const peer = await createScriptedSes();
+      const upstream = open(peer.endpoint);
+      const transmit = async () => {
+        const verdict = verdictOf(await upstream.transmit(transmissionOf(), neverAborted));
+        return `${verdict} ${/Credential=(\w+)/.exec(peer.lastAuthorization())?.[1]}`;
+      };
+      expect(await transmit()).toBe("accepted AKIAOLD");
+      write(file, "AKIANEW");
+      expect(await transmit()).toBe("accepted AKIAOLD");
+      peer.play(fault);
+      expect(await transmit()).toBe("upstream AKIAOLD");
+      peer.play("accept");
+      expect(await transmit()).toBe("accepted AKIANEW");
+      // A file that names nobody any more is no reason to go on with what was refused.
+      peer.play(fault);
+      expect(await transmit()).toBe("upstream AKIANEW");
+      peer.play("accept");
+      const calls = peer.calls();
+      rmSync(file);
+      expect(verdictOf(await upstream.transmit(transmissionOf(), neverAborted))).toBe("upstream");
+      expect(peer.calls()).toBe(calls);
+      write(file, "AKIATHIRD");
+      expect(await transmit()).toBe("accepted AKIATHIRD");
+      await upstream.close();
+      await peer.close();
+      folder.remove();
+    },
+  );
 });
