@@ -5,6 +5,7 @@ import { readConfigFiles } from "./config/files.ts";
 import { listenersOf } from "./config/listeners.ts";
 import { refuseOwnListener } from "./config/own-listener.ts";
 import { maildirPathOf, routesOf, viewsOf } from "./config/routes.ts";
+import { readSecretFile } from "./config/secret-file.ts";
 import { envidOf, warningsOf } from "./config/warnings.ts";
 import { createAttempt } from "./dispatch/attempt.ts";
 import { createBudget } from "./dispatch/budget.ts";
@@ -380,11 +381,20 @@ async function createUpstream(
     }
     case "smtp": {
       const { createSmtpUpstream } = await import("./upstream/smtp.ts");
-      const { host = "localhost", ca_file: _, keep_id_field: __, password_file: ___, ...rest } = smtp;
+      const { host = "localhost", ca_file: _, keep_id_field: __, password_file: file, ...rest } = smtp;
       const { smtpAuthorities: ca } = readConfigFiles(config, place);
       const trust = ca === undefined ? {} : { tlsOptions: { ca } };
       const { hostname } = config;
-      return createSmtpUpstream({ ...rest, ...trust, host, hostname, idleMax: concurrency, clock });
+      const secret = file === undefined ? {} : { readPassword: () => readSecretFile(file) };
+      return createSmtpUpstream({
+        ...rest,
+        ...secret,
+        ...trust,
+        host,
+        hostname,
+        idleMax: concurrency,
+        clock,
+      });
     }
     case "ses": {
       const { createSesUpstream } = await import("./upstream/ses.ts");

@@ -1,5 +1,6 @@
 // Several upstreams in order, as one. The next is called only when it is certain that the one before does
 // not have the message, and would take no other now either. It tries nothing twice and keeps no message.
+import type { Id } from "../identity/message-id.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Rate } from "../runtime/rate.ts";
 import type { Outcome, Transmission, Upstream, UpstreamLimits } from "../upstream/upstream.ts";
@@ -14,11 +15,13 @@ export interface Member {
   readonly log: Log;
   /** A single transmission is trying whether it is back. */
   isTried: boolean;
+  /** The last one that tried in vain; it is not the next to try, if another comes by. */
+  lastTry: Id | undefined;
 }
 
 export function createMember(upstream: Upstream, rate: Rate, parts: PauseParts, retry: BackoffRange): Member {
   const pause = createPause(parts, retry, { upstream: upstream.name }, () => {});
-  return { upstream, rate, pause, log: parts.log, isTried: false };
+  return { upstream, rate, pause, log: parts.log, isTried: false, lastTry: undefined };
 }
 
 type Refused = Extract<Outcome, { kind: "refused" }>;
@@ -42,20 +45,31 @@ export function createFailover(members: readonly [Member, ...Member[]]): Upstrea
   const admits = ({ pause, isTried }: Member): boolean =>
     pause.standing() === "none" || (pause.standing() === "probing" && !isTried);
 
+  /** As `admits`, for this transmission; one that has just tried in vain lets another by, once. */
+  const admitsOne = (member: Member, { id }: Transmission): boolean => {
+    if (!admits(member)) return false;
+    if (member.pause.standing() === "none" || member.lastTry !== id) return true;
+    member.lastTry = undefined;
+    return false;
+  };
+
   async function callOne(member: Member, transmission: Transmission, signal: AbortSignal): Promise<Outcome> {
     const { upstream, pause, log } = member;
     const isTry = pause.standing() === "probing" && !member.isTried;
     if (isTry) member.isTried = true;
     const mark = pause.mark();
     const outcome = await upstream.transmit(transmission, signal);
-    if (isTry) member.isTried = false;
+    if (isTry) {
+      member.isTried = false;
+      member.lastTry = transmission.id;
+    }
     if (isDown(outcome)) pause.failed(pauseOf(outcome));
     else if (pause.answered(mark)) log.info("dispatch.resumed", { upstream: upstream.name });
     return { upstream: upstream.name, ...outcome };
   }
 
   async function transmit(transmission: Transmission, signal: AbortSignal): Promise<Outcome> {
-    const admitted = members.filter(admits);
+    const admitted = members.filter((member) => admitsOne(member, transmission));
     const refusals: Refused[] = [];
     for (const [index, member] of (admitted.length > 0 ? admitted : members).entries()) {
       // The lane has taken a token for the first only. Should the next have none, it says so itself.

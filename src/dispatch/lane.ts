@@ -1,17 +1,20 @@
 // One way out, with its own queue: when transmissions are attempted there. Due order, a bound on how many
-// at once, the upstream's rate, and a pause while the upstream or the disk takes nothing. What holds for
-// all lanes is in dispatcher.ts, and what an attempt does in attempt.ts.
-import TinyQueue from "tinyqueue";
+// at once, the upstream's rate, and a pause while the upstream or the disk takes nothing. One mail never stops the
+// others (P13). What holds for all lanes is in dispatcher.ts, and what an attempt does in attempt.ts.
+import type { Id } from "../identity/message-id.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import type { Rate } from "../runtime/rate.ts";
 import type { Upstream } from "../upstream/upstream.ts";
-import type { BackoffRange } from "./backoff.ts";
+import { type BackoffRange, backoff } from "./backoff.ts";
 import type { Budget } from "./budget.ts";
 import type { AttemptResult, QueuedTransmission } from "./dispatcher.ts";
 import { createLifetimes } from "./lifetimes.ts";
-import { createPause, PROBE_MAX_MS } from "./pause.ts";
+import { createOddMails } from "./odd-mails.ts";
+import { createPause, type PauseMark, PROBE_MAX_MS } from "./pause.ts";
+import { createSilence } from "./silence.ts";
+import { createWaiting } from "./waiting.ts";
 
 export interface LaneParts {
   readonly upstream: Upstream;
@@ -61,8 +64,10 @@ export const memoryOf = ({ memoryPerOctet }: Upstream, size: number): number =>
 
 export function createLane(parts: LaneParts, options: LaneOptions): Lane {
   const { upstream, attempt, rate, budget, clock, random, log } = parts;
-  const byDueTime = (a: QueuedTransmission, b: QueuedTransmission): number => a.dueAt - b.dueAt;
-  let queue = new TinyQueue<QueuedTransmission>([], byDueTime);
+  const waiting = createWaiting();
+  const odd = createOddMails();
+  /** Whose refusals the pause rests on; those of one mail are weak evidence. */
+  let failing: Id | "several" | undefined;
   let running = false;
   let underWay = 0;
   /** Past their lifetime, and not reported yet. */
@@ -75,16 +80,46 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
   let hasToken = false;
   let drained: (() => void) | undefined;
   const about = { upstream: upstream.name };
-  const pause = createPause({ clock, random, log }, options.retry, about, () => pump());
+  const facts = () => ({ ...waiting.facts(clock.now()), underWay: underWay > 0 ? underWay : undefined });
+  const pause = createPause({ clock, random, log }, options.retry, about, () => pump(), facts);
+  const silence = createSilence(clock, (why) => {
+    if (pause.standing() === "none") log.warn("dispatch.silent", { ...about, ...why, ...facts() });
+  });
   const lifetimes = createLifetimes(clock, options.lifetimeMs, () => {
     takeExpired();
-    return running && queue.length + underWay + reporting > 0;
+    return running && waiting.length + underWay + reporting > 0;
   });
 
   const put = (queued: QueuedTransmission): void => {
     lifetimes.begin(queued);
-    queue.push(queued);
+    waiting.add(queued);
     if (running) lifetimes.wake();
+  };
+
+  /** It could not be relayed, as if nothing could. */
+  const failed = (queued: QueuedTransmission, result: Extract<AttemptResult, { kind: "pause" }>): void => {
+    const { id } = queued.claim;
+    const attempted = { ...queued, isAttempted: true };
+    const times = odd.refused(id);
+    if (times === undefined) {
+      failing = failing === undefined || failing === id ? id : "several";
+      pause.failed(result);
+      if (!result.left) waiting.addTried(attempted);
+      return;
+    }
+    const retryMs = Math.max(backoff(times, options.retry, random), result.retryAfterMs ?? 0);
+    const { submission } = queued.key;
+    log.info("transmission.set_aside", { ...about, submission, reason: result.reason, times, retryMs });
+    if (!result.left) put({ ...attempted, dueAt: clock.now() + retryMs });
+  };
+
+  /** The upstream has answered an attempt that began under this mark: one from before the pause tells nothing of now. */
+  const answered = (id: Id, mark: PauseMark): void => {
+    if (mark === pause.mark()) odd.answered(id);
+    if (!pause.answered(mark)) return;
+    failing = undefined;
+    waiting.release();
+    log.info("dispatch.resumed", { ...about, queued: waiting.length });
   };
 
   /**
@@ -104,21 +139,18 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
       untaken -= 1;
     };
     const mark = pause.mark();
+    silence.began();
     const result = await attempt(queued, () => {
+      if (!isTaken) answered(queued.claim.id, mark);
       taken();
       if (running) pump();
     });
+    silence.ended(isTaken);
+    if (result.kind !== "pause" && result.kind !== "untried" && !isTaken) answered(queued.claim.id, mark);
     taken();
     underWay -= 1;
-    if (result.kind === "pause") {
-      pause.failed(result);
-      if (!result.left) put({ ...queued, isAttempted: true });
-    } else {
-      if (result.kind !== "untried" && pause.answered(mark)) {
-        log.info("dispatch.resumed", { ...about, queued: queue.length });
-      }
-      if (result.kind === "again") put({ ...queued, dueAt: result.dueAt, isAttempted: true });
-    }
+    if (result.kind === "pause") failed(queued, result);
+    if (result.kind === "again") put({ ...queued, dueAt: result.dueAt, isAttempted: true });
     // After all that, since the next attempt of another lane begins in here.
     giveBack();
     if (running) pump();
@@ -133,13 +165,7 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
   function takeExpired(): void {
     if (!running) return;
     const isOver = (queued: QueuedTransmission) => queued.isAttempted && lifetimes.isOver(queued);
-    if (queue.data.some(isOver)) {
-      expired.push(...queue.data.filter(isOver));
-      queue = new TinyQueue(
-        queue.data.filter((queued) => !isOver(queued)),
-        byDueTime,
-      );
-    }
+    expired.push(...waiting.takeAll(isOver));
     reportExpired();
   }
 
@@ -181,9 +207,10 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
     wake?.cancel();
     wake = undefined;
     while (running && untaken < places() && underWay < UNDER_WAY_TIMES * options.concurrency) {
-      const next = queue.peek();
+      const now = clock.now();
+      const next = waiting.next((queued) => isDue(queued, now));
       if (next === undefined) return;
-      const wait = waitFor(next, clock.now());
+      const wait = waitFor(next, now);
       if (wait > 0) {
         wake = clock.after(wait, pump);
         return;
@@ -191,7 +218,7 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
       const giveBack = budget.take(memoryOf(upstream, next.size), pump);
       if (giveBack === undefined) return;
       hasToken = false;
-      queue.pop();
+      waiting.take(next);
       void run(next, giveBack);
     }
   }
@@ -199,6 +226,9 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
   return {
     enqueue(queued) {
       put(queued);
+      // Where one mail alone was refused so far, the next is tried at once: it may well be taken.
+      const isOther = failing !== undefined && failing !== "several" && failing !== queued.claim.id;
+      if (isOther) pause.tryNow();
       pump();
     },
 
@@ -208,12 +238,16 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
       pump();
     },
 
-    pause: (reason, ms) => pause.failed({ kind: "pause", reason, retryAfterMs: ms, left: false }),
+    pause(reason, ms) {
+      failing = "several";
+      pause.failed({ kind: "pause", reason, retryAfterMs: ms, left: false });
+    },
 
     drain() {
       running = false;
       wake?.cancel();
       pause.cancel();
+      silence.cancel();
       lifetimes.stop();
       return new Promise((resolve) => {
         drained = resolve;

@@ -1,5 +1,6 @@
 // While the upstream or the disk takes nothing: a wait, then one transmission at a time, until one is
-// answered. One line in the log when it begins and one when it ends, however many attempts fail meanwhile.
+// answered. One line in the log when it begins, one every few minutes while it lasts, and one when it ends, however
+// many attempts fail meanwhile.
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Log, LogFields } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
@@ -23,6 +24,8 @@ export interface Pause {
    * under way when the upstream began to refuse tells nothing about now. True when the pause has ended.
    */
   answered(mark: PauseMark): boolean;
+  /** Ends the wait, so that one may be tried at once; not where the upstream named the time. */
+  tryNow(): void;
   cancel(): void;
 }
 
@@ -36,29 +39,54 @@ const PROBE_MIN_MS = 1_000;
 /** The next try comes after this share of the pause so far, so that a pause is overrun by no more. */
 const PROBE_SHARE = 0.1;
 
+/** Whoever looks at the log of an hour must not miss what began the day before. */
+export const REMIND_MS = 5 * 60_000;
+
 export interface PauseParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
 }
 
+interface Wait {
+  readonly waitedMs: number;
+  readonly timer: Timer;
+  /** The upstream named its length. */
+  readonly isNamed: boolean;
+  isOver: boolean;
+}
+
 /**
  * @param about what the lines of the log say beside the reason
  * @param over called when the wait has passed and one transmission may be tried
+ * @param waiting what a reminder says beside that: how much waits, for how long
  */
 export function createPause(
   { clock, random, log }: PauseParts,
   retry: BackoffRange,
   about: LogFields,
   over: () => void,
+  waiting: () => LogFields = () => ({}),
 ): Pause {
   /** `waitedMs`: of all waits so far, as the time of day may be set back. */
-  let pause: { readonly waitedMs: number; readonly timer: Timer; isOver: boolean } | undefined;
+  let pause: Wait | undefined;
+  /** Of the whole pause, however many waits it has. */
+  let reminder: Timer | undefined;
+  let lastReason = "";
+  let isCancelled = false;
 
   const probeAfter = (waitedMs: number): number => {
     const shortest = Math.min(retry.minMs, PROBE_MIN_MS);
     const full = Math.min(retry.maxMs, PROBE_MAX_MS, Math.max(shortest, waitedMs * PROBE_SHARE));
     return backoff(1, { minMs: full, maxMs: full }, random);
+  };
+
+  const remindOf = (since: string): void => {
+    if (isCancelled) return;
+    reminder = clock.after(REMIND_MS, () => {
+      log.warn("dispatch.still_paused", { ...about, reason: lastReason, since, ...waiting() });
+      remindOf(since);
+    });
   };
 
   const standing = (): Standing => {
@@ -76,23 +104,38 @@ export function createPause(
       const before = pause?.waitedMs ?? 0;
       const wait = retryAfterMs ?? probeAfter(before);
       const facts = { ...about, reason, retryMs: wait };
-      if (pause === undefined) log.warn("dispatch.paused", facts);
-      else log.debug("dispatch.still_paused", facts);
+      lastReason = reason;
+      if (pause === undefined) {
+        log.warn("dispatch.paused", facts);
+        remindOf(new Date(clock.now()).toISOString());
+      } else log.debug("dispatch.try_failed", facts);
       const timer = clock.after(wait, () => {
         begun.isOver = true;
         over();
       });
-      const begun = { waitedMs: before + wait, timer, isOver: false };
+      const isNamed = retryAfterMs !== undefined;
+      const begun = { waitedMs: before + wait, timer, isNamed, isOver: false };
       pause = begun;
     },
 
     answered(mark) {
       if (pause === undefined || mark !== pause) return false;
       pause.timer.cancel();
+      reminder?.cancel();
       pause = undefined;
       return true;
     },
 
-    cancel: () => pause?.timer.cancel(),
+    tryNow() {
+      if (pause === undefined || pause.isNamed) return;
+      pause.timer.cancel();
+      pause.isOver = true;
+    },
+
+    cancel() {
+      isCancelled = true;
+      pause?.timer.cancel();
+      reminder?.cancel();
+    },
   };
 }

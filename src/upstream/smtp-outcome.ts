@@ -3,6 +3,7 @@ import type { Conceal } from "./conceal.ts";
 import type { Progress } from "./content.ts";
 import { oneLine } from "./line.ts";
 import { PAUSED_FOR_SOME, SENDING_PAUSED } from "./paused.ts";
+import { PASSWORD_RETRY_MS } from "./smtp-login.ts";
 import { queueIdOf, replyCode } from "./smtp-reply.ts";
 import type { Outcome } from "./upstream.ts";
 
@@ -15,6 +16,8 @@ export interface Exchange {
   readonly reply?: string | undefined;
   /** What happened instead of, or around, a reply. */
   readonly problem: string;
+  /** The server was shown our password and refused it, now or a short while ago. */
+  readonly isPasswordRefused?: true | undefined;
   /** What the client asked to be told went along. */
   readonly reports?: true | undefined;
 }
@@ -35,7 +38,8 @@ export function outcomeOf(exchange: Exchange, conceal: Conceal = (text) => text)
   // A server that can't be reached, turns us away at the door or does not take our password would do
   // so with every transmission. Even a 5yz here must not bounce a queue: someone has to repair it.
   if (step === "setup") {
-    return { kind: "refused", permanence: "transient", scope: "upstream", reply: text };
+    const outcome = { kind: "refused", permanence: "transient", scope: "upstream", reply: text } as const;
+    return exchange.isPasswordRefused ? { ...outcome, retryAfterMs: PASSWORD_RETRY_MS } : outcome;
   }
   const code = reply === undefined ? undefined : replyCode(reply);
   if (code !== undefined && code >= 400) return refusedWith(code, text);

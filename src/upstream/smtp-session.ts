@@ -71,10 +71,18 @@ export async function openSmtpSession(
       connection.login({ user: username, pass: password }, (fault) => done(fault));
     });
     const unauthenticated = failed(authenticated);
-    if (unauthenticated) return unauthenticated;
+    if (unauthenticated)
+      return isRefused(authenticated) ? withPasswordRefused(unauthenticated) : unauthenticated;
   }
   return { session: createSession(connection, steps, options) };
 }
+
+/** A 4yz says that the server can't tell now; whatever else is no reply says nothing of the password. */
+const isRefused = ({ fault }: StepEnd): boolean => /^5\d\d(?:[ -]|$)/.test(fault?.response ?? "");
+
+const withPasswordRefused = ({ failure }: { readonly failure: Exchange }) => ({
+  failure: { ...failure, isPasswordRefused: true as const },
+});
 
 function createSession(connection: SmtpConnection, steps: Steps, options: SmtpSessionOptions): SmtpSession {
   const { timeouts, clock } = options;

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "../runtime/clock.ts";
 import { type Conceal, createConceal } from "./conceal.ts";
 import { oneLine } from "./line.ts";
 import type { SmtpTls } from "./smtp-connection.ts";
+import { createSmtpLogin, type Opened } from "./smtp-login.ts";
 import { type Exchange, outcomeOf } from "./smtp-outcome.ts";
 import { createSmtpPool } from "./smtp-pool.ts";
 import { openSmtpSession, type SmtpSession } from "./smtp-session.ts";
@@ -20,6 +21,8 @@ export interface SmtpUpstreamOptions {
   /** AUTH is used when both are there. */
   readonly username?: string | undefined;
   readonly password?: string | undefined;
+  /** Reads the password anew, after a refusal. Throws when that is not possible. */
+  readonly readPassword?: (() => string) | undefined;
   /** For tls.connect: `ca`, `servername`, client certificates. */
   readonly tlsOptions?: ConnectionOptions | undefined;
   readonly timeouts?: Partial<SmtpTimeouts> | undefined;
@@ -34,13 +37,26 @@ export function createSmtpUpstream(options: SmtpUpstreamOptions): Upstream {
   const { host, port, tls, hostname, username, password, tlsOptions, clock = systemClock } = options;
   const timeouts = { ...smtpTimeouts, ...options.timeouts };
   const { idleMax = 64, messagesMax = 100 } = options;
-  const conceal: Conceal = password === undefined ? (text) => text : createConceal(username ?? "", password);
+  const login =
+    username === undefined || password === undefined
+      ? undefined
+      : createSmtpLogin({ password, readPassword: options.readPassword, clock });
+  /** Of every password that was shown: a reply to an earlier one may come late. */
+  const conceals = new Map<string | undefined, Conceal>([[password, concealOf(username, password)]]);
+  const conceal: Conceal = (text) => [...conceals.values()].reduce((rest, one) => one(rest), text);
   const pool = createSmtpPool({ clock, idleMs: timeouts.idleMs, idleMax, messagesMax });
   const sessionOptions = {
     ...{ host, port, tls, hostname, timeouts, clock },
-    ...(username !== undefined && password !== undefined ? { username, password } : {}),
     ...(tlsOptions === undefined ? {} : { tlsOptions }),
   };
+
+  async function open(signal: AbortSignal): Promise<Opened> {
+    if (login === undefined || username === undefined) return await openSmtpSession(sessionOptions, signal);
+    return await login.open(async (password) => {
+      if (!conceals.has(password)) conceals.set(password, concealOf(username, password));
+      return await openSmtpSession({ ...sessionOptions, username, password }, signal);
+    }, signal);
+  }
 
   async function over(session: SmtpSession, transmission: Transmission, signal: AbortSignal) {
     const exchange = await session.exchange(transmission, signal);
@@ -62,7 +78,7 @@ export function createSmtpUpstream(options: SmtpUpstreamOptions): Upstream {
       // message has left, so a fresh connection is the same attempt; there is no third.
       if (!diedIdle(exchange, signal)) return outcomeOf(exchange, conceal);
     }
-    const opened = await openSmtpSession(sessionOptions, signal);
+    const opened = await open(signal);
     if ("failure" in opened) return signal.aborted ? aborted : outcomeOf(opened.failure, conceal);
     const obstacle = opened.session.obstacle(transmission);
     if (obstacle === undefined) {
@@ -91,6 +107,9 @@ export function createSmtpUpstream(options: SmtpUpstreamOptions): Upstream {
     close: () => pool.close(),
   };
 }
+
+const concealOf = (username: string | undefined, password: string | undefined): Conceal =>
+  password === undefined ? (text) => text : createConceal(username ?? "", password);
 
 /** 421 is how a server ends an idle session when it is asked for something just then. */
 function diedIdle({ progress, reply }: Exchange, signal: AbortSignal): boolean {

@@ -46,6 +46,7 @@ function open(...answers: (Outcome | Promise<Outcome>)[]) {
   const [first, ...others] = members;
   if (first === undefined) throw new Error("none");
   const failover = createFailover([first, ...others]);
+  let mails = 0;
   return {
     clock,
     events,
@@ -53,9 +54,9 @@ function open(...answers: (Outcome | Promise<Outcome>)[]) {
     answers,
     failover,
     /** One attempt: its outcome, and who was called for it. */
-    async attempt(signal = neverAborted) {
+    async attempt(signal = neverAborted, number = mails++) {
       calls.length = 0;
-      const outcome = await failover.transmit(transmissionOf(), signal);
+      const outcome = await failover.transmit(transmissionOf({ number }), signal);
       return { outcome, calls: calls.join("") };
     },
     calls,
@@ -93,14 +94,27 @@ test("who takes nothing is left out, then tried by one at a time, then preferred
     answer = resolve;
   });
   calls.length = 0;
-  const tried = failover.transmit(transmissionOf(), neverAborted);
-  const beside = await failover.transmit(transmissionOf(), neverAborted);
+  const tried = failover.transmit(transmissionOf({ number: 100 }), neverAborted);
+  const beside = await failover.transmit(transmissionOf({ number: 101 }), neverAborted);
   expect([calls.join(""), beside.upstream]).toEqual(["ab", "b"]);
   answer(accepted);
   expect((await tried).upstream).toBe("a");
   answers[0] = accepted;
   expect((await attempt()).calls).toBe("a");
   expect(events).toEqual(["dispatch.paused a", "dispatch.resumed a"]);
+});
+
+test("the mail that tried in vain is not the next to try, unless no other comes by", async () => {
+  const { attempt, clock } = open(down, refused("transient"));
+  await attempt(neverAborted, 1);
+  clock.advance(60_000);
+  expect((await attempt(neverAborted, 1)).calls).toBe("ab");
+  clock.advance(60_000);
+  expect((await attempt(neverAborted, 1)).calls).toBe("b");
+  expect((await attempt(neverAborted, 2)).calls).toBe("ab");
+  clock.advance(60_000);
+  expect((await attempt(neverAborted, 2)).calls).toBe("b");
+  expect((await attempt(neverAborted, 2)).calls).toBe("ab");
 });
 
 test("none takes anything: one refusal of them all, and the next attempt asks all again", async () => {

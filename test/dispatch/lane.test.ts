@@ -44,8 +44,9 @@ function open(memoryOctets: number, perSecond?: number) {
     begun,
     enqueue(number: number, mebibytes: number) {
       clock.advance(1);
-      const queued = { dueAt: clock.now(), size: mebibytes * MEBIBYTE, lane: number };
-      dispatcher.enqueue(queued as QueuedTransmission);
+      const claim = { id: `${number} ${mebibytes}` };
+      const queued = { claim, dueAt: clock.now(), size: mebibytes * MEBIBYTE, lane: number };
+      dispatcher.enqueue(queued as unknown as QueuedTransmission);
     },
     take: (at: number) => takes[at]?.(),
     async end(result: AttemptResult) {
@@ -58,10 +59,12 @@ function open(memoryOctets: number, perSecond?: number) {
 test("a lane that pauses keeps no other waiting", async () => {
   const { begun, enqueue, end } = open(1_000 * MEBIBYTE);
   enqueue(0, 1);
-  await end({ kind: "pause", reason: "down", left: false });
   enqueue(0, 2);
+  await end({ kind: "pause", reason: "down", left: false });
+  await end({ kind: "pause", reason: "down", left: false });
+  enqueue(0, 4);
   enqueue(1, 3);
-  expect(begun).toEqual(["streaming 1", "buffering 3"]);
+  expect(begun).toEqual(["streaming 1", "streaming 2", "buffering 3"]);
 });
 
 test("contents that are held whole count by what they cost, streamed ones hardly", async () => {
