@@ -319,6 +319,7 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
     });
     const operator = await openOperatorSocket(config.data_dir, createHandler(relay.doubtful), log);
     const [{ host, port }] = listeners as [Listener];
+    for (const upstream of upstreams.values()) void announceLack(upstream, log);
     const names = [...upstreams.values()].map(({ name }) => name);
     const all = listeners.map((listener) => `${listener.host}:${listener.port}`);
     log.info("gateway.listening", {
@@ -348,6 +349,12 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
     await relay.close();
     throw error;
   }
+}
+
+/** Mail is taken all the same, and waits: credentials of a role may be there a moment later. */
+async function announceLack(upstream: Upstream, log: Log): Promise<void> {
+  const lack = await upstream.lacks?.();
+  if (lack !== undefined) log.error("upstream.unusable", { upstream: upstream.name, error: lack });
 }
 
 /** Every upstream that the configuration describes, by its name; several also have it in the log. */

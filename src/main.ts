@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import type { AcceptOptions } from "./cli/data.ts";
+import type { CheckOptions } from "./cli/check-config.ts";
 import type { ResolveOptions } from "./cli/doubtful.ts";
 import { exitCodes } from "./cli/exit.ts";
 import type { IdOptions } from "./cli/id.ts";
@@ -51,8 +52,9 @@ function program(exit: (code: number) => void): Command {
   mailonce
     .command("check-config")
     .description("check the configuration and print it, without secrets")
+    .option("--online", "test each upstream too, as far as that goes without sending")
     .option(...CONFIG_OPTION)
-    .action(async (options: ConfigOption) => exit(await (await commands.checkConfig()).checkConfig(options)));
+    .action(async (options: CheckOptions) => exit(await (await commands.checkConfig()).checkConfig(options)));
   mailonce
     .command("id")
     .description("print the Message-ID that the gateway gives to a mail")

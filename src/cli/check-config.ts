@@ -1,5 +1,5 @@
-// `mailonce check-config`: what a start with this configuration would say, without starting. Values of
-// secrets are never printed.
+// `mailonce check-config`: what a start with this configuration would say, without starting; with --online also what the
+// upstreams say, without sending. Values of secrets are never printed.
 import { type Config, ConfigError, loadConfig } from "../config/config.ts";
 import { readConfigFiles } from "../config/files.ts";
 import { refuseOwnListener } from "../config/own-listener.ts";
@@ -7,10 +7,17 @@ import { viewsOf } from "../config/routes.ts";
 import { SECRET_KEYS } from "../config/secrets.ts";
 import { warningsOf } from "../config/warnings.ts";
 import { systemClock } from "../runtime/clock.ts";
+import { silentLog } from "../runtime/log.ts";
 import { checkGateFiles } from "../submission/gate.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
+import { ignoredProxy, proxyRemark } from "./proxy-variables.ts";
 
-export async function checkConfig(options: { config?: string }): Promise<number> {
+export interface CheckOptions {
+  readonly config?: string;
+  readonly online?: boolean;
+}
+
+export async function checkConfig(options: CheckOptions): Promise<number> {
   try {
     const config = loadConfig({ file: options.config, environment: process.env });
     for (const view of viewsOf(config)) readConfigFiles(view.config, view.place);
@@ -18,11 +25,41 @@ export async function checkConfig(options: { config?: string }): Promise<number>
     await refuseOwnListener(config);
     for (const { key, warning } of warningsOf(config)) process.stderr.write(`warning: ${key}: ${warning}\n`);
     process.stdout.write(`${describe(config).join("\n")}\n`);
-    return exitCodes.ok;
+    const proxy = ignoredProxy(config, process.env);
+    if (proxy !== undefined) process.stderr.write(`mailonce: ${proxyRemark(proxy)}\n`);
+    return options.online === true ? await checkOnline(config) : exitCodes.ok;
   } catch (error) {
     if (error instanceof ConfigError) return reportFaults(error.faults, exitCodes.badConfiguration);
     throw error;
   }
+}
+
+/** No upstream is waited for longer. */
+const ONLINE_MS = 30_000;
+
+/** One line an upstream: on standard output when it could be used, on standard error when not. */
+async function checkOnline(config: Config): Promise<number> {
+  const { createUpstreams } = await import("../gateway.ts");
+  const upstreams = await createUpstreams(withoutThreads(config), systemClock, silentLog);
+  const checks = [...upstreams].map(async ([name, upstream]) => {
+    const late = AbortSignal.timeout(ONLINE_MS);
+    const check = await upstream.check?.(late);
+    return check === undefined
+      ? { line: `${name}: can't be tested`, isUsable: true }
+      : { line: `${name}: ${upstream.name}: ${check.finding}`, isUsable: check.isUsable };
+  });
+  const results = await Promise.all(checks);
+  for (const upstream of upstreams.values()) await upstream.close();
+  for (const { line, isUsable } of results) if (isUsable) process.stdout.write(`online: ${line}\n`);
+  const faults = results.filter(({ isUsable }) => !isUsable).map(({ line }) => line);
+  return faults.length === 0 ? exitCodes.ok : reportFaults(faults, exitCodes.failed);
+}
+
+/** One call needs none. */
+function withoutThreads(config: Config): Config {
+  const bare = structuredClone(config);
+  for (const { ses } of [bare.upstream, ...Object.values(bare.upstreams)]) ses.workers = 0;
+  return bare;
 }
 
 /** One line a key, dotted path and value as JSON; durations in milliseconds. */

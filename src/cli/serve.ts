@@ -10,6 +10,7 @@ import { createLog, type Log } from "../runtime/log.ts";
 import { systemRandom } from "../runtime/random.ts";
 import { StorageError } from "../runtime/storage.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
+import { ignoredProxy, proxyRemark } from "./proxy-variables.ts";
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
@@ -30,6 +31,8 @@ export async function serve(options: { config?: string }): Promise<number> {
     log = createLog({ level: config.log.level, format });
     // From here on a signal is ours: one that comes during the start stops the gateway after it.
     const signal = firstSignal();
+    const proxy = ignoredProxy(config, process.env);
+    if (proxy !== undefined) log.warn("proxy.ignored", { variable: proxy, remark: proxyRemark(proxy) });
     const fleet = createFleet();
     const gateway = await startGateway(config, {
       storage: createDiskStorage(config.data_dir, log),

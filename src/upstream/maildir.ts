@@ -7,6 +7,7 @@ import { hostname as machineName } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { wholeContent } from "./content.ts";
 import { oneLine } from "./line.ts";
+import { checkMaildir } from "./maildir-check.ts";
 import { createReadNames } from "./maildir-read.ts";
 import type { Outcome, Transmission, Upstream } from "./upstream.ts";
 
@@ -141,6 +142,7 @@ export function createMaildirUpstream(options: MaildirUpstreamOptions): Upstream
       smtpUtf8: true,
     },
     transmit,
+    check: () => checkMaildir(path),
     async close() {},
   };
 }

@@ -46,6 +46,14 @@ const WITHOUT_CACHED_FILES = { ignoreCache: true } as object;
 /** SendEmail but for its content. */
 export type SesEnvelope = Omit<SendEmailCommandInput, "Content">;
 
+/** What GetAccount says, as far as we use it. */
+export interface SesAccount {
+  readonly quota: SendQuota;
+  readonly isPaused: boolean;
+  /** It may send only to addresses that are verified. */
+  readonly isSandbox: boolean;
+}
+
 export interface SesClient {
   /**
    * One HTTP request, never two. Rejects as the SDK does.
@@ -61,6 +69,9 @@ export interface SesClient {
     beforeCall: () => void,
   ): Promise<string | undefined>;
   readQuota(signal: AbortSignal): Promise<SendQuota>;
+  readAccount(signal: AbortSignal): Promise<SesAccount>;
+  /** Rejects when region or credentials are missing. */
+  resolve(): Promise<{ readonly region: string }>;
   close(): void;
 }
 
@@ -175,6 +186,17 @@ export function createSesClient({ region, endpoint, timeouts }: SesClientOptions
     }
   }
 
+  async function readAccount(abortSignal: AbortSignal): Promise<SesAccount> {
+    await freshCredentials();
+    const account = await noting(client.send(new GetAccountCommand({}), { abortSignal }));
+    const { SendQuota = {}, SendingEnabled, ProductionAccessEnabled } = account;
+    return {
+      quota: SendQuota,
+      isPaused: SendingEnabled === false,
+      isSandbox: ProductionAccessEnabled === false,
+    };
+  }
+
   const answerIn = async (response: HttpResponse, envelope: SesEnvelope): Promise<string | undefined> =>
     idOfSuccess(response) ?? (await replay(envelope, response));
 
@@ -195,10 +217,12 @@ export function createSesClient({ region, endpoint, timeouts }: SesClientOptions
         throw Object.assign(error as Error, { $metadata });
       }
     },
-    async readQuota(abortSignal) {
-      await freshCredentials();
-      const { SendQuota = {} } = await noting(client.send(new GetAccountCommand({}), { abortSignal }));
-      return SendQuota;
+    readQuota: async (signal) => (await readAccount(signal)).quota,
+    readAccount,
+    async resolve() {
+      const region = await client.config.region();
+      await client.config.credentials();
+      return { region };
     },
     close: () => client.destroy(),
   };

@@ -5,6 +5,7 @@ import type { Fleet } from "../runtime/fleet.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
 import { contentInMemory } from "./content.ts";
 import { attemptSes, notCalled, type SesAttempts, type SesDefaults } from "./ses-attempt.ts";
+import { checkSes, lacking } from "./ses-check.ts";
 import { createSesClient, type SesClient, type SesClientOptions } from "./ses-client.ts";
 import { createSesQuota } from "./ses-quota.ts";
 import { createSesRate } from "./ses-rate.ts";
@@ -80,6 +81,8 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
       if (outcome.kind === "refused" && outcome.throttled === true) rate.throttled();
       return outcome;
     },
+    lacks: () => lacking(client),
+    check: (signal) => checkSes(client, signal),
     async close() {
       closing.abort();
       client.close();

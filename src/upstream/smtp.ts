@@ -104,6 +104,17 @@ export function createSmtpUpstream(options: SmtpUpstreamOptions): Upstream {
         return { kind: "doubtful", cause: oneLine(conceal(`unexpected: ${String(error)}`)) };
       }
     },
+    async check(signal) {
+      const opened = await open(signal);
+      if ("failure" in opened) {
+        const { reply, problem } = opened.failure;
+        return { isUsable: false, finding: oneLine(conceal(reply ?? problem)) };
+      }
+      await opened.session.quit();
+      const over = tls === "required" || tls === "implicit" ? " over TLS" : "";
+      const as = login === undefined ? "" : `, takes the password of ${username}`;
+      return { isUsable: true, finding: `answers${over}${as}` };
+    },
     close: () => pool.close(),
   };
 }

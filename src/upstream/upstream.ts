@@ -71,6 +71,12 @@ export interface UpstreamLimits {
   readonly smtpUtf8: boolean;
 }
 
+/** What a test without sending has found: one line, for a person. */
+export interface UpstreamCheck {
+  readonly isUsable: boolean;
+  readonly finding: string;
+}
+
 export interface Upstream {
   /** For the log: kind and place, no credentials. */
   readonly name: string;
@@ -90,6 +96,10 @@ export interface Upstream {
    * @param signal aborts the attempt; it then ends as refused or doubtful by how far it had come
    */
   transmit(transmission: Transmission, signal: AbortSignal): Promise<Outcome>;
+  /** What it can't work without and does not have, known without asking anybody: region, credentials. Never rejects. */
+  lacks?(): Promise<string | undefined>;
+  /** Goes as far towards the upstream as one can without sending. Never rejects. */
+  check?(signal: AbortSignal): Promise<UpstreamCheck>;
   /** Closes idle connections. No transmit is under way or follows. */
   close(): Promise<void>;
 }

@@ -14,6 +14,8 @@ export interface ScriptedSesOptions {
   readonly script?: SesScript;
   readonly tls?: { readonly key: string; readonly cert: string };
   readonly keepContents?: boolean;
+  /** A fault at "reply" for a call by what it says; undefined: as scripted. */
+  readonly faultOf?: (call: SendEmailBody) => SesFault | undefined;
   /** A wait after each chunk of a request that is read, as behind a thin line. */
   readonly chunkMs?: number;
   /** For GetAccount; a fault instead of it, when that is scripted. */
@@ -76,7 +78,7 @@ export async function createScriptedSes(options: ScriptedSesOptions = {}): Promi
   async function sendEmail(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const number = calls++;
     lastAuthorization = request.headers.authorization ?? "";
-    const plan = sesPlanOf(typeof script === "function" ? script(number) : script);
+    let plan = sesPlanOf(typeof script === "function" ? script(number) : script);
     if (plan?.at === "request") {
       if (plan.does === "drop") request.socket.destroy();
       else request.pause();
@@ -90,6 +92,8 @@ export async function createScriptedSes(options: ScriptedSesOptions = {}): Promi
     }
     const { Content, ...call }: SendEmailBody = JSON.parse(Buffer.concat(chunks).toString());
     lastCall = call;
+    const ownFault = options.faultOf?.(call);
+    if (ownFault !== undefined) plan = sesPlanOf(ownFault);
     if ((plan === undefined || plan.takes === true) && !mayTake()) {
       tooFast++;
       fail(sesFaults["too-many-requests"], response, "");

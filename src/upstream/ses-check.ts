@@ -1,0 +1,36 @@
+// What can be known of SES without sending: whether region and credentials are there, and what the account says.
+import { oneLine } from "./line.ts";
+import type { SesClient } from "./ses-client.ts";
+import type { UpstreamCheck } from "./upstream.ts";
+
+/** What is missing, with what to do about it; undefined when nothing is. */
+export async function lacking(client: Pick<SesClient, "resolve">): Promise<string | undefined> {
+  try {
+    await client.resolve();
+    return undefined;
+  } catch (error) {
+    return oneLine(`${String(error)} (see "Amazon SES" in docs/upstreams.md)`);
+  }
+}
+
+export async function checkSes(client: SesClient, signal: AbortSignal): Promise<UpstreamCheck> {
+  try {
+    const { region } = await client.resolve();
+    const { quota, isPaused, isSandbox } = await client.readAccount(signal);
+    const { MaxSendRate: rate, Max24HourSend: max = -1, SentLast24Hours: sent = 0 } = quota;
+    const left = max < 0 ? "no limit for 24 hours" : `${Math.max(0, max - sent)} of ${max} left in 24 hours`;
+    const facts = `${region}, ${rate ?? "?"} a second, ${left}${isSandbox ? ", in the sandbox" : ""}`;
+    return {
+      isUsable: !isPaused,
+      finding: isPaused ? `sending is paused for the account (${facts})` : facts,
+    };
+  } catch (error) {
+    const { name, message } = error as Error;
+    const finding = oneLine(`${name}: ${message}`);
+    // It knows us; the right to ask is a courtesy.
+    if (name === "AccessDeniedException") {
+      return { isUsable: true, finding: `takes the credentials, and nothing more is known: ${finding}` };
+    }
+    return { isUsable: false, finding };
+  }
+}
