@@ -17,9 +17,11 @@ import { strictest } from "./dispatch/failover.ts";
 import { createNotices } from "./dispatch/notice.ts";
 import { createRecorder, STORAGE_RETRY_MS } from "./dispatch/recorder.ts";
 import { recover } from "./dispatch/recovery.ts";
+import { createReports } from "./dispatch/reports.ts";
 import { createRoutes, type RoutedUpstream } from "./dispatch/routes.ts";
 import { createVerdicts } from "./dispatch/verdicts.ts";
 import { encodeBase32 } from "./identity/base32.ts";
+import { type SenderDomains, senderDomainsOf } from "./identity/id-right.ts";
 import { compareStarts } from "./ledger/last-start.ts";
 import { findLedger, identityRulesOf, type LedgerWorld } from "./ledger/open.ts";
 import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
@@ -154,6 +156,15 @@ const traceNameOf = async ({ storage, random, log }: World): Promise<string> => 
   }
 };
 
+/** Whose mail a report is: the gateway's own, and routed as such. */
+export function reportsFrom({ notices, hostname }: Config): {
+  readonly from: string;
+  readonly sender: SenderDomains;
+} {
+  const from = notices.from ?? `MAILER-DAEMON@${hostname}`;
+  return { from, sender: senderDomainsOf({ from, reversePath: "" }) };
+}
+
 /** Opens ledger and spool, claims what is in the spool again, and begins to relay. */
 export async function openRelay(config: Config, world: World): Promise<Relay> {
   const { storage, clock, random, log } = world;
@@ -189,26 +200,30 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   });
   const verdicts = createVerdicts(clock);
   const decisions = createDecisions();
+  const policy = createPolicy(config);
   const notices = createNotices(
     { ledger, random, clock, toQueue, enqueue },
-    { hostname, secret: identity.secret, lifetimeMs: lifetime, keepIdFields },
+    { hostname, ...reportsFrom(config), keepIdFields },
   );
-  const warnOfDelay = createDelayWarnings(
-    { spool, ledger, notices, clock, log },
-    { afterMs: config.spool.delay_warning, addresses },
+  const reports = createReports(
+    {
+      ...{ spool, ledger, notices, recorder, clock, log },
+      mayMail: (submitter, reversePath) => policy.recipient(submitter, reversePath),
+    },
+    { secret: identity.secret, lifetimeMs: lifetime, addresses },
   );
+  const warnOfDelay = createDelayWarnings(reports, clock, config.spool.delay_warning);
   const doubts = createDoubts(
     { ledger, spool, recorder, verdicts, decisions, warnOfDelay, enqueue, clock, random, log },
     { policy: doubtful, retry, addresses },
   );
   const attempt = createAttempt(
     {
-      ...{ spool, ledger, doubts, decisions, notices, warnOfDelay, recorder, verdicts, enqueue },
+      ...{ spool, ledger, doubts, decisions, reports, warnOfDelay, recorder, verdicts, enqueue },
       ...{ clock, random, log },
     },
     { retry, addresses },
   );
-  const policy = createPolicy(config);
   const budget = createBudget(config.upstream.memory_max_bytes);
   const dispatcher = createDispatcher({ attempt, budget, clock, random, log }, routes.lanes, retry, lifetime);
   const submit = createSubmissionHandler(
@@ -250,7 +265,11 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
 
   const binds = config.smtp.reply === "queued";
   const { retention: retentionMs } = config.ledger;
-  await recover({ spool, ledger, verdicts, doubts, toQueue, enqueue, clock, log }, { binds, retentionMs });
+  await recover(
+    { spool, ledger, verdicts, doubts, reports, toQueue, enqueue, clock, log },
+    { binds, retentionMs },
+  );
+  reports.start();
   dispatcher.start();
 
   return {
@@ -273,8 +292,13 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     }),
 
     async drain() {
-      const grace = clock.after(GRACE_MS, () => dispatcher.abort());
+      const late = new AbortController();
+      const grace = clock.after(GRACE_MS, () => {
+        dispatcher.abort();
+        late.abort();
+      });
       await dispatcher.drain();
+      await reports.drain(late.signal);
       grace.cancel();
       verdicts.close();
     },
@@ -319,7 +343,8 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
     });
     const operator = await openOperatorSocket(config.data_dir, createHandler(relay.doubtful), log);
     const [{ host, port }] = listeners as [Listener];
-    for (const upstream of upstreams.values()) void announceLack(upstream, log);
+    const { from } = reportsFrom(config);
+    for (const upstream of upstreams.values()) void announceLack(upstream, from, log);
     const names = [...upstreams.values()].map(({ name }) => name);
     const all = listeners.map((listener) => `${listener.host}:${listener.port}`);
     log.info("gateway.listening", {
@@ -352,10 +377,19 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
 }
 
 /** Mail is taken all the same, and waits: credentials of a role may be there a moment later. */
-async function announceLack(upstream: Upstream, log: Log): Promise<void> {
+async function announceLack(upstream: Upstream, from: string, log: Log): Promise<void> {
   const lack = await upstream.lacks?.();
-  if (lack !== undefined) log.error("upstream.unusable", { upstream: upstream.name, error: lack });
+  if (lack !== undefined) {
+    log.error("upstream.unusable", { upstream: upstream.name, error: lack });
+    return;
+  }
+  const fault = await upstream.senderFault?.(from, AbortSignal.timeout(SENDER_CHECK_MS));
+  if (fault !== undefined)
+    log.error("report.sender_unverified", { upstream: upstream.name, from, error: fault });
 }
+
+/** Nobody waits for it. */
+const SENDER_CHECK_MS = 30_000;
 
 /** Every upstream that the configuration describes, by its name; several also have it in the log. */
 export async function createUpstreams(

@@ -2,8 +2,8 @@
 // The process: argv, exit codes, and the last words when something that can't happen happens.
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import type { AcceptOptions } from "./cli/data.ts";
 import type { CheckOptions } from "./cli/check-config.ts";
+import type { AcceptOptions } from "./cli/data.ts";
 import type { ResolveOptions } from "./cli/doubtful.ts";
 import { exitCodes } from "./cli/exit.ts";
 import type { IdOptions } from "./cli/id.ts";

@@ -39,14 +39,18 @@ const ONLINE_MS = 30_000;
 
 /** One line an upstream: on standard output when it could be used, on standard error when not. */
 async function checkOnline(config: Config): Promise<number> {
-  const { createUpstreams } = await import("../gateway.ts");
+  const { createUpstreams, reportsFrom } = await import("../gateway.ts");
+  const { from } = reportsFrom(config);
   const upstreams = await createUpstreams(withoutThreads(config), systemClock, silentLog);
   const checks = [...upstreams].map(async ([name, upstream]) => {
     const late = AbortSignal.timeout(ONLINE_MS);
     const check = await upstream.check?.(late);
-    return check === undefined
-      ? { line: `${name}: can't be tested`, isUsable: true }
-      : { line: `${name}: ${upstream.name}: ${check.finding}`, isUsable: check.isUsable };
+    if (check === undefined) return { line: `${name}: can't be tested`, isUsable: true };
+    const fault = check.isUsable ? await upstream.senderFault?.(from, late) : undefined;
+    const line = `${name}: ${upstream.name}: ${check.finding}`;
+    return fault === undefined
+      ? { line, isUsable: check.isUsable }
+      : { line: `${line}; ${fault}`, isUsable: false };
   });
   const results = await Promise.all(checks);
   for (const upstream of upstreams.values()) await upstream.close();

@@ -11,6 +11,7 @@ import {
   envidPolicy,
   fieldName,
   MEBIBYTE,
+  mailboxAddress,
   namespace,
   network,
   port,
@@ -266,6 +267,13 @@ export const schema = z.strictObject({
     )
     .default({}),
   routes: z.array(route).default([]),
+  /** Reports to senders. */
+  notices: z
+    .strictObject({
+      /** The mailbox that they are from; MAILER-DAEMON at the host name when left out. */
+      from: mailboxAddress.optional(),
+    })
+    .prefault({}),
   log: z
     .strictObject({
       level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),

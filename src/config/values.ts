@@ -4,6 +4,7 @@ import { addressPatternFault } from "../access/address-pattern.ts";
 import { parseNetwork } from "../access/networks.ts";
 import { USER_NAME } from "../access/user-name.ts";
 import { canonicalDomain } from "../identity/domain.ts";
+import { canonicalRecipient } from "../identity/recipient.ts";
 import { canonicalNamespace } from "../identity/task.ts";
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -78,3 +79,13 @@ export const domainPattern = addressPattern.refine(
   (value) => !value.includes("@") && value !== "<>",
   'expected a domain, such as "example.com" or "*.example.com"',
 );
+
+/** One address in ASCII, as it stands in a header field. */
+export const mailboxAddress = z.string().transform((value, context) => {
+  const canonical = canonicalRecipient(value);
+  const isPlain =
+    canonical.ok && canonical.recipient.includes("@") && /^[\x21-\x7e]+$/.test(canonical.recipient);
+  if (canonical.ok && isPlain) return canonical.recipient;
+  context.addIssue({ code: "custom", message: 'expected an address, such as "postmaster@example.com"' });
+  return z.NEVER;
+});

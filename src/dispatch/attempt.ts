@@ -8,7 +8,7 @@ import { render } from "../message/rewrite.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
-import type { SpooledTransmission } from "../spool/record.ts";
+import type { Ending, SpooledTransmission } from "../spool/record.ts";
 import { ContentError, type LostMail, type Spool, type SpooledMail } from "../spool/spool.ts";
 import type { Outcome, Transmission } from "../upstream/upstream.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
@@ -17,8 +17,8 @@ import type { WarnOfDelay } from "./delay.ts";
 import type { AttemptResult, DispatcherParts, QueuedTransmission } from "./dispatcher.ts";
 import type { Doubts } from "./doubt.ts";
 import { factsOf } from "./facts.ts";
-import type { Failure, Notices } from "./notice.ts";
 import { type Recorder, STORAGE_RETRY_MS } from "./recorder.ts";
+import type { Reports } from "./reports.ts";
 import type { Verdicts } from "./verdicts.ts";
 
 export interface AttemptParts {
@@ -26,7 +26,7 @@ export interface AttemptParts {
   readonly ledger: Ledger;
   readonly doubts: Doubts;
   readonly decisions: Decisions;
-  readonly notices: Notices;
+  readonly reports: Reports;
   readonly warnOfDelay: WarnOfDelay;
   readonly recorder: Recorder;
   readonly verdicts: Verdicts;
@@ -53,7 +53,7 @@ interface Place {
 }
 
 export function createAttempt(parts: AttemptParts, options: AttemptOptions): Attempt {
-  const { spool, ledger, doubts, decisions, notices, recorder, verdicts, clock, random, log } = parts;
+  const { spool, ledger, doubts, decisions, reports, recorder, verdicts, clock, random, log } = parts;
   const { warnOfDelay, enqueue } = parts;
   /**
    * Ids whose verdict another gateway's client waits for, and that this one is bound to; whether an attempt of this
@@ -67,24 +67,32 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
   /** An operator has decided that it was relayed, after this attempt began. */
   const isDecided = async (id: Id): Promise<boolean> => (await decisions.relayed(id)) === true;
 
-  /** Reports the failure to the reverse-path and takes the transmission out of the spool (P5). */
+  /** Has the failure reported to the reverse-path: until that is durable the transmission stays in the spool (P5). */
   const fail = async (
     queued: QueuedTransmission,
     mail: SpooledMail | LostMail,
-    failure: Failure,
+    { reason, reply }: Pick<Ending, "reason" | "reply">,
     signal: AbortSignal,
   ): Promise<void> => {
-    const notice = await notices.compose(mail, failure);
-    const found = await recorder.replace(queued.key, notice?.submission, signal);
-    doubts.forget(mail.transmission.id);
-    if (found === "gone") {
-      // An operator has decided meanwhile that it was relayed.
-      if (notice !== undefined) await ledger.release([notice.claim]);
-      return;
+    // Then whoever runs the attempt takes it out.
+    if (await isDecided(mail.transmission.id)) return;
+    const isWanted = reports.isWanted(mail, reason);
+    if (mail.kind === "whole" && mail.submission.report === true) {
+      log.error("report.refused", facts(mail.transmission, { reason, reply }));
     }
-    if (notice !== undefined) notices.accepted(notice);
-    log.info("transmission.reported", facts(mail.transmission, { notice: notice?.messageId ?? "none" }));
+    const ended = { ...mail.transmission, ended: { reason, reply, at: clock.now() } };
+    const found = isWanted
+      ? await recorder.end(queued.key, ended, signal)
+      : await recorder.replace(queued.key, undefined, signal);
+    doubts.forget(mail.transmission.id);
+    // An operator has decided meanwhile that it was relayed.
+    if (found === "gone") return;
     await ledger.release([queued.claim]);
+    if (isWanted) reports.ended(queued.key, ended);
+    else {
+      log.info("transmission.reported", facts(mail.transmission, { notice: "none" }));
+      reports.left(queued.key, mail.transmission.id);
+    }
   };
 
   /**
@@ -183,7 +191,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     const growing = outcome.throttled === true ? 0 : backoff(attempts, options.retry, random);
     const wait = Math.max(growing, atLeast);
     log.info("transmission.refused", { ...about, retryMs: wait });
-    const noted = await warnOfDelay(mail, outcome.reply);
+    const noted = warnOfDelay(queued.key, transmission, outcome.reply);
     await recorder.note(queued, { ...noted, attempts, dueAt: now + wait });
     return { kind: "again", dueAt: now + wait };
   };
@@ -208,7 +216,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
   const relayed = async (
     queued: QueuedTransmission,
     mail: SpooledMail,
-    { upstreamId, reports, upstream }: Accepted & Place,
+    { upstreamId, reports: upstreamReports, upstream }: Accepted & Place,
     signal: AbortSignal,
   ): Promise<AttemptResult> => {
     const { transmission, submission } = mail;
@@ -227,16 +235,15 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     log.info("transmission.relayed", facts(transmission, { ...about, attempts, ms }));
     verdicts.give(transmission.id, { kind: "relayed" });
     // NOTIFY=SUCCESS where the upstream does not report: what it said is all that the sender will hear
-    // (RFC 3461 §5.2.2). A crash before it is stored loses this courtesy, and nothing else.
-    const told =
-      reports === true ? undefined : await notices.compose(mail, { reason: "relayed", reply: upstreamId });
-    if (told === undefined) {
+    // (RFC 3461 §5.2.2).
+    if (upstreamReports === true || !reports.isWanted(mail, "relayed")) {
       await recorder.remove(queued.key, signal);
+      reports.left(queued.key, transmission.id);
       return { kind: "done" };
     }
-    const found = await recorder.replace(queued.key, told.submission, signal);
-    if (found === "done") notices.accepted(told);
-    else await ledger.release([told.claim]);
+    const ended = { reason: "relayed", reply: upstreamId, at: clock.now() } as const;
+    const found = await recorder.end(queued.key, { ...transmission, ended }, signal);
+    if (found === "done") reports.ended(queued.key, { ...transmission, ended });
     return { kind: "done" };
   };
 
@@ -268,6 +275,12 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     }
     if (mail.kind === "lost") return await lose(queued, mail, mail.cause, signal);
     const { transmission } = mail;
+    if (transmission.ended !== undefined) {
+      // It was noted in an earlier turn that failed after that.
+      await ledger.release([queued.claim]);
+      reports.ended(queued.key, { ...transmission, ended: transmission.ended });
+      return { kind: "untried" };
+    }
     if (queued.isExpired === true) {
       // The lane can't know of an attempt that the disk kept from being made.
       if (transmission.attempts === 0) return { kind: "again", dueAt: queued.dueAt };

@@ -224,7 +224,7 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
       if (transmission.awaited === true) return await withdraw(queued, transmission, signal);
       if (policy === "hold") return await hold(queued, transmission);
       const dueAt = clock.now() + backoff(transmission.attempts, retry, random);
-      const { warned } = await warnOfDelay(mail, doubt.cause);
+      const { warned } = warnOfDelay(queued.key, mail.transmission, doubt.cause);
       const again = { ...transmission, dueAt, ...(warned === undefined ? {} : { warned }) };
       doubtful.set(transmission.id, { queued, transmission: again });
       await recorder.note(queued, again);

@@ -2,7 +2,7 @@
 import type { Claim, ClaimRequest, ClaimResult, Ledger, Settlement } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
+import type { SpooledTransmission, SubmissionId, TransmissionKey } from "../spool/record.ts";
 import type { Found, NewSubmission, Spool } from "../spool/spool.ts";
 import type { QueuedTransmission } from "./dispatcher.ts";
 
@@ -20,6 +20,15 @@ export interface Recorder {
    * whether a commit that failed took effect is not known, and only the same one, repeated, leaves no doubt.
    */
   replace(key: TransmissionKey, notice: NewSubmission | undefined, signal: AbortSignal): Promise<Found>;
+  /** As `replace`, of several transmissions of one submission. */
+  replaceAll(
+    submission: SubmissionId,
+    indexes: readonly number[],
+    notice: NewSubmission | undefined,
+    signal: AbortSignal,
+  ): Promise<Found>;
+  /** Notes durably that the transmission has ended and waits for its report, trying again as settle does. */
+  end(key: TransmissionKey, transmission: SpooledTransmission, signal: AbortSignal): Promise<Found>;
   /** Takes what the ledger knows as ended out of the spool, trying again as settle does. */
   remove(key: TransmissionKey, signal: AbortSignal): Promise<void>;
   /**
@@ -70,6 +79,10 @@ export function createRecorder({ ledger, spool, clock, log, pause }: RecorderPar
       await untilRecorded(() => spool.remove(key), signal);
     },
     replace: (key, notice, signal) => untilRecorded(() => spool.replace(key, notice), signal),
+    replaceAll: (submission, indexes, notice, signal) =>
+      untilRecorded(() => spool.replaceAll(submission, indexes, notice), signal),
+    end: (key, transmission, signal) =>
+      untilRecorded(() => spool.update(key, transmission, "durably"), signal),
 
     async note({ key }, transmission) {
       try {

@@ -7,6 +7,7 @@ import { freed, type SpooledTransmission } from "../spool/record.ts";
 import type { Loaded, Spool } from "../spool/spool.ts";
 import type { QueuedTransmission, ToQueue } from "./dispatcher.ts";
 import type { Doubts } from "./doubt.ts";
+import type { Reports } from "./reports.ts";
 import type { Verdicts } from "./verdicts.ts";
 
 export interface RecoveryParts {
@@ -16,6 +17,7 @@ export interface RecoveryParts {
   readonly enqueue: (queued: QueuedTransmission) => void;
   readonly doubts: Doubts;
   readonly verdicts: Verdicts;
+  readonly reports: Pick<Reports, "ended">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -35,7 +37,7 @@ export interface RecoveryOptions {
 
 /** Resolves when every transmission of the spool is claimed and queued, held, or taken out. */
 export async function recover(parts: RecoveryParts, { binds, retentionMs }: RecoveryOptions): Promise<void> {
-  const { spool, ledger, toQueue, enqueue, doubts, verdicts, clock, log } = parts;
+  const { spool, ledger, toQueue, enqueue, doubts, verdicts, reports, clock, log } = parts;
   let recovered = 0;
   let doubtful = 0;
   let settled = 0;
@@ -113,7 +115,13 @@ export async function recover(parts: RecoveryParts, { binds, retentionMs }: Reco
     if (full.length > 0) await claim(full);
   };
   for await (const spooled of spool.load()) {
-    const { id } = spooled[1];
+    const [key, transmission] = spooled;
+    const { id, ended } = transmission;
+    if (ended !== undefined) {
+      // It has no claim, and only waits for its report.
+      reports.ended(key, { ...transmission, ended });
+      continue;
+    }
     // A batch holds no id twice; the second of two is then a repeat of the first.
     if (batch.length >= BATCH || ids.has(id)) await flush();
     batch.push(spooled);

@@ -1,4 +1,4 @@
-// The delivery status notification for one transmission (RFC 3464 in a multipart/report, RFC 6522). It goes
+// The delivery status notification for one submission (RFC 3464 in a multipart/report, RFC 6522). It goes
 // back through servers that may know ASCII only, and every value in it was written by someone else: so all
 // of it is 7-bit, and no value can begin a line of its own.
 import { createHash } from "node:crypto";
@@ -14,25 +14,32 @@ import { formatDate } from "./trace.ts";
  */
 export type NoticeReason = "refused" | "expired" | "lost" | "delayed" | "relayed";
 
-export interface NoticeFacts {
-  /** Our own name. */
-  readonly reportingMta: string;
-  /** The mailbox that the notice is from, MAILER-DAEMON at our name. Its reverse-path is the null one. */
-  readonly from: string;
-  /** The reverse-path of the submission, to which the notice goes. */
-  readonly to: string;
+/** One recipient of the message, and what became of its mail. */
+export interface NoticeRecipient {
   readonly recipient: string;
   /** RFC 3461 §4.2, decoded: the recipient as the sender named it. */
-  readonly orcpt?: string;
+  readonly orcpt?: string | undefined;
   readonly reason: NoticeReason;
   /** What the upstream said, or what kept us from asking it. */
   readonly diagnostic: string;
-  /** Milliseconds since the epoch. */
-  readonly arrivedAt: number;
-  /** When the transmission was attempted last, milliseconds since the epoch; also the Date of the notice. */
+  /** When the transmission was attempted last, milliseconds since the epoch. */
   readonly lastAttemptAt: number;
   /** Milliseconds since the epoch; for a delay. */
-  readonly willRetryUntil?: number;
+  readonly willRetryUntil?: number | undefined;
+}
+
+export interface NoticeFacts {
+  /** Our own name. */
+  readonly reportingMta: string;
+  /** The mailbox that the notice is from. Its reverse-path is the null one. */
+  readonly from: string;
+  /** The reverse-path of the submission, to which the notice goes. */
+  readonly to: string;
+  readonly recipients: readonly [NoticeRecipient, ...NoticeRecipient[]];
+  /** Milliseconds since the epoch. */
+  readonly arrivedAt: number;
+  /** The Date of the notice, likewise. */
+  readonly date: number;
   /** ENVID of the submission, decoded; RFC 3464 §2.2.1 hands it back. */
   readonly envid?: string;
   /** What is attached: the header, or a whole message that is fit for it (see canAttach). CRLF line ends. */
@@ -47,7 +54,7 @@ export interface NoticeFacts {
 const ORIGINAL_HEADER_MAX = 32 * 1024;
 
 /** A whole message that was asked for (RET=FULL) and is larger comes back as its header. */
-export const ORIGINAL_MESSAGE_MAX = 256 * 1024;
+export const ORIGINAL_MESSAGE_MAX = 50_000;
 
 /** RFC 5321 §4.5.3.1.5 allows reply lines of 512 octets; what says more is cut. */
 const DIAGNOSTIC_MAX = 512;
@@ -79,8 +86,7 @@ const WORDS: Readonly<Record<NoticeReason, Words>> = {
 
 /** The whole notice, header and body: CRLF line ends, 7-bit, no line longer than RFC 5322 allows. */
 export function composeNotice(facts: NoticeFacts): Uint8Array {
-  const { action, subject } = WORDS[facts.reason];
-  const parts = [textPart(facts), statusPart(facts, action), originalPart(facts.original)];
+  const parts = [textPart(facts), statusPart(facts), originalPart(facts.original)];
   // Nothing in the parts can guess it: it depends on all of them.
   const hash = createHash("sha256").update(facts.messageId);
   for (const octets of parts.flat()) hash.update("\0").update(octets);
@@ -89,8 +95,8 @@ export function composeNotice(facts: NoticeFacts): Uint8Array {
   const header = [
     ...fieldLines("From", `Mail Delivery System ${mailbox(facts.from) ?? postmaster}`),
     ...fieldLines("To", mailbox(facts.to) ?? "undisclosed-recipients:;"),
-    `Subject: ${subject}`,
-    ...fieldLines("Date", formatDate(facts.lastAttemptAt)),
+    `Subject: ${subjectOf(facts)}`,
+    ...fieldLines("Date", formatDate(facts.date)),
     ...fieldLines("Message-ID", asciiLine(facts.messageId)),
     ...(facts.fields ?? []),
     // RFC 3834 §5: nobody is to answer it.
@@ -104,30 +110,43 @@ export function composeNotice(facts: NoticeFacts): Uint8Array {
   return Buffer.from(lines.flat().join("\r\n"), "latin1");
 }
 
+/** The gravest first: it is what the subject says. */
+const REASONS: readonly NoticeReason[] = ["refused", "expired", "lost", "delayed", "relayed"];
+
+function subjectOf({ recipients }: NoticeFacts): string {
+  const first = REASONS.find((reason) => recipients.some((one) => one.reason === reason)) ?? "refused";
+  const { subject } = WORDS[first];
+  const isWhole = recipients.every(({ reason }) => WORDS[reason].subject === subject);
+  return isWhole ? subject : `${subject} to some recipients`;
+}
+
 function textPart(facts: NoticeFacts): string[] {
+  const { recipients } = facts;
   const what = facts.original.kind === "message" ? "The message" : "The header of the message";
   return [
     "Content-Type: text/plain; charset=us-ascii",
     "",
     `This is the mail gateway at ${asciiLine(facts.reportingMta)}.`,
     "",
-    WORDS[facts.reason].text,
-    "",
-    ...wrapped(`    ${asciiLine(facts.recipient)}`, "    "),
-    "",
-    ...wrapped(`The reason given: ${asciiLine(facts.diagnostic, DIAGNOSTIC_MAX)}`, "    "),
-    "",
+    ...REASONS.flatMap((reason) => {
+      const about = recipients.filter((one) => one.reason === reason);
+      return about.length === 0 ? [] : [WORDS[reason].text, "", ...about.flatMap(recipientText)];
+    }),
     `${what} is attached.`,
     "",
   ];
 }
 
-/** RFC 3464 §2: the fields of the message, and in a block of their own those of its recipient. */
-function statusPart(facts: NoticeFacts, action: Words["action"]): string[] {
-  const { envid, orcpt, willRetryUntil } = facts;
-  const diagnostic = asciiLine(facts.diagnostic, DIAGNOSTIC_MAX);
-  // §2.3.6: "smtp" only for a reply in SMTP's own form.
-  const diagnosticType = /^[245]\d\d[ -]/.test(diagnostic) ? "smtp" : "x-mailonce";
+const recipientText = ({ recipient, diagnostic }: NoticeRecipient): string[] => [
+  ...wrapped(`    ${asciiLine(recipient)}`, "    "),
+  "",
+  ...wrapped(`The reason given: ${asciiLine(diagnostic, DIAGNOSTIC_MAX)}`, "    "),
+  "",
+];
+
+/** RFC 3464 §2: the fields of the message, and in a block of their own those of each recipient. */
+function statusPart(facts: NoticeFacts): string[] {
+  const { envid, recipients } = facts;
   return [
     "Content-Type: message/delivery-status",
     "",
@@ -135,10 +154,20 @@ function statusPart(facts: NoticeFacts, action: Words["action"]): string[] {
     ...(envid === undefined ? [] : fieldLines("Original-Envelope-Id", asciiLine(envid))),
     ...fieldLines("Arrival-Date", formatDate(facts.arrivedAt)),
     "",
+    ...recipients.flatMap(recipientStatus),
+  ];
+}
+
+function recipientStatus(facts: NoticeRecipient): string[] {
+  const { orcpt, reason, willRetryUntil } = facts;
+  const diagnostic = asciiLine(facts.diagnostic, DIAGNOSTIC_MAX);
+  // §2.3.6: "smtp" only for a reply in SMTP's own form.
+  const diagnosticType = /^[245]\d\d[ -]/.test(diagnostic) ? "smtp" : "x-mailonce";
+  return [
     ...(orcpt === undefined ? [] : fieldLines("Original-Recipient", originalRecipient(orcpt))),
     ...fieldLines("Final-Recipient", typedAddress(facts.recipient)),
-    `Action: ${action}`,
-    `Status: ${statusOf(facts.reason, facts.diagnostic)}`,
+    `Action: ${WORDS[reason].action}`,
+    `Status: ${statusOf(reason, facts.diagnostic)}`,
     ...fieldLines("Diagnostic-Code", `${diagnosticType}; ${diagnostic}`),
     ...fieldLines("Last-Attempt-Date", formatDate(facts.lastAttemptAt)),
     ...(willRetryUntil === undefined ? [] : fieldLines("Will-Retry-Until", formatDate(willRetryUntil))),

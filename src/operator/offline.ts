@@ -43,7 +43,8 @@ async function deskOf(
   const transmissions = new Map<Id, SpooledDoubt>();
   try {
     for await (const [key, transmission] of spool.load()) {
-      transmissions.set(transmission.id, { key, transmission });
+      // What only waits for its report is under nobody's doubt.
+      if (transmission.ended === undefined) transmissions.set(transmission.id, { key, transmission });
     }
   } catch (error) {
     await ledger.close();

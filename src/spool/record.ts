@@ -24,6 +24,10 @@ export interface Submission extends MailRequest {
   readonly reversePath: string;
   /** For the log; absent when the submission was unkeyed. */
   readonly task?: string | undefined;
+  /** Absent in a report, and in older records. */
+  readonly submitter?: StoredSubmitter | undefined;
+  /** A report of ours. */
+  readonly report?: true;
   /** The header as it will leave, but for its octets and the fields of each transmission. */
   readonly header: Omit<PreparedHeader, "octets">;
   readonly headerSize: number;
@@ -66,6 +70,23 @@ export interface SpooledTransmission {
   readonly request?: RecipientRequest | undefined;
   /** The reverse-path was told that it takes longer. */
   readonly warned?: true;
+  /** It has ended, and stays for its report: nothing is attempted any more, and no claim is held. */
+  readonly ended?: Ending;
+}
+
+/** How a transmission ended that the reverse-path is to be told of. */
+export interface Ending {
+  readonly reason: "refused" | "expired" | "lost" | "relayed";
+  /** What the upstream said, one line. */
+  readonly reply: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** Who submitted a mail: what they may mail, and how much, holds for reports to them too. */
+export interface StoredSubmitter {
+  readonly address: string;
+  readonly user?: string | undefined;
 }
 
 /** What the file of a body has to be. */

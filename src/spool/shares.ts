@@ -5,10 +5,11 @@ import type { SubmissionId, TransmissionKey } from "./record.ts";
 /**
  * Commits the removal.
  *
- * @param all given when it is the last: every index that the submission ever had. The commit names all of them,
+ * @param present those of the transmissions that have not left yet
+ * @param all given when they are the last: every index that the submission ever had. The commit names all of them,
  *   so that one whose own removal is undone by a crash never stays behind without the content.
  */
-export type Removal = (all: readonly number[] | undefined) => Promise<void>;
+export type Removal = (present: readonly number[], all: readonly number[] | undefined) => Promise<void>;
 
 export interface Shares {
   /** The submission is in the store, with so many transmissions. */
@@ -19,14 +20,16 @@ export interface Shares {
   has(key: TransmissionKey): boolean;
   /** The submission may have records in the store. */
   hasAny(id: SubmissionId): boolean;
+  /** How many of the submission's transmissions `has` is true of. */
+  count(id: SubmissionId): number;
   /**
-   * Takes the transmission out, once. A removal that can't be the last runs at once; one that may be waits for
+   * Takes transmissions of one submission out together, each once. A removal that can't be the last runs at once; one that may be waits for
    * those under way, since their end tells. A transmission whose removal was rejected counts as still there: the
    * content stays until its removal is repeated.
    *
-   * @returns false when it has left already: nothing was committed
+   * @returns those that had not left already; when there are none, nothing was committed
    */
-  leave(key: TransmissionKey, removal: Removal): Promise<boolean>;
+  leave(id: SubmissionId, indexes: readonly number[], removal: Removal): Promise<readonly number[]>;
 }
 
 interface Share {
@@ -60,18 +63,20 @@ export function createShares(): Shares {
     id: SubmissionId,
     { size, staying }: Share,
     exits: Exits,
-    index: number,
+    present: readonly number[],
     removal: Removal,
   ): Promise<void> {
-    const isLast = staying.length === 1;
-    exits.leaving.push(index);
+    const isLast = staying.length === present.length;
+    exits.leaving.push(...present);
     try {
-      await removal(isLast ? Array.from({ length: size }, (_, at) => at) : undefined);
-      drop(staying, index);
-      drop(exits.asked, index);
+      await removal(present, isLast ? Array.from({ length: size }, (_, at) => at) : undefined);
+      for (const index of present) {
+        drop(staying, index);
+        drop(exits.asked, index);
+      }
       if (isLast) shares.delete(id);
     } finally {
-      drop(exits.leaving, index);
+      for (const index of present) drop(exits.leaving, index);
       const { waiting } = exits;
       exits.waiting = [];
       for (const goOn of waiting) goOn();
@@ -97,17 +102,24 @@ export function createShares(): Shares {
 
     hasAny: (id) => shares.has(id),
 
-    async leave({ submission, index }, removal) {
+    count(id) {
+      const share = shares.get(id);
+      return share === undefined ? 0 : share.staying.length - (share.exits?.asked.length ?? 0);
+    },
+
+    async leave(id, indexes, removal) {
       for (;;) {
-        const share = shares.get(submission);
-        if (share?.staying.includes(index) !== true) return false;
+        const share = shares.get(id);
+        const present = indexes.filter((index) => share?.staying.includes(index));
+        if (share === undefined || present.length === 0) return [];
         share.exits ??= { asked: [], leaving: [], waiting: [] };
         const { exits, staying } = share;
-        if (!exits.asked.includes(index)) exits.asked.push(index);
-        const othersStay = staying.length - exits.leaving.length > 1;
-        if (!exits.leaving.includes(index) && (othersStay || exits.leaving.length === 0)) {
-          await remove(submission, share, exits, index, removal);
-          return true;
+        for (const index of present) if (!exits.asked.includes(index)) exits.asked.push(index);
+        const isFree = !present.some((index) => exits.leaving.includes(index));
+        const othersStay = staying.length - exits.leaving.length > present.length;
+        if (isFree && (othersStay || exits.leaving.length === 0)) {
+          await remove(id, share, exits, present, removal);
+          return present;
         }
         await new Promise<void>((resolve) => void exits.waiting.push(resolve));
       }

@@ -83,6 +83,14 @@ export interface Spool {
   lastStart(): Promise<string | undefined>;
   /** Durable when it resolves. */
   noteStart(text: string): Promise<void>;
+  /** As `replace`, of several transmissions of one submission together. gone: all of them had left. */
+  replaceAll(
+    submission: SubmissionId,
+    indexes: readonly number[],
+    notice: NewSubmission | undefined,
+  ): Promise<Found>;
+  /** How many transmissions of the submission are in the spool and not leaving it. */
+  count(submission: SubmissionId): number;
   close(): Promise<void>;
 }
 
@@ -212,22 +220,33 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
 
   /** @param apply commits the removal */
   const takeOut = async (
-    key: TransmissionKey,
+    submission: SubmissionId,
+    indexes: readonly number[],
     apply: (operations: Operation[]) => Promise<void>,
   ): Promise<Found> => {
-    const { submission, index } = key;
-    fresh.drop(key);
+    for (const index of indexes) fresh.drop({ submission, index });
     let isLast = false;
-    const hasLeft = await shares.leave(key, async (all) => {
+    const left = await shares.leave(submission, indexes, async (present, all) => {
       isLast = all !== undefined;
-      const operations = (all ?? [index]).map(
+      const operations = (all ?? present).map(
         (one): Operation => ({ type: "del", key: transmissionKey({ submission, index: one }) }),
       );
       if (isLast) operations.push(...contentLeaving(submission));
       await apply(operations);
     });
     if (isLast) await removeBodyOf(submission);
-    return hasLeft ? "done" : "gone";
+    return left.length > 0 ? "done" : "gone";
+  };
+
+  const replaceAll: Spool["replaceAll"] = async (submission, indexes, notice) => {
+    const added = notice === undefined ? [] : accepting(notice);
+    const found = await takeOut(submission, indexes, (operations) => store.commit([...operations, ...added]));
+    if (notice === undefined) return found;
+    if (found === "done") accepted(notice);
+    else if (shares.hasAny(notice.submission.id)) return "done";
+    // An earlier call with it may have failed and taken effect before another removal came.
+    else await store.commit(added.map(({ key: own }) => ({ type: "del", key: own })));
+    return found;
   };
 
   const takeBack = async (): Promise<void> => {
@@ -433,18 +452,11 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
       return "done";
     },
 
-    remove: (key) => takeOut(key, (operations) => store.write(operations)),
+    remove: ({ submission, index }) => takeOut(submission, [index], (operations) => store.write(operations)),
 
-    async replace(key, notice) {
-      const added = notice === undefined ? [] : accepting(notice);
-      const found = await takeOut(key, (operations) => store.commit([...operations, ...added]));
-      if (notice === undefined) return found;
-      if (found === "done") accepted(notice);
-      else if (shares.hasAny(notice.submission.id)) return "done";
-      // An earlier call with it may have failed and taken effect before another removal came.
-      else await store.commit(added.map(({ key: own }) => ({ type: "del", key: own })));
-      return found;
-    },
+    replace: ({ submission, index }, notice) => replaceAll(submission, [index], notice),
+    replaceAll,
+    count: (submission) => shares.count(submission),
 
     async lastStart() {
       const value = await store.get(START_KEY);

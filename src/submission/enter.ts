@@ -106,6 +106,7 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
         acceptedAt: now,
         reversePath: envelope.reversePath,
         task: keying.task,
+        submitter: { address: client.address, user: client.user },
         envid: envelope.envid,
         ret: envelope.ret,
         header: { slot, setsMessageId, date, dateStart, dateEnd, references },

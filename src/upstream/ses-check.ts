@@ -34,3 +34,22 @@ export async function checkSes(client: SesClient, signal: AbortSignal): Promise<
     return { isUsable: false, finding };
   }
 }
+
+/** An address may be sent from when it is verified, or its domain, or one above that. */
+export async function unverifiedSender(
+  client: Pick<SesClient, "isVerified">,
+  address: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const labels = address.slice(address.lastIndexOf("@") + 1).split(".");
+  const domains = labels.slice(0, -1).map((_, at) => labels.slice(at).join("."));
+  try {
+    for (const identity of [address, ...domains]) {
+      if (await client.isVerified(identity, signal)) return undefined;
+    }
+    return `SES has verified neither ${address} nor its domain, and would refuse reports from there: set [notices] from`;
+  } catch {
+    // The right to ask is a courtesy.
+    return undefined;
+  }
+}

@@ -4,6 +4,7 @@
 import { Readable } from "node:stream";
 import {
   GetAccountCommand,
+  GetEmailIdentityCommand,
   SESv2Client,
   SendEmailCommand,
   type SendEmailCommandInput,
@@ -70,6 +71,8 @@ export interface SesClient {
   ): Promise<string | undefined>;
   readQuota(signal: AbortSignal): Promise<SendQuota>;
   readAccount(signal: AbortSignal): Promise<SesAccount>;
+  /** Whether mail from the identity, an address or a domain, may be sent; false where it is not known to SES. */
+  isVerified(identity: string, signal: AbortSignal): Promise<boolean>;
   /** Rejects when region or credentials are missing. */
   resolve(): Promise<{ readonly region: string }>;
   close(): void;
@@ -219,6 +222,16 @@ export function createSesClient({ region, endpoint, timeouts }: SesClientOptions
     },
     readQuota: async (signal) => (await readAccount(signal)).quota,
     readAccount,
+    async isVerified(EmailIdentity, abortSignal) {
+      try {
+        await freshCredentials();
+        const command = new GetEmailIdentityCommand({ EmailIdentity });
+        return (await noting(client.send(command, { abortSignal }))).VerifiedForSendingStatus === true;
+      } catch (error) {
+        if ((error as Error).name === "NotFoundException") return false;
+        throw error;
+      }
+    },
     async resolve() {
       const region = await client.config.region();
       await client.config.credentials();

@@ -5,7 +5,7 @@ import type { Fleet } from "../runtime/fleet.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
 import { contentInMemory } from "./content.ts";
 import { attemptSes, notCalled, type SesAttempts, type SesDefaults } from "./ses-attempt.ts";
-import { checkSes, lacking } from "./ses-check.ts";
+import { checkSes, lacking, unverifiedSender } from "./ses-check.ts";
 import { createSesClient, type SesClient, type SesClientOptions } from "./ses-client.ts";
 import { createSesQuota } from "./ses-quota.ts";
 import { createSesRate } from "./ses-rate.ts";
@@ -82,6 +82,7 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
       return outcome;
     },
     lacks: () => lacking(client),
+    senderFault: (address, signal) => unverifiedSender(client, address, signal),
     check: (signal) => checkSes(client, signal),
     async close() {
       closing.abort();

@@ -98,6 +98,8 @@ export interface Upstream {
   transmit(transmission: Transmission, signal: AbortSignal): Promise<Outcome>;
   /** What it can't work without and does not have, known without asking anybody: region, credentials. Never rejects. */
   lacks?(): Promise<string | undefined>;
+  /** Why it would refuse mail from this address, as far as it tells without sending. Never rejects. */
+  senderFault?(address: string, signal: AbortSignal): Promise<string | undefined>;
   /** Goes as far towards the upstream as one can without sending. Never rejects. */
   check?(signal: AbortSignal): Promise<UpstreamCheck>;
   /** Closes idle connections. No transmit is under way or follows. */

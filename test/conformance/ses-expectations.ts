@@ -41,6 +41,7 @@ export const sesExpectations: Readonly<Record<SesFault, Expectation>> = {
   "mail-from-not-verified": permanent,
   "bad-request": permanent,
   "not-found": upstream,
+  "no-identity": upstream,
   "access-denied": upstream,
   "access-denied-to-identity": transient,
   "access-denied-explicitly": transient,

@@ -53,6 +53,12 @@ const deletes = (prefix: number) => (operation: Operation) =>
 const putsMark = (isDoubtful: boolean) => (operation: Operation) =>
   operation.type === "put" && operation.key[0] === MARK && (operation.value[1] === DOUBTFUL) === isDoubtful;
 
+/** A transmission that waits for its report. */
+const putsEnd = (operation: Operation): boolean =>
+  operation.type === "put" &&
+  operation.key[0] === TRANSMISSION &&
+  Buffer.from(operation.value).includes('"ended":{');
+
 type Calls = readonly StorageMoment["call"][];
 
 function storage(
@@ -158,8 +164,14 @@ export const steps: readonly Step[] = [
     { ...load, occurrences: 5, faults: { "refuse-rcpt-4": 20, "refuse-content-4": 20 } },
   ),
   ...around(
+    "the commit of an end",
+    ["refused for good, and nothing says so yet", "noted as ended, its claim still held, no report made"],
+    (when) => storage(when, ["commit"], QUEUE, putsEnd),
+    { ...load, occurrences: 4, faults: { "refuse-rcpt-5": 20, "refuse-content-5": 20 } },
+  ),
+  ...around(
     "the notice commit",
-    ["refused for good, the notice not yet in the spool", "the notice is in the spool, the claim still held"],
+    ["noted as ended, its report not yet in the spool", "the report is in the spool in its place"],
     (when) => storage(when, ["commit"], QUEUE, deletes(TRANSMISSION), puts(SUBMISSION)),
     { ...load, occurrences: 4, faults: { "refuse-rcpt-5": 20, "refuse-content-5": 20 } },
   ),

@@ -54,6 +54,7 @@ const OPTIONAL: Record<OptionalKey<Config>, string> = {
   "upstream.ses.configuration_set": "transactional",
   "upstream.ses.from_email_address_identity_arn": "arn:aws:ses:eu-west-1:111122223333:identity/example.com",
   "upstream.maildir.path": "/tmp/outbox",
+  "notices.from": "postmaster@example.com",
   "log.format": "json",
 };
 

@@ -1,9 +1,10 @@
 // A bounce parser that others wrote reads our notices as what they are.
 import { expect, test } from "vitest";
-import { composeNotice, type NoticeFacts } from "../../src/message/dsn.ts";
+import { composeNotice } from "../../src/message/dsn.ts";
 import { bounceParser, failuresIn } from "../support/bounce-parser.ts";
+import { type FlatNotice, factsOf } from "../support/notice-facts.ts";
 
-const FACTS: NoticeFacts = {
+const FACTS: FlatNotice = {
   reportingMta: "gateway.example",
   from: "MAILER-DAEMON@gateway.example",
   to: "bounces@shop.example",
@@ -19,7 +20,7 @@ const FACTS: NoticeFacts = {
   messageId: "<notice@gateway.example>",
 };
 
-test.skipIf(bounceParser === undefined).each<[string, Partial<NoticeFacts>, [string[], string[]]]>([
+test.skipIf(bounceParser === undefined).each<[string, Partial<FlatNotice>, [string[], string[]]]>([
   ["a refusal is permanent, of the right recipient", {}, [[], ["user@example.com"]]],
   ["an expiry too", { reason: "expired", diagnostic: "not relayed" }, [[], ["user@example.com"]]],
   [
@@ -40,5 +41,5 @@ test.skipIf(bounceParser === undefined).each<[string, Partial<NoticeFacts>, [str
   ["a delay is temporary", { reason: "delayed", diagnostic: "450 later" }, [["user@example.com"], []]],
   ["a success is no failure", { reason: "relayed", diagnostic: "250 ok" }, [[], []]],
 ])("flufl.bounce: %s", (_, change, found) => {
-  expect(failuresIn(composeNotice({ ...FACTS, ...change }))).toEqual(found);
+  expect(failuresIn(composeNotice(factsOf({ ...FACTS, ...change })))).toEqual(found);
 });

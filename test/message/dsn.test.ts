@@ -3,13 +3,14 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { canAttach, composeNotice, type NoticeFacts, ORIGINAL_MESSAGE_MAX } from "../../src/message/dsn.ts";
+import { canAttach, composeNotice, ORIGINAL_MESSAGE_MAX } from "../../src/message/dsn.ts";
+import { type FlatNotice, factsOf } from "../support/notice-facts.ts";
 
-function header(octets: string | Uint8Array): NoticeFacts["original"] {
+function header(octets: string | Uint8Array): FlatNotice["original"] {
   return { kind: "header", octets: typeof octets === "string" ? Buffer.from(octets, "latin1") : octets };
 }
 
-const FACTS: NoticeFacts = {
+const FACTS: FlatNotice = {
   reportingMta: "gateway.example",
   from: "MAILER-DAEMON@gateway.example",
   to: "bounces@shop.example",
@@ -74,8 +75,8 @@ function read(notices: readonly Uint8Array[]): Read[] {
     .map((line) => JSON.parse(line) as Read);
 }
 
-const one = (change: Partial<NoticeFacts> = {}): Read =>
-  read([composeNotice({ ...FACTS, ...change })])[0] as Read;
+const one = (change: Partial<FlatNotice> = {}): Read =>
+  read([composeNotice(factsOf({ ...FACTS, ...change }))])[0] as Read;
 const original = (notice: Read): string => Buffer.from(notice.original, "base64").toString("latin1");
 
 describe("Python's email package reads", () => {
@@ -106,6 +107,33 @@ describe("Python's email package reads", () => {
     expect(notice.fields).toContain("auto-submitted");
     expect(notice.text).toContain("was refused and will not be tried again:\r\n\r\n    user@example.com\r\n");
     expect(original(notice).trimEnd()).toBe("From: Shop <orders@shop.example>\r\nSubject: Shipped");
+  });
+
+  test("several recipients, each with what became of its mail", () => {
+    const facts = factsOf(FACTS);
+    const [first] = facts.recipients;
+    const expired = {
+      ...first,
+      recipient: "late@example.com",
+      reason: "expired",
+      diagnostic: "too late",
+    } as const;
+    const relayed = {
+      ...first,
+      recipient: "b@example.com",
+      reason: "relayed",
+      diagnostic: "queued",
+    } as const;
+    const [notice] = read([composeNotice({ ...facts, recipients: [first, expired, relayed] })]);
+    expect(notice?.recipients.map((block) => Object.fromEntries(block))).toMatchObject([
+      { "final-recipient": "rfc822; user@example.com", action: "failed", status: "5.1.1" },
+      { "final-recipient": "rfc822; late@example.com", action: "failed", status: "5.4.7" },
+      { "final-recipient": "rfc822; b@example.com", action: "relayed", status: "2.0.0" },
+    ]);
+    expect(notice?.defects).toEqual([]);
+    expect(notice?.text).toMatch(
+      /refused[\s\S]*user@example\.com[\s\S]*in time[\s\S]*late@[\s\S]*was handed[\s\S]*b@example/,
+    );
   });
 
   test("an expiry, with the envelope's id", () => {
@@ -217,7 +245,7 @@ describe("no value can leave its place", () => {
     const notices: Uint8Array[] = [];
     fc.assert(
       fc.property(facts, (change) => {
-        const notice = composeNotice({ ...FACTS, ...change });
+        const notice = composeNotice(factsOf({ ...FACTS, ...change }));
         const text = Buffer.from(notice).toString("latin1");
         expect(text).toMatch(/^(?:[\t\x20-\x7e]{0,998}\r\n)*$/);
         notices.push(notice);
@@ -247,7 +275,7 @@ describe("no value can leave its place", () => {
   });
 
   test("a header that guesses at a boundary", () => {
-    const first = Buffer.from(composeNotice(FACTS)).toString("latin1");
+    const first = Buffer.from(composeNotice(factsOf(FACTS))).toString("latin1");
     const boundary = /boundary="([^"]+)"/.exec(first)?.[1];
     expect(original(one({ original: header(`--${boundary}--: x\r\n`) }))).toContain(boundary);
   });

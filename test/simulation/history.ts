@@ -38,8 +38,8 @@ export interface Content {
   readonly text: string;
   /** The marker of the submission that it came from, or that it reports. */
   readonly marker: string | undefined;
-  /** The recipient whose failure it reports; undefined for what is no report. */
-  readonly reports: string | undefined;
+  /** The recipients whose failures it reports; undefined for what is no report. */
+  readonly reports: readonly string[] | undefined;
   /** The transmission's `size` says the same. */
   readonly sizeIsRight: boolean;
 }
@@ -225,7 +225,7 @@ function said(event: Event): string {
       return attemptSaid(event.attempt);
     case "taken": {
       const { marker, reports } = event.attempt.content;
-      return `a${event.attempt.number} the upstream TAKES ${short(event.attempt.messageId)} of ${marker}${reports === undefined ? "" : `, a report on ${reports}`}`;
+      return `a${event.attempt.number} the upstream TAKES ${short(event.attempt.messageId)} of ${marker}${reports === undefined ? "" : `, a report on ${reports.join(" and ")}`}`;
     }
     case "answered": {
       const { outcome } = event;

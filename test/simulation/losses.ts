@@ -42,8 +42,7 @@ export function checkLosses(facts: Facts, plan: Plan, until: number, isDecided: 
     if (reports === undefined) {
       if (isSettled) settledOf.add(`${marker} ${recipient}`);
     } else if (isSettled || givenUp.has(messageId)) {
-      reported.add(`${marker} ${reports}`);
-      reported.add(reports);
+      for (const one of reports) reported.add(`${marker} ${one}`).add(one);
     }
   }
   // What ended before its first attempt and whose Message-ID says nothing of its submission.
@@ -75,6 +74,9 @@ export function checkLosses(facts: Facts, plan: Plan, until: number, isDecided: 
       if (id !== undefined && isAside(id, id)) continue;
       const isOwn = isNew && !(id !== undefined && takenOver.has(id));
       if (reported.has(isOwn ? `${marker} ${recipient}` : recipient)) continue;
+      // The same task and recipient is reported once a day, and the log has a line for each failure.
+      const isSaid = id !== undefined && facts.reported.get(id)?.some((line) => line < until) === true;
+      if (isSaid && reported.has(recipient)) continue;
       const counted = gone.filter((one) => knownAt < one.aliveUntil);
       if (counted.some((one) => isLostWith(one, submission, id, recipient))) continue;
       if (mail.reversePath === "" && id !== undefined && givenUp.has(messageIdOf(id, FROM_DOMAIN))) continue;
@@ -117,7 +119,7 @@ export function checkForgotten(facts: Facts): void {
   /** By recipient: reports on their way, of which a crash may have taken the line. */
   const reports = new Map<string, number[]>();
   for (const { attempt, seq, takenSeq } of attempts.values()) {
-    if (attempt.content.reports !== undefined) push(reports, attempt.content.reports, seq);
+    for (const recipient of attempt.content.reports ?? []) push(reports, recipient, seq);
     if (takenSeq === undefined) continue;
     first.set(attempt.id, Math.min(takenSeq, first.get(attempt.id) ?? takenSeq));
   }
@@ -126,15 +128,15 @@ export function checkForgotten(facts: Facts): void {
     const anew = submitted.get(content.marker ?? "");
     if (anew === undefined || content.reports !== undefined || (first.get(id) ?? seq) < seq) continue;
     if (decisions.get(id)?.some((one) => one.next !== "relayed" && one.askedSeq < seq) === true) continue;
-    const forgotten = accepted
-      .get(id)
-      ?.find(
-        (one) =>
-          one.marker !== content.marker &&
-          one.seq < anew &&
-          reported.get(id)?.some((line) => line > one.since && line < seq) !== true &&
-          reports.get(attempt.recipient)?.some((report) => report > one.since) !== true,
-      );
+    const forgotten = accepted.get(id)?.find(
+      (one) =>
+        one.marker !== content.marker &&
+        one.seq < anew &&
+        reported.get(id)?.some((line) => line > one.since && line < seq) !== true &&
+        // Its report may still wait for others of its submission.
+        givenUp.get(messageIdOf(id, FROM_DOMAIN))?.some((line) => line > one.since && line < seq) !== true &&
+        reports.get(attempt.recipient)?.some((report) => report > one.since) !== true,
+    );
     if (forgotten === undefined) continue;
     violations.push({
       promise: "P5",

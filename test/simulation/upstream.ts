@@ -175,7 +175,9 @@ async function readContent(transmission: Transmission): Promise<Content> {
   return {
     text,
     marker: /^X-Sim: (\S+)\r$/m.exec(text)?.[1],
-    reports: isReport ? (/^Final-Recipient: rfc822; ?(\S+)\r$/m.exec(text)?.[1] ?? "?") : undefined,
+    reports: isReport
+      ? [...text.matchAll(/^Final-Recipient: rfc822; ?(\S+)\r$/gm)].map(([, recipient = "?"]) => recipient)
+      : undefined,
     sizeIsRight: octets.length === transmission.size,
   };
 }

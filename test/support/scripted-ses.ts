@@ -21,6 +21,8 @@ export interface ScriptedSesOptions {
   /** For GetAccount; a fault instead of it, when that is scripted. */
   readonly quota?: Readonly<{ MaxSendRate: number; Max24HourSend: number; SentLast24Hours: number }>;
   readonly accountScript?: SesScript;
+  /** What GetEmailIdentity knows as verified; nothing is known of identities when left out. */
+  readonly identities?: readonly string[];
   /** Refuse what comes faster than MaxSendRate, beyond a burst of one second's worth. */
   readonly enforcesRate?: boolean;
 }
@@ -142,6 +144,12 @@ export async function createScriptedSes(options: ScriptedSesOptions = {}): Promi
       const account = JSON.stringify({ SendingEnabled: true, SendQuota: quota });
       if (plan === undefined) answer(response, 200, account);
       else fail(plan, response, account);
+    } else if (options.identities !== undefined && request.url?.startsWith("/v2/email/identities/")) {
+      const identity = decodeURIComponent(request.url.slice("/v2/email/identities/".length));
+      const isVerified = options.identities.includes(identity);
+      const known = JSON.stringify({ VerifiedForSendingStatus: true });
+      if (isVerified) answer(response, 200, known);
+      else fail(sesFaults["no-identity"], response, known);
     } else {
       answer(response, 404, JSON.stringify({ message: "unknown operation" }));
     }

@@ -56,6 +56,7 @@ export const sesFaults = {
   "mail-from-not-verified": error(400, "MailFromDomainNotVerifiedException", "MAIL FROM is not verified"),
   "bad-request": error(400, "BadRequestException", "Missing required header 'From'."),
   "not-found": error(404, "NotFoundException", "Configuration set <x> does not exist."),
+  "no-identity": error(404, "NotFoundException", "Email identity x does not exist."),
   "access-denied": error(403, "AccessDeniedException", "Not authorized to perform ses:SendEmail"),
   "access-denied-to-identity": error(
     403,

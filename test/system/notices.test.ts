@@ -228,16 +228,4 @@ describe("[spool] delay_warning", () => {
     await expectEmptySpool();
     expect(upstream.taken).toHaveLength(1);
   });
-
-  test("a failure after it is reported as well", async () => {
-    await serve(
-      { refuse: (to, time) => (to === GONE ? (time < 3 ? "450 4.2.1 busy" : "550 5.1.1 gone") : undefined) },
-      late,
-    );
-    await submit({});
-    await upstream.waitFor(2);
-    const texts = upstream.taken.map(({ octets }) => Buffer.from(octets).toString("latin1"));
-    const actions = texts.map((text) => /\r\nAction: (\w+)\r\n/.exec(text)?.[1]);
-    expect(actions.sort()).toEqual(["delayed", "failed"]);
-  });
 });

@@ -145,6 +145,25 @@ describe("what is missing is said at the start", () => {
     });
   });
 
+  test.each([
+    ["postmaster@shop.example", ["shop.example"], false],
+    ["postmaster@mail.shop.example", ["shop.example"], false],
+    ["postmaster@shop.example", ["postmaster@shop.example"], false],
+    ["postmaster@shop.example", ["other.example"], true],
+  ] as const)("a sender of reports, %s, where SES has verified %j: %j", async (from, identities, isSaid) => {
+    await start({ identities }, { NOTICES_FROM: from });
+    if (isSaid) {
+      await gateway?.logged("report.sender_unverified");
+      expect(events("report.sender_unverified")).toEqual([expect.objectContaining({ level: "error", from })]);
+    }
+    const result = await run(["check-config", "--online"], {
+      ...{ UPSTREAM_KIND: "ses", UPSTREAM_SES_ENDPOINT: peer?.endpoint as string, NOTICES_FROM: from },
+    });
+    expect(result.code).toBe(isSaid ? 1 : 0);
+    if (isSaid) expect(result.stderr).toContain("set [notices] from");
+    else expect(events("report.sender_unverified")).toEqual([]);
+  });
+
   test("and a proxy that is not used", async () => {
     vi.stubEnv("HTTPS_PROXY", "http://127.0.0.1:9");
     await start();
