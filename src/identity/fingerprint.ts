@@ -14,19 +14,12 @@ export type FingerprintField = (typeof FINGERPRINT_FIELDS)[number];
 export interface Fingerprint {
   /** A field's decoded value. */
   field(name: FingerprintField, value: string): void;
-  /** A text part, decoded from its charset. Counts once its end is said. */
-  text(type: string): TextFingerprint;
+  /** A text part, decoded from its charset. */
+  text(type: string, text: string): void;
   /** An attachment, decoded from its transfer encoding. Counts once its end is said. */
   attachment(type: string, fileName: string | undefined): AttachmentFingerprint;
   /** 64 hexadecimal digits (32 would pass for a UUID). To be called once, at the end. */
   digest(): string;
-}
-
-export interface TextFingerprint {
-  content(piece: string): void;
-  /** Characters of the line that has not ended: what is held. */
-  readonly held: number;
-  end(): void;
 }
 
 export interface AttachmentFingerprint {
@@ -36,28 +29,14 @@ export interface AttachmentFingerprint {
 
 /** The order of the calls counts. */
 export function createFingerprint(): Fingerprint {
-  const hash = createHash("sha256").update("mailonce-fingerprint-2");
+  const hash = createHash("sha256").update("mailonce-fingerprint-1");
   // Each item carries the lengths of its values, so that no two lists of items give the same octets.
   const item = (...values: string[]): void => {
-    hash.update(values.map((value) => `\n${Buffer.byteLength(value)}:${value}`).join(""));
+    for (const value of values) hash.update(`\n${Buffer.byteLength(value)}:${value}`);
   };
   return {
     field: (name, value) => item("field", name, value.replace(/\s+/g, " ").trim()),
-    text(type) {
-      const content = createHash("sha256");
-      const lines = createLines((line) => content.update(line));
-      const isHtml = type === "text/html";
-      return {
-        content: (piece) => lines.push(piece, isHtml),
-        get held() {
-          return lines.held;
-        },
-        end() {
-          lines.end(isHtml);
-          item("text", type, content.digest("hex"));
-        },
-      };
-    },
+    text: (type, text) => item("text", type, canonicalText(type, text)),
     attachment(type, fileName) {
       const content = createHash("sha256");
       return {
@@ -76,41 +55,10 @@ export function createFingerprint(): Fingerprint {
  * In HTML a Content-ID is left out of its URL, since composing anew often makes new ones (Python's
  * make_msgid); what it stands for is an attachment and counted as such.
  */
-function createLines(put: (text: string) => void) {
-  let open = "";
-  let isAfterCr = false;
-  /** Line ends that count once something follows. */
-  let due = 0;
-
-  function line(text: string, isHtml: boolean): string {
-    const plain = (isHtml ? text.replace(/\bcid:[^\s"'<>)]+/gi, "cid:") : text).trimEnd();
-    // The number of empty lines before it, as a mail can have millions of them.
-    const out = plain === "" ? "" : `\n${due} ${plain}`;
-    due = plain === "" ? due + 1 : 1;
-    return out;
-  }
-
-  return {
-    get held() {
-      return open.length;
-    },
-    push(piece: string, isHtml: boolean) {
-      const text = isAfterCr && piece.startsWith("\n") ? piece.slice(1) : piece;
-      if (piece !== "") isAfterCr = piece.endsWith("\r");
-      const [first = "", ...more] = text.split(/\r\n|\r|\n/);
-      open += first;
-      let out = "";
-      for (const next of more) {
-        out += line(open, isHtml);
-        open = next;
-      }
-      if (out !== "") put(out);
-    },
-    end(isHtml: boolean) {
-      put(line(open, isHtml));
-      open = "";
-    },
-  };
+function canonicalText(type: string, text: string): string {
+  const lines = text.split(/\r\n|\r|\n/).map((line) => line.trimEnd());
+  const plain = lines.join("\n").trimEnd();
+  return type === "text/html" ? plain.replace(/\bcid:[^\s"'<>)]+/gi, "cid:") : plain;
 }
 
 /** What differs between two runs of a mailer, or was added on the way. */
@@ -141,8 +89,7 @@ export function createOctetFingerprint(): OctetFingerprint {
   function take(scan: ReturnType<typeof scanner.push>): void {
     if (scan?.kind !== "header") return;
     inBody = true;
-    const kept = parseHeader(scan.header).filter(({ name }) => !VOLATILE.has(name));
-    hash.update(Buffer.concat(kept.map(({ raw }) => raw)));
+    for (const field of parseHeader(scan.header)) if (!VOLATILE.has(field.name)) hash.update(field.raw);
     hash.update("\r\n").update(scan.rest);
   }
 
