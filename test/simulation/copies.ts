@@ -77,7 +77,9 @@ function checkCopiesOf(facts: Facts, plan: Plan, copies: Made[]): void {
 function isDecided(facts: Facts, decisions: Set<Taken>, before: Made, copy: Made): boolean {
   const lines = facts.doubtful.get(nameOf(before.attempt.messageId)) ?? [];
   const [first] = [...decisions]
-    .filter((one) => one.askedSeq < copy.seq && isAbout(one, before, lines))
+    // Of a copy after a pause it may have been this one that was decided about, before the other was made.
+    .filter((one) => one.askedSeq < copy.seq)
+    .filter((one) => isAbout(one, before, lines) || (copy.isExposed && isAbout(one, copy, lines)))
     .sort((a, b) => a.endSeq - b.endSeq);
   return first !== undefined && decisions.delete(first);
 }

@@ -4,6 +4,7 @@ import { configsOf, hasFingerprints, type Plan } from "./plan.ts";
 
 export function checkDecisions(facts: Facts, plan: Plan): void {
   const { decisions, attempts, violations } = facts;
+  const mayFingerprint = configsOf(plan).some(hasFingerprints);
   const fails = (text: string, seq: number) => violations.push({ promise: "decision", text, seq });
   for (const [id, all] of decisions) {
     const answered = all.filter(({ next }) => next !== undefined).sort((a, b) => a.endSeq - b.endSeq);
@@ -11,7 +12,7 @@ export function checkDecisions(facts: Facts, plan: Plan): void {
       const { number } = one.decided;
       if (!one.isDurable) fails(`d${number} is answered, and ${id} is not durably relayed`, one.endSeq);
       const before = answered[at - 1];
-      if (before !== undefined && !mayFollow(facts, id, before, one))
+      if (before !== undefined && !mayFollow(facts, id, before, one, mayFingerprint))
         fails(
           `d${number} is taken though d${before.decided.number} was, and there was no doubt since`,
           one.endSeq,
@@ -19,7 +20,7 @@ export function checkDecisions(facts: Facts, plan: Plan): void {
       if (!isLogged(facts, one)) fails(`no line says what d${number} has decided`, one.endSeq);
     }
     // A fingerprint's next submission is another mail.
-    if (configsOf(plan).some(hasFingerprints)) continue;
+    if (mayFingerprint) continue;
     const relayed = answered.find(({ next }) => next === "relayed");
     if (relayed === undefined) continue;
     for (const { attempt, isExposed, seq } of attempts.values()) {
@@ -33,9 +34,9 @@ export function checkDecisions(facts: Facts, plan: Plan): void {
   }
 }
 
-/** What is relayed stays so; else a second decision needs a doubt of its own. */
-function mayFollow(facts: Facts, id: string, before: Taken, after: Taken): boolean {
-  if (before.next === "relayed" && after.askedSeq > before.endSeq) return false;
+/** What is relayed stays so, but for a fingerprint; else a second decision needs a doubt of its own. */
+function mayFollow(facts: Facts, id: string, before: Taken, after: Taken, mayFingerprint: boolean): boolean {
+  if (before.next === "relayed" && after.askedSeq > before.endSeq && !mayFingerprint) return false;
   const isSince = (seq: number) => seq > before.askedSeq && seq < after.endSeq;
   // A process may end between the mark of an attempt and the call of the upstream.
   return (

@@ -40,6 +40,8 @@ export interface DoubtLine {
   readonly gateway: number;
   readonly policy: Config["ledger"]["doubtful"];
   readonly messageId: string;
+  /** Said by a start that then failed: what follows from it may not have been noted. */
+  isOfFailedStart: boolean;
 }
 
 /** A decision of an operator that may have taken effect: it was answered so, or nobody knows. */
@@ -161,6 +163,13 @@ export function gather(events: readonly Event[]): Facts {
   const stale = new Map<string, number>();
   const fails = (promise: Promised, text: string, seq: number) => violations.push({ promise, text, seq });
 
+  /** By gateway that is starting: its lines so far. */
+  const starting = new Map<number, DoubtLine[]>();
+  const failStart = (gateway: number): void => {
+    for (const line of starting.get(gateway) ?? []) line.isOfFailedStart = true;
+    starting.delete(gateway);
+  };
+
   gatherDecisions(events, facts.decisions);
   for (const event of events) {
     const { seq } = event;
@@ -168,8 +177,15 @@ export function gather(events: readonly Event[]): Facts {
       case "starting": {
         const before = facts.configs.get(event.gateway) ?? [];
         facts.configs.set(event.gateway, [...before, { seq, config: event.config }]);
+        starting.set(event.gateway, []);
         break;
       }
+      case "started":
+        starting.delete(event.gateway);
+        break;
+      case "start_failed":
+        failStart(event.gateway);
+        break;
       case "attempted": {
         const { attempt } = event;
         const notedSeq = noted.get(`${attempt.gateway} ${attempt.id}`);
@@ -218,6 +234,7 @@ export function gather(events: readonly Event[]): Facts {
       case "crashed":
       case "stopped":
         facts.ends.push({ seq, gateway: event.gateway });
+        failStart(event.gateway);
         // A start claims everything in the spool again.
         for (const key of stale.keys()) if (key.startsWith(`${event.gateway} `)) stale.delete(key);
         for (const all of underWay.values()) {
@@ -248,7 +265,9 @@ export function gather(events: readonly Event[]): Facts {
         if (event.event === "transmission.doubtful") {
           const { gateway, messageId } = event;
           const policy = event.fields.policy as DoubtLine["policy"];
-          push(facts.doubtful, nameOf(messageId), { seq, gateway, policy, messageId });
+          const line: DoubtLine = { seq, gateway, policy, messageId, isOfFailedStart: false };
+          push(facts.doubtful, nameOf(messageId), line);
+          starting.get(gateway)?.push(line);
           if (policy !== configAt(facts, gateway, seq).ledger.doubtful)
             fails("P6", `${messageId} is said to go by ${policy}, which is not configured`, seq);
         }
