@@ -60,7 +60,11 @@ function checkCopiesOf(facts: Facts, plan: Plan, copies: Made[]): void {
     if (isAfterPause && policy !== "resend") continue;
     // Nothing was recorded of that copy: a fingerprint's next submission is not its repeat.
     const isAnew = isAfterPause && messageId !== before.attempt.messageId;
-    const line = (doubtful.get(nameOf(before.attempt.messageId)) ?? [])
+    // An unkeyed mail keeps its Message-ID: of a fingerprint the two copies have two.
+    const names = new Set([before, copy].map(({ attempt }) => nameOf(attempt.messageId)));
+    const line = [...names]
+      .flatMap((name) => doubtful.get(name) ?? [])
+      .sort((a, b) => a.seq - b.seq)
       .filter((one) => one.gateway === gateway && one.seq > before.seq && one.seq < seq)
       .at(-1);
     const isLogged = isAfterPause || line?.policy === "resend";
