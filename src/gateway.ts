@@ -202,7 +202,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const decisions = createDecisions();
   const policy = createPolicy(config);
   const notices = createNotices(
-    { ledger, random, clock, toQueue, enqueue },
+    { ledger, random, clock, toQueue, enqueue, takeUp: (...doubt) => doubts.takeUp(...doubt) },
     { hostname, ...reportsFrom(config), keepIdFields },
   );
   const reports = createReports(

@@ -11,6 +11,7 @@ import type { Random } from "../runtime/random.ts";
 import { makeSubmissionId } from "../spool/record.ts";
 import type { LostMail, NewSubmission, SpooledMail } from "../spool/spool.ts";
 import type { QueuedTransmission, ToQueue } from "./dispatcher.ts";
+import type { Doubts } from "./doubt.ts";
 
 /** A notification with its claim, not yet in the spool. */
 export interface Notice {
@@ -18,6 +19,8 @@ export interface Notice {
   readonly messageId: string;
   readonly submission: NewSubmission;
   readonly claim: Claim;
+  /** The Date of an earlier one of this id that was attempted without an answer, and given up; else undefined. */
+  readonly firstDate: string | undefined;
 }
 
 export interface Notices {
@@ -25,12 +28,14 @@ export interface Notices {
    * @param mail one of the submission's transmissions
    * @param recipients those that the notification is about
    * @param claim of the notification's own id
+   * @param firstDate given: the id is doubtful, see Notice
    */
   compose(
     mail: SpooledMail | LostMail,
     reversePath: string,
     recipients: readonly [NoticeRecipient, ...NoticeRecipient[]],
     claim: Claim,
+    firstDate: string | undefined,
   ): Promise<Notice>;
   /** It is durable in the spool: queue it. */
   accepted(notice: Notice): void;
@@ -42,6 +47,8 @@ export interface NoticeParts {
   readonly random: Random;
   readonly toQueue: ToQueue;
   readonly enqueue: (queued: QueuedTransmission) => void;
+  /** In its place for what is doubtful. */
+  readonly takeUp: Doubts["takeUp"];
 }
 
 export interface NoticeOptions {
@@ -59,7 +66,7 @@ const HEADER_END = Buffer.from("\r\n\r\n");
 export function createNotices(parts: NoticeParts, options: NoticeOptions): Notices {
   const { hostname, from, sender } = options;
   const fields = options.keepIdFields.map(keepIdLine);
-  const { ledger, clock, random, toQueue, enqueue } = parts;
+  const { ledger, clock, random, toQueue, enqueue, takeUp } = parts;
 
   const submissionOf = async (
     mail: SpooledMail | LostMail,
@@ -122,17 +129,20 @@ export function createNotices(parts: NoticeParts, options: NoticeOptions): Notic
   };
 
   return {
-    async compose(mail, reversePath, recipients, claim) {
+    async compose(mail, reversePath, recipients, claim, firstDate) {
       const messageId = messageIdOf(claim.id, idRightOf({ from: undefined, reversePath: "", hostname }));
       const submission = await submissionOf(mail, reversePath, recipients, claim.id, messageId);
-      return { submission, claim, messageId };
+      return { submission, claim, messageId, firstDate };
     },
 
-    accepted({ submission, claim }) {
+    accepted({ submission, claim, firstDate }) {
       ledger.accepted([claim]);
       const key = { submission: submission.submission.id, index: 0 };
       const [transmission] = submission.transmissions;
-      if (transmission !== undefined) enqueue(toQueue(key, claim, transmission));
+      if (transmission === undefined) return;
+      const queued = toQueue(key, claim, transmission);
+      if (firstDate === undefined) enqueue(queued);
+      else void takeUp(queued, transmission, "attempted before without an answer", firstDate);
     },
   };
 }

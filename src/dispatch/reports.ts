@@ -88,7 +88,11 @@ interface Entry {
 /** With what the spool has of it. */
 type Present = Entry & { readonly mail: SpooledMail | LostMail };
 /** With the claim of the id that says that it was reported. */
-type Told = Present & { readonly mark: Claim };
+type Told = Present & {
+  readonly mark: Claim;
+  /** Given: an earlier report under this id was attempted without an answer. */
+  readonly firstDate: string | undefined;
+};
 
 /** What waits of one submission. */
 interface Group {
@@ -198,7 +202,9 @@ export function createReports(parts: ReportsParts, options: ReportsOptions): Rep
     const results = await ledger.claim(wanted.map((one) => ({ id: markOf(one, reversePath), digest })));
     return wanted.flatMap((one, index) => {
       const result = results[index];
-      return result === undefined || result.kind === "repeat" ? [] : [{ ...one, mark: result.claim }];
+      if (result === undefined || result.kind === "repeat") return [];
+      const firstDate = result.kind === "doubtful" ? result.firstDate : undefined;
+      return [{ ...one, mark: result.claim, firstDate }];
     });
   };
 
@@ -223,7 +229,7 @@ export function createReports(parts: ReportsParts, options: ReportsOptions): Rep
       const [one, ...others] = refusal === undefined ? marked : [];
       if (one !== undefined) {
         const recipients = [recipientOf(one), ...others.map(recipientOf)] as const;
-        notice = await notices.compose(first.mail, reversePath, recipients, one.mark);
+        notice = await notices.compose(first.mail, reversePath, recipients, one.mark, one.firstDate);
       }
       await place(submission, present, notice);
     } catch (error) {
