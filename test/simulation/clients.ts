@@ -3,7 +3,7 @@
 import { deriveId, type Id } from "../../src/identity/message-id.ts";
 import { beginTransaction, type Envelope } from "../../src/submission/session.ts";
 import type { Evidence } from "./evidence.ts";
-import type { Heard, Submission } from "./history.ts";
+import { type Heard, ownMessageIdOf, type Submission } from "./history.ts";
 import type { Life, Machine } from "./machine.ts";
 import { configsOf, FROM_DOMAIN, type Mail, type Plan, type Task } from "./plan.ts";
 import type { Site } from "./site.ts";
@@ -150,7 +150,7 @@ export function createClients(site: Site, machines: readonly Machine[], evidence
       `To: ${recipients[0]}`,
       `Subject: ${subject}`,
       ...(mail.hasDate ? [`Date: ${new Date(clock.now()).toUTCString().replace("GMT", "+0000")}`] : []),
-      `Message-ID: <own-${number}@mailer.example.org>`,
+      `Message-ID: ${ownMessageIdOf({ number })}`,
       ...(task.id !== undefined && task.idIn !== "envid" ? [`${task.idIn}: ${task.id}`] : []),
       ...(part === undefined ? [] : [`X-Task-Part: ${part}`]),
       `X-Sim: ${marker}`,

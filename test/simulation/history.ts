@@ -17,6 +17,10 @@ export interface Submission {
   readonly ids: readonly (string | undefined)[];
 }
 
+/** The Message-ID that the mailer gives it. */
+export const ownMessageIdOf = ({ number }: Pick<Submission, "number">): string =>
+  `<own-${number}@mailer.example.org>`;
+
 /** One call of the upstream. */
 export interface Attempt {
   readonly number: number;

@@ -2,7 +2,7 @@
 // put aside.
 import { messageIdOf } from "../../src/identity/message-id.ts";
 import { type Facts, nameOf, push, type Violation } from "./facts.ts";
-import type { Submission } from "./history.ts";
+import { ownMessageIdOf, type Submission } from "./history.ts";
 import { configsOf, FROM_DOMAIN, HOSTNAME, hasFingerprints, type Mail, type Plan } from "./plan.ts";
 
 /**
@@ -70,6 +70,8 @@ export function checkLosses(facts: Facts, plan: Plan, until: number, isDecided: 
       if (id === undefined ? settledOf.has(`${marker} ${recipient}`) : settled.has(id)) continue;
       // The same content taken over by another gateway: a fingerprint, and its submission is another.
       if (id === undefined && plan.sharing !== undefined && settledElsewhere(mail, recipient)) continue;
+      // An unkeyed mail keeps its Message-ID, which all its recipients have.
+      if (id === undefined && isAside(undefined, ownMessageIdOf(submission))) continue;
       // Its process died between the mark and the call of the upstream.
       if (id !== undefined && isAside(id, id)) continue;
       const isOwn = isNew && !(id !== undefined && takenOver.has(id));
