@@ -74,6 +74,7 @@ export function createNotices(parts: NoticeParts, options: NoticeOptions): Notic
     recipients: readonly [NoticeRecipient, ...NoticeRecipient[]],
     id: string,
     messageId: string,
+    firstDate: string | undefined,
   ): Promise<NewSubmission> => {
     const now = clock.now();
     const noticeId = makeSubmissionId(now, random.octets(4));
@@ -88,6 +89,7 @@ export function createNotices(parts: NoticeParts, options: NoticeOptions): Notic
       }),
     );
     const bodyAt = content.indexOf(HEADER_END) + HEADER_END.length;
+    const dateStart = content.indexOf("\r\nDate: ") + 2;
     return {
       submission: {
         id: noticeId,
@@ -95,12 +97,12 @@ export function createNotices(parts: NoticeParts, options: NoticeOptions): Notic
         reversePath: "",
         report: true,
         header: {
-          // The slot before the empty line; the notice is ours, so nothing else in it changes.
+          // The slot before the empty line; the notice is ours, so nothing else in it changes but its Date.
           slot: bodyAt - 2,
           setsMessageId: false,
           date: formatDate(now),
-          dateStart: 0,
-          dateEnd: 0,
+          dateStart,
+          dateEnd: content.indexOf("\r\n", dateStart) + 2,
         },
         headerSize: bodyAt,
         bodySize: content.length - bodyAt,
@@ -123,6 +125,7 @@ export function createNotices(parts: NoticeParts, options: NoticeOptions): Notic
           dueAt: now,
           // RFC 3461 §6.1: nothing is reported of a report.
           request: { notify: ["NEVER"] },
+          ...(firstDate === undefined ? {} : { firstDate }),
         },
       ],
     };
@@ -131,7 +134,7 @@ export function createNotices(parts: NoticeParts, options: NoticeOptions): Notic
   return {
     async compose(mail, reversePath, recipients, claim, firstDate) {
       const messageId = messageIdOf(claim.id, idRightOf({ from: undefined, reversePath: "", hostname }));
-      const submission = await submissionOf(mail, reversePath, recipients, claim.id, messageId);
+      const submission = await submissionOf(mail, reversePath, recipients, claim.id, messageId, firstDate);
       return { submission, claim, messageId, firstDate };
     },
 

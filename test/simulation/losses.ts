@@ -19,7 +19,7 @@ export function checkLosses(facts: Facts, plan: Plan, until: number, isDecided: 
     if (taken.some(({ decided }) => decided.decision === "relayed")) return true;
     const line = doubtful
       .get(name)
-      ?.filter(({ seq, isOfFailedStart }) => seq < until && !isOfFailedStart)
+      ?.filter(({ seq, policy, isOfFailedStart }) => seq < until && !(isOfFailedStart && policy === "resend"))
       .at(-1);
     if (line === undefined || line.policy === "resend") return false;
     if (isDecided && line.policy === "hold") return false;
