@@ -132,3 +132,46 @@ test("what the upstream has taken makes room for another while it is recorded, u
   await end({ kind: "done" });
   expect(begun).toHaveLength(21);
 });
+
+test("what expired before its first attempt was made, while a pause ended, is attempted without a restart", async () => {
+  const clock = createManualClock();
+  const ends: ((result: AttemptResult) => void)[] = [];
+  const begun: string[] = [];
+  const dispatcher = createDispatcher(
+    {
+      attempt: ({ isExpired }) => {
+        begun.push(isExpired === true ? "report" : "attempt");
+        return new Promise((resolve) => ends.push(resolve));
+      },
+      budget: createBudget(MEBIBYTE),
+      clock,
+      random: { fraction: () => 0.999, octets: (length) => new Uint8Array(length) },
+      log,
+    },
+    [{ upstream: { name: "one" } as Upstream, rate: unlimited, concurrency: 1 }],
+    { minMs: 1_000, maxMs: 1_000 },
+    20_000,
+  );
+  const end = async (result: AttemptResult) => {
+    ends.shift()?.(result);
+    await new Promise(setImmediate);
+  };
+  dispatcher.start();
+  const queued = {
+    claim: { id: "a" },
+    key: { submission: "s", index: 0 },
+    dueAt: clock.now(),
+    size: 1,
+    lane: 0,
+  };
+  const rest = { acceptedAt: clock.now(), isAttempted: false };
+  dispatcher.enqueue({ ...queued, ...rest } as unknown as QueuedTransmission);
+  // The disk refuses to note it, and the lane waits until after its lifetime.
+  await end({ kind: "pause", reason: "no space", retryAfterMs: 25_500, left: false });
+  clock.advance(25_000);
+  expect(begun).toEqual(["attempt", "report"]);
+  // The wait ends while nothing is in the queue.
+  clock.advance(1_000);
+  await end({ kind: "again", dueAt: clock.now() });
+  expect(begun).toEqual(["attempt", "report", "attempt"]);
+});

@@ -99,18 +99,3 @@ test.each([-24 * HOUR, 24 * HOUR])(
     await one.stop();
   },
 );
-
-test("the disk kept it from its first attempt until its lifetime was over: attempted without a restart", async () => {
-  const one = await openHeldGateway({ ...LIFETIME, MAILONCE_UPSTREAM_CONCURRENCY: "1" });
-  one.storage.fail({ call: "commit", name: "ledger/state", code: "full", times: Number.POSITIVE_INFINITY });
-  await one.submit(["a@example.net"]);
-  await settled();
-  expect(one.events("dispatch.failed").length).toBeGreaterThan(0);
-  await pass(one, 2.5 * HOUR);
-  expect(one.calls).toEqual([]);
-  one.storage.mend();
-  await pass(one, HOUR / 2);
-  await one.call("a@example.net").answer(ACCEPTED);
-  expect(one.events("transmission.relayed")).toHaveLength(1);
-  await one.stop();
-});
