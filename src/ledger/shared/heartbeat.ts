@@ -30,8 +30,10 @@ export interface Heartbeat {
   readonly gateways: number;
   /** Beats that were made. */
   readonly beats: number;
-  /** The lease of what was confirmed last is far from over. */
-  isFresh(): boolean;
+  /** When the beat was sent that was confirmed last, as by `elapsed`. */
+  readonly confirmedAt: number;
+  /** The lease of what was confirmed last, or since then, is far from over. */
+  isFresh(since?: number): boolean;
   /**
    * Whether who is not heard of is dead. Not while this gateway has not reached the engine itself, or has only
    * just reached it again: then the others had no chance to be heard either.
@@ -118,10 +120,8 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
     schedule();
   }
 
-  const isFresh = () =>
-    isAgreed &&
-    !isSuperseded &&
-    elapsed() - confirmedAt < agreement.inForce.beatLeaseMs * (1 - MARGIN_OF_LEASE);
+  const isFresh = (since = confirmedAt) =>
+    isAgreed && !isSuperseded && elapsed() - since < agreement.inForce.beatLeaseMs * (1 - MARGIN_OF_LEASE);
 
   function assertCurrent(): void {
     if (!isSuperseded) return;
@@ -140,6 +140,9 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
     },
     get beats() {
       return beats;
+    },
+    get confirmedAt() {
+      return confirmedAt;
     },
     isFresh,
     tellsTheDead: () =>

@@ -238,13 +238,15 @@ function createLedger(
       // An operator may have ended it while it was not its turn.
       if (claims.live(one) !== entry) return "stale";
       heartbeat.assertCurrent();
+      // A later one would not show that nobody has taken over between the note and its answer.
+      const { confirmedAt } = heartbeat;
       if (!(await writer.move(entry, "attempt", firstDate))) {
         if (!(await hadAgain(entry))) return "stale";
         continue;
       }
       if (await wasRelayed(entry)) return "stale";
       open.add(entry.id);
-      if (heartbeat.isFresh()) return "attempted";
+      if (heartbeat.isFresh(confirmedAt)) return "attempted";
       // This process, or its connection, has been stopped for long: others may have taken over since.
       await heartbeat.confirm();
     }
