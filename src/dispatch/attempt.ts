@@ -121,6 +121,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     queued: QueuedTransmission,
     transmission: SpooledTransmission,
     isDoubtful: boolean,
+    signal: AbortSignal,
   ): Promise<AttemptResult> => {
     const { id } = transmission;
     // Then whoever runs the attempt takes it out.
@@ -144,6 +145,8 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     const again = { ...queued, claim: result.claim };
     if (result.kind === "claimed" && !wasDoubtful) enqueue(again);
     else {
+      // Of this attempt the ledger knows nothing any more, and an operator decides by what it knows.
+      if (result.kind === "claimed") await recorder.settle(result.claim, "doubtful", signal);
       const firstDate = result.kind === "doubtful" ? result.firstDate : undefined;
       const cause = "taken over by another gateway, and given up again";
       await doubts.takeUp(again, transmission, cause, firstDate);
@@ -159,7 +162,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
   ): Promise<AttemptResult> => {
     const { transmission } = mail;
     if ((await recorder.settle(queued.claim, "refused", signal)) === "stale") {
-      return await lapsed(queued, transmission, false);
+      return await lapsed(queued, transmission, false, signal);
     }
     const isUpstreamDown = outcome.scope === "upstream";
     const attempts = transmission.attempts + 1;
@@ -256,7 +259,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
   ): Promise<AttemptResult> => {
     const { transmission } = mail;
     if ((await recorder.settle(queued.claim, "refused", signal)) === "stale") {
-      return await lapsed(queued, transmission, false);
+      return await lapsed(queued, transmission, false, signal);
     }
     log.error("transmission.lost", facts(transmission, { submission: queued.key.submission, cause }));
     const reply = `the content was lost: ${cause}`;
@@ -286,7 +289,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       if (transmission.attempts === 0) return { kind: "again", dueAt: queued.dueAt };
       // It changes nothing of a live claim, and tells whether it is one.
       if ((await recorder.settle(queued.claim, "refused", signal)) === "stale") {
-        return await lapsed(queued, transmission, false);
+        return await lapsed(queued, transmission, false, signal);
       }
       log.warn("transmission.expired", facts(transmission, { attempts: transmission.attempts }));
       const reply = "not relayed within the lifetime of the spool";
@@ -297,7 +300,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     }
     const firstDate = transmission.firstDate ?? mail.submission.header.date;
     if ((await ledger.attempt(queued.claim, firstDate)) === "stale") {
-      return await lapsed(queued, transmission, false);
+      return await lapsed(queued, transmission, false, signal);
     }
     let lost: ContentError | undefined;
     const noteLost = (error: ContentError): void => {
@@ -316,7 +319,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
         return await refused(queued, mail, outcome, signal);
       case "doubtful":
         if ((await recorder.settle(queued.claim, "doubtful", signal)) === "stale") {
-          return await lapsed(queued, transmission, true);
+          return await lapsed(queued, transmission, true, signal);
         }
         return await doubts.decide(queued, mail, outcome, signal);
     }
