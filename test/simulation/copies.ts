@@ -22,6 +22,8 @@ export function checkCopies(facts: Facts, plan: Plan): void {
     const key = `${messageId} ${recipient} ${content.marker}`;
     const before = bySubmission.get(key);
     if (before === undefined) bySubmission.set(key, made);
+    // What went after a pause nobody knows of: a gateway that took over meanwhile has set the Date.
+    else if ((before.isExposed || made.isExposed) && undated(before) === undated(made)) continue;
     else if (before.attempt.content.text !== content.text) {
       violations.push({ promise: "P10", text: `other octets of ${messageId}`, seq: made.takenSeq });
     }
@@ -107,13 +109,20 @@ function checkSaid(facts: Facts, made: Made): void {
   // With a shared ledger by whoever takes over, who may do so while its gateway is paused before the call.
   const since = isExposed ? (notedSeq ?? seq) : seq;
   if (facts.doubtful.get(nameOf(messageId))?.some((line) => line.seq > since)) return;
+  if (facts.takenOver.get(id)?.some((line) => line.gateway !== gateway && line.seq > since) === true) return;
   // It has told nobody, and whoever submits again hears of the doubt first.
   if (facts.gone.some((one) => one.gateway === gateway)) return;
   // An operator has decided about this very attempt, or that it does not matter; and a line says so.
   const decisions = facts.decisions.get(id) ?? [];
-  if (decisions.some((one) => one.decided.decision === "relayed" && one.endSeq > since)) return;
+  if (
+    decisions.some(
+      (one) => one.decided.decision === "relayed" && one.endSeq > Math.min(since, attempt.calledSeq),
+    )
+  )
+    return;
   if (decisions.some((one) => isAbout(one, made, []))) return;
   facts.violations.push({ promise: "P6", text: `no line says that ${messageId} is doubtful`, seq });
 }
 
+const undated = ({ attempt }: Made): string => attempt.content.text.replace(/^Date: .*\r\n/m, "");
 const dateOf = (made: Made): string | undefined => /^Date: (.*)\r$/m.exec(made.attempt.content.text)?.[1];

@@ -79,7 +79,7 @@ export interface Facts {
   readonly decisionLines: {
     readonly seq: number;
     readonly gateway: number;
-    readonly event: string;
+    readonly messageId: string | undefined;
     readonly id: unknown;
     readonly decision: unknown;
   }[];
@@ -91,8 +91,8 @@ export interface Facts {
   readonly noted: Map<string, number[]>;
   /** Ids and recipients of what was durable at gateways that are gone, and until when others counted on it. */
   readonly gone: { readonly gateway: number; readonly spooled: string; readonly aliveUntil: number }[];
-  /** Ids that a gateway has taken over from another. */
-  readonly takenOver: Set<string>;
+  /** Ids that a gateway has taken over from another, and where it says so. */
+  readonly takenOver: Map<string, { readonly seq: number; readonly gateway: number }[]>;
   readonly violations: Violation[];
 }
 
@@ -119,22 +119,28 @@ export const configAt = ({ configs }: Facts, gateway: number, seq: number): Conf
  * Another gateway has said that the attempt is doubtful, or an operator there has decided about it, before `seq` and
  * after it was noted: it has taken over. Never so with a ledger that is not shared.
  */
-export function isTakenOver(
-  { doubtful, decisions }: Facts,
-  { attempt, notedSeq }: Made,
-  seq: number,
-): boolean {
+export function isTakenOver(facts: Facts, { attempt, notedSeq }: Made, seq: number): boolean {
   if (notedSeq === undefined) return false;
   const { id, messageId, gateway } = attempt;
+  const isBetween = (at: number) => at > notedSeq && at < seq;
   return (
-    doubtful.get(nameOf(messageId))?.some((line) => line.seq > notedSeq && line.seq < seq) === true ||
-    decisions
+    facts.doubtful.get(nameOf(messageId))?.some((line) => isBetween(line.seq)) === true ||
+    // An unkeyed mail keeps its Message-ID, which is another at the other gateway.
+    facts.takenOver.get(id)?.some((line) => line.gateway !== gateway && isBetween(line.seq)) === true ||
+    facts.decisions
       .get(id)
-      ?.some(
-        ({ decided, askedSeq, endSeq }) => decided.gateway !== gateway && endSeq > notedSeq && askedSeq < seq,
-      ) === true
+      ?.some((one) => one.decided.gateway !== gateway && one.endSeq > notedSeq && one.askedSeq < seq) === true
   );
 }
+
+/** An operator decides that it was relayed while it is attempted, which then has no claim any more. */
+const isDecidedMeanwhile = ({ decisions }: Facts, { id, calledSeq }: Attempt, seq: number): boolean =>
+  decisions
+    .get(id)
+    ?.some(
+      ({ decided, askedSeq, endSeq }) =>
+        decided.decision === "relayed" && askedSeq < seq && endSeq > calledSeq,
+    ) === true;
 
 export function gather(events: readonly Event[]): Facts {
   const facts: Facts = {
@@ -150,7 +156,7 @@ export function gather(events: readonly Event[]): Facts {
     ends: [],
     noted: new Map(),
     gone: [],
-    takenOver: new Set(),
+    takenOver: new Map(),
     violations: [],
   };
   const { attempts, violations } = facts;
@@ -201,7 +207,7 @@ export function gather(events: readonly Event[]): Facts {
           fails("P1", `two attempts of ${attempt.messageId} at once`, seq);
         }
         underWay.set(attempt.id, others.add(made));
-        if (isExposed) break;
+        if (isExposed || isDecidedMeanwhile(facts, attempt, seq)) break;
         if (!attempt.isMarked) fails("P2", `attempt of ${attempt.messageId} that is not durable`, seq);
         else if (!attempt.isHeld) fails("P2", `attempt of ${attempt.messageId} under no live claim`, seq);
         break;
@@ -249,9 +255,11 @@ export function gather(events: readonly Event[]): Facts {
       case "logged":
         if (event.event.startsWith("operator.")) {
           const { id, decision } = event.fields;
-          facts.decisionLines.push({ seq, gateway: event.gateway, event: event.event, id, decision });
+          const { gateway, messageId } = event;
+          facts.decisionLines.push({ seq, gateway, messageId, id, decision });
         }
-        if (event.event === "ledger.taken_over") facts.takenOver.add(String(event.fields.id));
+        if (event.event === "ledger.taken_over")
+          push(facts.takenOver, String(event.fields.id), { seq, gateway: event.gateway });
         if (event.event === "ledger.settled_stale") stale.set(`${event.gateway} ${event.fields.id}`, seq);
         if (event.messageId === undefined) break;
         // Then it has been claimed again, or given up.

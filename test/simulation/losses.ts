@@ -10,7 +10,7 @@ import { configsOf, FROM_DOMAIN, HOSTNAME, hasFingerprints, type Mail, type Plan
  * @param isDecided an operator has decided about everything: nothing is held any more
  */
 export function checkLosses(facts: Facts, plan: Plan, until: number, isDecided: boolean): void {
-  const { attempts, heard, doubtful, givenUp, gone, takenOver, decisions, violations } = facts;
+  const { attempts, heard, doubtful, givenUp, gone, takenOver, decisions, decisionLines, violations } = facts;
 
   /** By id, or its Message-ID: an operator says that it is relayed; or policy has put it aside, with a line. */
   const isAside = (id: string | undefined, name: string): boolean => {
@@ -60,6 +60,21 @@ export function checkLosses(facts: Facts, plan: Plan, until: number, isDecided: 
     heard.some(
       ({ submission }) => submission.mail === mail && settledOf.has(`${submission.marker} ${recipient}`),
     );
+  /**
+   * An unkeyed mail keeps its Message-ID, which all its recipients have: which of them it is about nobody can tell.
+   * Of a fingerprint it may be another submission's.
+   */
+  const isOwnAside = (submission: Submission): boolean =>
+    heard
+      .filter(({ submission: one }) => one === submission || (mayFingerprint && one.mail === submission.mail))
+      .map((one) => ownMessageIdOf(one.submission))
+      .some(
+        (own) =>
+          doubtful.get(own)?.some(({ seq, policy }) => seq < until && policy !== "resend") === true ||
+          decisionLines.some(
+            ({ seq, messageId, decision }) => seq < until && messageId === own && decision === "relayed",
+          ),
+      );
   const losses = new Map<string, Violation>();
   for (const { submission, reply, seq, knownAt } of heard) {
     if (reply.code !== 250 || seq > until) continue;
@@ -70,8 +85,7 @@ export function checkLosses(facts: Facts, plan: Plan, until: number, isDecided: 
       if (id === undefined ? settledOf.has(`${marker} ${recipient}`) : settled.has(id)) continue;
       // The same content taken over by another gateway: a fingerprint, and its submission is another.
       if (id === undefined && plan.sharing !== undefined && settledElsewhere(mail, recipient)) continue;
-      // An unkeyed mail keeps its Message-ID, which all its recipients have.
-      if (id === undefined && isAside(undefined, ownMessageIdOf(submission))) continue;
+      if (id === undefined && isOwnAside(submission)) continue;
       // Its process died between the mark and the call of the upstream.
       if (id !== undefined && isAside(id, id)) continue;
       const isOwn = isNew && !(id !== undefined && takenOver.has(id));
@@ -94,16 +108,23 @@ export function checkLosses(facts: Facts, plan: Plan, until: number, isDecided: 
   if (losses.size > unknown.size) violations.push(...losses.values());
 }
 
+interface Accepted {
+  readonly marker: string;
+  readonly gateway: number;
+  readonly since: number;
+  readonly seq: number;
+}
+
 /**
  * What was accepted before is accepted anew: it was forgotten meanwhile, and only its queue has saved it by another
  * delivery.
  */
 export function checkForgotten(facts: Facts): void {
   const { attempts, heard, givenUp, reported, submitted, decisions, takenOver, gone, violations } = facts;
-  const accepted = new Map<
-    string,
-    { readonly marker: string; readonly since: number; readonly seq: number }[]
-  >();
+  /** The gateway that has it was away: others forget what nobody has attempted there. */
+  const wasAway = (gateway: number, from: number, to: number): boolean =>
+    facts.ends.some((end) => end.gateway === gateway && end.seq > from && end.seq < to);
+  const accepted = new Map<string, Accepted[]>();
   for (const { submission, reply, seq, knownAt, undurable } of heard) {
     if (reply.code !== 250) continue;
     for (const [at, id] of submission.ids.entries()) {
@@ -114,7 +135,7 @@ export function checkForgotten(facts: Facts): void {
       if (gone.some((one) => knownAt < one.aliveUntil && isLostWith(one, submission, id, recipient)))
         continue;
       const since = submitted.get(submission.marker) ?? seq;
-      push(accepted, id, { marker: submission.marker, since, seq });
+      push(accepted, id, { marker: submission.marker, gateway: submission.gateway, since, seq });
     }
   }
   const first = new Map<string, number>();
@@ -134,6 +155,7 @@ export function checkForgotten(facts: Facts): void {
       (one) =>
         one.marker !== content.marker &&
         one.seq < anew &&
+        (one.gateway === attempt.gateway || !wasAway(one.gateway, one.since, anew)) &&
         reported.get(id)?.some((line) => line > one.since && line < seq) !== true &&
         // Its report may still wait for others of its submission.
         givenUp.get(messageIdOf(id, FROM_DOMAIN))?.some((line) => line > one.since && line < seq) !== true &&
