@@ -277,6 +277,26 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
   },
   {
     rule: "S6",
+    title: "so too when a new heartbeat is confirmed before the note is answered",
+    async run(harness) {
+      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const own = await accepted(harness, a, request("x"));
+      const answer = a.engine.holdAnswers("change");
+      const attempt = a.ledger.attempt(own, "a date");
+      await harness.pass(1);
+      a.stop();
+      await harness.pass(harness.leaseMs * 1.5);
+      const result = await claim(harness, b.ledger, request("x"));
+      expect(result).toMatchObject({ kind: "doubtful", firstDate: "a date" });
+      b.ledger.accepted([(result as { claim: Claim }).claim]);
+      a.goOn();
+      await harness.pass(harness.leaseMs / 3);
+      answer();
+      expect(await harness.during(attempt)).toBe("stale");
+    },
+  },
+  {
+    rule: "S6",
     title: "it is made all the same when nobody has taken over",
     async run(harness) {
       const a = await harness.start("a");

@@ -38,8 +38,8 @@ const settled = async (): Promise<void> => {
   for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
 };
 
-async function gatewayAmongOthers() {
-  const config = loadConfig({ environment: { MAILONCE_HOSTNAME: "gateway.example" } });
+async function gatewayAmongOthers(environment: Readonly<Record<string, string>> = {}) {
+  const config = loadConfig({ environment: { MAILONCE_HOSTNAME: "gateway.example", ...environment } });
   const { lease: leaseMs, retention: retentionMs } = config.ledger;
   const [clock, time] = [createManualClock(), createManualClock()];
   const engines = createMemoryEngines(() => time.now(), { leaseMs, retentionMs });
@@ -86,7 +86,7 @@ async function gatewayAmongOthers() {
     expect(taken?.kind).toBe(expected);
     return { other, claim: (taken as { claim: Claim }).claim };
   };
-  return { calls, events, first, clock, retryMs: config.spool.retry_max, lapse };
+  return { relay, calls, events, first, clock, retryMs: config.spool.retry_max, lapse };
 }
 
 test("a refusal of what another gateway has taken over is not reported", async () => {
@@ -115,6 +115,24 @@ test.each([
   calls[1]?.answer(ACCEPTED);
   await settled();
   expect(events).toContain("transmission.relayed");
+});
+
+test("what is held after another has given it up is listed, and can be decided", async () => {
+  const { relay, calls, events, first, lapse } = await gatewayAmongOthers({
+    MAILONCE_LEDGER_DOUBTFUL: "hold",
+  });
+  const { other, claim } = await lapse("doubtful");
+  // An operator has said there that it was not relayed.
+  await other.settle(claim, "cleared");
+  await other.release([claim]);
+  first.answer(DOUBTFUL);
+  await settled();
+  expect(events).toContain("transmission.doubtful");
+  const { id } = first.transmission;
+  expect(await relay.doubtful.list()).toMatchObject([{ id, standing: "held" }]);
+  expect(await relay.doubtful.resolve(id, "not-relayed")).toEqual({ ok: true, id, next: "queued" });
+  await settled();
+  expect(calls).toHaveLength(2);
 });
 
 test("what another has attempted first, and given up, goes again with the Date of that attempt (P6)", async () => {
