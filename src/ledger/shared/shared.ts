@@ -390,6 +390,12 @@ function createLedger(
           if (state === "attempted" && claimed) continue;
           doubts.push({ id, firstDate, digest, changedAt, claimed });
         }
+        // A decision without an answer has taken effect, and nothing has followed from it: it is decided once more.
+        const listed = new Set(doubts.map(({ id }) => id));
+        for (const { id, doubt, firstDate = "", digest } of claims.all()) {
+          if (doubt !== "doubtful" || listed.has(id)) continue;
+          doubts.push({ id, firstDate, digest, changedAt: clock.now(), claimed: true });
+        }
         return doubts.sort((a, b) => a.changedAt - b.changedAt);
       }),
     counts: () => ({ claims: claims.size, open: open.size }),
