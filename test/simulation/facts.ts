@@ -71,6 +71,8 @@ export interface Facts {
   readonly givenUp: Map<string, number[]>;
   /** By transmission, see nameOf: where the log says that its failure is reported. */
   readonly reported: Map<string, number[]>;
+  /** So too: the Message-IDs of its reports. */
+  readonly notices: Map<string, string[]>;
   /** By marker. */
   readonly submitted: Map<string, number>;
   /** By id. */
@@ -149,6 +151,7 @@ export function gather(events: readonly Event[]): Facts {
     doubtful: new Map(),
     givenUp: new Map(),
     reported: new Map(),
+    notices: new Map(),
     submitted: new Map(),
     decisions: new Map(),
     decisionLines: [],
@@ -266,6 +269,7 @@ export function gather(events: readonly Event[]): Facts {
         if (event.event === "transmission.stale") stale.delete(`${event.gateway} ${nameOf(event.messageId)}`);
         if (event.event === "transmission.reported") {
           push(facts.reported, nameOf(event.messageId), seq);
+          push(facts.notices, nameOf(event.messageId), String(event.fields.notice));
           const key = `${event.gateway} ${nameOf(event.messageId)}`;
           if ((stale.get(key) ?? -1) > (noted.get(key) ?? -1))
             fails("P8", `${event.messageId} is reported under a claim that is another's`, seq);

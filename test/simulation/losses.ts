@@ -88,6 +88,12 @@ export function checkLosses(facts: Facts, plan: Plan, until: number, isDecided: 
       if (id === undefined && isOwnAside(submission)) continue;
       // Its process died between the mark and the call of the upstream.
       if (id !== undefined && isAside(id, id)) continue;
+      // So too of its report, which may be about several recipients.
+      if (
+        id !== undefined &&
+        facts.notices.get(id)?.some((one) => isAside(nameOf(one), nameOf(one))) === true
+      )
+        continue;
       const isOwn = isNew && !(id !== undefined && takenOver.has(id));
       if (reported.has(isOwn ? `${marker} ${recipient}` : recipient)) continue;
       // The same task and recipient is reported once a day, and the log has a line for each failure.
