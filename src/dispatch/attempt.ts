@@ -2,13 +2,14 @@
 // The order of the steps is what the promises rest on: the attempt is durable before the upstream is
 // called (P2), the settlement before the spool forgets (P3, P5), the claim goes last (P1).
 import type { Id } from "../identity/message-id.ts";
-import type { ClaimRequest, Ledger } from "../ledger/ledger.ts";
+import type { Claim, ClaimRequest, Ledger } from "../ledger/ledger.ts";
 import type { MailRequest } from "../message/notify.ts";
 import { render } from "../message/rewrite.ts";
+import { formatDate } from "../message/trace.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
-import type { Ending, SpooledTransmission } from "../spool/record.ts";
+import type { Ending, SpooledTransmission, TransmissionKey } from "../spool/record.ts";
 import { ContentError, type LostMail, type Spool, type SpooledMail } from "../spool/spool.ts";
 import type { Outcome, Transmission } from "../upstream/upstream.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
@@ -121,7 +122,6 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     queued: QueuedTransmission,
     transmission: SpooledTransmission,
     isDoubtful: boolean,
-    signal: AbortSignal,
   ): Promise<AttemptResult> => {
     const { id } = transmission;
     // Then whoever runs the attempt takes it out.
@@ -141,17 +141,35 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       verdicts.give(id, { kind: "pending" });
       return { kind: "untried" };
     }
+    if (result.kind === "claimed" && wasDoubtful) await noteDoubt(queued.key, transmission, result.claim);
     ledger.accepted([result.claim], transmission.awaited === true);
     const again = { ...queued, claim: result.claim };
     if (result.kind === "claimed" && !wasDoubtful) enqueue(again);
     else {
-      // Of this attempt the ledger knows nothing any more, and an operator decides by what it knows.
-      if (result.kind === "claimed") await recorder.settle(result.claim, "doubtful", signal);
       const firstDate = result.kind === "doubtful" ? result.firstDate : undefined;
       const cause = "taken over by another gateway, and given up again";
       await doubts.takeUp(again, transmission, cause, firstDate);
     }
     return { kind: "untried" };
+  };
+
+  /** Of such an attempt the ledger knows nothing any more, and an operator decides by what it knows. */
+  const noteDoubt = async (
+    key: TransmissionKey,
+    { id, firstDate }: SpooledTransmission,
+    claim: Claim,
+  ): Promise<void> => {
+    try {
+      const mail = await spool.read(key);
+      const date = firstDate ?? (mail?.kind === "whole" ? mail.submission.header.date : undefined);
+      await ledger.attempt(claim, date ?? formatDate(clock.now()));
+      await ledger.settle(claim, "doubtful");
+    } catch (error) {
+      // The next try finds the old claim stale once more.
+      waiting.set(id, true);
+      await ledger.release([claim]).catch(() => {});
+      throw error;
+    }
   };
 
   const refused = async (
@@ -162,7 +180,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
   ): Promise<AttemptResult> => {
     const { transmission } = mail;
     if ((await recorder.settle(queued.claim, "refused", signal)) === "stale") {
-      return await lapsed(queued, transmission, false, signal);
+      return await lapsed(queued, transmission, false);
     }
     const isUpstreamDown = outcome.scope === "upstream";
     const attempts = transmission.attempts + 1;
@@ -259,7 +277,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
   ): Promise<AttemptResult> => {
     const { transmission } = mail;
     if ((await recorder.settle(queued.claim, "refused", signal)) === "stale") {
-      return await lapsed(queued, transmission, false, signal);
+      return await lapsed(queued, transmission, false);
     }
     log.error("transmission.lost", facts(transmission, { submission: queued.key.submission, cause }));
     const reply = `the content was lost: ${cause}`;
@@ -289,7 +307,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       if (transmission.attempts === 0) return { kind: "again", dueAt: queued.dueAt };
       // It changes nothing of a live claim, and tells whether it is one.
       if ((await recorder.settle(queued.claim, "refused", signal)) === "stale") {
-        return await lapsed(queued, transmission, false, signal);
+        return await lapsed(queued, transmission, false);
       }
       log.warn("transmission.expired", facts(transmission, { attempts: transmission.attempts }));
       const reply = "not relayed within the lifetime of the spool";
@@ -300,7 +318,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     }
     const firstDate = transmission.firstDate ?? mail.submission.header.date;
     if ((await ledger.attempt(queued.claim, firstDate)) === "stale") {
-      return await lapsed(queued, transmission, false, signal);
+      return await lapsed(queued, transmission, false);
     }
     let lost: ContentError | undefined;
     const noteLost = (error: ContentError): void => {
@@ -319,7 +337,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
         return await refused(queued, mail, outcome, signal);
       case "doubtful":
         if ((await recorder.settle(queued.claim, "doubtful", signal)) === "stale") {
-          return await lapsed(queued, transmission, true, signal);
+          return await lapsed(queued, transmission, true);
         }
         return await doubts.decide(queued, mail, outcome, signal);
     }
