@@ -153,7 +153,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
       await harness.pass(3 * harness.leaseMs);
       expect(await seen()).toEqual(underway);
       await harness.during(a.ledger.settle(own, "relayed"));
-      expect(await seen()).toEqual({ ...RELAYED, digest: [...digestOf(7)] });
+      expect(await seen()).toEqual({ ...RELAYED, digest: [...digestOf(7)], at: expect.any(Number) });
     },
   },
   {
@@ -489,7 +489,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
       const own = await accepted(harness, a, request("x", { digest: digestOf(7) }));
       await harness.during(a.ledger.attempt(own, "5"));
       await harness.during(a.ledger.settle(own, "relayed"));
-      const relayed = { ...RELAYED, digest: [...digestOf(7)] };
+      const relayed = { ...RELAYED, digest: [...digestOf(7)], at: expect.any(Number) };
       for (const { ledger } of [b, a, await harness.start("c")]) {
         expect(plain(await claim(harness, ledger, request("x")))).toEqual(relayed);
         await harness.pass(harness.leaseMs / 10);
