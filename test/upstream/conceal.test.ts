@@ -69,5 +69,6 @@ test("the reply to AUTH", async () => {
     permanence: "transient",
     scope: "upstream",
     reply: "535 5.7.8 not (concealed)= nor  relay (concealed)",
+    retryAfterMs: 60_000,
   });
 });
