@@ -102,8 +102,9 @@ test("ENOSPC under load: 452, no 250 lost, a pause, and recovery without a resta
   await gateway.logged("dispatch.paused");
   const before = place.upstream.taken.length;
   await running.heard(/^452 4\.3\.1 /, 200);
-  // What was noted before the disk was full may have gone; nothing new has.
-  expect(place.upstream.taken.length - before).toBeLessThanOrEqual(4);
+  // The ledger's file may have room when the spool's has none: then a few more are noted and go. Their ends can't be
+  // recorded, so they stay under way, of which there are four times the concurrency at most.
+  expect(place.upstream.taken.length - before).toBeLessThanOrEqual(4 * 4);
 
   empty();
   place.upstream.play("accept");
