@@ -2,7 +2,7 @@
 // The order of the steps is what the promises rest on: the attempt is durable before the upstream is
 // called (P2), the settlement before the spool forgets (P3, P5), the claim goes last (P1).
 import type { Id } from "../identity/message-id.ts";
-import type { Claim, ClaimRequest, Ledger } from "../ledger/ledger.ts";
+import type { Claim, Ledger } from "../ledger/ledger.ts";
 import type { MailRequest } from "../message/notify.ts";
 import { render } from "../message/rewrite.ts";
 import { formatDate } from "../message/trace.ts";
@@ -18,7 +18,7 @@ import type { WarnOfDelay } from "./delay.ts";
 import type { AttemptResult, DispatcherParts, QueuedTransmission } from "./dispatcher.ts";
 import type { Doubts } from "./doubt.ts";
 import { factsOf } from "./facts.ts";
-import { type Recorder, STORAGE_RETRY_MS } from "./recorder.ts";
+import { claimOf, type Recorder, STORAGE_RETRY_MS } from "./recorder.ts";
 import type { Reports } from "./reports.ts";
 import type { Verdicts } from "./verdicts.ts";
 
@@ -217,23 +217,6 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     return { kind: "again", dueAt: now + wait };
   };
 
-  /**
-   * The upstream has the message, and the claim was lost to another gateway meanwhile. Where that one has given it up
-   * again, this one claims it to record what is certain; where it has relayed it too, there are two copies.
-   */
-  const recordRelayed = async (
-    transmission: SpooledTransmission,
-    about: Readonly<Record<string, unknown>>,
-    signal: AbortSignal,
-  ): Promise<void> => {
-    const result = await recorder.claim(claimOf(transmission), signal);
-    if (result.kind !== "repeat") await recorder.settle(result.claim, "relayed", signal);
-    else if (result.standing === "relayed") {
-      const cause = "another gateway relayed it too";
-      log.warn("transmission.second_copy", facts(transmission, { ...about, cause }));
-    }
-  };
-
   const relayed = async (
     queued: QueuedTransmission,
     mail: SpooledMail,
@@ -248,7 +231,10 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
         log.warn("transmission.second_copy", facts(transmission, { ...about, cause }));
         return { kind: "done" };
       }
-      await recordRelayed(transmission, about, signal);
+      if ((await recorder.recordRelayed(transmission, signal)) === "relayed") {
+        const cause = "another gateway relayed it too";
+        log.warn("transmission.second_copy", facts(transmission, { ...about, cause }));
+      }
     }
     doubts.forget(transmission.id);
     const attempts = transmission.attempts + 1;
@@ -377,13 +363,6 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       return isRelayed !== undefined && (await isRelayed) ? await decided(queued, result, signal) : result;
     });
 }
-
-/** The claim that is made again of a transmission of the spool. */
-const claimOf = ({ id, digest, since }: SpooledTransmission): ClaimRequest => ({
-  id,
-  digest: Buffer.from(digest, "hex"),
-  since,
-});
 
 const pauseFor = ({ reply, retryAfterMs }: Refused) => ({
   kind: "pause" as const,

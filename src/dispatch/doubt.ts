@@ -104,12 +104,15 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
 
   const drop = async (
     queued: QueuedTransmission,
-    { id }: SpooledTransmission,
+    transmission: SpooledTransmission,
     signal: AbortSignal,
   ): Promise<AttemptResult> => {
-    await recorder.settle(queued.claim, "relayed", signal);
+    const { id } = transmission;
+    const settled = await recorder.settle(queued.claim, "relayed", signal);
+    const recorded = settled === "stale" ? await recorder.recordRelayed(transmission, signal) : settled;
     doubtful.delete(id);
-    verdicts.give(id, { kind: "relayed" });
+    // Where another gateway has it, that one answers for it, and may go by another policy.
+    verdicts.give(id, { kind: recorded === "another's" ? "pending" : "relayed" });
     await recorder.remove(queued.key, signal);
     return { kind: "done" };
   };

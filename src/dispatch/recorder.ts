@@ -13,8 +13,16 @@ export interface Recorder {
    * gateway has taken the id over, and nothing is recorded.
    */
   settle(claim: Claim, settlement: Settlement, signal: AbortSignal): Promise<"settled" | "stale">;
-  /** Claims one id, trying again as settle does: the upstream has its message, and no other outcome may be recorded. */
-  claim(request: ClaimRequest, signal: AbortSignal): Promise<ClaimResult>;
+  /**
+   * Records as relayed what another gateway has taken over meanwhile, trying again as settle does: where that one has
+   * given it up again, it is claimed for that.
+   *
+   * @returns "relayed": the other has recorded so; "another's": it has the mail, and nothing is recorded here
+   */
+  recordRelayed(
+    transmission: SpooledTransmission,
+    signal: AbortSignal,
+  ): Promise<"settled" | "relayed" | "another's">;
   /**
    * Puts a notification, if there is one, in the place of the transmission, trying again as settle does:
    * whether a commit that failed took effect is not known, and only the same one, repeated, leaves no doubt.
@@ -67,14 +75,24 @@ export function createRecorder({ ledger, spool, clock, log, pause }: RecorderPar
     }
   };
 
+  const settle: Recorder["settle"] = (claim, settlement, signal) =>
+    untilRecorded(() => ledger.settle(claim, settlement), signal);
+
+  const claimOne = async (request: ClaimRequest): Promise<ClaimResult> => {
+    const [result] = await ledger.claim([request]);
+    if (result === undefined) throw new Error("a claim without a result");
+    return result;
+  };
+
   return {
-    settle: (claim, settlement, signal) => untilRecorded(() => ledger.settle(claim, settlement), signal),
-    claim: (request, signal) =>
-      untilRecorded(async () => {
-        const [result] = await ledger.claim([request]);
-        if (result === undefined) throw new Error("a claim without a result");
-        return result;
-      }, signal),
+    settle,
+    async recordRelayed(transmission, signal) {
+      for (;;) {
+        const result = await untilRecorded(() => claimOne(claimOf(transmission)), signal);
+        if (result.kind === "repeat") return result.standing === "relayed" ? "relayed" : "another's";
+        if ((await settle(result.claim, "relayed", signal)) === "settled") return "settled";
+      }
+    },
     async remove(key, signal) {
       await untilRecorded(() => spool.remove(key), signal);
     },
@@ -94,6 +112,13 @@ export function createRecorder({ ledger, spool, clock, log, pause }: RecorderPar
     },
   };
 }
+
+/** The claim that is made again of a transmission of the spool. */
+export const claimOf = ({ id, digest, since }: SpooledTransmission): ClaimRequest => ({
+  id,
+  digest: Buffer.from(digest, "hex"),
+  since,
+});
 
 /** Resolves after the time, or earlier when the signal aborts. */
 const pass = (ms: number, signal: AbortSignal, clock: Clock): Promise<void> =>

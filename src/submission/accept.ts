@@ -225,9 +225,11 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       else if (result.kind === "claimed") claimed.push({ recipient, id, messageId, claim: result.claim });
       else if (options.doubtful === "drop") {
         log.warn("transmission.doubtful", { ...facts, messageId, cause: ATTEMPTED_BEFORE, policy: "drop" });
-        await ledger.settle(result.claim, "relayed");
+        const isRelayed = (await ledger.settle(result.claim, "relayed")) === "settled";
         const { digest } = result;
-        repeats.push({ ...candidate, result: { kind: "repeat", standing: "relayed", digest } });
+        const standing = isRelayed ? "relayed" : "awaited";
+        // Stale: another gateway has taken it over meanwhile and answers for it, maybe by another policy.
+        (isRelayed ? repeats : awaited).push({ ...candidate, result: { kind: "repeat", standing, digest } });
       } else if (options.doubtful === "hold" && awaiting !== undefined) {
         await ledger.release([result.claim]);
         withheld.push(candidate);

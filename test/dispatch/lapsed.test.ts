@@ -1,18 +1,8 @@
 // A gateway that was away for longer than the lease, in the middle of an attempt: what another gateway has
 // taken over is its own; what that one has given up again is this one's still.
 import { expect, test } from "vitest";
-import { loadConfig } from "../../src/config/config.ts";
-import { openRelay } from "../../src/gateway.ts";
-import type { Id } from "../../src/identity/message-id.ts";
-import type { Claim, ClaimResult, Ledger } from "../../src/ledger/ledger.ts";
-import { openSharedLedger } from "../../src/ledger/shared/shared.ts";
-import { type Log, silentLog } from "../../src/runtime/log.ts";
-import { systemRandom } from "../../src/runtime/random.ts";
-import { beginTransaction } from "../../src/submission/session.ts";
-import type { Outcome, Transmission } from "../../src/upstream/upstream.ts";
-import { createManualClock } from "../support/manual-clock.ts";
-import { createMemoryEngines } from "../support/memory-engine.ts";
-import { createMemoryStorage } from "../support/memory-storage.ts";
+import type { Outcome } from "../../src/upstream/upstream.ts";
+import { gatewayAmongOthers, openAmongOthers, settled } from "./among-others.ts";
 
 const REFUSED: Outcome = {
   kind: "refused",
@@ -28,66 +18,6 @@ const NOT_NOW: Outcome = {
   reply: "450 4.2.1 not now",
 };
 const ACCEPTED: Outcome = { kind: "accepted", upstreamId: "1" };
-
-interface Asked {
-  readonly transmission: Transmission;
-  readonly answer: (outcome: Outcome) => void;
-}
-
-const settled = async (): Promise<void> => {
-  for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
-};
-
-async function gatewayAmongOthers(environment: Readonly<Record<string, string>> = {}) {
-  const config = loadConfig({ environment: { MAILONCE_HOSTNAME: "gateway.example", ...environment } });
-  const { lease: leaseMs, retention: retentionMs } = config.ledger;
-  const [clock, time] = [createManualClock(), createManualClock()];
-  const engines = createMemoryEngines(() => time.now(), { leaseMs, retentionMs });
-  const calls: Asked[] = [];
-  const events: string[] = [];
-  const note = (event: string) => void events.push(event);
-  const log: Log = { debug: note, info: note, warn: note, error: note };
-  const limits = { messageOctets: 1e9, lineOctets: 1e9, smtpUtf8: true };
-  const relay = await openRelay(config, {
-    ...{ storage: createMemoryStorage(), clock, random: systemRandom, log, elapsed: () => clock.now() },
-    openEngine: async () => engines.connect(),
-    upstreams: new Map([
-      [
-        "upstream",
-        {
-          ...{ name: "held", limits, close: async () => {} },
-          transmit: (transmission: Transmission) =>
-            new Promise<Outcome>((answer) => void calls.push({ transmission, answer })),
-        },
-      ],
-    ]),
-  });
-  const begun = beginTransaction("sender@example.org", undefined, true);
-  if ("reply" in begun) throw new Error(begun.reply.text);
-  const read = begun.transaction.read("user@example.net");
-  if ("recipient" in read) begun.transaction.add(read.recipient);
-  const content = async function* () {
-    yield Buffer.from("From: <a@example.org>\r\nX-Task-Id: task\r\n\r\nHello!\r\n");
-  };
-  const client = { address: "127.0.0.1", helo: "mailer.example.org", protocol: "ESMTP" } as const;
-  const reply = await relay.submit(begun.transaction.envelope(), client, content());
-  expect(reply.code).toBe(250);
-  await settled();
-  const [first] = calls as [Asked];
-
-  /** Its heartbeat stands, and the engine's time goes on: the others take it for dead, and one its id. */
-  const lapse = async (expected: ClaimResult["kind"]) => {
-    time.advance(leaseMs * 1.5);
-    const other: Ledger = await openSharedLedger({
-      ...{ engine: engines.connect(), gatewayId: "other", clock: time, elapsed: () => time.now() },
-      ...{ log: silentLog, retentionMs, leaseMs },
-    });
-    const [taken] = await other.claim([{ id: first.transmission.id as Id, digest: new Uint8Array(16) }]);
-    expect(taken?.kind).toBe(expected);
-    return { other, claim: (taken as { claim: Claim }).claim };
-  };
-  return { relay, calls, events, first, clock, retryMs: config.spool.retry_max, lapse };
-}
 
 test("a refusal of what another gateway has taken over is not reported", async () => {
   const { calls, events, first, lapse } = await gatewayAmongOthers();
@@ -176,3 +106,65 @@ test.each([
   expect(events).toContain("transmission.stale");
   expect(calls).toHaveLength(ends === "relayed" ? 1 : 2);
 });
+
+test.each([
+  ["has it", 451],
+  ["has given it up again", 250],
+] as const)(
+  "what policy counts as relayed is so only if it is recorded: another gateway %s",
+  async (gives, code) => {
+    const { calls, events, before, submit, lapse, openOther, id } = await openAmongOthers({
+      MAILONCE_LEDGER_DOUBTFUL: "drop",
+      MAILONCE_SMTP_REPLY: "relayed",
+    });
+    const reply = submit();
+    await settled();
+    before.change = async (batch) => {
+      if (batch.every(({ to }) => to !== "relayed")) return;
+      before.change = async () => {};
+      const { other, claim } = await lapse("doubtful");
+      if (gives === "has it") {
+        other.accepted([claim]);
+        await other.attempt(claim, "a date");
+      } else await other.release([claim]);
+    };
+    calls[0]?.answer(DOUBTFUL);
+    await settled();
+    expect(events).toContain("transmission.doubtful");
+    expect((await reply).code).toBe(code);
+    if (code === 451) return;
+    const [found] = await (await openOther()).claim([{ id, digest: new Uint8Array(16) }]);
+    expect(found).toMatchObject({ kind: "repeat", standing: "relayed" });
+  },
+);
+
+test.each(["queued", "relayed"])(
+  "250 is not said of a doubt that another gateway has taken over before policy was recorded (P4), %s",
+  async (reply) => {
+    const { events, before, submit, lapse, openOther, id } = await openAmongOthers({
+      MAILONCE_LEDGER_DOUBTFUL: "drop",
+      MAILONCE_SMTP_REPLY: reply,
+      // The other gateway's mail is no mail at all.
+      MAILONCE_IDENTITY_CONFLICT: "drop",
+    });
+    const first = await openOther();
+    const [claimed] = await first.claim([{ id, digest: new Uint8Array(16) }]);
+    if (claimed?.kind !== "claimed") throw new Error("the id is known");
+    first.accepted([claimed.claim]);
+    await first.attempt(claimed.claim, "a date");
+    await first.settle(claimed.claim, "doubtful");
+    await first.release([claimed.claim]);
+    before.change = async (batch) => {
+      if (batch.every(({ to }) => to !== "relayed")) return;
+      before.change = async () => {};
+      const { other, claim } = await lapse("doubtful");
+      await other.release([claim]);
+    };
+    expect((await submit()).code).toBe(451);
+    expect(events).toContain("transmission.doubtful");
+    // Recorded this time.
+    expect((await submit()).code).toBe(250);
+    const [found] = await (await openOther()).claim([{ id, digest: new Uint8Array(16) }]);
+    expect(found).toMatchObject({ kind: "repeat", standing: "relayed" });
+  },
+);
