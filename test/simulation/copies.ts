@@ -22,8 +22,9 @@ export function checkCopies(facts: Facts, plan: Plan): void {
     const key = `${messageId} ${recipient} ${content.marker}`;
     const before = bySubmission.get(key);
     if (before === undefined) bySubmission.set(key, made);
-    // What went after a pause nobody knows of: a gateway that took over meanwhile has set the Date.
-    else if ((before.isExposed || made.isExposed) && undated(before) === undated(made)) continue;
+    // What went after a pause nobody knows of, or is not there as an operator says: a gateway that took over meanwhile
+    // has set the Date.
+    else if (mayBeRedated(facts, before, made) && undated(before) === undated(made)) continue;
     else if (before.attempt.content.text !== content.text) {
       violations.push({ promise: "P10", text: `other octets of ${messageId}`, seq: made.takenSeq });
     }
@@ -32,6 +33,16 @@ export function checkCopies(facts: Facts, plan: Plan): void {
   // Last, so that what is wrong with one attempt is said once.
   for (const made of attempts.values()) checkSaid(facts, made);
 }
+
+const mayBeRedated = ({ decisions }: Facts, before: Made, made: Made): boolean =>
+  before.isExposed ||
+  made.isExposed ||
+  decisions
+    .get(made.attempt.id)
+    ?.some(
+      ({ decided, askedSeq, endSeq }) =>
+        decided.decision === "not-relayed" && askedSeq < made.seq && endSeq > before.seq,
+    ) === true;
 
 /** @param copies of one id */
 function checkCopiesOf(facts: Facts, plan: Plan, copies: Made[]): void {
