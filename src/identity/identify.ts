@@ -3,7 +3,7 @@
 
 import { decodeWords } from "../message/encoded-words.ts";
 import type { HeaderField } from "../message/header.ts";
-import { placeholderFault } from "./placeholder.ts";
+import { placeholderFault, taskFault } from "./placeholder.ts";
 import { canonicalPart, canonicalTask, isUuid, type TaskResult } from "./task.ts";
 
 export interface IdentitySources {
@@ -72,7 +72,7 @@ const taskOf = (value: string): Canonical => named(canonicalTask(decodeWords(val
 
 function named(result: TaskResult): Canonical {
   if (!result.ok) return result;
-  const fault = placeholderFault(result.task);
+  const fault = taskFault(result.task);
   return fault === undefined ? { ok: true, text: result.task } : { ok: false, fault };
 }
 
