@@ -1,6 +1,6 @@
 // The "From " line that mail stores put before a message, and that cron jobs and old programs hand on with it. It is
-// no header field, so the header would end before it began and the task with it. Postfix and Exim don't carry it on
-// either. Works on any chunking.
+// no header field, so the header would end before it began and the task with it. As with Postfix there may be several,
+// each behind any number of ">": programs that quote such lines do so each time. Works on any chunking.
 
 export interface FromLineFilter {
   /** The octets that follow the earlier results; may be the chunk itself. */
@@ -13,37 +13,47 @@ const LF = 0x0a;
 const SPACE = 0x20;
 const TAB = 0x09;
 const COLON = 0x3a;
+const QUOTE = 0x3e;
 const NOTHING = new Uint8Array(0);
-const MARKS: readonly Uint8Array[] = [Buffer.from("From "), Buffer.from(">From ")];
+const MARK = Buffer.from("From ");
 
 /** The longest beginning that is held back; a field's name is not followed by so much white space. */
 const HELD_MAX = 64;
 
-/** Drops a first line that begins with "From " or ">From ". "From :" is the field, written in the old way. */
+/** Drops first lines that begin with "From " or ">From ". "From :" is the field, written in the old way. */
 export function createFromLineFilter(): FromLineFilter {
   let state: "beginning" | "dropping" | "passing" = "beginning";
   let held: Uint8Array = NOTHING;
 
-  function drop(octets: Uint8Array): Uint8Array {
+  /** What follows the line that is being dropped. */
+  function dropped(octets: Uint8Array): Uint8Array {
     const end = octets.indexOf(LF);
     if (end < 0) return NOTHING;
-    state = "passing";
+    state = "beginning";
     return octets.subarray(end + 1);
   }
 
   return {
     push(chunk) {
       if (state === "passing") return chunk;
-      if (state === "dropping") return drop(chunk);
-      const octets = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-      const verdict = verdictOn(octets);
-      if (verdict === "unknown") {
-        held = Buffer.from(octets);
-        return NOTHING;
-      }
+      let octets = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
       held = NOTHING;
-      state = verdict === "from-line" ? "dropping" : "passing";
-      return state === "dropping" ? drop(octets) : octets;
+      while (octets.length > 0) {
+        if (state === "beginning") {
+          const verdict = verdictOn(octets);
+          if (verdict === "unknown") {
+            held = Buffer.from(octets);
+            return NOTHING;
+          }
+          if (verdict === "other") {
+            state = "passing";
+            return octets;
+          }
+          state = "dropping";
+        }
+        octets = dropped(octets);
+      }
+      return NOTHING;
     },
     end() {
       const rest = held;
@@ -54,10 +64,12 @@ export function createFromLineFilter(): FromLineFilter {
 }
 
 function verdictOn(octets: Uint8Array): "from-line" | "other" | "unknown" {
-  const mark = MARKS.find((one) => startsAlike(octets, one));
-  if (mark === undefined) return "other";
-  for (let at = mark.length; at < octets.length; at++) {
-    const octet = octets[at];
+  let at = 0;
+  while (octets[at] === QUOTE && at < HELD_MAX) at++;
+  const line = octets.subarray(at);
+  if (!startsAlike(line, MARK)) return "other";
+  for (at = MARK.length; at < line.length; at++) {
+    const octet = line[at];
     if (octet === SPACE || octet === TAB) {
       if (at >= HELD_MAX) return "from-line";
     } else return octet === COLON ? "other" : "from-line";

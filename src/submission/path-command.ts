@@ -14,18 +14,20 @@ export interface PathCommand {
  *
  * @param line the whole command
  * @param name "MAIL FROM" or "RCPT TO"
- * @param strict false: a path without angle brackets is taken too, as Postfix does
+ * @param strict false: a path without angle brackets, and one with white space just inside of them, is taken too, as
+ *   Postfix does
  */
 export function readPathCommand(line: string, name: string, strict: boolean): PathCommand | undefined {
   const colon = line.indexOf(":");
-  if (colon < 0 || line.slice(0, colon).trim().toUpperCase() !== name) return undefined;
+  if (colon < 0 || line.slice(0, colon).trim().replace(/\s+/g, " ").toUpperCase() !== name) return undefined;
   const text = line.slice(colon + 1).trim();
   if (!text.startsWith("<")) return strict ? undefined : unbracketed(text);
   const end = endOfPath(text);
   if (end < 0) return undefined;
   const rest = text.slice(end + 1);
   if (rest !== "" && !/^\s/.test(rest)) return undefined;
-  return { path: withoutRoute(text.slice(1, end)), rest };
+  const path = withoutRoute(text.slice(1, end));
+  return { path: strict ? path : path.trim(), rest };
 }
 
 /** The offset of the ">" that ends the path, which is not one within quotes; -1 without. */

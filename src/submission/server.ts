@@ -205,9 +205,10 @@ class Connection extends SMTPConnection {
   override _parseAddressCommand(
     ...[name, command]: Parameters<SMTPConnection["_parseAddressCommand"]>
   ): ReturnType<SMTPConnection["_parseAddressCommand"]> {
+    const { strict } = this._server.hooks.limits;
     const usual = super._parseAddressCommand(name, command);
-    if (usual !== false) return usual;
-    const read = readPathCommand(command.toString(), name.toUpperCase(), this._server.hooks.limits.strict);
+    if (usual !== false) return strict ? usual : { ...usual, address: usual.address.trim() };
+    const read = readPathCommand(command.toString(), name.toUpperCase(), strict);
     if (read === undefined || UNSAFE_IN_PATH.test(read.path)) return false;
     const parameters = super._parseAddressCommand(name, `${name}:<> ${read.rest}`);
     return parameters === false ? false : { ...parameters, address: read.path };

@@ -19,7 +19,11 @@ test.each([
   ["From: a@b.example\r\n", "From: a@b.example\r\n"],
   ["From : a@b.example\r\n", "From : a@b.example\r\n"],
   ["from root\r\n", "from root\r\n"],
-  [">>From root\r\n", ">>From root\r\n"],
+  [">>From root\r\n", ""],
+  ["From root\r\n>From b\r\n>>>From c\r\n", ""],
+  ["From root\r\nFrom: a@b.example\r\n", "From: a@b.example\r\n"],
+  [">Frog root\r\n", ">Frog root\r\n"],
+  [`${">".repeat(64)}>From root\r\n`, `${">".repeat(64)}>From root\r\n`],
   [" From root\r\n", " From root\r\n"],
   ["Fro", "Fro"],
   ["", ""],
@@ -28,10 +32,11 @@ test.each([
   expect(filtered(line)).toBe(kept);
 });
 
-test("only the first line, and the same for any chunking", () => {
+test("only first lines, and the same for any chunking", () => {
   const line = fc.constantFrom(
     "From a b\r\n",
     ">From a\r\n",
+    ">>From a\r\n",
     "From: a\r\n",
     "From",
     " ",

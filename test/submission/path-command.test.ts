@@ -20,6 +20,7 @@ describe("in brackets", () => {
     ["RCPT TO:<<a@x.example>>", undefined, ""],
     ["MAIL FROM:<a@x.example>", undefined, ""],
     ["RCPT TO a@x.example", undefined, ""],
+    ["RCPT  TO:<a@x.example>", "a@x.example", ""],
   ])("%s", (line, path, rest) => {
     expect(read(line)).toEqual(path === undefined ? undefined : { path, rest });
     expect(read(line, true)).toEqual(read(line));
@@ -38,6 +39,16 @@ describe("without brackets", () => {
     expect(read(line)).toEqual(path === undefined ? undefined : { path, rest });
     expect(read(line, true)).toBeUndefined();
   });
+});
+
+test.each([
+  ["RCPT TO:< a@x.example >", " a@x.example ", "a@x.example"],
+  ["RCPT TO:<a@x.example\t>", "a@x.example\t", "a@x.example"],
+  ["RCPT TO:< >", " ", ""],
+  ['RCPT TO:<" a"@x.example >', '" a"@x.example ', '" a"@x.example'],
+])("white space just inside the brackets: %j", (line, byTheBook, relaxed) => {
+  expect(read(line)?.path).toBe(relaxed);
+  expect(read(line, true)?.path).toBe(byTheBook);
 });
 
 test("whatever the line, what is read stands in it in one piece", () => {

@@ -96,6 +96,10 @@ const DIALOGUES: readonly (readonly [lines: string[], relaxed: string, strict: s
   [[HELLO, SENDER, "RCPT TO:<@a.example:user1@example.com>"], "2", "2"],
   [[HELLO, "MAIL FROM:<a@example.com"], "5", "5"],
   [[HELLO, "MAIL FROM:<>"], "2", "2"],
+  [[HELLO, "MAIL FROM:< >"], "2", "5"],
+  [[HELLO, "MAIL FROM:< a@example.com >"], "2", "5"],
+  [[HELLO, SENDER, "RCPT TO:<user1@example.com\t>"], "2", "5"],
+  [[HELLO, "MAIL  FROM:<a@example.com>"], "2", "2"],
 ];
 
 describe("forms of the dialogue", () => {
