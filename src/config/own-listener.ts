@@ -1,7 +1,8 @@
-// An upstream that is one of this gateway's own listeners: each mail would come back, and go out again.
+// An upstream that is one of this gateway's own listeners: each mail would come back, and go out again. Both sides are
+// looked up, so it does not matter by which of its names or in which spelling either is written.
 import { lookup } from "node:dns/promises";
-import { isIP, isIPv4 } from "node:net";
 import { hostname as machineName, networkInterfaces } from "node:os";
+import { canonicalAddress } from "../access/networks.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { listenersOf } from "./listeners.ts";
 import { viewsOf } from "./routes.ts";
@@ -22,7 +23,8 @@ export async function refuseOwnListener(config: Config): Promise<void> {
     const near = listenersOf(config).filter(({ port }) => port === smtp.port);
     if (near.length === 0) continue;
     const addresses = await addressesOf(smtp.host, config.hostname);
-    if (near.some(({ host }) => addresses.some((address) => reaches(address, host)))) {
+    const listening = await Promise.all(near.map(({ host }) => addressesOf(host, config.hostname)));
+    if (listening.flat().some((host) => addresses.some((address) => reaches(address, host)))) {
       faults.push(
         `${place}.smtp.host: ${smtp.host} port ${smtp.port} is this gateway's own listener; each mail would come back`,
       );
@@ -31,40 +33,39 @@ export async function refuseOwnListener(config: Config): Promise<void> {
   if (faults.length > 0) throw new ConfigError(faults);
 }
 
-/** Whether a connection to the address is one to a listener on that host. */
-function reaches(address: string, host: string): boolean {
-  if (host === "localhost") return isLoopback(address);
-  const listening = plain(host);
-  if (listening === "0.0.0.0" || listening === "::") return isOwn(address);
-  return address === listening;
+/** The addresses that mean "here" to a client, and "everywhere" to a listener. */
+const ANY: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
+const LOOPBACK = ["127.0.0.1", "::1"] as const;
+
+/** Whether a connection to the address is one to a listener on that one; both canonical. */
+function reaches(address: string, listening: string): boolean {
+  if (ANY.has(listening)) return isOwn(address);
+  return address === listening || (ANY.has(address) && isLoopback(listening));
 }
 
-const isLoopback = (address: string): boolean =>
-  address === "::1" || (isIPv4(address) && address.startsWith("127."));
+const isLoopback = (address: string): boolean => address === "::1" || address.startsWith("127.");
 
-/** The address that means "here" leads to loopback. */
 const isOwn = (address: string): boolean =>
-  isLoopback(address) || address === "0.0.0.0" || address === "::" || ownAddresses().has(address);
+  isLoopback(address) || ANY.has(address) || ownAddresses().includes(address);
 
-const ownAddresses = (): ReadonlySet<string> =>
-  new Set(
-    Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => plain(address))),
-  );
+const ownAddresses = (): string[] =>
+  Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => plain(address)));
 
-/** IPv4 as IPv4, without brackets and zone. */
-const plain = (address: string): string =>
-  address
+/** As canonicalAddress, without brackets and zone; a name in lower case, without the dot that may end it. */
+function plain(host: string): string {
+  const text = host
     .toLowerCase()
     .replace(/^\[(.*)\]$/, "$1")
-    .replace(/^::ffff:(?=\d+\.)/, "")
     .replace(/%.*$/, "");
+  return canonicalAddress(text) ?? text.replace(/\.$/, "");
+}
 
+/** Canonical. A name that can't be looked up has none. */
 async function addressesOf(host: string, hostname: string): Promise<string[]> {
   const name = plain(host);
-  if (name === "0.0.0.0" || name === "::") return [name, "127.0.0.1", "::1"];
-  if (isIP(name) !== 0) return [name];
-  if (name === "localhost") return ["127.0.0.1", "::1"];
-  const own = [hostname, machineName()].some((one) => one.toLowerCase() === name) ? [...ownAddresses()] : [];
+  if (canonicalAddress(name) !== undefined) return [name];
+  if (name === "localhost" || name.endsWith(".localhost")) return [...LOOPBACK];
+  const own = [hostname, machineName()].some((one) => plain(one) === name) ? ownAddresses() : [];
   return [...own, ...(await lookedUp(name))];
 }
 

@@ -1,5 +1,6 @@
 // Mail that comes back: a circle ends, and what only looks like one goes on.
 import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readMaildir, valuesOf } from "../support/maildir.ts";
@@ -85,15 +86,29 @@ test.skipIf(postfixProgram === undefined)("Postfix says the same of 30 and of 60
 
 test("an upstream that is its own listener does not start, by whatever name", async () => {
   const port = 39_117;
-  for (const host of ["127.0.0.1", "localhost", "0.0.0.0"]) {
-    const settings = {
-      DATA_DIR: join(folder.path, "own"),
-      SMTP_PORT: port,
-      ...to(port),
-      UPSTREAM_SMTP_HOST: host,
-    };
-    const { code, stderr } = await run(["check-config"], settings);
-    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining("own listener") });
+  const mapped = ["::ffff:127.0.0.1", "[::ffff:7f00:1]"];
+  for (const [listening, hosts] of [
+    ["127.0.0.1", ["127.0.0.1", "localhost", "LOCALHOST.", "0.0.0.0", "127.1", ...mapped]],
+    ["localhost", ["127.0.0.1", "::1", "localhost"]],
+    ["::1", ["0:0:0:0:0:0:0:1", "[::1]", "::"]],
+    ["0.0.0.0", ["127.0.0.5", ...mapped, hostname()]],
+  ] as const) {
+    for (const host of hosts) {
+      const settings = {
+        DATA_DIR: join(folder.path, "own"),
+        SMTP_HOST: listening,
+        SMTP_PORT: port,
+        ACCESS_TRUSTED_NETWORKS: "127.0.0.0/8,192.0.2.0/24",
+        ...to(port),
+        UPSTREAM_SMTP_HOST: host,
+      };
+      const { code, stderr } = await run(["check-config"], settings);
+      const at = `${host} at ${listening}`;
+      expect({ code, stderr }, at).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining("own listener"),
+      });
+    }
   }
   const other = {
     DATA_DIR: join(folder.path, "own"),
