@@ -44,6 +44,7 @@ import {
   type SubmissionHandler,
 } from "./submission/listener.ts";
 import { createReceiveBudget } from "./submission/receive-budget.ts";
+import { refuseUnsafeMaildirs } from "./upstream/maildir-check.ts";
 import type { Upstream } from "./upstream/upstream.ts";
 
 /** What a gateway takes from the world; a simulation brings its own. */
@@ -316,6 +317,7 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
   await checkGateFiles(config, world.clock);
   const found = await world.storage.list("ledger");
   await refuseOwnListener(config);
+  await refuseUnsafeMaildirs(config, "ours");
   for (const { key, warning } of warningsOf(config)) world.log.warn("config.warning", { key, warning });
   const { log, clock, upstreams } = world;
   const { data_dir: folder, spool } = config;

@@ -9,6 +9,7 @@ import { warningsOf } from "../config/warnings.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { silentLog } from "../runtime/log.ts";
 import { checkGateFiles } from "../submission/gate.ts";
+import { refuseUnsafeMaildirs } from "../upstream/maildir-check.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 import { ignoredProxy, proxyRemark } from "./proxy-variables.ts";
 
@@ -23,6 +24,7 @@ export async function checkConfig(options: CheckOptions): Promise<number> {
     for (const view of viewsOf(config)) readConfigFiles(view.config, view.place);
     await checkGateFiles(config, systemClock);
     await refuseOwnListener(config);
+    await refuseUnsafeMaildirs(config, "any");
     for (const { key, warning } of warningsOf(config)) process.stderr.write(`warning: ${key}: ${warning}\n`);
     process.stdout.write(`${describe(config).join("\n")}\n`);
     const proxy = ignoredProxy(config, process.env);
@@ -72,11 +74,17 @@ function describe(tree: Config | object, path = ""): string[] {
     const place = path === "" ? key : `${path}.${key}`;
     if (value === undefined) return [];
     if (typeof value === "object" && !Array.isArray(value)) return describe(value, place);
-    const shown = SECRET_KEYS.has(key) && value !== "" ? '"(set)"' : concealed(JSON.stringify(value));
+    const shown =
+      SECRET_KEYS.has(key) && value !== "" ? '"(set)"' : JSON.stringify(value, (_, one) => concealed(one));
     return [`${place} = ${shown}`];
   });
 }
 
-/** The user info of every URL (RFC 3986 §3.2.1): a password as a rule, whatever the key is called. */
-const concealed = (text: string): string =>
-  text.replace(/([A-Za-z][A-Za-z0-9+.-]*:\/\/)[^/?#@"\s]*@/g, "$1(concealed)@");
+/**
+ * The user info of every URL (RFC 3986 §3.2.1): a password as a rule, whatever the key is called. It ends at the last
+ * "@" of the authority, as whoever reads the URL takes it, and may hold what should be encoded in it.
+ */
+const concealed = (value: unknown): unknown =>
+  typeof value === "string"
+    ? value.replace(/([A-Za-z][A-Za-z0-9+.-]*:\/\/)[^/?#]*@/g, "$1(concealed)@")
+    : value;

@@ -7,7 +7,7 @@ import { hostname as machineName } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { wholeContent } from "./content.ts";
 import { oneLine } from "./line.ts";
-import { checkMaildir } from "./maildir-check.ts";
+import { checkMaildir, FOLDERS, folderFault } from "./maildir-check.ts";
 import { createReadNames } from "./maildir-read.ts";
 import type { Outcome, Transmission, Upstream } from "./upstream.ts";
 
@@ -29,9 +29,6 @@ export interface MaildirUpstreamOptions {
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 
-/** Who else can write in a folder can put a link there, or take a mail for another. */
-const WRITABLE_BY_OTHERS = 0o022;
-
 /** A file of that name is replaced, and a link of that name is not followed. */
 const WRITE_HERE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | (constants.O_NOFOLLOW ?? 0);
 
@@ -43,7 +40,7 @@ export function createMaildirUpstream(options: MaildirUpstreamOptions): Upstream
   const { hostname = machineName(), files = nodeFiles } = options;
   const path = resolve(options.path);
   const suffix = hostname.replaceAll("/", "\\057").replaceAll(":", "\\072");
-  const [tmp, fresh, cur] = [join(path, "tmp"), join(path, "new"), join(path, "cur")];
+  const [tmp, fresh, cur] = FOLDERS.map((name) => join(path, name)) as [string, string, string];
   const readNames = createReadNames(cur, files);
   let prepared: Promise<void> | undefined;
 
@@ -69,20 +66,9 @@ export function createMaildirUpstream(options: MaildirUpstreamOptions): Upstream
         if (parent === dirname(parent)) break;
       }
     }
-    for (const folder of [path, tmp, fresh, cur]) await refuseUnsafe(folder);
-  }
-
-  /** Throws for a folder that is a link, or not ours alone to write in. */
-  async function refuseUnsafe(folder: string): Promise<void> {
-    const stats = await files.lstat(folder);
-    const user = process.geteuid?.();
-    if (stats.isSymbolicLink()) throw unsafe(folder, "is a link; name the folder itself");
-    if (!stats.isDirectory()) throw unsafe(folder, "is no folder");
-    // Windows knows neither owner nor mode.
-    if (user === undefined) return;
-    if (stats.uid !== user) throw unsafe(folder, `belongs to user ${stats.uid}, and this is user ${user}`);
-    if ((stats.mode & WRITABLE_BY_OTHERS) !== 0) {
-      throw unsafe(folder, `can be written by others; chmod go-w ${folder}`);
+    for (const folder of [path, tmp, fresh, cur]) {
+      const fault = await folderFault(folder, files);
+      if (fault !== undefined) throw unsafe(fault);
     }
   }
 
@@ -158,8 +144,7 @@ function isRenameInDoubt(error: unknown): boolean {
 }
 
 /** As an error of the disk: it concerns every mail until somebody puts it right. */
-const unsafe = (folder: string, fault: string): Error =>
-  Object.assign(new Error(`${folder} ${fault}`), { syscall: "lstat" });
+const unsafe = (fault: string): Error => Object.assign(new Error(fault), { syscall: "lstat" });
 
 /** A full or read-only disk refuses every mail; an error without a system call is the content's own. */
 function refused(error: unknown): Outcome {

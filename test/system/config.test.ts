@@ -1,5 +1,5 @@
 // What is wrong with a configuration is said at once, all of it, each fault with its place, with exit code 2.
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { makeFolder, run, startProcess } from "../support/process.ts";
@@ -61,6 +61,25 @@ describe.each(["serve", "check-config"])("%s", (command) => {
     ]);
   });
 
+  test("a Maildir that is a link, or that others can write in", async () => {
+    const real = join(folder.path, `real-${command}`);
+    const link = join(folder.path, `link-${command}`);
+    mkdirSync(join(real, "new"), { recursive: true });
+    symlinkSync(real, link);
+    const file = configFile("");
+    expect(await faultsOf(file, { UPSTREAM_MAILDIR_PATH: link })).toEqual([
+      `mailonce: upstream.maildir.path: ${link} is a link; name the folder itself`,
+    ]);
+    chmodSync(join(real, "new"), 0o777);
+    expect(await faultsOf(file, { UPSTREAM_MAILDIR_PATH: real })).toEqual([
+      `mailonce: upstream.maildir.path: ${join(real, "new")} can be written by others; chmod go-w ${join(real, "new")}`,
+    ]);
+    writeFileSync(join(real, "file"), "");
+    expect(await faultsOf(file, { UPSTREAM_MAILDIR_PATH: join(real, "file") })).toEqual([
+      `mailonce: upstream.maildir.path: ${join(real, "file")} is no folder`,
+    ]);
+  });
+
   test("an SMTP upstream without a host, and a user name without a password", async () => {
     const file = configFile('[upstream]\nkind = "smtp"\n[upstream.smtp]\nusername = "me"\n');
     expect(await faultsOf(file)).toHaveLength(2);
@@ -117,15 +136,27 @@ test.skipIf(process.getuid?.() === 0)("a data folder that can't be written", asy
   expect(stderr).toMatch(/can't use .*EACCES/);
 });
 
-test("check-config conceals the user info of every URL, and says what may not be meant", async () => {
+test.each([
+  ["https://me:s3cret@email.example.com/path", "https://(concealed)@email.example.com/path"],
+  ["https://s3cret@email.example.com", "https://(concealed)@email.example.com"],
+  // What should have been encoded.
+  ["https://me:s3@cret@email.example.com", "https://(concealed)@email.example.com"],
+  ['https://me:s3" cret@email.example.com', "https://(concealed)@email.example.com"],
+])("check-config conceals the user info of every URL: %s", async (url, shown) => {
   const { code, stdout, stderr } = await run(["check-config"], {
     UPSTREAM_KIND: "ses",
     UPSTREAM_SES_REGION: "eu-west-1",
-    UPSTREAM_SES_ENDPOINT: "https://me:s3cret@email.example.com/path",
-    IDENTITY_ENVID: "true",
+    UPSTREAM_SES_ENDPOINT: url,
+    LEDGER_DYNAMODB_ENDPOINT: url,
   });
   expect(code).toBe(0);
-  expect(stdout + stderr).not.toContain("s3cret");
-  expect(stdout).toContain('upstream.ses.endpoint = "https://(concealed)@email.example.com/path"');
+  expect(stdout + stderr).not.toMatch(/s3|cret@/);
+  expect(stdout).toContain(`upstream.ses.endpoint = "${shown}"\n`);
+  expect(stdout).toContain(`ledger.dynamodb.endpoint = "${shown}"\n`);
+});
+
+test("check-config says what may not be meant", async () => {
+  const { code, stderr } = await run(["check-config"], { IDENTITY_ENVID: "true" });
+  expect(code).toBe(0);
   expect(stderr).toContain('warning: identity.envid: true is read as "uuid"');
 });
