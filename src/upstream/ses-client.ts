@@ -10,8 +10,8 @@ import {
   type SendEmailCommandInput,
 } from "@aws-sdk/client-sesv2";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { isRefusalOfCredentials, WITHOUT_CACHED_FILES } from "../runtime/aws-credentials.ts";
 import { createSesAgents } from "./ses-agents.ts";
-import { isRefusalOfCredentials } from "./ses-outcome.ts";
 import type { SendQuota } from "./ses-quota.ts";
 
 export interface SesTimeouts {
@@ -40,9 +40,6 @@ const timeoutDefaults: SesTimeouts = {
   // nothing was read. So ours are given up long before a front end does so (60 s and more).
   idleMs: 10_000,
 };
-
-/** The default chain takes its settings from those of the client, and the client's types don't know this one. */
-const WITHOUT_CACHED_FILES = { ignoreCache: true } as object;
 
 /** SendEmail but for its content. */
 export type SesEnvelope = Omit<SendEmailCommandInput, "Content">;

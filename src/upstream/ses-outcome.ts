@@ -1,4 +1,5 @@
 // What an error of the SES client means. Pure: the whole table from error to outcome is here.
+import { speaksOfCredentials } from "../runtime/aws-credentials.ts";
 import { oneLine } from "./line.ts";
 import { SENDING_PAUSED } from "./paused.ts";
 import { type ConnectError, neverConnected } from "./unconnected.ts";
@@ -47,17 +48,6 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   Throttling: "soon",
   AccessDenied: "upstream",
 };
-
-/**
- * Refusals of the credentials, of the signature made with them, or of its time. Services answer them with 401, 403
- * or, in some protocols, 400.
- */
-const CREDENTIALS: ReadonlySet<string> = new Set([
-  ...["ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidClientTokenId", "UnrecognizedClient"],
-  ...["InvalidAccessKeyId", "MissingAuthenticationToken", "AuthFailure", "OptInRequired"],
-  ...["SignatureDoesNotMatch", "InvalidSignature", "IncompleteSignature", "AuthorizationHeaderMalformed"],
-  ...["RequestExpired", "RequestTimeTooSkewed", "RequestInTheFuture"],
-]);
 
 /**
  * What comes under several names. The daily quota is of any 24 hours, so it frees up bit by bit. That sending is
@@ -137,6 +127,7 @@ function refusedAs(meaning: Resolved | undefined, text: string, afterMs?: number
 type Resolved = Exclude<Meaning, "missing" | "paused">;
 
 function meaningOf(name: string, status: number, text: string, call: SesCall): Resolved | undefined {
+  if (speaksOfCredentials(name, text)) return "upstream";
   const byText = TEXTS.find(([pattern]) => pattern.test(text))?.[1];
   const meaning = byText ?? byName(name) ?? byStatus(status);
   if (meaning === "missing") return isOwn(text, call) ? "permanent" : "upstream";
@@ -150,7 +141,6 @@ const withoutException = (name: string): string => name.replace(/Exception$/, ""
 
 function byName(name: string): Meaning | undefined {
   const short = withoutException(name);
-  if (CREDENTIALS.has(short)) return "upstream";
   return Object.hasOwn(MEANINGS, short) ? MEANINGS[short] : undefined;
 }
 
@@ -167,14 +157,6 @@ function isOwn(text: string, { ownConfigurationSet, ownTenant, ownContactList }:
 }
 
 const SPEAKS_OF = /configuration.?set|\btenant\b|contact.?list|\btopic\b|\baccount\b/i;
-
-/** Whether it was refused for our credentials, so that reading them again may help. */
-export function isRefusalOfCredentials(thrown: unknown): boolean {
-  const error: SesError = typeof thrown === "object" && thrown !== null ? thrown : {};
-  const name = withoutException(String(error.name ?? ""));
-  const status = error.$metadata?.httpStatusCode;
-  return CREDENTIALS.has(name) || ((status === 401 || status === 403) && name !== "AccessDenied");
-}
 
 function byStatus(status: number): Meaning | undefined {
   if (MESSAGE_STATUSES.has(status)) return "permanent";

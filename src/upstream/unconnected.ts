@@ -27,10 +27,11 @@ const NAME_SERVICE = /^EAI_/;
 
 /**
  * A certificate is judged before the first octet of the request is encrypted. The codes are X509_V_ERR_* of OpenSSL
- * without that prefix, and two of Node.js.
+ * without that prefix, and those of Node.js, which says UNSPECIFIED for what it has no name of: a key that is too
+ * small, a policy.
  */
 const CERTIFICATE =
-  /^(CERT_|CRL_|UNABLE_TO_|ERROR_IN_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT_|INVALID_(CA|PURPOSE|NON_CA|EXTENSION)$|PATH_LENGTH_|HOSTNAME_MISMATCH$|(EE|CA|DH)_KEY_TOO_SMALL$|CA_MD_TOO_WEAK$|SUBJECT_ISSUER_|AKID_|KEYUSAGE_|OCSP_)/;
+  /^(CERT_|CRL_|UNABLE_TO_|ERROR_IN_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT_|INVALID_(CA|PURPOSE|NON_CA|EXTENSION)$|PATH_LENGTH_|HOSTNAME_MISMATCH$|(EE|CA|DH)_KEY_TOO_SMALL$|CA_MD_TOO_WEAK$|SUBJECT_ISSUER_|AKID_|KEYUSAGE_|OCSP_|UNSPECIFIED$|OUT_OF_MEM$)/;
 
 /** OpenSSL's reasons that only a handshake can end with; it writes them with spaces or underscores. */
 const HANDSHAKE =

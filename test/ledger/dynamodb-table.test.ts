@@ -1,9 +1,12 @@
 // The table: made once, and looked at before it is used; what is wrong with it is said with what to do.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { openDynamodbEngine } from "../../src/ledger/dynamodb/dynamodb.ts";
 import { createDynamodbTable, TABLE_DEFINITION } from "../../src/ledger/dynamodb/table.ts";
 import type { Log } from "../../src/runtime/log.ts";
 import { startDynamodb, type TestDynamodb } from "../support/dynamodb.ts";
+import { makeFolder } from "../support/process.ts";
 
 let dynamodb: TestDynamodb;
 beforeAll(async () => {
@@ -104,4 +107,29 @@ test("a table without TTL is used, with a warning", async () => {
     expect(engine.message).toContain("still being made");
   }
   expect(warnings).toEqual(["ledger.ttl_off"]);
+});
+
+test("credentials in a file that is written anew are read again after a refusal, and not before", async () => {
+  const folder = makeFolder();
+  const file = join(folder.path, "credentials");
+  const write = (key: string) =>
+    writeFileSync(file, `[default]\naws_access_key_id = ${key}\naws_secret_access_key = secret\n`);
+  write("AKIAOLD");
+  vi.stubEnv("AWS_ACCESS_KEY_ID", undefined);
+  vi.stubEnv("AWS_SECRET_ACCESS_KEY", undefined);
+  vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", file);
+  await createDynamodbTable(options("rotated"));
+  const engine = await opened("rotated");
+  write("AKIANEW");
+  await engine.register("first");
+  expect(dynamodb.accessKey).toBe("AKIAOLD");
+  dynamodb.fail("expired", undefined, 1);
+  await expect(engine.register("second")).rejects.toMatchObject({
+    code: "unavailable",
+    message: expect.stringContaining("expired"),
+  });
+  expect(await engine.register("second")).toBeGreaterThan(0);
+  expect(dynamodb.accessKey).toBe("AKIANEW");
+  await engine.close();
+  folder.remove();
 });

@@ -11,6 +11,7 @@ type Json = Record<string, unknown>;
  * - throttled: refused as too much, nothing done.
  * - broken: 500, nothing done.
  * - denied: no rights.
+ * - expired: the credentials are no longer good.
  * - cut: the connection ends before anything was done.
  * - unheard: it takes effect, and the connection ends instead of an answer.
  * - silent: it takes effect, and no answer comes.
@@ -22,6 +23,7 @@ export type DynamodbFault =
   | "throttled"
   | "broken"
   | "denied"
+  | "expired"
   | "cut"
   | "unheard"
   | "silent"
@@ -42,6 +44,8 @@ export interface TestDynamodb {
   mend(): void;
   /** Requests of an operation so far, those that failed included. */
   requests(operation: string): number;
+  /** The access key of the last request. */
+  readonly accessKey: string | undefined;
   /** The requests that were late take effect now, and answers that were slow arrive. */
   deliver(): Promise<void>;
   /** As DynamoDB's TTL does: removes what has expired. Returns how many. */
@@ -85,6 +89,7 @@ export async function startDynamodb(): Promise<TestDynamodb> {
   let late: (() => Promise<unknown>)[] = [];
   let underWay = 0;
   let peak = 0;
+  let accessKey: string | undefined;
 
   async function forward({ operation, headers, body }: Asked): Promise<Answer> {
     const text = JSON.stringify(body);
@@ -153,6 +158,7 @@ export async function startDynamodb(): Promise<TestDynamodb> {
 
   async function serve(asked: Asked, response: ServerResponse): Promise<void> {
     const { operation } = asked;
+    accessKey = /Credential=(\w+)/.exec(String(asked.headers.authorization))?.[1];
     counts.set(operation, (counts.get(operation) ?? 0) + 1);
     const struck = faults.find(({ operations }) => operations?.includes(operation) ?? true);
     if (struck !== undefined && --struck.left <= 0) faults = faults.filter((one) => one !== struck);
@@ -173,6 +179,11 @@ export async function startDynamodb(): Promise<TestDynamodb> {
             "com.amazon.coral.service#AccessDeniedException",
             `not authorized to perform: ${operation}`,
           ),
+        );
+      case "expired":
+        return reply(
+          response,
+          refusal("com.amazon.coral.service#ExpiredTokenException", "The security token is expired"),
         );
       case "cut":
         return void response.destroy();
@@ -231,6 +242,9 @@ export async function startDynamodb(): Promise<TestDynamodb> {
   return {
     endpoint: `http://127.0.0.1:${(front.address() as AddressInfo).port}`,
     plainEndpoint: `http://127.0.0.1:${innerPort}`,
+    get accessKey() {
+      return accessKey;
+    },
     get peak() {
       return peak;
     },

@@ -30,6 +30,8 @@ const CERTIFICATES = [
     "CERT_UNTRUSTED",
     "CERT_REJECTED",
   ],
+  // What Node.js has no name of: EE_KEY_TOO_SMALL, CA_MD_TOO_WEAK and the rest.
+  ...["UNSPECIFIED", "OUT_OF_MEM"],
   ...["HOSTNAME_MISMATCH", "ERR_TLS_CERT_ALTNAME_INVALID", "ERR_TLS_CERT_ALTNAME_FORMAT"],
 ];
 
@@ -172,8 +174,27 @@ describe("an answer", () => {
     ["SendingPausedException", "Sending is paused for configuration set <of all>", {}],
     ["MessageRejected", "Sending paused for this account. For more information, see the guide.", {}],
     ["BadRequestException", "Sending is currently disabled for this account", ownSet],
+    ["MessageRejected", "Sending suspended for this account. For more information, see the guide.", {}],
+    ["BadRequestException", "The account's ability to send email is currently paused.", {}],
+    ["LimitExceededException", "Email sending has been temporarily suspended for your account", {}],
   ])("%s: %s: all wait", (name, text, call) => {
     expect(refusal(400, name, text, call)).toBe("upstream");
+  });
+
+  test.each([
+    ["BadRequestException", "The security token included in the request is expired"],
+    ["UnknownError", "The security token included in the request is invalid."],
+    ["Error", "Signature expired: 20261127T071500Z is now earlier than 20261127T072000Z"],
+    ["Error", "Signature not yet current: 20261127T073000Z is still later than 20261127T072000Z"],
+    ["RequestExpired", "Request has expired."],
+    ["ExpiredToken", "expired"],
+  ])("credentials, under whatever name: %s: %s", (name, text) => {
+    for (const status of [400, 403]) expect(refusal(status, name, text), `${status}`).toBe("upstream");
+  });
+
+  test("a mail may speak of sending and pauses without stopping others", () => {
+    const text = "Invalid header: X-Note: send me a paused film";
+    expect(refusal(400, "MessageRejected", text)).toBe("permanent");
   });
 
   test.each([

@@ -64,6 +64,7 @@ describe("an exchange", () => {
     // As SES says it at its SMTP endpoint: of all mail, or of what one mail names.
     ["complete", "554 Sending paused for this account. See the guide.", "upstream"],
     ["complete", "554 Message rejected: Sending paused for this account.", "upstream"],
+    ["complete", "554 Message rejected: Sending suspended for this account. See the guide.", "upstream"],
     ["complete", "554 Sending is paused for configuration set news", "transient"],
   ])("with the content %s and %j is %s", (progress, reply, verdict) => {
     expect(verdictOf(outcomeOf(exchange(progress, reply)))).toBe(verdict);

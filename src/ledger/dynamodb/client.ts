@@ -17,6 +17,7 @@ import {
   UpdateItemCommand,
   UpdateTimeToLiveCommand,
 } from "@aws-sdk/client-dynamodb";
+import { isRefusalOfCredentials, WITHOUT_CACHED_FILES } from "../../runtime/aws-credentials.ts";
 import { retryDelay } from "./errors.ts";
 import { type Call, createSender } from "./send.ts";
 import { createSlots } from "./slots.ts";
@@ -135,7 +136,9 @@ export function openDynamodbTable(options: DynamodbOptions): DynamodbTable {
       httpAgent: agent,
       httpsAgent: agent,
     },
+    ...WITHOUT_CACHED_FILES,
   });
+  readCredentialsAgain(client);
   const slots = createSlots(REQUESTS_AT_ONCE);
   const use = createUse();
   const { begin, send, ask } = createSender({ requestMs, callMs, table: TableName, use });
@@ -281,6 +284,25 @@ export function openDynamodbTable(options: DynamodbOptions): DynamodbTable {
       }),
     close: () => client.destroy(),
   };
+}
+
+/** Credentials in files that somebody wrote anew are used with the next request after one was refused for the old ones. */
+function readCredentialsAgain(client: DynamoDBClient): void {
+  let areRefused = false;
+  client.middlewareStack.add(
+    (next) => async (request) => {
+      if (areRefused) await client.config.credentials({ forceRefresh: true });
+      try {
+        const answer = await next(request);
+        areRefused = false;
+        return answer;
+      } catch (error) {
+        areRefused = isRefusalOfCredentials(error);
+        throw error;
+      }
+    },
+    { step: "initialize", name: "readCredentialsAgain" },
+  );
 }
 
 const COUNTED = { ReturnConsumedCapacity: "TOTAL" } as const;
