@@ -5,6 +5,8 @@
 export interface GrammarMailbox {
   /** As written, an address literal with its brackets. */
   readonly domain: string;
+  /** Its local-part has an "@" in quotes, so whoever overlooks them reads another mailbox. */
+  readonly isAmbiguous: boolean;
 }
 
 /** Comments within comments; nobody means more than one. */
@@ -71,7 +73,10 @@ export function grammarMailboxes(from: string): GrammarMailbox[] | undefined {
   }
 
   function addressSpec(): boolean {
-    if (!(peek() === '"' ? quoted() : dotAtom()) || !eat("@")) return false;
+    const local = at;
+    if (!(peek() === '"' ? quoted() : dotAtom())) return false;
+    const isAmbiguous = characters.slice(local, at).includes("@");
+    if (!eat("@")) return false;
     const start = at;
     if (peek() === "[") {
       while (at < characters.length && characters[at] !== "]") {
@@ -80,7 +85,7 @@ export function grammarMailboxes(from: string): GrammarMailbox[] | undefined {
       }
       if (!eat("]")) return false;
     } else if (!dotAtom()) return false;
-    mailboxes.push({ domain: characters.slice(start, at).join("") });
+    mailboxes.push({ domain: characters.slice(start, at).join(""), isAmbiguous });
     return true;
   }
 

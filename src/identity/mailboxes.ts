@@ -24,15 +24,17 @@ export function mailboxDomains(from: string): (string | undefined)[] {
 /**
  * The domains of a From on which a decision rests, or undefined when it is no list of mailboxes by the grammar of RFC
  * 5322: then no two readers agree on what it means. Those that other readings find are in it too: of a parser that
- * makes the best of everything, and of one that decodes a name before it looks for addresses.
+ * makes the best of everything, of one that decodes a name before it looks for addresses, and of one that knows no
+ * backslash.
  *
  * @param from the unfolded value of the field
  */
 export function allDomains(from: string): (string | undefined)[] | undefined {
   if (from.length > FROM_MAX) return undefined;
   const mailboxes = grammarMailboxes(from);
-  if (mailboxes === undefined) return undefined;
-  const readings = [from, decodeWords(from)].flatMap((text) =>
+  if (mailboxes === undefined || mailboxes.some(({ isAmbiguous }) => isAmbiguous)) return undefined;
+  const texts = [from, decodeWords(from)].flatMap((text) => [text, text.replaceAll("\\", "")]);
+  const readings = [...new Set(texts)].flatMap((text) =>
     addressparser(text, { flatten: true })
       .filter(({ address }) => address.includes("@"))
       .map(({ address }) => domainOf(address)),

@@ -26,8 +26,23 @@ export interface NearName {
   readonly wanted: string;
 }
 
+/** One letter more, less, or another one, or two letters the other way round. */
+function isTypo(name: string, meant: string): boolean {
+  if (Math.abs(name.length - meant.length) > 1) return false;
+  let start = 0;
+  while (start < name.length && name[start] === meant[start]) start++;
+  const [rest, wanted] = [name.slice(start), meant.slice(start)];
+  return (
+    rest.slice(1) === wanted.slice(1) ||
+    rest.slice(1) === wanted ||
+    rest === wanted.slice(1) ||
+    (rest.slice(2) === wanted.slice(2) && rest[0] === wanted[1] && rest[1] === wanted[0])
+  );
+}
+
 /**
- * The first field whose name is nearly one of `names` and none of them.
+ * The first field whose name is nearly one of `names` and none of them: other separators, with X- or without, or one
+ * letter wrong.
  *
  * @param names any case
  */
@@ -35,8 +50,10 @@ export function nearlyNamed(fields: readonly HeaderField[], names: readonly stri
   const exact = new Set(names.map((name) => name.toLowerCase()));
   const near = new Map(names.map((name) => [essence(name), name]));
   for (const { name } of fields) {
-    const wanted = exact.has(name) ? undefined : near.get(essence(name));
-    if (wanted !== undefined) return { field: name, wanted };
+    if (exact.has(name)) continue;
+    const found = essence(name);
+    const meant = near.has(found) ? found : [...near.keys()].find((one) => isTypo(found, one));
+    if (meant !== undefined) return { field: name, wanted: near.get(meant) as string };
   }
   return undefined;
 }

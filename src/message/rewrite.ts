@@ -186,11 +186,14 @@ function terminated(raw: Uint8Array): Uint8Array {
   return raw.at(-1) === 0x0a ? raw : Buffer.concat([raw, CRLF]);
 }
 
-/** The lower-case names that the DKIM signatures of the message cover (RFC 6376 §3.5, h=). */
+/** Both name in h= what they cover: RFC 6376 §3.5, and RFC 8617 §4.1.2 of mail that a relay signed on its way. */
+const SIGNATURES: ReadonlySet<string> = new Set(["dkim-signature", "arc-message-signature"]);
+
+/** The lower-case names that the signatures of the message cover. */
 function signedNames(fields: readonly HeaderField[]): Set<string> {
   const names = new Set<string>();
   for (const field of fields) {
-    if (field.name !== "dkim-signature") continue;
+    if (!SIGNATURES.has(field.name)) continue;
     for (const tag of field.value().split(";")) {
       const [key, list] = tag.replace(/[ \t]/g, "").split("=", 2);
       if (key !== "h" || list === undefined) continue;
