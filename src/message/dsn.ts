@@ -52,6 +52,8 @@ export interface NoticeFacts {
 
 /** What a sender needs to find the message; a notice is not to grow with what failed. */
 const ORIGINAL_HEADER_MAX = 32 * 1024;
+/** Of a header that has to be encoded: quoted-printable makes up to three octets of one, and line ends besides. */
+const ENCODED_HEADER_MAX = 15 * 1024;
 
 /** A whole message that was asked for (RET=FULL) and is larger comes back as its header. */
 export const ORIGINAL_MESSAGE_MAX = 50_000;
@@ -208,14 +210,20 @@ function originalPart({ kind, octets }: NoticeFacts["original"]): string[] {
   if (kind === "message") {
     return ["Content-Type: message/rfc822", "", Buffer.from(octets).toString("latin1")];
   }
-  const lines = Buffer.from(octets)
-    .toString("latin1", 0, ORIGINAL_HEADER_MAX)
-    .split(/\r\n|\r|\n/);
-  if (octets.length > ORIGINAL_HEADER_MAX) lines.pop();
-  while (lines.at(-1) === "") lines.pop();
+  const lines = headerLines(octets, ORIGINAL_HEADER_MAX);
   const plain = lines.every((line) => line.length <= LINE_MAX && /^[\t\x20-\x7e]*$/.test(line));
   if (plain) return ["Content-Type: text/rfc822-headers", "", ...lines, ""];
-  const whole = Buffer.from(lines.join("\r\n"), "latin1");
+  const whole = Buffer.from(headerLines(octets, ENCODED_HEADER_MAX).join("\r\n"), "latin1");
   const encoding = "Content-Transfer-Encoding: quoted-printable";
   return ["Content-Type: text/rfc822-headers", encoding, "", wrap(encode(whole)), ""];
+}
+
+/** Those that fit whole into so many octets. */
+function headerLines(octets: Uint8Array, max: number): string[] {
+  const lines = Buffer.from(octets)
+    .toString("latin1", 0, max)
+    .split(/\r\n|\r|\n/);
+  if (octets.length > max) lines.pop();
+  while (lines.at(-1) === "") lines.pop();
+  return lines;
 }

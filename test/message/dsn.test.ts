@@ -158,6 +158,16 @@ describe("Python's email package reads", () => {
     expect(lines.length).toBe(Math.floor((32 * 1024) / 100));
   });
 
+  test("one that has to be encoded is cut sooner, so that a notice stays below 50 kB", () => {
+    const long = header(`X-Many: ${"\u00e4".repeat(90)}\r\n`.repeat(2000));
+    expect(composeNotice(factsOf({ ...FACTS, original: long })).length).toBeLessThan(50_000);
+    expect(
+      original(one({ original: long }))
+        .trimEnd()
+        .split("\r\n").length,
+    ).toBeGreaterThan(100);
+  });
+
   test("a delay: nothing has failed, and until when it is tried", () => {
     const diagnostic = "451 4.7.1 greylisted";
     const notice = one({ reason: "delayed", diagnostic, willRetryUntil: Date.UTC(2013, 11, 12, 10, 13, 6) });
