@@ -314,11 +314,12 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
 
 /** Opens the relay and listens. Rejects, with everything closed again, when an address can't be had. */
 export async function startGateway(config: Config, world: World): Promise<Gateway> {
-  await checkGateFiles(config, world.clock);
+  const users = await checkGateFiles(config, world.clock);
   const found = await world.storage.list("ledger");
   await refuseOwnListener(config);
   await refuseUnsafeMaildirs(config, "ours");
-  for (const { key, warning } of warningsOf(config)) world.log.warn("config.warning", { key, warning });
+  for (const { key, warning } of warningsOf(config, users))
+    world.log.warn("config.warning", { key, warning });
   const { log, clock, upstreams } = world;
   const { data_dir: folder, spool } = config;
   const freeSpace = world.freeSpace ?? createFreeSpace(folder, spool.free_min_bytes, () => clock.now());

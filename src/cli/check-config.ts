@@ -22,10 +22,11 @@ export async function checkConfig(options: CheckOptions): Promise<number> {
   try {
     const config = loadConfig({ file: options.config, environment: process.env });
     for (const view of viewsOf(config)) readConfigFiles(view.config, view.place);
-    await checkGateFiles(config, systemClock);
+    const users = await checkGateFiles(config, systemClock);
     await refuseOwnListener(config);
     await refuseUnsafeMaildirs(config, "any");
-    for (const { key, warning } of warningsOf(config)) process.stderr.write(`warning: ${key}: ${warning}\n`);
+    for (const { key, warning } of warningsOf(config, users))
+      process.stderr.write(`warning: ${key}: ${warning}\n`);
     process.stdout.write(`${describe(config).join("\n")}\n`);
     const proxy = ignoredProxy(config, process.env);
     if (proxy !== undefined) process.stderr.write(`mailonce: ${proxyRemark(proxy)}\n`);

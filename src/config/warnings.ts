@@ -14,8 +14,9 @@ export function envidOf({ identity: { envid } }: Pick<Config, "identity">): Envi
   return envid ? "uuid" : "off";
 }
 
-export function warningsOf(config: Config): ConfigWarning[] {
-  return [...envidWarnings(config), ...namespaceWarnings(config)];
+/** @param names of those who may authenticate, as the users file has them */
+export function warningsOf(config: Config, names: readonly string[] = []): ConfigWarning[] {
+  return [...envidWarnings(config), ...namespaceWarnings(config, names)];
 }
 
 function envidWarnings(config: Config): ConfigWarning[] {
@@ -27,7 +28,10 @@ function envidWarnings(config: Config): ConfigWarning[] {
 }
 
 /** A task of one user is a repeat of another's: meant for one mailer with several passwords, and for nobody else. */
-function namespaceWarnings({ users, identity, access, tls }: Config): ConfigWarning[] {
+function namespaceWarnings(
+  { users, identity, access, tls }: Config,
+  names: readonly string[],
+): ConfigWarning[] {
   const hasUsers = access.users_file !== undefined || tls.client_ca_file !== undefined;
   if (!hasUsers) return [];
   const common =
@@ -35,7 +39,13 @@ function namespaceWarnings({ users, identity, access, tls }: Config): ConfigWarn
       ? []
       : [shared("identity.namespace", identity.namespace, "all users without another one")];
   const byNamespace = new Map<string, string[]>();
-  for (const [name, { namespace = identity.namespace || name }] of Object.entries(users)) {
+  // Those without a table of their own come first: what is warned of is a key of the last.
+  const others = names.filter((name) => !Object.hasOwn(users, name)).map((name) => [name, {}] as const);
+  const all: readonly (readonly [string, { readonly namespace?: string | undefined }])[] = [
+    ...others,
+    ...Object.entries(users),
+  ];
+  for (const [name, { namespace = identity.namespace || name }] of all) {
     if (namespace === identity.namespace && namespace !== "") continue;
     byNamespace.set(namespace, [...(byNamespace.get(namespace) ?? []), name]);
   }

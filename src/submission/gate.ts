@@ -26,12 +26,14 @@ export interface OpenGate extends Gate {
 /**
  * Reads the users file and the certificates as a start would.
  *
+ * @returns the names in the users file
  * @throws ConfigError with all that is wrong with them
  */
-export async function checkGateFiles({ access, tls }: Config, clock: Clock): Promise<void> {
+export async function checkGateFiles({ access, tls }: Config, clock: Clock): Promise<readonly string[]> {
   const { users_file } = access;
   const files = tlsFilesOf(tls);
   const faults: string[] = [];
+  let users: readonly string[] = [];
   const check = async (place: string, read: () => unknown): Promise<void> => {
     try {
       await read();
@@ -40,9 +42,14 @@ export async function checkGateFiles({ access, tls }: Config, clock: Clock): Pro
       faults.push(...error.faults.map((fault) => `${place}: ${fault}`));
     }
   };
-  if (users_file !== undefined) await check("access.users_file", () => readUsers(users_file));
+  if (users_file !== undefined) {
+    await check("access.users_file", async () => {
+      users = [...(await readUsers(users_file)).keys()];
+    });
+  }
   if (files !== undefined) await check("tls", () => loadTls(files, clock));
   if (faults.length > 0) throw new ConfigError(faults);
+  return users;
 }
 
 /** To be called when the files have been checked. */

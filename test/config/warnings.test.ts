@@ -45,4 +45,12 @@ describe("a namespace of several users", () => {
   ])("%s", (_, config, keys) => {
     expect(warningsOf(config).map(({ key }) => key)).toEqual(keys);
   });
+
+  test("one names that of a user who is in the users file only", () => {
+    const config = withUsers({ a: { namespace: "bob" } });
+    expect(warningsOf(config, ["a", "carol"])).toEqual([]);
+    expect(warningsOf(config, ["a", "bob", "carol"])).toMatchObject([
+      { key: "users.a.namespace", warning: expect.stringContaining("bob, a") },
+    ]);
+  });
 });
