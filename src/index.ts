@@ -1,13 +1,14 @@
 // The library: the same identity that the gateway derives, so that a mailer can compute the Message-ID of a
 // mail before or after it is sent, and check that both agree.
+
+import { canonicalRecipient } from "./address/recipient.ts";
 import { domainOfFrom, idRightOf } from "./identity/id-right.ts";
 import { deriveId, messageIdOf } from "./identity/message-id.ts";
-import { canonicalRecipient } from "./identity/recipient.ts";
 import { canonicalNamespace, canonicalPart, canonicalTask } from "./identity/task.ts";
 
+export { canonicalRecipient, type RecipientResult } from "./address/recipient.ts";
 export { domainOfFrom, type IdRightSources, idRightOf } from "./identity/id-right.ts";
 export { deriveId, type Id, type IdentityParts, messageIdOf } from "./identity/message-id.ts";
-export { canonicalRecipient, type RecipientResult } from "./identity/recipient.ts";
 export {
   canonicalNamespace,
   canonicalPart,

@@ -1,8 +1,9 @@
 // Wrong passwords of an address: each is answered later than the one before, and after too many the address
 // is blocked. Who guesses from many addresses is slowed down by the cost of a hash only (authenticator.ts).
+
+import { addressKey } from "../address/networks.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import { addressKey } from "./networks.ts";
 import { createQuota } from "./quota.ts";
 
 export interface FailuresOptions {

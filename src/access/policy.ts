@@ -1,10 +1,11 @@
 // What somebody may submit: sender, From, recipients, and how much in an hour. Decided at MAIL and RCPT;
 // only From has to wait for the header.
+
+import { allDomains } from "../address/mailboxes.ts";
+import { addressKey } from "../address/networks.ts";
+import { type AddressPatterns, addressPatterns } from "../address/pattern.ts";
 import type { Config, UserConfig } from "../config/config.ts";
-import { allDomains } from "../identity/mailboxes.ts";
 import type { SesNames } from "../message/ses-fields.ts";
-import { type AddressPatterns, addressPatterns } from "./address-pattern.ts";
-import { addressKey } from "./networks.ts";
 import { createQuota, type Quota } from "./quota.ts";
 import { type AllowedSesNames, forbiddenSesName } from "./ses-names.ts";
 

@@ -1,7 +1,8 @@
 // The lines of a users file: `NAME:HASH`, blank lines, and comments ("#" first). No fault holds more of a line
 // than the name before a good hash: what stands there may be a password by mistake.
+
+import { USER_NAME } from "../identity/user-name.ts";
 import { type PasswordHash, parseHash } from "./password.ts";
-import { USER_NAME } from "./user-name.ts";
 
 /** By name. */
 export type UserHashes = ReadonlyMap<string, PasswordHash>;

@@ -1,7 +1,7 @@
 // The listeners that a configuration names: one shape for the one of [smtp] and for several, and all that
 // would make one an open relay, a way round TLS, or a door that nobody can come through.
 import { isIPv4 } from "node:net";
-import { isInternetWide, parseNetwork } from "../access/networks.ts";
+import { isInternetWide, parseNetwork } from "../address/networks.ts";
 import type { PlaceOf } from "./places.ts";
 import type { Config, ListenerConfig } from "./schema.ts";
 

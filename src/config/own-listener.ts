@@ -2,7 +2,7 @@
 // looked up, so it does not matter by which of its names or in which spelling either is written.
 import { lookup } from "node:dns/promises";
 import { hostname as machineName, networkInterfaces } from "node:os";
-import { canonicalAddress } from "../access/networks.ts";
+import { canonicalAddress } from "../address/networks.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { listenersOf } from "./listeners.ts";
 import { viewsOf } from "./routes.ts";

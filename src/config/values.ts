@@ -1,11 +1,11 @@
 // What single values of the configuration look like, each with the complaint when one does not.
 import { z } from "zod";
-import { addressPatternFault } from "../access/address-pattern.ts";
-import { parseNetwork } from "../access/networks.ts";
-import { USER_NAME } from "../access/user-name.ts";
-import { canonicalDomain } from "../identity/domain.ts";
-import { canonicalRecipient } from "../identity/recipient.ts";
+import { canonicalDomain } from "../address/domain.ts";
+import { parseNetwork } from "../address/networks.ts";
+import { addressPatternFault } from "../address/pattern.ts";
+import { canonicalRecipient } from "../address/recipient.ts";
 import { canonicalNamespace } from "../identity/task.ts";
+import { USER_NAME } from "../identity/user-name.ts";
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 

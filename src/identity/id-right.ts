@@ -1,7 +1,7 @@
 // The right side of the Message-ID: whose mail it is. It is no part of the id, so a change here doubles
 // nothing.
-import { canonicalDomain } from "./domain.ts";
-import { domainOf, mailboxDomains } from "./mailboxes.ts";
+import { canonicalDomain } from "../address/domain.ts";
+import { domainOf, mailboxDomains } from "../address/mailboxes.ts";
 
 export interface IdRightSources {
   /** The unfolded value of From; undefined when there is none. */

@@ -1,7 +1,7 @@
 // Where a submission's task comes from: the configured header fields in their order, then ENVID. A source
 // that is there and bad is never passed over for the next one, which might name something else.
 
-import { decodeWords } from "../message/encoded-words.ts";
+import { decodeWords } from "../address/encoded-words.ts";
 import type { HeaderField } from "../message/header.ts";
 import { placeholderFault, taskFault } from "./placeholder.ts";
 import { canonicalPart, canonicalTask, isUuid, type TaskResult } from "./task.ts";

@@ -1,5 +1,5 @@
 // Values of others on lines of a notification: printable ASCII, folded, in their place.
-import { canonicalRecipient } from "../identity/recipient.ts";
+import { canonicalRecipient } from "../address/recipient.ts";
 
 /** RFC 5322 §2.1.1. */
 export const LINE_MAX = 998;

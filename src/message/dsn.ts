@@ -3,7 +3,7 @@
 // of it is 7-bit, and no value can begin a line of its own.
 import { createHash } from "node:crypto";
 import { encode, wrap } from "nodemailer/lib/qp";
-import { canonicalDomain } from "../identity/domain.ts";
+import { canonicalDomain } from "../address/domain.ts";
 import { asciiLine, fieldLines, LINE_MAX, mailbox, typedAddress, wrapped } from "./dsn-lines.ts";
 import { formatDate } from "./trace.ts";
 

@@ -1,7 +1,7 @@
 // Who gets a connection: the limits over all listeners together. A gateway that is full makes room for a
 // newcomer by dismissing whoever has been idle longest without having submitted anything, so that
 // connections held open for nothing never keep a mailer out.
-import { addressKey, type Networks } from "../access/networks.ts";
+import { addressKey, type Networks } from "../address/networks.ts";
 import type { Log } from "../runtime/log.ts";
 import { type Reply, replies } from "./reply.ts";
 

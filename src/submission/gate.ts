@@ -2,9 +2,9 @@
 // listeners, since their limits are common.
 import { createAuthenticator } from "../access/authenticator.ts";
 import { createFailures } from "../access/failures.ts";
-import { networksOf } from "../access/networks.ts";
 import type { Policy } from "../access/policy.ts";
 import { openUsersFile, readUsers, UsersFileError } from "../access/users-file.ts";
+import { networksOf } from "../address/networks.ts";
 import { type Config, ConfigError } from "../config/config.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { FreeSpace } from "../runtime/free-space.ts";

@@ -2,8 +2,8 @@
 // what is asked of access/; connections and their limits are server.ts's.
 import type { TLSSocket } from "node:tls";
 import type { Authenticator } from "../access/authenticator.ts";
-import type { Networks } from "../access/networks.ts";
 import type { Policy, Refusal } from "../access/policy.ts";
+import type { Networks } from "../address/networks.ts";
 import type { NotifyKeyword, RecipientRequest } from "../message/notify.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Admission } from "./admission.ts";

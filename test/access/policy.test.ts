@@ -1,8 +1,8 @@
 // What may be submitted: patterns, and the rules of everybody and of single users.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { addressPatternFault, addressPatterns } from "../../src/access/address-pattern.ts";
 import { createPolicy } from "../../src/access/policy.ts";
+import { addressPatternFault, addressPatterns } from "../../src/address/pattern.ts";
 import { type Config, loadConfig } from "../../src/config/config.ts";
 import { parseHeader } from "../../src/message/header.ts";
 import { sesNamesOf } from "../../src/message/ses-fields.ts";

@@ -1,8 +1,8 @@
 // The frozen identity: fixtures/vectors/message-id.json through each way that leads to a Message-ID.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { canonicalRecipient } from "../../src/address/recipient.ts";
 import { deriveId, messageIdOf } from "../../src/identity/message-id.ts";
-import { canonicalRecipient } from "../../src/identity/recipient.ts";
 import { canonicalTask } from "../../src/identity/task.ts";
 import { messageId } from "../../src/index.ts";
 

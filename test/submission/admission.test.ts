@@ -1,7 +1,7 @@
 // Connections over all listeners: limits, and who makes room for whom.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { networksOf } from "../../src/access/networks.ts";
+import { networksOf } from "../../src/address/networks.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { type AdmissionOptions, createAdmission, type Guest } from "../../src/submission/admission.ts";
 import type { Reply } from "../../src/submission/reply.ts";

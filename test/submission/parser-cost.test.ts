@@ -1,12 +1,12 @@
 // No input makes a parser slow: the worst that was found for each, held to a bound by CPU time and megabyte. The table
 // of docs/security.md has what was measured; a bound is several times that, since other work runs beside a test.
 import { describe, expect, test } from "vitest";
+import { decodeWords } from "../../src/address/encoded-words.ts";
+import { allDomains, mailboxDomains } from "../../src/address/mailboxes.ts";
+import { canonicalRecipient } from "../../src/address/recipient.ts";
 import { identify } from "../../src/identity/identify.ts";
-import { allDomains, mailboxDomains } from "../../src/identity/mailboxes.ts";
 import { fieldInBody, nearlyNamed } from "../../src/identity/near-names.ts";
 import { placeholderFault } from "../../src/identity/placeholder.ts";
-import { canonicalRecipient } from "../../src/identity/recipient.ts";
-import { decodeWords } from "../../src/message/encoded-words.ts";
 import { createFromLineFilter } from "../../src/message/from-line.ts";
 import { createHeaderScanner, parseHeader } from "../../src/message/header.ts";
 import { loopOf } from "../../src/message/hops.ts";

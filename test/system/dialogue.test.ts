@@ -1,7 +1,7 @@
 // What old clients, printers and job queues say at MAIL, RCPT and EHLO: taken as Postfix takes it.
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { canonicalRecipient } from "../../src/identity/recipient.ts";
+import { canonicalRecipient } from "../../src/address/recipient.ts";
 import { readMaildir, valuesOf } from "../support/maildir.ts";
 import { findProgram, type Postfix, startPostfix } from "../support/peers.ts";
 import { type GatewayProcess, makeFolder, startProcess } from "../support/process.ts";

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import MimeNode from "nodemailer/lib/mime-node";
 import { expect, test } from "vitest";
-import { decodeWords } from "../../src/message/encoded-words.ts";
+import { decodeWords } from "../../src/address/encoded-words.ts";
 
 test.each([
   ["=?utf-8?q?campaign=3Asummer-sale?=", "campaign:summer-sale"],

@@ -1,9 +1,9 @@
 // What the grammar of RFC 5322 allows is read as it was composed; anything added to it is no list of mailboxes.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { canonicalDomain } from "../../src/identity/domain.ts";
-import { grammarMailboxes } from "../../src/identity/mailbox-grammar.ts";
-import { allDomains } from "../../src/identity/mailboxes.ts";
+import { canonicalDomain } from "../../src/address/domain.ts";
+import { grammarMailboxes } from "../../src/address/mailbox-grammar.ts";
+import { allDomains } from "../../src/address/mailboxes.ts";
 
 const letters = fc.string({ unit: fc.constantFrom(..."abzAZ09+-_é"), minLength: 1, maxLength: 6 });
 const domain = fc

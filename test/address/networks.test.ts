@@ -9,7 +9,7 @@ import {
   isInternetWide,
   networksOf,
   parseNetwork,
-} from "../../src/access/networks.ts";
+} from "../../src/address/networks.ts";
 
 const networkOf = (text: string) => {
   const parsed = parseNetwork(text);

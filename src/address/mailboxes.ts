@@ -1,7 +1,7 @@
 // The mailboxes of From. nodemailer's address parser is imported here and nowhere else.
 import addressparser from "nodemailer/lib/addressparser";
-import { decodeWords } from "../message/encoded-words.ts";
 import { canonicalDomain } from "./domain.ts";
+import { decodeWords } from "./encoded-words.ts";
 import { grammarMailboxes } from "./mailbox-grammar.ts";
 
 /**

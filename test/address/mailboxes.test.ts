@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import addressparser from "nodemailer/lib/addressparser";
 import { expect, test } from "vitest";
-import { domainOf, mailboxDomains } from "../../src/identity/mailboxes.ts";
+import { domainOf, mailboxDomains } from "../../src/address/mailboxes.ts";
 
 const parsed = (from: string): (string | undefined)[] =>
   addressparser(from, { flatten: true }).map(({ address }) => domainOf(address));

@@ -1,7 +1,7 @@
 // Patterns of mail addresses in the policy: one mailbox, a domain, a domain with all below it, or the null
 // reverse-path. Case never matters here: what a rule denies stays denied in capitals.
-import { canonicalDomain } from "../identity/domain.ts";
-import { canonicalRecipient } from "../identity/recipient.ts";
+import { canonicalDomain } from "./domain.ts";
+import { canonicalRecipient } from "./recipient.ts";
 
 /** What is wrong with a pattern, or undefined. */
 export const addressPatternFault = (text: string): string | undefined =>

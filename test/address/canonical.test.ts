@@ -1,8 +1,8 @@
 // Canonical forms of task, part and recipient: which spellings become one, and that no others do.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { canonicalRecipient } from "../../src/address/recipient.ts";
 import { deriveId } from "../../src/identity/message-id.ts";
-import { canonicalRecipient } from "../../src/identity/recipient.ts";
 import { canonicalNamespace, canonicalPart, canonicalTask } from "../../src/identity/task.ts";
 
 const UUID = "a9e5a73a-4d4a-4995-a91c-90295e27100a";
