@@ -7,12 +7,12 @@
 //   npm install --no-save better-sqlite3@12.11.1 @redis/client@6.3.1
 // What is not installed is left out, and the result says so.
 import { join } from "node:path";
-import { encodeBase32 } from "../src/identity/base32.ts";
 import { openEmbeddedLedger } from "../src/ledger/embedded.ts";
 import { DIGEST_OCTETS } from "../src/ledger/ledger.ts";
+import { encodeBase32 } from "../src/runtime/base32.ts";
 import { systemClock } from "../src/runtime/clock.ts";
-import { createDiskStorage } from "../src/runtime/disk.ts";
 import { silentLog } from "../src/runtime/log.ts";
+import { createDiskStorage } from "../src/storage/disk.ts";
 import { makeFolder } from "../test/support/process.ts";
 import {
   type Inserts,

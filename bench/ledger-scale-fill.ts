@@ -5,8 +5,8 @@ import { FIRST_CAPACITY, openGenerations } from "../src/ledger/generations.ts";
 import { DIGEST_OCTETS } from "../src/ledger/ledger.ts";
 import { openState } from "../src/ledger/state.ts";
 import { systemClock } from "../src/runtime/clock.ts";
-import { createDiskStorage } from "../src/runtime/disk.ts";
 import type { Log } from "../src/runtime/log.ts";
+import { createDiskStorage } from "../src/storage/disk.ts";
 import { keyStream } from "./ledger-scale-ids.ts";
 
 /** Ids under way at a time. */

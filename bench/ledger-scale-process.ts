@@ -1,13 +1,13 @@
 // One process of bench/ledger-scale.ts: opens the ledger in a folder, does one thing with it, and sends
 // what it measured to its parent. A process of its own for each, since memory is measured too.
 import { readFileSync } from "node:fs";
-import { encodeBase32 } from "../src/identity/base32.ts";
 import { openEmbeddedLedger } from "../src/ledger/embedded.ts";
 import { type ClaimResult, DIGEST_OCTETS, type Ledger } from "../src/ledger/ledger.ts";
+import { encodeBase32 } from "../src/runtime/base32.ts";
 import { systemClock } from "../src/runtime/clock.ts";
-import { createDiskStorage } from "../src/runtime/disk.ts";
 import { silentLog } from "../src/runtime/log.ts";
-import type { Storage } from "../src/runtime/storage.ts";
+import { createDiskStorage } from "../src/storage/disk.ts";
+import type { Storage } from "../src/storage/storage.ts";
 import { fill } from "./ledger-scale-fill.ts";
 import { keyStream } from "./ledger-scale-ids.ts";
 

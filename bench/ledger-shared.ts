@@ -6,16 +6,16 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeBase32 } from "../src/identity/base32.ts";
 import { openEmbeddedLedger } from "../src/ledger/embedded.ts";
 import type { Claim, ClaimRequest, Ledger } from "../src/ledger/ledger.ts";
 import { openPostgresEngine } from "../src/ledger/postgres/postgres.ts";
 import { migratePostgres } from "../src/ledger/postgres/schema.ts";
 import type { CallCounts } from "../src/ledger/shared/calls.ts";
 import { openSharedLedger, type SharedLedger } from "../src/ledger/shared/shared.ts";
+import { encodeBase32 } from "../src/runtime/base32.ts";
 import { systemClock } from "../src/runtime/clock.ts";
-import { createDiskStorage } from "../src/runtime/disk.ts";
 import { silentLog } from "../src/runtime/log.ts";
+import { createDiskStorage } from "../src/storage/disk.ts";
 import { pseudoIds } from "../test/support/ids.ts";
 import { startPostgres } from "../test/support/postgres.ts";
 

@@ -1,9 +1,9 @@
 // The users file: who may authenticate. It is looked at every two seconds, so that a user who is added or
 // removed needs no restart, and a session of a removed one ends.
 import { constants, type FileHandle, open, stat } from "node:fs/promises";
-import { tooOpen } from "../config/secret-file.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
+import { tooOpen } from "../runtime/secret-file.ts";
 import type { PasswordHash } from "./password.ts";
 import { parseUsers, type UserHashes } from "./users-lines.ts";
 

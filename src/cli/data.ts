@@ -5,15 +5,15 @@ import { join } from "node:path";
 import { type Config, ConfigError, loadConfig } from "../config/config.ts";
 import { openEmbeddedLedger } from "../ledger/embedded.ts";
 import { systemClock } from "../runtime/clock.ts";
-import { createDiskStorage } from "../runtime/disk.ts";
-import { acceptFolder } from "../runtime/folder-accept.ts";
-import { checkFolder, consequenceOf, type FolderCheck } from "../runtime/folder-check.ts";
-import { refuseLocked } from "../runtime/level-store.ts";
 import type { Log, LogFields } from "../runtime/log.ts";
-import { FORMATTED, findLostSeals } from "../runtime/sealed-format.ts";
-import { StorageError } from "../runtime/storage.ts";
 import type { TransmissionKey } from "../spool/record.ts";
 import { ContentError, openSpool, type Spool, type SpooledMail } from "../spool/spool.ts";
+import { createDiskStorage } from "../storage/disk.ts";
+import { acceptFolder } from "../storage/folder-accept.ts";
+import { checkFolder, consequenceOf, type FolderCheck } from "../storage/folder-check.ts";
+import { refuseLocked } from "../storage/level-store.ts";
+import { FORMATTED, findLostSeals } from "../storage/sealed-format.ts";
+import { StorageError } from "../storage/storage.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 
 /** Of what a start says. What it repairs has been named before, and doubt is no damage. */

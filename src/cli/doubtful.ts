@@ -7,9 +7,9 @@ import { openOfflineDesk } from "../operator/offline.ts";
 import { createHandler, type OperatorRequest, REASON_MAX } from "../operator/requests.ts";
 import { askGateway } from "../operator/socket.ts";
 import { systemClock } from "../runtime/clock.ts";
-import { createDiskStorage } from "../runtime/disk.ts";
 import { systemRandom } from "../runtime/random.ts";
-import { StorageError } from "../runtime/storage.ts";
+import { createDiskStorage } from "../storage/disk.ts";
+import { StorageError } from "../storage/storage.ts";
 import { createCommandLog } from "./command-log.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 

@@ -15,7 +15,7 @@ import {
   storedSettings,
 } from "../ledger/shared/settings.ts";
 import { silentLog } from "../runtime/log.ts";
-import { StorageError } from "../runtime/storage.ts";
+import { StorageError } from "../storage/storage.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 
 export interface SetOptions {

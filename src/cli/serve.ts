@@ -4,11 +4,11 @@ import { ConfigError, loadConfig } from "../config/config.ts";
 import { createUpstreams, startGateway } from "../gateway.ts";
 import { SettingsError } from "../ledger/shared/settings.ts";
 import { systemClock } from "../runtime/clock.ts";
-import { createDiskStorage } from "../runtime/disk.ts";
 import { createFleet } from "../runtime/fleet.ts";
 import { createLog, type Log } from "../runtime/log.ts";
 import { systemRandom } from "../runtime/random.ts";
-import { StorageError } from "../runtime/storage.ts";
+import { createDiskStorage } from "../storage/disk.ts";
+import { StorageError } from "../storage/storage.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 import { ignoredProxy, proxyRemark } from "./proxy-variables.ts";
 

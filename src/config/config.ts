@@ -3,9 +3,9 @@
 import { readFileSync } from "node:fs";
 import { parse, TomlError } from "smol-toml";
 import { z } from "zod";
+import { tooOpen } from "../runtime/secret-file.ts";
 import { contradictions } from "./contradictions.ts";
 import { type Config, schema } from "./schema.ts";
-import { tooOpen } from "./secret-file.ts";
 import { holdsSecret, readSecrets } from "./secrets.ts";
 
 export type { Config, ListenerConfig, UpstreamConfig, UserConfig } from "./schema.ts";

@@ -1,7 +1,8 @@
 // The values that nobody else may see: which keys they are, and reading them from files of their own.
+
+import { readSecretFile } from "../runtime/secret-file.ts";
 import type { PlaceOf } from "./places.ts";
 import type { Config } from "./schema.ts";
-import { readSecretFile } from "./secret-file.ts";
 
 /** Keys whose values are never printed. Each also exists with "_file" behind it. */
 export const SECRET_KEYS: ReadonlySet<string> = new Set(["secret", "password", "url"]);

@@ -1,7 +1,7 @@
 // Identity, version 1: the ledger's key and the Message-ID of one mail of one task to one recipient.
 // Frozen by fixtures/vectors/message-id.json; a change here is a new version, never an edit.
 import { createHmac } from "node:crypto";
-import { encodeBase32 } from "./base32.ts";
+import { encodeBase32 } from "../runtime/base32.ts";
 
 /** 32 characters of lower-case base32: 20 octets of HMAC-SHA-256. The ledger's key. */
 export type Id = string;

@@ -1,6 +1,6 @@
 // The live claims of one process, and who waits for them. In memory only: a claim ends with its process.
 import type { Id } from "../identity/message-id.ts";
-import { StorageError } from "../runtime/storage.ts";
+import { StorageError } from "../storage/storage.ts";
 import type { Claim, ClaimResult } from "./ledger.ts";
 
 /** A live claim, from before its look-up until it is settled as relayed or released. */

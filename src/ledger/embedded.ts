@@ -5,12 +5,13 @@
 //     attempt   a mark, durable before it resolves
 //     relayed   the record in a generation, durable; then the mark goes, which a crash may undo: opening
 //               forgets a mark whose id was relayed at its time or later
-import { decodeBase32 } from "../identity/base32.ts";
+
 import type { Id } from "../identity/message-id.ts";
 import { formatDate } from "../message/trace.ts";
+import { decodeBase32 } from "../runtime/base32.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import type { Storage } from "../runtime/storage.ts";
+import type { Storage } from "../storage/storage.ts";
 import { inOrder } from "./batch-order.ts";
 import { type Claims, createClaims, repeatOf } from "./claims.ts";
 import { FIRST_CAPACITY, type Generations, openGenerations } from "./generations.ts";

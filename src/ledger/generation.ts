@@ -5,7 +5,7 @@
 // not used, and the filter is rebuilt from the ids.
 import { createHash } from "node:crypto";
 import type { Log } from "../runtime/log.ts";
-import type { FileWriter, Operation, Storage } from "../runtime/storage.ts";
+import type { FileWriter, Operation, Storage } from "../storage/storage.ts";
 import { createFilter, type Filter, type Probes } from "./filter.ts";
 import { deserialiseFilter, type FilterFile, serialiseFilter } from "./filter-file.ts";
 import {

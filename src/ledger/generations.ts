@@ -3,7 +3,7 @@
 // time, or earlier when it is full, so that its filter's rate holds.
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import { missingStore, type Storage } from "../runtime/storage.ts";
+import { missingStore, type Storage } from "../storage/storage.ts";
 import { probesOf } from "./filter.ts";
 import { type Generation, openGeneration, removeRemains, storeName } from "./generation.ts";
 import type { GenerationRecord, Relayed } from "./records.ts";

@@ -1,7 +1,7 @@
 // What the embedded ledger's stores hold, octet by octet. Every value begins with the version of its
 // layout. Numbers are big-endian; times are milliseconds since the epoch in six octets.
 import { ID_OCTETS } from "../identity/message-id.ts";
-import { StorageError } from "../runtime/storage.ts";
+import { StorageError } from "../storage/storage.ts";
 import { DIGEST_OCTETS } from "./ledger.ts";
 
 const VERSION = 1;

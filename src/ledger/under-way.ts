@@ -1,5 +1,5 @@
 // The calls of a ledger that its close has to wait for.
-import { StorageError } from "../runtime/storage.ts";
+import { StorageError } from "../storage/storage.ts";
 
 export interface UnderWay {
   /** Runs the work, which `close` then waits for. Rejects with a StorageError once the ledger is closed. */

@@ -3,9 +3,9 @@ import type { Config } from "../config/config.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { findLedger, type LedgerWorld } from "../ledger/open.ts";
-import { StorageError } from "../runtime/storage.ts";
 import { freed } from "../spool/record.ts";
 import { openSpool, type Spool } from "../spool/spool.ts";
+import { StorageError } from "../storage/storage.ts";
 import { createDoubtfulDesk, type DoubtfulDesk, type SpooledDoubt } from "./doubtful.ts";
 
 export interface OfflineDesk {

@@ -6,11 +6,12 @@
 //   k                             → what the last start had for its ledger and identity (ledger/last-start.ts)
 //
 // Submission ids begin with the time, so the store's order is the order of acceptance.
-import { encodeBase32 } from "../identity/base32.ts";
+
 import type { SenderDomains } from "../identity/id-right.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { MailRequest, RecipientRequest } from "../message/notify.ts";
 import type { PreparedHeader } from "../message/rewrite.ts";
+import { encodeBase32 } from "../runtime/base32.ts";
 
 /** 16 characters of base32: 6 octets of time, 4 of chance. Named in the reply and in the log. */
 export type SubmissionId = string;

@@ -3,14 +3,14 @@
 // dispatcher's business; an accepted transmission in here *is* its claim.
 
 import { crc32 } from "node:zlib";
-import { checkFormat } from "../runtime/format.ts";
+import { checkFormat } from "../storage/format.ts";
 import {
   type FileWriter,
   missingStore,
   type Operation,
   type Storage,
   type Store,
-} from "../runtime/storage.ts";
+} from "../storage/storage.ts";
 import { createFresh } from "./fresh.ts";
 import {
   ALL_BODIES,

@@ -7,8 +7,8 @@ import { openUsersFile, readUsers, UsersFileError } from "../access/users-file.t
 import { networksOf } from "../address/networks.ts";
 import { type Config, ConfigError } from "../config/config.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { FreeSpace } from "../runtime/free-space.ts";
 import type { Log } from "../runtime/log.ts";
+import type { FreeSpace } from "../storage/free-space.ts";
 import { createAdmission } from "./admission.ts";
 import type { Gate } from "./listener.ts";
 import { replies } from "./reply.ts";

@@ -1,10 +1,11 @@
 // From a submission to the ids of its transmissions: keyed by its task, or by what policy makes of one
 // without. Pure but for the chance that makes an unkeyed id and the decoding behind a fingerprint.
-import { encodeBase32 } from "../identity/base32.ts";
+
 import { type Identification, type IdentitySources, identify } from "../identity/identify.ts";
 import { deriveId, ID_OCTETS, type Id, messageIdOf } from "../identity/message-id.ts";
 import type { HeaderField } from "../message/header.ts";
 import { ownMessageId } from "../message/rewrite.ts";
+import { encodeBase32 } from "../runtime/base32.ts";
 import type { Random } from "../runtime/random.ts";
 import { type Reply, replies } from "./reply.ts";
 

@@ -11,7 +11,7 @@ import {
   parseHeader,
 } from "../message/header.ts";
 import { createNewlineNormaliser } from "../message/newlines.ts";
-import type { FileWriter } from "../runtime/storage.ts";
+import type { FileWriter } from "../storage/storage.ts";
 import { createReceiveBudget, type ReceiveShare } from "./receive-budget.ts";
 import { type Reply, replies, replyForFailure } from "./reply.ts";
 

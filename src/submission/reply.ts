@@ -2,7 +2,7 @@
 // the same class (RFC 3463 §2: the class mirrors the first digit), so that a wrong pair can't be written.
 // Wire text is short and generic; details go to the log.
 
-import { StorageError } from "../runtime/storage.ts";
+import { StorageError } from "../storage/storage.ts";
 
 type Tail = `${number}.${number}`;
 

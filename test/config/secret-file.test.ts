@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { readSecretFile, tooOpen } from "../../src/config/secret-file.ts";
+import { readSecretFile, tooOpen } from "../../src/runtime/secret-file.ts";
 import { makeFolder } from "../support/process.ts";
 
 const folder = makeFolder();

@@ -2,7 +2,7 @@
 // but break another rule too, that is said, with the reason.
 import type { Id } from "../../src/identity/message-id.ts";
 import type { Claim, ClaimResult, Ledger } from "../../src/ledger/ledger.ts";
-import type { Operation, Storage, Store } from "../../src/runtime/storage.ts";
+import type { Operation, Storage, Store } from "../../src/storage/storage.ts";
 import { type Defect, HARNESS_RETENTION_MS, type LedgerRule } from "./ledger.ts";
 
 export interface BrokenLedger {

@@ -3,7 +3,7 @@
 import { openPostgresEngine } from "../../src/ledger/postgres/postgres.ts";
 import { migratePostgres } from "../../src/ledger/postgres/schema.ts";
 import type { Engine } from "../../src/ledger/shared/engine.ts";
-import { StorageError } from "../../src/runtime/storage.ts";
+import { StorageError } from "../../src/storage/storage.ts";
 import type { TestPostgres } from "../support/postgres.ts";
 import { HARNESS_RETENTION_MS, type LedgerHarness } from "./ledger.ts";
 import { createSharedHarness, type EnginePlace, HARNESS_LEASE_MS } from "./ledger-shared.ts";

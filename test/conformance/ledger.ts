@@ -2,7 +2,7 @@
 // An implementation brings a harness; ledger-broken.ts proves of each rule that its checks can fail.
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import type { Change, RecordState } from "../../src/ledger/shared/engine.ts";
-import type { Storage } from "../../src/runtime/storage.ts";
+import type { Storage } from "../../src/storage/storage.ts";
 import { CLAIM_CHECKS } from "./ledger-claims.ts";
 import { DECISION_CHECKS } from "./ledger-decisions.ts";
 import { RECORD_CHECKS } from "./ledger-records.ts";

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openEmbeddedLedger } from "../../src/ledger/embedded.ts";
 import type { ClaimResult } from "../../src/ledger/ledger.ts";
-import { createDiskStorage } from "../../src/runtime/disk.ts";
 import { silentLog } from "../../src/runtime/log.ts";
+import { createDiskStorage } from "../../src/storage/disk.ts";
 import { digestOf } from "../conformance/ledger.ts";
 import { idOf } from "../support/ids.ts";
 import { createManualClock } from "../support/manual-clock.ts";

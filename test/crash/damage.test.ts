@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createDiskStorage } from "../../src/runtime/disk.ts";
+import { createDiskStorage } from "../../src/storage/disk.ts";
 import { type Build, build, type TestedGateway } from "./gateway-process.ts";
 import { createPlace, type Place, stopTested, submitNumbered, upTo } from "./place.ts";
 

@@ -1,7 +1,8 @@
 // What is in the spool's queue, followed through its store: the queue has run dry when all that is left
 // is held for an operator.
-import type { Operation, Storage, Store } from "../../src/runtime/storage.ts";
+
 import { decodeTransmission } from "../../src/spool/record.ts";
+import type { Operation, Storage, Store } from "../../src/storage/storage.ts";
 
 export interface QueueWatch {
   watching(storage: Storage): Storage;

@@ -1,6 +1,6 @@
 // The steps at which the gateway is killed, as data: how the process recognises one in itself, or how
 // whoever drives it knows from outside that it is there.
-import type { Operation } from "../../src/runtime/storage.ts";
+import type { Operation } from "../../src/storage/storage.ts";
 import type { EngineMoment } from "../support/crashing-engine.ts";
 import type { StorageMoment } from "../support/crashing-storage.ts";
 import type { UpstreamMoment } from "../support/crashing-upstream.ts";

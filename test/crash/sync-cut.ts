@@ -3,7 +3,7 @@
 // may be cut.
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { decodeSeal, SEAL_FILES } from "../../src/runtime/seal.ts";
+import { decodeSeal, SEAL_FILES } from "../../src/storage/seal.ts";
 import type { Chance } from "./chance.ts";
 
 /** @returns octets cut off, over all stores; the notes are gone then */

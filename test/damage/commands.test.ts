@@ -2,10 +2,10 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createDiskStorage } from "../../src/runtime/disk.ts";
-import { acceptFolder } from "../../src/runtime/folder-accept.ts";
-import { checkFolder } from "../../src/runtime/folder-check.ts";
-import { findLostSeals } from "../../src/runtime/sealed-format.ts";
+import { createDiskStorage } from "../../src/storage/disk.ts";
+import { acceptFolder } from "../../src/storage/folder-accept.ts";
+import { checkFolder } from "../../src/storage/folder-check.ts";
+import { findLostSeals } from "../../src/storage/sealed-format.ts";
 import { run } from "../support/process.ts";
 import { type Folders, filesIn, makeFolders } from "./folders.ts";
 import { startOn } from "./start.ts";

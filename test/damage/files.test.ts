@@ -4,9 +4,9 @@ import { cpSync, existsSync, readFileSync, rmSync, statSync, truncateSync, write
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { consequenceOf } from "../../src/runtime/folder-check.ts";
 import type { LogFields } from "../../src/runtime/log.ts";
-import { watchTables } from "../../src/runtime/table-watch.ts";
+import { consequenceOf } from "../../src/storage/folder-check.ts";
+import { watchTables } from "../../src/storage/table-watch.ts";
 import { type Folders, filesIn, makeFolders } from "./folders.ts";
 import { type Started, startOn } from "./start.ts";
 import { DAMAGES, type Damage, type Outcome, PARTS, PARTS_WITH_SEALS, rowFor } from "./table.ts";

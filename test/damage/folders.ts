@@ -3,16 +3,16 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { encodeBase32 } from "../../src/identity/base32.ts";
 import { openEmbeddedLedger } from "../../src/ledger/embedded.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import { gatewayIdOf } from "../../src/ledger/shared/gateway-id.ts";
+import { encodeBase32 } from "../../src/runtime/base32.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
-import { createDiskStorage } from "../../src/runtime/disk.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
-import { readSeals } from "../../src/runtime/seal.ts";
 import { type NewSubmission, openSpool, type Spool } from "../../src/spool/spool.ts";
+import { createDiskStorage } from "../../src/storage/disk.ts";
+import { readSeals } from "../../src/storage/seal.ts";
 import { digestOf } from "../conformance/ledger.ts";
 import { pseudoIds } from "../support/ids.ts";
 

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { createDiskStorage } from "../../src/runtime/disk.ts";
+import { createDiskStorage } from "../../src/storage/disk.ts";
 import { temporaryFolder } from "../support/storage.ts";
 
 const KEY = Buffer.from("k");

@@ -1,11 +1,11 @@
 // The process of power.test.ts: opens a data folder, looks whether all is there that was acknowledged before, and then
 // relays, queues and removes until it is killed. Plain JavaScript on the built sources, since a disk is preloaded.
 import { readFileSync, writeSync } from "node:fs";
-import { encodeBase32 } from "../../dist/identity/base32.js";
 import { openEmbeddedLedger } from "../../dist/ledger/embedded.js";
+import { encodeBase32 } from "../../dist/runtime/base32.js";
 import { systemClock } from "../../dist/runtime/clock.js";
-import { createDiskStorage } from "../../dist/runtime/disk.js";
 import { openSpool } from "../../dist/spool/spool.js";
+import { createDiskStorage } from "../../dist/storage/disk.js";
 
 const [folder, known] = process.argv.slice(2);
 const { relayed, queued, next } = JSON.parse(readFileSync(known, "utf8"));

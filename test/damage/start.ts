@@ -1,11 +1,12 @@
 // A start on a data folder, in this process: what it says, and whether it knows all that it should.
-import { encodeBase32 } from "../../src/identity/base32.ts";
+
 import { openEmbeddedLedger } from "../../src/ledger/embedded.ts";
+import { encodeBase32 } from "../../src/runtime/base32.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
-import { createDiskStorage } from "../../src/runtime/disk.ts";
 import type { Log, LogFields } from "../../src/runtime/log.ts";
-import { StorageError } from "../../src/runtime/storage.ts";
 import { ContentError, openSpool, type Spool } from "../../src/spool/spool.ts";
+import { createDiskStorage } from "../../src/storage/disk.ts";
+import { StorageError } from "../../src/storage/storage.ts";
 import { digestOf } from "../conformance/ledger.ts";
 import { FIRST_CAPACITY, type Folders, RETENTION_MS } from "./folders.ts";
 

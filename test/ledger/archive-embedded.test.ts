@@ -2,11 +2,11 @@
 // leaves a ledger that opens and knows no less, and the ledger goes on with them.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { encodeBase32 } from "../../src/identity/base32.ts";
 import { type ArchiveRecord, nameOf } from "../../src/ledger/archive/archive.ts";
 import { openEmbeddedArchive } from "../../src/ledger/archive/embedded.ts";
 import type { ClaimResult } from "../../src/ledger/ledger.ts";
 import { openState } from "../../src/ledger/state.ts";
+import { encodeBase32 } from "../../src/runtime/base32.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { digestOf } from "../conformance/ledger.ts";
 import {

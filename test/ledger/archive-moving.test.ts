@@ -1,11 +1,11 @@
 // Ids that move from one kind of ledger to another and back, on the real engines.
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { decodeBase32, encodeBase32 } from "../../src/identity/base32.ts";
 import type { ArchiveRecord } from "../../src/ledger/archive/archive.ts";
 import { exportArchive } from "../../src/ledger/archive/export.ts";
 import { type Imported, importArchive } from "../../src/ledger/archive/import.ts";
 import type { Claim, ClaimResult, Ledger } from "../../src/ledger/ledger.ts";
+import { decodeBase32, encodeBase32 } from "../../src/runtime/base32.ts";
 import { digestOf } from "../conformance/ledger.ts";
 import {
   type ArchivePlace,

@@ -6,7 +6,7 @@ runLedgerConformance("embedded, in memory, losing power", () => memoryHarness())
 runLedgerConformance("embedded, on the disk, killed", diskHarness, {
   skip: [
     {
-      reason: "a failing disk is injected in memory; test/runtime/disk.test.ts fills a real one",
+      reason: "a failing disk is injected in memory; test/storage/disk.test.ts fills a real one",
       rules: ["L13"],
     },
   ],

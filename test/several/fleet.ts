@@ -1,8 +1,8 @@
 // Several gateways as processes of their own on one ledger: each with its data folder, all that each said over
 // all its lives, and one upstream that counts.
 import { join } from "node:path";
-import { encodeBase32 } from "../../src/identity/base32.ts";
 import { STATE_CODES } from "../../src/ledger/postgres/statements.ts";
+import { encodeBase32 } from "../../src/runtime/base32.ts";
 import {
   type GatewayProcess,
   type LogLine,

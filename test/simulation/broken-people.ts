@@ -2,8 +2,8 @@
 import type { Config } from "../../src/config/config.ts";
 import type { openRelay, World } from "../../src/gateway.ts";
 import type { DoubtfulDesk, Resolution } from "../../src/operator/doubtful.ts";
-import type { Operation, Store } from "../../src/runtime/storage.ts";
 import { submissionKey } from "../../src/spool/record.ts";
+import type { Operation, Store } from "../../src/storage/storage.ts";
 import type { BrokenGateway } from "./broken.ts";
 import { CHANGED_SETTINGS, EVERYONE } from "./people.ts";
 import { withChangingReply } from "./plan.ts";

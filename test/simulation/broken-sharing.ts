@@ -1,7 +1,8 @@
 // Gateways that share a ledger, or the ledger that they share, broken on purpose, each in one way: the proof
 // that the simulation detects. They are made from outside, by what each gateway sees of the engine.
-import { encodeBase32 } from "../../src/identity/base32.ts";
+
 import type { Change, Engine, InsertResult, LedgerRecord, Taking } from "../../src/ledger/shared/engine.ts";
+import { encodeBase32 } from "../../src/runtime/base32.ts";
 import type { BrokenGateway } from "./broken.ts";
 import type { Machine } from "./machine.ts";
 import { CHANGED_SETTINGS } from "./people.ts";

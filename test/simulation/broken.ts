@@ -11,7 +11,7 @@ import {
   MARK_RANGE,
   markKey,
 } from "../../src/ledger/records.ts";
-import type { Operation, Range, Storage, Store } from "../../src/runtime/storage.ts";
+import type { Operation, Range, Storage, Store } from "../../src/storage/storage.ts";
 import type { Reply } from "../../src/submission/reply.ts";
 import type { Transmission } from "../../src/upstream/upstream.ts";
 import type { Promised } from "./facts.ts";

@@ -1,6 +1,6 @@
 // The simulated disk: the storage in memory with its crashes, and around it time, a full disk, and the
 // ends of lives.
-import { type FileWriter, type Storage, StorageError, type Store } from "../../src/runtime/storage.ts";
+import { type FileWriter, type Storage, StorageError, type Store } from "../../src/storage/storage.ts";
 import { createMemoryStorage, type MemoryStorage } from "../support/memory-storage.ts";
 import type { StoreView } from "../support/memory-store.ts";
 import { type Life, type Machine, never } from "./machine.ts";

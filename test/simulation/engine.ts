@@ -1,10 +1,11 @@
 // The engine of a shared ledger as simulated gateways reach it: over a network that loses and delays, by
 // processes that die and are paused in the middle of a call. The engine behind it may be a real one: the
 // simulation's time stands while one of its calls is under way, and the engine's time is the simulation's.
-import { decodeBase32, encodeBase32 } from "../../src/identity/base32.ts";
+
 import type { Change, Engine, LedgerRecord } from "../../src/ledger/shared/engine.ts";
 import { changedTo, parseSettings, storedSettings } from "../../src/ledger/shared/settings.ts";
-import { StorageError } from "../../src/runtime/storage.ts";
+import { decodeBase32, encodeBase32 } from "../../src/runtime/base32.ts";
+import { StorageError } from "../../src/storage/storage.ts";
 import type { EnginePlace } from "../conformance/ledger-shared.ts";
 import { type Life, never } from "./machine.ts";
 import type { Site } from "./site.ts";

@@ -3,12 +3,12 @@
 // task delivered again.
 import type { Config } from "../../src/config/config.ts";
 import { openRelay, type Relay, type World } from "../../src/gateway.ts";
-import { encodeBase32 } from "../../src/identity/base32.ts";
 import { ID_OCTETS } from "../../src/identity/message-id.ts";
 import { openEmbeddedLedger } from "../../src/ledger/embedded.ts";
 import { DIGEST_OCTETS } from "../../src/ledger/ledger.ts";
 import type { Engine } from "../../src/ledger/shared/engine.ts";
 import { openOfflineDesk } from "../../src/operator/offline.ts";
+import { encodeBase32 } from "../../src/runtime/base32.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { openSpool } from "../../src/spool/spool.ts";
 import type { EnginePlace } from "../conformance/ledger-shared.ts";

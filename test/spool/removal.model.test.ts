@@ -2,9 +2,9 @@
 // power is lost in between: the content of one that stays is always there, and nothing that left comes back alone.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { StorageError, type Store } from "../../src/runtime/storage.ts";
 import type { SpooledTransmission, TransmissionKey } from "../../src/spool/record.ts";
 import { type NewSubmission, openSpool, type Spool } from "../../src/spool/spool.ts";
+import { StorageError, type Store } from "../../src/storage/storage.ts";
 import { createMemoryStorage, type MemoryStorage } from "../support/memory-storage.ts";
 
 const QUEUE = "spool/queue";

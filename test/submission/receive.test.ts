@@ -2,7 +2,7 @@
 // handed is refused, and the memory of all connections together is bounded.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { FileWriter } from "../../src/runtime/storage.ts";
+import type { FileWriter } from "../../src/storage/storage.ts";
 import {
   BODY_IN_MEMORY_OCTETS,
   type Received,

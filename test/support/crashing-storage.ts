@@ -1,6 +1,6 @@
 // A Storage that tells of each call before it is made and after it has resolved, so that whoever listens
 // can end the process at exactly that point. It changes nothing about what the storage does.
-import type { FileWriter, Operation, Storage, Store } from "../../src/runtime/storage.ts";
+import type { FileWriter, Operation, Storage, Store } from "../../src/storage/storage.ts";
 
 export type StorageCall =
   | "openStore"

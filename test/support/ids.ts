@@ -1,7 +1,7 @@
 // Ids for tests: as evenly spread as real ones, and the same on every run.
 import { createHash } from "node:crypto";
-import { encodeBase32 } from "../../src/identity/base32.ts";
 import { ID_OCTETS, type Id } from "../../src/identity/message-id.ts";
+import { encodeBase32 } from "../../src/runtime/base32.ts";
 
 /** `count` keys of 20 octets, others for each label. */
 export function* pseudoIds(label: string, count: number): Generator<Uint8Array> {

@@ -12,7 +12,7 @@ import type {
   Relaying,
   StoredSettings,
 } from "../../src/ledger/shared/engine.ts";
-import { StorageError } from "../../src/runtime/storage.ts";
+import { StorageError } from "../../src/storage/storage.ts";
 
 interface Row {
   state: RecordState;

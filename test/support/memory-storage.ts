@@ -1,4 +1,4 @@
-// A Storage in memory with crashes and failures: the same promises as runtime/disk.ts and no more, so
+// A Storage in memory with crashes and failures: the same promises as storage/disk.ts and no more, so
 // that what relies on anything else breaks here. Deterministic: nothing waits but by `pause`.
 import {
   type FileWriter,
@@ -6,7 +6,7 @@ import {
   StorageError,
   type StorageErrorCode,
   type Store,
-} from "../../src/runtime/storage.ts";
+} from "../../src/storage/storage.ts";
 import { createMemoryContent, type MemoryContent, type StoreView } from "./memory-store.ts";
 
 export type StorageCall =

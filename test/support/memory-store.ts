@@ -1,5 +1,5 @@
 // A Store in memory that knows what of it would survive a loss of power. Part of memory-storage.ts.
-import type { Operation, Range } from "../../src/runtime/storage.ts";
+import type { Operation, Range } from "../../src/storage/storage.ts";
 
 /** What is applied but not durable yet: one commit or write. */
 type Unsynced = readonly Operation[];

@@ -1,6 +1,7 @@
 // A Transmission out of thin air: what dispatch would hand to an upstream.
-import { encodeBase32 } from "../../src/identity/base32.ts";
+
 import { ID_OCTETS, type Id, messageIdOf } from "../../src/identity/message-id.ts";
+import { encodeBase32 } from "../../src/runtime/base32.ts";
 import type { Transmission } from "../../src/upstream/upstream.ts";
 
 export interface TransmissionParts {

@@ -1,7 +1,7 @@
 // An engine as one gateway reaches it, in a test's hands: it can be waited for, and calls and answers can be
 // held up or lost on the way.
 import type { Engine } from "../../src/ledger/shared/engine.ts";
-import { StorageError } from "../../src/runtime/storage.ts";
+import { StorageError } from "../../src/storage/storage.ts";
 
 /** Turns of the event loop in which what follows from an answer is asked. */
 const QUIET_TURNS = 5;

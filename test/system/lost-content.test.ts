@@ -3,8 +3,8 @@
 import { readdir, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createDiskStorage } from "../../src/runtime/disk.ts";
-import type { Operation, Store } from "../../src/runtime/storage.ts";
+import { createDiskStorage } from "../../src/storage/disk.ts";
+import type { Operation, Store } from "../../src/storage/storage.ts";
 import { type GatewayProcess, makeFolder, startProcess } from "../support/process.ts";
 import { createScriptedSmtp, type ScriptedSmtp } from "../support/scripted-smtp.ts";
 import { connectSmtp, taskMail } from "../support/smtp-client.ts";

@@ -1,6 +1,6 @@
 // Reads the ids of the embedded ledger in the order of their octets, each once, from all generations and the
 // marks at the same time: no more than a page of each is held.
-import { missingStore, type Storage, type Store } from "../../runtime/storage.ts";
+import { missingStore, type Storage, type Store } from "../../storage/storage.ts";
 import { storeName } from "../generation.ts";
 import { decodeRelayed, isIdKey, type Mark, type Relayed } from "../records.ts";
 import { generationNumber, type State } from "../state.ts";

@@ -2,7 +2,7 @@
 // span of time, so that what was relayed long ago expires when it would have expired where it comes from.
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import type { Storage } from "../../runtime/storage.ts";
+import type { Storage } from "../../storage/storage.ts";
 import { probesOf } from "../filter.ts";
 import { type Generation, openGeneration } from "../generation.ts";
 import { FIRST_CAPACITY, nextCapacity } from "../generations.ts";

@@ -1,10 +1,11 @@
 // The embedded ledger as an archive. No gateway may run on the data folder meanwhile, which the lock of the
 // ledger's state sees to.
-import { encodeBase32 } from "../../identity/base32.ts";
+
 import type { Id } from "../../identity/message-id.ts";
+import { encodeBase32 } from "../../runtime/base32.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import type { Storage } from "../../runtime/storage.ts";
+import type { Storage } from "../../storage/storage.ts";
 import { FIRST_CAPACITY, type Generations, openGenerations } from "../generations.ts";
 import type { Mark, Relayed } from "../records.ts";
 import { openState, type State } from "../state.ts";

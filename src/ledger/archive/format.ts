@@ -5,7 +5,7 @@
 //     {"id":"…","at":1769860000000,"digest":"…"}
 //     {"id":"…","doubt":{"firstDate":"…","changedAt":1769860000000},"digest":"…"}
 //     {"end":true,"relayed":1,"doubtful":1,"crc32":"9ae0daaf"}
-import { decodeBase32, encodeBase32 } from "../../identity/base32.ts";
+import { decodeBase32, encodeBase32 } from "../../runtime/base32.ts";
 import { DIGEST_OCTETS } from "../ledger.ts";
 import { type ArchiveRecord, archived } from "./archive.ts";
 

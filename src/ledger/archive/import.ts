@@ -1,7 +1,8 @@
 // Reads an archive into a ledger, in batches. What was merged before something goes wrong stays: merging it
 // again changes nothing, so that an import that failed is simply run again.
-import { encodeBase32 } from "../../identity/base32.ts";
+
 import type { Id } from "../../identity/message-id.ts";
+import { encodeBase32 } from "../../runtime/base32.ts";
 import { type Archive, type ArchiveRecord, nameOf, stronger, unexpired } from "./archive.ts";
 import { readArchive } from "./lines.ts";
 

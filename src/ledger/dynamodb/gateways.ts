@@ -10,7 +10,7 @@
 // A gateway is dead when this process has seen its beat unchanged for a lease by its own monotonic clock: from
 // the answer that first had the beat to the sending of the request whose answer still has it. So a process
 // that was stopped itself takes nobody for dead before it has asked again.
-import { StorageError } from "../../runtime/storage.ts";
+import { StorageError } from "../../storage/storage.ts";
 import type { Beat, StoredSettings } from "../shared/engine.ts";
 import type { DynamodbTable, Item } from "./client.ts";
 import { number, numberOf, text } from "./items.ts";

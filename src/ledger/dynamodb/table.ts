@@ -1,7 +1,7 @@
 // The table of the ledger: its definition, how it is made, and what is looked at before it is used.
 // examples/dynamodb/ has the same definition for CloudFormation and Terraform.
 import type { Log } from "../../runtime/log.ts";
-import { StorageError } from "../../runtime/storage.ts";
+import { StorageError } from "../../storage/storage.ts";
 import {
   type CreateTableCommandInput,
   type DynamodbOptions,

@@ -1,5 +1,5 @@
 // The ledger in PostgreSQL as an archive, read and merged into while gateways use it.
-import { StorageError } from "../../runtime/storage.ts";
+import { StorageError } from "../../storage/storage.ts";
 import { type Archive, type ArchiveRecord, nameOf } from "../archive/archive.ts";
 import { type Found, mergeInto, type Place, type Replacement } from "../archive/merge.ts";
 import { recordOf } from "../archive/shared.ts";

@@ -5,7 +5,7 @@
 // later. A connection asks for that when it opens. Where a pooler drops what it asked for, every statement has a
 // transaction of its own that sets it.
 import pg from "pg";
-import { StorageError, type StorageErrorCode } from "../../runtime/storage.ts";
+import { StorageError, type StorageErrorCode } from "../../storage/storage.ts";
 import { DURABLE, readOnlySession, refuseSession, SETTINGS, settingsOf } from "./session.ts";
 
 /**

@@ -1,6 +1,6 @@
 // The engine of a shared ledger on PostgreSQL 14 or newer: one statement a batch, the time of the database.
 import { type Log, silentLog } from "../../runtime/log.ts";
-import { StorageError } from "../../runtime/storage.ts";
+import { StorageError } from "../../storage/storage.ts";
 import type {
   Change,
   Engine,

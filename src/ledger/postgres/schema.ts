@@ -2,7 +2,7 @@
 // many run at the same time. It is where the connection's search_path says.
 //
 // Only what CockroachDB, YugabyteDB and Aurora have too: no advisory locks, no extensions, no functions.
-import { StorageError } from "../../runtime/storage.ts";
+import { StorageError } from "../../storage/storage.ts";
 import { codeOf, connectDatabase, type Database } from "./database.ts";
 
 /** For one statement of a migration: an index of a large table takes its time. */

@@ -1,7 +1,7 @@
 // What a session of PostgreSQL must be for the ledger to keep its word, and how that is found out: that a commit is
 // on the disk when it is confirmed, that it can be written to, and whether what it was asked for at its start has
 // arrived. A pooler between may drop that, and a setting of a session may be lost between two transactions there.
-import { StorageError } from "../../runtime/storage.ts";
+import { StorageError } from "../../storage/storage.ts";
 
 /**
  * SQL, part of the condition of every statement that writes: true, and from then on this transaction's commit waits

@@ -2,7 +2,7 @@
 // that is there means, and waits for other gateways where rule L2 says so.
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import { StorageError } from "../../runtime/storage.ts";
+import { StorageError } from "../../storage/storage.ts";
 import type { ClaimResult } from "../ledger.ts";
 import type { Calls } from "./calls.ts";
 import type { LedgerRecord, Taking } from "./engine.ts";

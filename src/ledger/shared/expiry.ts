@@ -1,7 +1,8 @@
 // What the shared ledger does now and then: removes what has expired, in bounded steps, and counts what is
 // in doubt. Every gateway does; what one has removed the others do not find.
-import { encodeBase32 } from "../../identity/base32.ts";
+
 import type { Id } from "../../identity/message-id.ts";
+import { encodeBase32 } from "../../runtime/base32.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Engine, ExpiredDoubt } from "./engine.ts";

@@ -2,7 +2,7 @@
 // can have taken one of them over.
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import { StorageError } from "../../runtime/storage.ts";
+import { StorageError } from "../../storage/storage.ts";
 import type { Agreement } from "./agreement.ts";
 import type { Engine } from "./engine.ts";
 

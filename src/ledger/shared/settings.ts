@@ -5,7 +5,7 @@
 //     version n   a change: the values before stay in force beside the new ones, each time the safer of both,
 //                 until every gateway that lives has confirmed version n
 //     version n+1 the same without the values before: the change is in force
-import { StorageError } from "../../runtime/storage.ts";
+import { StorageError } from "../../storage/storage.ts";
 import type { IdentityDigests } from "../identity-digest.ts";
 import type { EngineLimits, StoredSettings } from "./engine.ts";
 

@@ -9,12 +9,13 @@
 //
 // A claim ends with its incarnation: at once when the gateway starts again, and for other gateways when its
 // heartbeat is older than the lease. docs/protocol.md says what remains possible.
-import { decodeBase32, encodeBase32 } from "../../identity/base32.ts";
+
 import type { Id } from "../../identity/message-id.ts";
 import { formatDate } from "../../message/trace.ts";
+import { decodeBase32, encodeBase32 } from "../../runtime/base32.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import { StorageError } from "../../runtime/storage.ts";
+import { StorageError } from "../../storage/storage.ts";
 import { inOrder } from "../batch-order.ts";
 import { createClaims, repeatOf } from "../claims.ts";
 import type { IdentityDigests } from "../identity-digest.ts";

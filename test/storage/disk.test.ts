@@ -2,8 +2,8 @@ import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createDiskStorage } from "../../src/runtime/disk.ts";
-import type { Storage } from "../../src/runtime/storage.ts";
+import { createDiskStorage } from "../../src/storage/disk.ts";
+import type { Storage } from "../../src/storage/storage.ts";
 import { collect, octets, smallDisk, temporaryFolder } from "../support/storage.ts";
 
 const text = (value: Uint8Array | undefined) =>

@@ -1,5 +1,5 @@
 // What the ledger and the spool need of a disk, and no more: ordered stores whose commits are durable
-// and whole, and files that are durable once closed. runtime/disk.ts is the real one; a simulation
+// and whole, and files that are durable once closed. storage/disk.ts is the real one; a simulation
 // brings its own, with crashes. Names are paths relative to the data folder, "/" between the parts.
 
 export type Operation =

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { BATCH_MAX, createGroupCommit } from "../../src/runtime/group-commit.ts";
+import { BATCH_MAX, createGroupCommit } from "../../src/storage/group-commit.ts";
 
 /** A flush that ends when the test says so. */
 function heldFlush() {

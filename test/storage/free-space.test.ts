@@ -1,6 +1,6 @@
 // What stays free stays free: one answer of the disk serves for a second, and what is taken meanwhile counts.
 import { expect, test } from "vitest";
-import { createFreeSpace } from "../../src/runtime/free-space.ts";
+import { createFreeSpace } from "../../src/storage/free-space.ts";
 
 function setUp(minOctets = 100) {
   const disk = { free: 1_000, asked: 0 };

@@ -3,6 +3,7 @@
 // are is looked up once a second.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { Log } from "../runtime/log.ts";
 import { damaged, toStorageError } from "./disk-error.ts";
 import {
   checkFolder,
@@ -13,7 +14,6 @@ import {
   sealedFilesIn,
 } from "./folder-check.ts";
 import { type LevelStore, refuseLocked } from "./level-store.ts";
-import type { Log } from "./log.ts";
 import { type Seal, type StoreSeal, writeSeal } from "./seal.ts";
 import { FORMATTED, lostSeal, wasSealed } from "./sealed-format.ts";
 import type { StorageError, Store } from "./storage.ts";

@@ -2,12 +2,12 @@
 // without looking at checksums. Slow on purpose, so that it costs next to nothing.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Log } from "../runtime/log.ts";
 import { toStorageError } from "./disk-error.ts";
 import { consequenceOf } from "./folder-check.ts";
 import { currentManifest, manifestName, tableName } from "./leveldb/files.ts";
 import { readManifest } from "./leveldb/manifest.ts";
 import { checkTable } from "./leveldb/table.ts";
-import type { Log } from "./log.ts";
 
 /**
  * All tables are read once in this time, so that a changed octet is noticed within an hour, also when it changes

@@ -2,18 +2,18 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { openLevelStore } from "../../src/runtime/level-store.ts";
-import { crc32c } from "../../src/runtime/leveldb/crc32c.ts";
+import { openLevelStore } from "../../src/storage/level-store.ts";
+import { crc32c } from "../../src/storage/leveldb/crc32c.ts";
 import {
   currentManifest,
   logName,
   logNumbers,
   manifestName,
   tableName,
-} from "../../src/runtime/leveldb/files.ts";
-import { lastSequenceOf, walkLog } from "../../src/runtime/leveldb/log-file.ts";
-import { readManifest } from "../../src/runtime/leveldb/manifest.ts";
-import { checkTable } from "../../src/runtime/leveldb/table.ts";
+} from "../../src/storage/leveldb/files.ts";
+import { lastSequenceOf, walkLog } from "../../src/storage/leveldb/log-file.ts";
+import { readManifest } from "../../src/storage/leveldb/manifest.ts";
+import { checkTable } from "../../src/storage/leveldb/table.ts";
 import { temporaryFolder } from "../support/storage.ts";
 
 test("CRC-32C: the vectors of RFC 3720, appendix B.4", () => {

@@ -1,7 +1,7 @@
 // A name that is made once and kept in a file of the data folder: random, so that no two folders share one, and the
 // folder is locked by one process, so whoever starts with it goes by the same name.
-import { encodeBase32 } from "../identity/base32.ts";
-import type { Random } from "./random.ts";
+import { encodeBase32 } from "../runtime/base32.ts";
+import type { Random } from "../runtime/random.ts";
 import { type Storage, StorageError } from "./storage.ts";
 
 /** 80 bits: no two of a million folders meet. */

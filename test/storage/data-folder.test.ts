@@ -3,7 +3,7 @@
 import { chmod, chown, mkdir, readdir, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { createDiskStorage } from "../../src/runtime/disk.ts";
+import { createDiskStorage } from "../../src/storage/disk.ts";
 import { temporaryFolder } from "../support/storage.ts";
 
 const isRoot = process.geteuid?.() === 0;
