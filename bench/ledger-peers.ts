@@ -7,7 +7,7 @@
 //   npm install --no-save better-sqlite3@12.11.1 @redis/client@6.3.1
 // What is not installed is left out, and the result says so.
 import { join } from "node:path";
-import { openEmbeddedLedger } from "../src/ledger/embedded.ts";
+import { openEmbeddedLedger } from "../src/ledger/embedded/embedded.ts";
 import { DIGEST_OCTETS } from "../src/ledger/ledger.ts";
 import { encodeBase32 } from "../src/runtime/base32.ts";
 import { systemClock } from "../src/runtime/clock.ts";

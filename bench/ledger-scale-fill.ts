@@ -1,9 +1,9 @@
 // Puts ids into a ledger's folder as relayed, without a claim each: several times as fast, so that what a
 // large ledger does can be measured without loading for hours. What lies on the disk is the same.
 
-import { FIRST_CAPACITY, openGenerations } from "../src/ledger/generations.ts";
+import { FIRST_CAPACITY, openGenerations } from "../src/ledger/embedded/generations.ts";
+import { openState } from "../src/ledger/embedded/state.ts";
 import { DIGEST_OCTETS } from "../src/ledger/ledger.ts";
-import { openState } from "../src/ledger/state.ts";
 import { systemClock } from "../src/runtime/clock.ts";
 import type { Log } from "../src/runtime/log.ts";
 import { createDiskStorage } from "../src/storage/disk.ts";

@@ -1,7 +1,7 @@
 // One process of bench/ledger-scale.ts: opens the ledger in a folder, does one thing with it, and sends
 // what it measured to its parent. A process of its own for each, since memory is measured too.
 import { readFileSync } from "node:fs";
-import { openEmbeddedLedger } from "../src/ledger/embedded.ts";
+import { openEmbeddedLedger } from "../src/ledger/embedded/embedded.ts";
 import { type ClaimResult, DIGEST_OCTETS, type Ledger } from "../src/ledger/ledger.ts";
 import { encodeBase32 } from "../src/runtime/base32.ts";
 import { systemClock } from "../src/runtime/clock.ts";

@@ -6,7 +6,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openEmbeddedLedger } from "../src/ledger/embedded.ts";
+import { openEmbeddedLedger } from "../src/ledger/embedded/embedded.ts";
 import type { Claim, ClaimRequest, Ledger } from "../src/ledger/ledger.ts";
 import { openPostgresEngine } from "../src/ledger/postgres/postgres.ts";
 import { migratePostgres } from "../src/ledger/postgres/schema.ts";

@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { openEmbeddedLedger } from "../src/ledger/embedded.ts";
+import { openEmbeddedLedger } from "../src/ledger/embedded/embedded.ts";
 import type { ClaimRequest, ClaimResult, Ledger } from "../src/ledger/ledger.ts";
 import { openPostgresEngine } from "../src/ledger/postgres/postgres.ts";
 import { LEASE_MS, openSharedLedger } from "../src/ledger/shared/shared.ts";

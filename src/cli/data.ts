@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, ConfigError, loadConfig } from "../config/config.ts";
-import { openEmbeddedLedger } from "../ledger/embedded.ts";
+import { openEmbeddedLedger } from "../ledger/embedded/embedded.ts";
 import { systemClock } from "../runtime/clock.ts";
 import type { Log, LogFields } from "../runtime/log.ts";
 import type { TransmissionKey } from "../spool/record.ts";

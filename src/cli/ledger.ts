@@ -117,7 +117,7 @@ async function openArchive({ data_dir, ledger, log }: Config): Promise<Archive> 
   const { kind, retention: retentionMs, lease: leaseMs, postgres, dynamodb } = ledger;
   switch (kind) {
     case "embedded": {
-      const { openEmbeddedArchive } = await import("../ledger/archive/embedded.ts");
+      const { openEmbeddedArchive } = await import("../ledger/embedded/archive.ts");
       const storage = createDiskStorage(data_dir, createCommandLog(log));
       return await openEmbeddedArchive({ storage, clock: systemClock, log: silentLog, retentionMs });
     }

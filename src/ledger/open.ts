@@ -5,7 +5,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import type { Storage } from "../storage/storage.ts";
-import { openEmbeddedLedger } from "./embedded.ts";
+import { openEmbeddedLedger } from "./embedded/embedded.ts";
 import { digestIdentity, type IdentityRules } from "./identity-digest.ts";
 import type { Ledger } from "./ledger.ts";
 import { refuseOthers } from "./shared/agreement.ts";

@@ -2,7 +2,7 @@
 // real disk, where a crash is that of the process.
 import { readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { openEmbeddedLedger } from "../../src/ledger/embedded.ts";
+import { openEmbeddedLedger } from "../../src/ledger/embedded/embedded.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { createDiskStorage } from "../../src/storage/disk.ts";

@@ -1,6 +1,6 @@
 // A clock that is wrong, and generations that come and go meanwhile: on the process and on the real disk.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openEmbeddedLedger } from "../../src/ledger/embedded.ts";
+import { openEmbeddedLedger } from "../../src/ledger/embedded/embedded.ts";
 import type { ClaimResult } from "../../src/ledger/ledger.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { createDiskStorage } from "../../src/storage/disk.ts";

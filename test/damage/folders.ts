@@ -3,7 +3,7 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { openEmbeddedLedger } from "../../src/ledger/embedded.ts";
+import { openEmbeddedLedger } from "../../src/ledger/embedded/embedded.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import { gatewayIdOf } from "../../src/ledger/shared/gateway-id.ts";
 import { encodeBase32 } from "../../src/runtime/base32.ts";

@@ -1,7 +1,7 @@
 // The process of power.test.ts: opens a data folder, looks whether all is there that was acknowledged before, and then
 // relays, queues and removes until it is killed. Plain JavaScript on the built sources, since a disk is preloaded.
 import { readFileSync, writeSync } from "node:fs";
-import { openEmbeddedLedger } from "../../dist/ledger/embedded.js";
+import { openEmbeddedLedger } from "../../dist/ledger/embedded/embedded.js";
 import { encodeBase32 } from "../../dist/runtime/base32.js";
 import { systemClock } from "../../dist/runtime/clock.js";
 import { openSpool } from "../../dist/spool/spool.js";

@@ -1,6 +1,6 @@
 // A start on a data folder, in this process: what it says, and whether it knows all that it should.
 
-import { openEmbeddedLedger } from "../../src/ledger/embedded.ts";
+import { openEmbeddedLedger } from "../../src/ledger/embedded/embedded.ts";
 import { encodeBase32 } from "../../src/runtime/base32.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { Log, LogFields } from "../../src/runtime/log.ts";

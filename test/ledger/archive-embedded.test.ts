@@ -3,9 +3,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type ArchiveRecord, nameOf } from "../../src/ledger/archive/archive.ts";
-import { openEmbeddedArchive } from "../../src/ledger/archive/embedded.ts";
+import { openEmbeddedArchive } from "../../src/ledger/embedded/archive.ts";
+import { openState } from "../../src/ledger/embedded/state.ts";
 import type { ClaimResult } from "../../src/ledger/ledger.ts";
-import { openState } from "../../src/ledger/state.ts";
 import { encodeBase32 } from "../../src/runtime/base32.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { digestOf } from "../conformance/ledger.ts";

@@ -1,6 +1,6 @@
 // What the embedded ledger adds to the rules that every ledger keeps.
 import { expect, test } from "vitest";
-import { openEmbeddedLedger } from "../../src/ledger/embedded.ts";
+import { openEmbeddedLedger } from "../../src/ledger/embedded/embedded.ts";
 import type { Claim, ClaimResult, Ledger } from "../../src/ledger/ledger.ts";
 import type { Log } from "../../src/runtime/log.ts";
 import { digestOf } from "../conformance/ledger.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { deserialiseFilter, serialiseFilter } from "../../src/ledger/embedded/filter-file.ts";
 import { createFilter, FALSE_POSITIVE_RATE, type Filter, filterOctets } from "../../src/ledger/filter.ts";
-import { deserialiseFilter, serialiseFilter } from "../../src/ledger/filter-file.ts";
 import { pseudoIds } from "../support/ids.ts";
 
 const aKey = fc.uint8Array({ minLength: 20, maxLength: 20 });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Generations, openGenerations } from "../../src/ledger/generations.ts";
-import { openState, type State } from "../../src/ledger/state.ts";
+import { type Generations, openGenerations } from "../../src/ledger/embedded/generations.ts";
+import { openState, type State } from "../../src/ledger/embedded/state.ts";
 import type { Log } from "../../src/runtime/log.ts";
 import { digestOf } from "../conformance/ledger.ts";
 import { pseudoIds } from "../support/ids.ts";

@@ -2,15 +2,15 @@
 // outside, by what the gateway is given, as its code has no switches for tests.
 import { createHash } from "node:crypto";
 import type { openRelay, Relay, World } from "../../src/gateway.ts";
-import { createFilter } from "../../src/ledger/filter.ts";
-import { serialiseFilter } from "../../src/ledger/filter-file.ts";
+import { serialiseFilter } from "../../src/ledger/embedded/filter-file.ts";
 import {
   decodeGeneration,
   FILTER_KEY,
   generationKey,
   MARK_RANGE,
   markKey,
-} from "../../src/ledger/records.ts";
+} from "../../src/ledger/embedded/records.ts";
+import { createFilter } from "../../src/ledger/filter.ts";
 import type { Operation, Range, Storage, Store } from "../../src/storage/storage.ts";
 import type { Reply } from "../../src/submission/reply.ts";
 import type { Transmission } from "../../src/upstream/upstream.ts";

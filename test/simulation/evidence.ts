@@ -1,7 +1,7 @@
 // What can be seen from outside of what is durable: in the spools on the simulated disks, and in the ledger,
 // whether that is on a disk too or shared.
 
-import { markKey } from "../../src/ledger/records.ts";
+import { markKey } from "../../src/ledger/embedded/records.ts";
 import { decodeBase32 } from "../../src/runtime/base32.ts";
 import type { SimulatedDisk } from "./disk.ts";
 import type { SimulatedEngine } from "./engine.ts";

@@ -4,7 +4,7 @@
 import type { Config } from "../../src/config/config.ts";
 import { openRelay, type Relay, type World } from "../../src/gateway.ts";
 import { ID_OCTETS } from "../../src/identity/message-id.ts";
-import { openEmbeddedLedger } from "../../src/ledger/embedded.ts";
+import { openEmbeddedLedger } from "../../src/ledger/embedded/embedded.ts";
 import { DIGEST_OCTETS } from "../../src/ledger/ledger.ts";
 import type { Engine } from "../../src/ledger/shared/engine.ts";
 import { openOfflineDesk } from "../../src/operator/offline.ts";

@@ -1,11 +1,11 @@
 // Empty ledgers of every kind that ids are moved between, with an archive and a ledger opened on each.
 
 import type { Archive, ArchiveRecord } from "../../src/ledger/archive/archive.ts";
-import { openEmbeddedArchive } from "../../src/ledger/archive/embedded.ts";
 import { openDynamodbArchive } from "../../src/ledger/dynamodb/archive.ts";
 import { openDynamodbEngine } from "../../src/ledger/dynamodb/dynamodb.ts";
 import { createDynamodbTable } from "../../src/ledger/dynamodb/table.ts";
-import { openEmbeddedLedger } from "../../src/ledger/embedded.ts";
+import { openEmbeddedArchive } from "../../src/ledger/embedded/archive.ts";
+import { openEmbeddedLedger } from "../../src/ledger/embedded/embedded.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import { openPostgresArchive } from "../../src/ledger/postgres/archive.ts";
 import { openPostgresEngine } from "../../src/ledger/postgres/postgres.ts";

@@ -5,7 +5,7 @@ import { ID_OCTETS } from "../../identity/message-id.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Archive, ArchiveRecord } from "../archive/archive.ts";
 import { type Found, mergeInto, type Place, type Replacement } from "../archive/merge.ts";
-import { recordOf as archivedOf } from "../archive/shared.ts";
+import { recordOf as archivedOf } from "../shared/archived.ts";
 import type { RecordState } from "../shared/engine.ts";
 import {
   type DynamodbOptions,

@@ -2,7 +2,7 @@
 import { StorageError } from "../../storage/storage.ts";
 import { type Archive, type ArchiveRecord, nameOf } from "../archive/archive.ts";
 import { type Found, mergeInto, type Place, type Replacement } from "../archive/merge.ts";
-import { recordOf } from "../archive/shared.ts";
+import { recordOf } from "../shared/archived.ts";
 import { connectDatabase, type Database, type Row } from "./database.ts";
 import { checkSchema } from "./schema.ts";
 import { DURABLE } from "./session.ts";

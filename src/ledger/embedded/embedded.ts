@@ -6,21 +6,21 @@
 //     relayed   the record in a generation, durable; then the mark goes, which a crash may undo: opening
 //               forgets a mark whose id was relayed at its time or later
 
-import type { Id } from "../identity/message-id.ts";
-import { formatDate } from "../message/trace.ts";
-import { decodeBase32 } from "../runtime/base32.ts";
-import type { Clock } from "../runtime/clock.ts";
-import type { Log } from "../runtime/log.ts";
-import type { Storage } from "../storage/storage.ts";
-import { inOrder } from "./batch-order.ts";
-import { type Claims, createClaims, repeatOf } from "./claims.ts";
+import type { Id } from "../../identity/message-id.ts";
+import { formatDate } from "../../message/trace.ts";
+import { decodeBase32 } from "../../runtime/base32.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { Storage } from "../../storage/storage.ts";
+import { inOrder } from "../batch-order.ts";
+import { type Claims, createClaims, repeatOf } from "../claims.ts";
+import type { Claim, ClaimRequest, ClaimResult, Decided, Decision, Ledger, Settlement } from "../ledger.ts";
+import { DECISION_EVENTS, decidedBy, type IdEvent, type IdState, PROTOCOL } from "../protocol.ts";
+import { createUnderWay } from "../under-way.ts";
 import { FIRST_CAPACITY, type Generations, openGenerations } from "./generations.ts";
-import type { Claim, ClaimRequest, ClaimResult, Decided, Decision, Ledger, Settlement } from "./ledger.ts";
 import { loadMarks, type MarkedEntry, type Marks, unmarked } from "./marks.ts";
-import { DECISION_EVENTS, decidedBy, type IdEvent, type IdState, PROTOCOL } from "./protocol.ts";
 import { openState, type State } from "./state.ts";
 import { createSweeps, type Sweeps } from "./sweeps.ts";
-import { createUnderWay } from "./under-way.ts";
 
 export interface EmbeddedLedgerOptions {
   readonly storage: Storage;

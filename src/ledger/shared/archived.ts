@@ -1,6 +1,7 @@
 // What a record of a shared ledger counts for outside of it. Pure.
-import type { RecordState, Relaying } from "../shared/engine.ts";
-import { type ArchiveRecord, archived } from "./archive.ts";
+
+import { type ArchiveRecord, archived } from "../archive/archive.ts";
+import type { RecordState, Relaying } from "./engine.ts";
 
 /** As LedgerRecord in engine.ts. */
 export interface Standing {

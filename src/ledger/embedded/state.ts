@@ -1,7 +1,7 @@
 // The store `ledger/state`: which generations there are, the marks of attempted and doubtful ids, the
 // fences that may be given out, and the format of it all. Small: what is relayed lies in generations.
-import { checkFormat } from "../storage/format.ts";
-import { missingStore, type Storage, StorageError, type Store } from "../storage/storage.ts";
+import { checkFormat } from "../../storage/format.ts";
+import { missingStore, type Storage, StorageError, type Store } from "../../storage/storage.ts";
 import {
   decodeGeneration,
   decodeMark,

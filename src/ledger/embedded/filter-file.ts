@@ -10,7 +10,7 @@
 //     last 4        CRC-32 of all before it                    (all numbers big-endian)
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { createFilter, type Filter, filterOctets } from "./filter.ts";
+import { createFilter, type Filter, filterOctets } from "../filter.ts";
 
 const MAGIC = "MOFILTER";
 const FORMAT = 1;

@@ -1,7 +1,7 @@
 // What the embedded ledger does now and then: drops what has expired, and reserves fences.
-import type { Clock, Timer } from "../runtime/clock.ts";
-import type { Log } from "../runtime/log.ts";
-import type { Claims, Entry } from "./claims.ts";
+import type { Clock, Timer } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { Claims, Entry } from "../claims.ts";
 import type { Generations } from "./generations.ts";
 import type { Marks } from "./marks.ts";
 import type { State } from "./state.ts";

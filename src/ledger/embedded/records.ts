@@ -1,8 +1,8 @@
 // What the embedded ledger's stores hold, octet by octet. Every value begins with the version of its
 // layout. Numbers are big-endian; times are milliseconds since the epoch in six octets.
-import { ID_OCTETS } from "../identity/message-id.ts";
-import { StorageError } from "../storage/storage.ts";
-import { DIGEST_OCTETS } from "./ledger.ts";
+import { ID_OCTETS } from "../../identity/message-id.ts";
+import { StorageError } from "../../storage/storage.ts";
+import { DIGEST_OCTETS } from "../ledger.ts";
 
 const VERSION = 1;
 const TIME_OCTETS = 6;

@@ -4,9 +4,9 @@
 // the same commit that adds the next id: whatever file lies there later, from a crash, a backup or another folder, is
 // not used, and the filter is rebuilt from the ids.
 import { createHash } from "node:crypto";
-import type { Log } from "../runtime/log.ts";
-import type { FileWriter, Operation, Storage } from "../storage/storage.ts";
-import { createFilter, type Filter, type Probes } from "./filter.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { FileWriter, Operation, Storage } from "../../storage/storage.ts";
+import { createFilter, type Filter, type Probes } from "../filter.ts";
 import { deserialiseFilter, type FilterFile, serialiseFilter } from "./filter-file.ts";
 import {
   decodeRelayed,

@@ -1,10 +1,10 @@
 // The relayed ids, in generations by time: new ones go to the newest, the filters say which have to be
 // asked, and what is older than the retention goes by the folder. A generation is over after its span of
 // time, or earlier when it is full, so that its filter's rate holds.
-import type { Clock } from "../runtime/clock.ts";
-import type { Log } from "../runtime/log.ts";
-import { missingStore, type Storage } from "../storage/storage.ts";
-import { probesOf } from "./filter.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import { missingStore, type Storage } from "../../storage/storage.ts";
+import { probesOf } from "../filter.ts";
 import { type Generation, openGeneration, removeRemains, storeName } from "./generation.ts";
 import type { GenerationRecord, Relayed } from "./records.ts";
 import { generationNumber, type State } from "./state.ts";

@@ -1,9 +1,9 @@
 // The marks of attempted and doubtful ids: all of them in memory, each change durable in the state first.
 // A crash may bring back the mark of an id that was relayed; opening sees through that by their times.
 
-import type { Id } from "../identity/message-id.ts";
-import { encodeBase32 } from "../runtime/base32.ts";
-import type { Entry } from "./claims.ts";
+import type { Id } from "../../identity/message-id.ts";
+import { encodeBase32 } from "../../runtime/base32.ts";
+import type { Entry } from "../claims.ts";
 import type { Mark, Relayed } from "./records.ts";
 import type { State } from "./state.ts";
 
