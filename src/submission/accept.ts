@@ -5,6 +5,8 @@ import type { Policy } from "../access/policy.ts";
 import { idRightFor, type SenderDomains, senderDomainsOf } from "../identity/id-right.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Claim, ClaimResult, Ledger } from "../ledger/ledger.ts";
+import type { Client, SubmissionHandler } from "../listeners/smtp/listener.ts";
+import type { Envelope } from "../listeners/smtp/session.ts";
 import { sameBody, sameFromAndSubject } from "../message/digest.ts";
 import { fieldValue, fieldValues } from "../message/header.ts";
 import { type Loop, loopOf } from "../message/hops.ts";
@@ -20,12 +22,10 @@ import { fingerprintOf } from "./decode.ts";
 import { type Accepted, type Claimed, toSpool } from "./enter.ts";
 import { createHints } from "./hints.ts";
 import { type Keying, type KeyingOptions, keySubmission } from "./keying.ts";
-import type { Client, SubmissionHandler } from "./listener.ts";
 import { type ReceivedContent, type ReceiveLimits, receiveContent } from "./receive.ts";
 import type { ReceiveBudget } from "./receive-budget.ts";
 import { createRepeatLog } from "./repeat-log.ts";
 import { type Reply, replies, replyForFailure } from "./reply.ts";
-import type { Envelope } from "./session.ts";
 
 export interface AcceptParts {
   readonly ledger: Ledger;

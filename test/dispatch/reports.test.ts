@@ -3,10 +3,10 @@
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
 import { openRelay, type Relay } from "../../src/gateway.ts";
+import { beginTransaction } from "../../src/listeners/smtp/session.ts";
 import type { NotifyKeyword } from "../../src/message/notify.ts";
 import type { Log, LogFields } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
-import { beginTransaction } from "../../src/submission/session.ts";
 import type { Outcome, Transmission } from "../../src/upstream/upstream.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { createMemoryStorage, type MemoryStorageOptions } from "../support/memory-storage.ts";

@@ -7,12 +7,12 @@ import { canonicalRecipient } from "../../src/address/recipient.ts";
 import { identify } from "../../src/identity/identify.ts";
 import { fieldInBody, nearlyNamed } from "../../src/identity/near-names.ts";
 import { placeholderFault } from "../../src/identity/placeholder.ts";
+import { createLineGuard } from "../../src/listeners/smtp/line-guard.ts";
 import { createFromLineFilter } from "../../src/message/from-line.ts";
 import { createHeaderScanner, parseHeader } from "../../src/message/header.ts";
 import { loopOf } from "../../src/message/hops.ts";
 import { createNewlineNormaliser } from "../../src/message/newlines.ts";
 import { prepare } from "../../src/message/rewrite.ts";
-import { createLineGuard } from "../../src/submission/line-guard.ts";
 
 const MB = 1024 * 1024;
 const HEADER = 256 * 1024;

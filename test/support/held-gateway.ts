@@ -1,9 +1,9 @@
 // A gateway in this process whose upstream answers when the test says so, on a clock and a disk that the test owns.
 import { loadConfig } from "../../src/config/config.ts";
 import { openRelay } from "../../src/gateway.ts";
+import { beginTransaction } from "../../src/listeners/smtp/session.ts";
 import type { LogFields } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
-import { beginTransaction } from "../../src/submission/session.ts";
 import type { Outcome, Transmission } from "../../src/upstream/upstream.ts";
 import { createManualClock } from "./manual-clock.ts";
 import { createMemoryStorage } from "./memory-storage.ts";

@@ -2,8 +2,8 @@
 // doc/proxy-protocol.txt): before the SMTP dialogue, and before the handshake of implicit TLS. Whose header
 // is believed is not decided here: only connections of listed proxies may come this way.
 import type { Socket } from "node:net";
-import { type Clock, systemClock } from "../runtime/clock.ts";
-import { type ProxySource, parseProxyHeader } from "./proxy-header-parse.ts";
+import { type Clock, systemClock } from "../../runtime/clock.ts";
+import { type ProxySource, parseProxyHeader } from "./parse.ts";
 
 /**
  * Reads the header and puts back what follows it. The socket is then paused and without a listener of

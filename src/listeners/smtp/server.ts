@@ -4,12 +4,12 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from "smtp-server";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
-import { systemRandom } from "../runtime/random.ts";
-import type { Admission, Guest } from "./admission.ts";
+import { systemRandom } from "../../runtime/random.ts";
+import { type Reply, replies } from "../../submission/reply.ts";
+import type { Admission, Guest } from "../admission.ts";
+import { readProxyHeader } from "../proxy/header.ts";
 import { createLineGuard, type LineFault } from "./line-guard.ts";
 import { readPathCommand } from "./path-command.ts";
-import { readProxyHeader } from "./proxy-header.ts";
-import { type Reply, replies } from "./reply.ts";
 
 export type { SMTPServerAddress, SMTPServerOptions, SMTPServerSession } from "smtp-server";
 

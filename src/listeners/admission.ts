@@ -3,7 +3,7 @@
 // connections held open for nothing never keep a mailer out.
 import { addressKey, type Networks } from "../address/networks.ts";
 import type { Log } from "../runtime/log.ts";
-import { type Reply, replies } from "./reply.ts";
+import { type Reply, replies } from "../submission/reply.ts";
 
 /** One connection, from the moment it is accepted. */
 export interface Guest {

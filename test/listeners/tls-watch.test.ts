@@ -6,10 +6,10 @@ import { type AddressInfo, connect as connectTcp } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { SMTPServer } from "smtp-server";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type LoadedTls, loadTls, type TlsFiles } from "../../src/listeners/tls/certificates.ts";
+import { clientUser } from "../../src/listeners/tls/client-user.ts";
+import { type TlsWatch, watchTls } from "../../src/listeners/tls/watch.ts";
 import type { Log, LogFields } from "../../src/runtime/log.ts";
-import { type LoadedTls, loadTls, type TlsFiles } from "../../src/submission/tls.ts";
-import { clientUser } from "../../src/submission/tls-client.ts";
-import { type TlsWatch, watchTls } from "../../src/submission/tls-watch.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { makeTlsPlace, type TlsPlace } from "./tls-place.ts";
 

@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { networksOf } from "../../src/address/networks.ts";
+import { type AdmissionOptions, createAdmission, type Guest } from "../../src/listeners/admission.ts";
 import { silentLog } from "../../src/runtime/log.ts";
-import { type AdmissionOptions, createAdmission, type Guest } from "../../src/submission/admission.ts";
 import type { Reply } from "../../src/submission/reply.ts";
 
 interface TestGuest extends Guest {

@@ -6,7 +6,7 @@ import { type AddressInfo, connect } from "node:net";
 import { SMTPServer, type SMTPServerOptions } from "smtp-server";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
 import { afterEach, expect, test } from "vitest";
-import { createLineGuard } from "../../src/submission/line-guard.ts";
+import { createLineGuard } from "../../src/listeners/smtp/line-guard.ts";
 
 const SAID = {
   unsynchronised: [554, "5.5.0 SMTP protocol synchronization"],

@@ -1,7 +1,7 @@
 // The path of MAIL and RCPT, however it is written; nothing that follows it becomes part of it.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readPathCommand } from "../../src/submission/path-command.ts";
+import { readPathCommand } from "../../src/listeners/smtp/path-command.ts";
 
 const read = (line: string, strict = false) => readPathCommand(line, "RCPT TO", strict);
 

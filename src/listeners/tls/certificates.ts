@@ -4,7 +4,7 @@
 import { constants, createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { open } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
-import { type Clock, systemClock } from "../runtime/clock.ts";
+import { type Clock, systemClock } from "../../runtime/clock.ts";
 
 export interface TlsFiles {
   /** PEM: the server's certificate, then the intermediate ones. */

@@ -7,8 +7,8 @@ import { Writable } from "node:stream";
 import { connect as connectTls, createSecureContext, TLSSocket } from "node:tls";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readProxyHeader } from "../../src/submission/proxy-header.ts";
-import { parseProxyHeader } from "../../src/submission/proxy-header-parse.ts";
+import { readProxyHeader } from "../../src/listeners/proxy/header.ts";
+import { parseProxyHeader } from "../../src/listeners/proxy/parse.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 
 const SIGNATURE = "\r\n\r\n\0\r\nQUIT\n";

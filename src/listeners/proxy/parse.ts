@@ -1,6 +1,6 @@
 // The PROXY protocol's header, versions 1 and 2 (HAProxy, doc/proxy-protocol.txt), as octets: pure. Why this
 // is not a library's: docs/decisions/0005-proxy-protocol.md.
-import { canonicalAddress } from "../address/networks.ts";
+import { canonicalAddress } from "../../address/networks.ts";
 
 /** Whom the header says the connection is from. */
 export type ProxySource =

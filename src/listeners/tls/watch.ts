@@ -1,9 +1,9 @@
 // Takes over certificates that change on disk, without a restart and without ending a session: a handshake
 // uses what is in force when it begins. The files are read again and again, since there is nothing that could
 // be watched: certbot replaces a link, containers swap a folder two links away, network disks report nothing.
-import { type Clock, systemClock, type Timer } from "../runtime/clock.ts";
-import type { Log } from "../runtime/log.ts";
-import { checkTls, type LoadedTls, readTlsFiles, TlsError, type TlsFiles } from "./tls.ts";
+import { type Clock, systemClock, type Timer } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import { checkTls, type LoadedTls, readTlsFiles, TlsError, type TlsFiles } from "./certificates.ts";
 
 export interface TlsWatch {
   /** Reads the files now and says how that went, changed or not. Never rejects. */

@@ -1,9 +1,9 @@
 // One mail transaction as it builds up between MAIL and DATA. smtp-server keeps recipients apart by
 // their address in lower case and lets a later one replace an earlier one; identity tells User@ from
 // user@ (RFC 5321 §2.4), so the list is kept here.
-import { canonicalRecipient } from "../address/recipient.ts";
-import type { MailRequest, RecipientRequest } from "../message/notify.ts";
-import { type Reply, replies } from "./reply.ts";
+import { canonicalRecipient } from "../../address/recipient.ts";
+import type { MailRequest, RecipientRequest } from "../../message/notify.ts";
+import { type Reply, replies } from "../../submission/reply.ts";
 
 /** What a client has said about the mail whose content it is about to hand over. */
 export interface Envelope extends Pick<MailRequest, "ret"> {

@@ -1,6 +1,6 @@
 // Which user a client's certificate names.
 import type { TLSSocket } from "node:tls";
-import { USER_NAME } from "../identity/user-name.ts";
+import { USER_NAME } from "../../identity/user-name.ts";
 
 /**
  * One alternative name, as Node.js writes them: `DNS:a.example, email:"a, b"`. Quotes are there when the value

@@ -7,8 +7,8 @@ import type { AddressInfo } from "node:net";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import { SMTPServer } from "smtp-server";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { loadTls, TlsError, type TlsFiles } from "../../src/submission/tls.ts";
-import { clientUser } from "../../src/submission/tls-client.ts";
+import { loadTls, TlsError, type TlsFiles } from "../../src/listeners/tls/certificates.ts";
+import { clientUser } from "../../src/listeners/tls/client-user.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { makeTlsPlace, type TlsPlace } from "./tls-place.ts";
 

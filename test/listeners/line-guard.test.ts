@@ -1,7 +1,7 @@
 // What the line guard finds does not depend on chunks, save that what came later is no pipelining.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createLineGuard, type FoundFault } from "../../src/submission/line-guard.ts";
+import { createLineGuard, type FoundFault } from "../../src/listeners/smtp/line-guard.ts";
 import { cut } from "../message/pipeline.ts";
 
 function firstFault(

@@ -9,11 +9,11 @@ import { type Config, ConfigError } from "../config/config.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { FreeSpace } from "../storage/free-space.ts";
+import { replies } from "../submission/reply.ts";
 import { createAdmission } from "./admission.ts";
-import type { Gate } from "./listener.ts";
-import { replies } from "./reply.ts";
-import { loadTls, TlsError, type TlsFiles, type TlsOptions } from "./tls.ts";
-import { watchTls } from "./tls-watch.ts";
+import type { Gate } from "./smtp/listener.ts";
+import { loadTls, TlsError, type TlsFiles, type TlsOptions } from "./tls/certificates.ts";
+import { watchTls } from "./tls/watch.ts";
 
 export interface OpenGate extends Gate {
   /** Calls back with each new certificate. */

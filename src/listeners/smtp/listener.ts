@@ -1,14 +1,16 @@
 // One listener: what is said at each step of the dialogue, and the content handed over. Who may submit and
 // what is asked of access/; connections and their limits are server.ts's.
 import type { TLSSocket } from "node:tls";
-import type { Authenticator } from "../access/authenticator.ts";
-import type { Policy, Refusal } from "../access/policy.ts";
-import type { Networks } from "../address/networks.ts";
-import type { NotifyKeyword, RecipientRequest } from "../message/notify.ts";
-import type { Log } from "../runtime/log.ts";
-import type { Admission } from "./admission.ts";
-import type { Answer } from "./answer.ts";
-import { type Reply, replies } from "./reply.ts";
+import type { Authenticator } from "../../access/authenticator.ts";
+import type { Policy, Refusal } from "../../access/policy.ts";
+import type { Networks } from "../../address/networks.ts";
+import type { NotifyKeyword, RecipientRequest } from "../../message/notify.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { Answer } from "../../submission/answer.ts";
+import { type Reply, replies } from "../../submission/reply.ts";
+import type { Admission } from "../admission.ts";
+import type { TlsOptions } from "../tls/certificates.ts";
+import { clientUser } from "../tls/client-user.ts";
 import {
   type ConnectionLimits,
   Server,
@@ -18,8 +20,6 @@ import {
   textOf,
 } from "./server.ts";
 import { beginTransaction, type Envelope, type Transaction } from "./session.ts";
-import type { TlsOptions } from "./tls.ts";
-import { clientUser } from "./tls-client.ts";
 
 /** Who submits, and how. */
 export interface Client {
