@@ -424,7 +424,7 @@ async function createUpstream(
       return createMaildirUpstream({ path: maildirPathOf(config) });
     }
     case "smtp": {
-      const { createSmtpUpstream } = await import("./upstream/smtp.ts");
+      const { createSmtpUpstream } = await import("./upstream/smtp/smtp.ts");
       const { host = "localhost", ca_file: _, keep_id_field: __, password_file: file, ...rest } = smtp;
       const { smtpAuthorities: ca } = readConfigFiles(config, place);
       const trust = ca === undefined ? {} : { tlsOptions: { ca } };
@@ -441,7 +441,7 @@ async function createUpstream(
       });
     }
     case "ses": {
-      const { createSesUpstream } = await import("./upstream/ses.ts");
+      const { createSesUpstream } = await import("./upstream/ses/ses.ts");
       const { region, endpoint, configuration_set: configurationSet, workers: threads } = ses;
       const { from_email_address_identity_arn: fromEmailAddressIdentityArn } = ses;
       const { rate_per_second: ratePerSecond } = config.upstream;

@@ -40,9 +40,9 @@ async function upstreamLoop(): Promise<() => Promise<unknown>> {
 
 /** What runs in the gateway: threads can only load what is built. */
 async function builtUpstream(): Promise<Upstream> {
-  type Ses = typeof import("../../src/upstream/ses.ts");
+  type Ses = typeof import("../../src/upstream/ses/ses.ts");
   type SesWorkers = typeof import("../../src/upstream/ses-workers.ts");
-  const { createSesUpstream } = (await import(resolve("dist/upstream/ses.js"))) as Ses;
+  const { createSesUpstream } = (await import(resolve("dist/upstream/ses/ses.js"))) as Ses;
   const { createSesWorkers } = (await import(resolve("dist/upstream/ses-workers.js"))) as SesWorkers;
   if (threads === "0") return createSesUpstream({ endpoint });
   return createSesUpstream({ endpoint, attempts: createSesWorkers({ endpoint, threads: Number(threads) }) });

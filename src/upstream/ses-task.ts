@@ -1,6 +1,6 @@
 // What passes between ses-workers.ts and its threads.
-import type { SesDefaults, SesMessage } from "./ses-attempt.ts";
-import type { SesClientOptions } from "./ses-client.ts";
+import type { SesDefaults, SesMessage } from "./ses/attempt.ts";
+import type { SesClientOptions } from "./ses/client.ts";
 
 /** What a thread is started with. */
 export interface SesWorkerData {

@@ -1,7 +1,7 @@
 // A thread that makes attempts at SES, on its side of ses-workers.ts.
 import { workerData } from "node:worker_threads";
-import { attemptSes, type SesResult } from "./ses-attempt.ts";
-import { createSesClient } from "./ses-client.ts";
+import { attemptSes, type SesResult } from "./ses/attempt.ts";
+import { createSesClient } from "./ses/client.ts";
 import { type SesTask, type SesWorkerData, state } from "./ses-task.ts";
 
 const { options, aborts } = workerData as SesWorkerData;

@@ -12,8 +12,8 @@ import {
   type SesDefaults,
   type SesMessage,
   type SesResult,
-} from "./ses-attempt.ts";
-import type { SesClientOptions } from "./ses-client.ts";
+} from "./ses/attempt.ts";
+import type { SesClientOptions } from "./ses/client.ts";
 import { type SesTask, type SesWorkerData, state } from "./ses-task.ts";
 
 export interface SesWorkersOptions extends SesClientOptions, SesDefaults {

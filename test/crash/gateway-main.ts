@@ -12,7 +12,7 @@ import { createLog } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
 import { createDiskStorage } from "../../src/storage/disk.ts";
 import { type Operation, type Storage, StorageError, type Store } from "../../src/storage/storage.ts";
-import { createSmtpUpstream } from "../../src/upstream/smtp.ts";
+import { createSmtpUpstream } from "../../src/upstream/smtp/smtp.ts";
 import { createCrashingEngine } from "../support/crashing-engine.ts";
 import { createCrashingStorage, type StorageMoment } from "../support/crashing-storage.ts";
 import { createCrashingUpstream } from "../support/crashing-upstream.ts";

@@ -1,5 +1,5 @@
 // What the driver and the gateway under test say to each other.
-import type { SmtpTimeouts } from "../../src/upstream/smtp-timeouts.ts";
+import type { SmtpTimeouts } from "../../src/upstream/smtp/timeouts.ts";
 
 /**
  * Gateways that are broken on purpose, to show that the count sees it: what they call durable is not, or

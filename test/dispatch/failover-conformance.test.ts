@@ -5,7 +5,7 @@ import { systemClock } from "../../src/runtime/clock.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
 import { unlimited } from "../../src/runtime/rate.ts";
-import { createSmtpUpstream } from "../../src/upstream/smtp.ts";
+import { createSmtpUpstream } from "../../src/upstream/smtp/smtp.ts";
 import { smtpExpectations } from "../conformance/smtp-expectations.ts";
 import { type Expectation, testUpstream } from "../conformance/upstream.ts";
 import { createScriptedSmtp } from "../support/scripted-smtp.ts";

@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
-import { createConceal } from "../../src/upstream/conceal.ts";
-import { createSmtpUpstream } from "../../src/upstream/smtp.ts";
-import { outcomeOf } from "../../src/upstream/smtp-outcome.ts";
+import { createConceal } from "../../src/upstream/smtp/conceal.ts";
+import { outcomeOf } from "../../src/upstream/smtp/outcome.ts";
+import { createSmtpUpstream } from "../../src/upstream/smtp/smtp.ts";
 import { neverAborted, transmissionOf } from "../support/transmission.ts";
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");

@@ -1,6 +1,6 @@
 // A suite that can't fail proves nothing: each of these upstreams has one defect, and it is found.
 import { afterEach, expect, test } from "vitest";
-import { createSmtpUpstream } from "../../src/upstream/smtp.ts";
+import { createSmtpUpstream } from "../../src/upstream/smtp/smtp.ts";
 import type { Outcome, Upstream } from "../../src/upstream/upstream.ts";
 import { type Expectation, violations } from "../conformance/upstream.ts";
 import { createScriptedSmtp, type ScriptedSmtp } from "../support/scripted-smtp.ts";

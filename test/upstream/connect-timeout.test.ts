@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createSesUpstream } from "../../src/upstream/ses.ts";
-import { createSmtpUpstream } from "../../src/upstream/smtp.ts";
+import { createSesUpstream } from "../../src/upstream/ses/ses.ts";
+import { createSmtpUpstream } from "../../src/upstream/smtp/smtp.ts";
 import { verdictOf } from "../conformance/upstream.ts";
 import { type BlockedListener, createBlockedListener } from "../support/blocked-listener.ts";
 import { neverAborted, transmissionOf } from "../support/transmission.ts";

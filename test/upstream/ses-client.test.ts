@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { SESv2Client, SendEmailCommand } from "@aws-sdk/client-sesv2";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createSesClient, type SesClient, type SesEnvelope } from "../../src/upstream/ses-client.ts";
+import { createSesClient, type SesClient, type SesEnvelope } from "../../src/upstream/ses/client.ts";
 import { neverAborted } from "../support/transmission.ts";
 
 interface Request {

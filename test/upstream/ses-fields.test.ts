@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { sesFieldsOf } from "../../src/upstream/ses-fields.ts";
+import { sesFieldsOf } from "../../src/upstream/ses/fields.ts";
 import { idOf } from "../support/transmission.ts";
 
 const id = idOf(7);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { outcomeOfError } from "../../src/upstream/ses-outcome.ts";
+import { outcomeOfError } from "../../src/upstream/ses/outcome.ts";
 import { verdictOf } from "../conformance/upstream.ts";
 
 const error = (fields: object) => Object.assign(new Error("what happened"), fields);

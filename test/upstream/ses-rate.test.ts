@@ -1,8 +1,8 @@
 // The account's rate and what becomes of it, on a clock that the test moves.
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Log } from "../../src/runtime/log.ts";
-import { createSesQuota, type SendQuota } from "../../src/upstream/ses-quota.ts";
-import { createSesRate } from "../../src/upstream/ses-rate.ts";
+import { createSesQuota, type SendQuota } from "../../src/upstream/ses/quota.ts";
+import { createSesRate } from "../../src/upstream/ses/rate.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 
 let lines: [level: string, event: string, fields: unknown][];

@@ -7,7 +7,7 @@ import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createSesUpstream } from "../../src/upstream/ses.ts";
+import { createSesUpstream } from "../../src/upstream/ses/ses.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
 import { sesExpectations } from "../conformance/ses-expectations.ts";
 import { testUpstream, verdictOf } from "../conformance/upstream.ts";

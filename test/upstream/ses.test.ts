@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { silentLog } from "../../src/runtime/log.ts";
-import { createSesUpstream, type SesUpstreamOptions } from "../../src/upstream/ses.ts";
+import { createSesUpstream, type SesUpstreamOptions } from "../../src/upstream/ses/ses.ts";
 import { sesExpectations } from "../conformance/ses-expectations.ts";
 import { testUpstream, verdictOf } from "../conformance/upstream.ts";
 import { makeFolder } from "../support/process.ts";

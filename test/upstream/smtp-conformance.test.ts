@@ -1,4 +1,4 @@
-import { createSmtpUpstream } from "../../src/upstream/smtp.ts";
+import { createSmtpUpstream } from "../../src/upstream/smtp/smtp.ts";
 import { smtpExpectations as expectations } from "../conformance/smtp-expectations.ts";
 import { testUpstream } from "../conformance/upstream.ts";
 import { createScriptedSmtp } from "../support/scripted-smtp.ts";

@@ -1,6 +1,6 @@
 // How often a wrong password is shown to a server, which may shut us out for it.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createSmtpUpstream } from "../../src/upstream/smtp.ts";
+import { createSmtpUpstream } from "../../src/upstream/smtp/smtp.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
 import { verdictOf } from "../conformance/upstream.ts";
 import { createManualClock, type ManualClock } from "../support/manual-clock.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { oneLine } from "../../src/upstream/line.ts";
-import { type Exchange, outcomeOf } from "../../src/upstream/smtp-outcome.ts";
-import { queueIdOf, replyCode } from "../../src/upstream/smtp-reply.ts";
+import { type Exchange, outcomeOf } from "../../src/upstream/smtp/outcome.ts";
+import { queueIdOf, replyCode } from "../../src/upstream/smtp/reply.ts";
 import { verdictOf } from "../conformance/upstream.ts";
 
 test.each([

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, test } from "vitest";
-import { createSmtpUpstream, type SmtpUpstreamOptions } from "../../src/upstream/smtp.ts";
+import { createSmtpUpstream, type SmtpUpstreamOptions } from "../../src/upstream/smtp/smtp.ts";
 import { verdictOf } from "../conformance/upstream.ts";
 import { createScriptedSmtp, type ScriptedSmtp, type ScriptedSmtpOptions } from "../support/scripted-smtp.ts";
 import { neverAborted, transmissionOf } from "../support/transmission.ts";

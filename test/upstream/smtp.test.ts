@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { createSmtpUpstream, type SmtpUpstreamOptions } from "../../src/upstream/smtp.ts";
+import { createSmtpUpstream, type SmtpUpstreamOptions } from "../../src/upstream/smtp/smtp.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
 import { verdictOf } from "../conformance/upstream.ts";
 import { createScriptedSmtp, type ScriptedSmtp, type ScriptedSmtpOptions } from "../support/scripted-smtp.ts";

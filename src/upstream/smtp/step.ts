@@ -1,8 +1,8 @@
 // One step over a connection whose ends are many: its callback, an event of the connection, a time-out
 // or an abort. The first of them ends the step, and what comes later means nothing to it.
-import type { Clock, Timer } from "../runtime/clock.ts";
-import type { Progress } from "./content.ts";
-import type { Fault } from "./smtp-connection.ts";
+import type { Clock, Timer } from "../../runtime/clock.ts";
+import type { Progress } from "../content.ts";
+import type { Fault } from "./connection.ts";
 
 export interface StepEnd {
   readonly fault: Fault | undefined;

@@ -2,8 +2,8 @@
 // (RFC 5321 §4.5.2), and how far it got: that alone tells a message that was certainly not sent from one that
 // may have been.
 import type { Socket } from "node:net";
-import { contentAtHand, type Progress, wholeContent } from "./content.ts";
-import type { Transmission } from "./upstream.ts";
+import { contentAtHand, type Progress, wholeContent } from "../content.ts";
+import type { Transmission } from "../upstream.ts";
 
 export interface OutgoingContent {
   /**

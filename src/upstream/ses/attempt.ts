@@ -1,10 +1,10 @@
 // One attempt at SES, from the message to the outcome: the same in the gateway's own thread and in another.
-import type { Id } from "../identity/message-id.ts";
-import { oneLine } from "./line.ts";
-import type { SesClient, SesEnvelope } from "./ses-client.ts";
-import { type SesFields, sesFieldsOf } from "./ses-fields.ts";
-import { outcomeOfError } from "./ses-outcome.ts";
-import type { Outcome, Transmission } from "./upstream.ts";
+import type { Id } from "../../identity/message-id.ts";
+import { oneLine } from "../line.ts";
+import type { Outcome, Transmission } from "../upstream.ts";
+import type { SesClient, SesEnvelope } from "./client.ts";
+import { type SesFields, sesFieldsOf } from "./fields.ts";
+import { outcomeOfError } from "./outcome.ts";
 
 /** What is posted to a worker, so plain data only. */
 export interface SesMessage {

@@ -1,5 +1,5 @@
 // The parameters of RFC 3461 on their way to a server that offers DSN. Pure.
-import type { Transmission } from "./upstream.ts";
+import type { Transmission } from "../upstream.ts";
 
 /** §4.4 and §4.2: characters of the encoded value. */
 const ENVID_MAX = 100;

@@ -1,9 +1,9 @@
 // What a message says to SES in its own header: configuration set, tags, contact list and tenant, as SES's SMTP
 // endpoint reads them. API v2 reads the first two of the header too, and the others only of the call. Pure. The
 // fields stay in the message.
-import type { Id } from "../identity/message-id.ts";
-import { fieldValue, parseHeader } from "../message/header.ts";
-import { SES_FIELDS } from "../message/ses-fields.ts";
+import type { Id } from "../../identity/message-id.ts";
+import { fieldValue, parseHeader } from "../../message/header.ts";
+import { SES_FIELDS } from "../../message/ses-fields.ts";
 
 export interface SesTag {
   readonly Name: string;

@@ -1,10 +1,10 @@
 // How fast to call SES: as fast as the account may, and slower while SES finds even that too fast, since
 // other programs send from the same account, and SES may take less than it promises.
-import type { Clock } from "../runtime/clock.ts";
-import { alone, type Fleet } from "../runtime/fleet.ts";
-import type { Log } from "../runtime/log.ts";
-import { createTokenBucket, type Rate } from "../runtime/rate.ts";
-import type { SesQuota } from "./ses-quota.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { alone, type Fleet } from "../../runtime/fleet.ts";
+import type { Log } from "../../runtime/log.ts";
+import { createTokenBucket, type Rate } from "../../runtime/rate.ts";
+import type { SesQuota } from "./quota.ts";
 
 export interface SesRate extends Rate {
   /** SES took a message. */

@@ -1,6 +1,7 @@
 // One session with an SMTP server: set up, exchanges one after the other, end. It reports facts
 // (Exchange) and judges nothing.
 import type { Socket } from "node:net";
+import type { Transmission } from "../upstream.ts";
 import {
   createConnection,
   type Fault,
@@ -8,13 +9,12 @@ import {
   replyOf,
   type SmtpConnection,
   type SmtpSessionOptions,
-} from "./smtp-connection.ts";
-import { outgoingContent } from "./smtp-content.ts";
-import { dsnParameters } from "./smtp-dsn.ts";
-import type { Exchange } from "./smtp-outcome.ts";
-import { replyCode } from "./smtp-reply.ts";
-import { createSteps, type StepEnd, type Steps } from "./smtp-step.ts";
-import type { Transmission } from "./upstream.ts";
+} from "./connection.ts";
+import { outgoingContent } from "./content.ts";
+import { dsnParameters } from "./dsn.ts";
+import type { Exchange } from "./outcome.ts";
+import { replyCode } from "./reply.ts";
+import { createSteps, type StepEnd, type Steps } from "./step.ts";
 
 export interface SmtpSession {
   /** False when another exchange can't be made: the connection is gone, or not to be trusted. */

@@ -1,8 +1,8 @@
 // How often our password is shown to an SMTP server. Servers and their fail2ban shut out whoever shows a wrong one a few
 // times, so after a refusal it is shown again only after a minute, then two, four … or when another one is there.
-import type { Clock } from "../runtime/clock.ts";
-import type { Exchange } from "./smtp-outcome.ts";
-import type { SmtpSession } from "./smtp-session.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Exchange } from "./outcome.ts";
+import type { SmtpSession } from "./session.ts";
 
 export type Opened = { readonly session: SmtpSession } | { readonly failure: Exchange };
 

@@ -1,5 +1,5 @@
 // RFC 5321 §4.2 replies, as far as an outcome depends on them. Pure.
-import { oneLine } from "./line.ts";
+import { oneLine } from "../line.ts";
 
 /**
  * The code of a whole reply, or undefined when it is not one: "25", "2500 ok" or lines of different

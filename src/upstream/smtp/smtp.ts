@@ -1,16 +1,16 @@
 // The upstream "smtp": one attempt is one mail transaction with one server. MX look-up and trying again
 // are not its business.
 import type { ConnectionOptions } from "node:tls";
-import { type Clock, systemClock } from "../runtime/clock.ts";
+import { type Clock, systemClock } from "../../runtime/clock.ts";
+import { oneLine } from "../line.ts";
+import type { Outcome, Transmission, Upstream } from "../upstream.ts";
 import { type Conceal, createConceal } from "./conceal.ts";
-import { oneLine } from "./line.ts";
-import type { SmtpTls } from "./smtp-connection.ts";
-import { createSmtpLogin, type Opened } from "./smtp-login.ts";
-import { type Exchange, outcomeOf } from "./smtp-outcome.ts";
-import { createSmtpPool } from "./smtp-pool.ts";
-import { openSmtpSession, type SmtpSession } from "./smtp-session.ts";
-import { type SmtpTimeouts, smtpTimeouts } from "./smtp-timeouts.ts";
-import type { Outcome, Transmission, Upstream } from "./upstream.ts";
+import type { SmtpTls } from "./connection.ts";
+import { createSmtpLogin, type Opened } from "./login.ts";
+import { type Exchange, outcomeOf } from "./outcome.ts";
+import { createSmtpPool } from "./pool.ts";
+import { openSmtpSession, type SmtpSession } from "./session.ts";
+import { type SmtpTimeouts, smtpTimeouts } from "./timeouts.ts";
 
 export interface SmtpUpstreamOptions {
   readonly host: string;

@@ -1,7 +1,7 @@
 // Connections waiting for their next message. How many are open at all is bounded by the number of
 // concurrent transmissions, which is the dispatcher's affair.
-import type { Clock, Timer } from "../runtime/clock.ts";
-import type { SmtpSession } from "./smtp-session.ts";
+import type { Clock, Timer } from "../../runtime/clock.ts";
+import type { SmtpSession } from "./session.ts";
 
 export interface SmtpPool {
   /** The connection used last, since it is the least likely to have been ended by the server. */

@@ -10,9 +10,9 @@ import {
   type SendEmailCommandInput,
 } from "@aws-sdk/client-sesv2";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
-import { isRefusalOfCredentials, WITHOUT_CACHED_FILES } from "../runtime/aws-credentials.ts";
-import { createSesAgents } from "./ses-agents.ts";
-import type { SendQuota } from "./ses-quota.ts";
+import { isRefusalOfCredentials, WITHOUT_CACHED_FILES } from "../../runtime/aws-credentials.ts";
+import { createSesAgents } from "./agents.ts";
+import type { SendQuota } from "./quota.ts";
 
 export interface SesTimeouts {
   /** Name look-up and TCP; what ends here was certainly not sent. */

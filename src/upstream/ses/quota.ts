@@ -1,8 +1,8 @@
 // What the account may send: its rate, and what is left of its 24 hours. Asked for rarely, since SES allows
 // one such call a second to all programs of the account together, and only while mail is sent.
-import type { Clock } from "../runtime/clock.ts";
-import type { Log } from "../runtime/log.ts";
-import { oneLine } from "./line.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import { oneLine } from "../line.ts";
 
 /** SendQuota of GetAccount; it counts recipients. */
 export interface SendQuota {

@@ -1,7 +1,7 @@
 // What can be known of SES without sending: whether region and credentials are there, and what the account says.
-import { oneLine } from "./line.ts";
-import type { SesClient } from "./ses-client.ts";
-import type { UpstreamCheck } from "./upstream.ts";
+import { oneLine } from "../line.ts";
+import type { UpstreamCheck } from "../upstream.ts";
+import type { SesClient } from "./client.ts";
 
 /** What is missing, with what to do about it; undefined when nothing is. */
 export async function lacking(client: Pick<SesClient, "resolve">): Promise<string | undefined> {

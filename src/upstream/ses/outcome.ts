@@ -1,9 +1,9 @@
 // What an error of the SES client means. Pure: the whole table from error to outcome is here.
-import { speaksOfCredentials } from "../runtime/aws-credentials.ts";
-import { oneLine } from "./line.ts";
-import { SENDING_PAUSED } from "./paused.ts";
-import { type ConnectError, neverConnected } from "./unconnected.ts";
-import type { Outcome } from "./upstream.ts";
+import { speaksOfCredentials } from "../../runtime/aws-credentials.ts";
+import { oneLine } from "../line.ts";
+import { SENDING_PAUSED } from "../paused.ts";
+import { type ConnectError, neverConnected } from "../unconnected.ts";
+import type { Outcome } from "../upstream.ts";
 
 /** What is read of an error of the SDK; any of it may be missing. */
 interface SesError extends ConnectError {

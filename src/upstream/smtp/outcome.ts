@@ -1,11 +1,12 @@
 // What an exchange with an SMTP server means. Pure: the whole table from facts to outcome is here.
+
+import type { Progress } from "../content.ts";
+import { oneLine } from "../line.ts";
+import { PAUSED_FOR_SOME, SENDING_PAUSED } from "../paused.ts";
+import type { Outcome } from "../upstream.ts";
 import type { Conceal } from "./conceal.ts";
-import type { Progress } from "./content.ts";
-import { oneLine } from "./line.ts";
-import { PAUSED_FOR_SOME, SENDING_PAUSED } from "./paused.ts";
-import { PASSWORD_RETRY_MS } from "./smtp-login.ts";
-import { queueIdOf, replyCode } from "./smtp-reply.ts";
-import type { Outcome } from "./upstream.ts";
+import { PASSWORD_RETRY_MS } from "./login.ts";
+import { queueIdOf, replyCode } from "./reply.ts";
 
 /** The facts of one exchange: what was read of the content and what the server answered. */
 export interface Exchange {

@@ -4,8 +4,8 @@ import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import type { ConnectionOptions } from "node:tls";
 import SMTPConnection, { type SMTPEnvelope } from "nodemailer/lib/smtp-connection";
-import type { Clock } from "../runtime/clock.ts";
-import type { SmtpTimeouts } from "./smtp-timeouts.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { SmtpTimeouts } from "./timeouts.ts";
 
 /**
  * - required: STARTTLS, and nothing is sent without it.

@@ -1,15 +1,15 @@
 // The upstream "ses": SendEmail of API v2 with the message as it is (Raw), one recipient a call and one
 // HTTP request a call. Here is what holds for the account, wherever the attempts are made.
-import { type Clock, systemClock } from "../runtime/clock.ts";
-import type { Fleet } from "../runtime/fleet.ts";
-import { type Log, silentLog } from "../runtime/log.ts";
-import { contentInMemory } from "./content.ts";
-import { attemptSes, notCalled, type SesAttempts, type SesDefaults } from "./ses-attempt.ts";
-import { checkSes, lacking, unverifiedSender } from "./ses-check.ts";
-import { createSesClient, type SesClient, type SesClientOptions } from "./ses-client.ts";
-import { createSesQuota } from "./ses-quota.ts";
-import { createSesRate } from "./ses-rate.ts";
-import type { Upstream } from "./upstream.ts";
+import { type Clock, systemClock } from "../../runtime/clock.ts";
+import type { Fleet } from "../../runtime/fleet.ts";
+import { type Log, silentLog } from "../../runtime/log.ts";
+import { contentInMemory } from "../content.ts";
+import type { Upstream } from "../upstream.ts";
+import { attemptSes, notCalled, type SesAttempts, type SesDefaults } from "./attempt.ts";
+import { checkSes, lacking, unverifiedSender } from "./check.ts";
+import { createSesClient, type SesClient, type SesClientOptions } from "./client.ts";
+import { createSesQuota } from "./quota.ts";
+import { createSesRate } from "./rate.ts";
 
 export interface SesUpstreamOptions extends SesClientOptions, SesDefaults {
   /** Calls a second instead of the account's MaxSendRate. */
