@@ -2,61 +2,15 @@
 // and pause, so that mail for an upstream that is down keeps no other mail waiting. They share one budget
 // of memory. When a lane attempts what is in lane.ts.
 import { setMaxListeners } from "node:events";
-import type { Claim } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import type { Rate } from "../runtime/rate.ts";
-import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { BackoffRange } from "./backoff.ts";
 import type { Budget } from "./budget.ts";
 import { createLane } from "./lane.ts";
-
-/** A transmission that waits for its time: only what is needed to find it again and to send it its way. */
-export interface QueuedTransmission {
-  readonly key: TransmissionKey;
-  readonly claim: Claim;
-  /** Milliseconds since the epoch. */
-  readonly dueAt: number;
-  /** Octets of its content. */
-  readonly size: number;
-  /** Which lane it goes by: a position in the dispatcher's list. */
-  readonly lane: number;
-  /** When it was accepted, or freed by an operator: its lifetime began. Milliseconds since the epoch. */
-  readonly acceptedAt: number;
-  /** An attempt of it has ended. */
-  readonly isAttempted: boolean;
-  /** Its lifetime has passed, and it is not to be attempted any more; see lane.ts. */
-  readonly isExpired?: boolean;
-  /** When its lifetime ends, by the count of its lane, which sets it; see lifetimes.ts. */
-  expiresAt?: number | undefined;
-}
-
-/** The entry in the queue for a transmission of the spool. */
-export type ToQueue = (
-  key: TransmissionKey,
-  claim: Claim,
-  transmission: SpooledTransmission,
-) => QueuedTransmission;
-
-/** What an attempt leaves to be done. */
-export type AttemptResult =
-  /** The transmission has left the queue: relayed, reported, dropped or held. */
-  | { readonly kind: "done" }
-  /** As done, but the upstream was not asked: it says nothing about a pause. */
-  | { readonly kind: "untried" }
-  | { readonly kind: "again"; readonly dueAt: number }
-  /**
-   * Nothing can be relayed in this lane now, this transmission or any other. Unless it has left the queue
-   * all the same, it is due as before.
-   */
-  | {
-      readonly kind: "pause";
-      readonly reason: string;
-      readonly retryAfterMs?: number;
-      readonly left: boolean;
-    };
+import type { AttemptResult, QueuedTransmission } from "./queue.ts";
 
 export interface DispatcherParts {
   /**

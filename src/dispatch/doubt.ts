@@ -10,8 +10,8 @@ import type { Spool, SpooledMail } from "../spool/spool.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
 import type { Decisions } from "./decisions.ts";
 import type { WarnOfDelay } from "./delay.ts";
-import type { AttemptResult, QueuedTransmission } from "./dispatcher.ts";
 import { factsOf } from "./facts.ts";
+import type { AttemptResult, QueuedTransmission } from "./queue.ts";
 import { type Recorder, STORAGE_RETRY_MS } from "./recorder.ts";
 import type { Verdicts } from "./verdicts.ts";
 

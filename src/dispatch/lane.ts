@@ -9,10 +9,10 @@ import type { Rate } from "../runtime/rate.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
 import type { Budget } from "./budget.ts";
-import type { AttemptResult, QueuedTransmission } from "./dispatcher.ts";
 import { createLifetimes } from "./lifetimes.ts";
 import { createOddMails } from "./odd-mails.ts";
 import { createPause, type PauseMark, PROBE_MAX_MS } from "./pause.ts";
+import type { AttemptResult, QueuedTransmission } from "./queue.ts";
 import { createSilence } from "./silence.ts";
 import { createWaiting } from "./waiting.ts";
 

@@ -1,7 +1,7 @@
 // How long transmissions may stay in a lane. Time is counted in ticks of a timer, so that a clock that is set back or
 // forward while they wait changes nothing. What has passed before, in an earlier process too, is known by the clock.
 import type { Clock, Timer } from "../runtime/clock.ts";
-import type { QueuedTransmission } from "./dispatcher.ts";
+import type { QueuedTransmission } from "./queue.ts";
 
 export interface Lifetimes {
   /** It waits in the lane from now on. Once more: its time goes on. */

@@ -8,10 +8,9 @@ import { keepIdLine, render } from "../message/rewrite.ts";
 import { formatDate } from "../message/trace.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
-import { makeSubmissionId } from "../spool/record.ts";
+import { makeSubmissionId, type SpooledTransmission } from "../spool/record.ts";
 import type { LostMail, NewSubmission, SpooledMail } from "../spool/spool.ts";
-import type { QueuedTransmission, ToQueue } from "./dispatcher.ts";
-import type { Doubts } from "./doubt.ts";
+import type { QueuedTransmission, ToQueue } from "./queue.ts";
 
 /** A notification with its claim, not yet in the spool. */
 export interface Notice {
@@ -48,7 +47,12 @@ export interface NoticeParts {
   readonly toQueue: ToQueue;
   readonly enqueue: (queued: QueuedTransmission) => void;
   /** In its place for what is doubtful. */
-  readonly takeUp: Doubts["takeUp"];
+  readonly takeUp: (
+    queued: QueuedTransmission,
+    transmission: SpooledTransmission,
+    cause: string,
+    firstDate: string,
+  ) => Promise<void>;
 }
 
 export interface NoticeOptions {

@@ -5,7 +5,7 @@ import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Log, LogFields } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
-import type { AttemptResult } from "./dispatcher.ts";
+import type { AttemptResult } from "./queue.ts";
 
 /** None; nothing may be attempted; or one transmission may, to see whether it is over. */
 export type Standing = "none" | "waiting" | "probing";

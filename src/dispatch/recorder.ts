@@ -4,7 +4,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { SpooledTransmission, SubmissionId, TransmissionKey } from "../spool/record.ts";
 import type { Found, NewSubmission, Spool } from "../spool/spool.ts";
-import type { QueuedTransmission } from "./dispatcher.ts";
+import type { QueuedTransmission } from "./queue.ts";
 
 export interface Recorder {
   /**

@@ -5,8 +5,8 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { freed, type SpooledTransmission } from "../spool/record.ts";
 import type { Loaded, Spool } from "../spool/spool.ts";
-import type { QueuedTransmission, ToQueue } from "./dispatcher.ts";
 import type { Doubts } from "./doubt.ts";
+import type { QueuedTransmission, ToQueue } from "./queue.ts";
 import type { Reports } from "./reports.ts";
 import type { Verdicts } from "./verdicts.ts";
 

@@ -1,7 +1,7 @@
 // What waits in a lane: in the order of due times, and apart from that what was attempted in vain under a pause.
 import TinyQueue from "tinyqueue";
 import type { LogFields } from "../runtime/log.ts";
-import type { QueuedTransmission } from "./dispatcher.ts";
+import type { QueuedTransmission } from "./queue.ts";
 
 export interface Waiting {
   readonly length: number;

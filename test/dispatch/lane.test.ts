@@ -1,8 +1,8 @@
 // Lanes: what stands still in one does not stand in the way of another, and all share one budget of memory.
 import { expect, test } from "vitest";
 import { createBudget } from "../../src/dispatch/budget.ts";
-import type { AttemptResult, QueuedTransmission } from "../../src/dispatch/dispatcher.ts";
 import { createDispatcher } from "../../src/dispatch/dispatcher.ts";
+import type { AttemptResult, QueuedTransmission } from "../../src/dispatch/queue.ts";
 import type { Log } from "../../src/runtime/log.ts";
 import { createRate, unlimited } from "../../src/runtime/rate.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";

@@ -1,8 +1,8 @@
 // A pause of dispatch: single tries, one line an episode, and an end that is noticed soon.
 import { describe, expect, test } from "vitest";
 import { createBudget } from "../../src/dispatch/budget.ts";
-import type { AttemptResult, QueuedTransmission } from "../../src/dispatch/dispatcher.ts";
 import { createLane } from "../../src/dispatch/lane.ts";
+import type { AttemptResult, QueuedTransmission } from "../../src/dispatch/queue.ts";
 import type { Log, LogFields } from "../../src/runtime/log.ts";
 import { unlimited } from "../../src/runtime/rate.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";

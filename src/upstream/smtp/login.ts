@@ -1,7 +1,7 @@
 // How often our password is shown to an SMTP server. Servers and their fail2ban shut out whoever shows a wrong one a few
 // times, so after a refusal it is shown again only after a minute, then two, four … or when another one is there.
 import type { Clock } from "../../runtime/clock.ts";
-import type { Exchange } from "./outcome.ts";
+import { type Exchange, PASSWORD_RETRY_MS } from "./outcome.ts";
 import type { SmtpSession } from "./session.ts";
 
 export type Opened = { readonly session: SmtpSession } | { readonly failure: Exchange };
@@ -23,8 +23,6 @@ export interface SmtpLoginParts {
   readonly clock: Clock;
 }
 
-/** Whoever is told to wait asks again after it: a password that was put right is used within a minute. */
-export const PASSWORD_RETRY_MS = 60_000;
 /**
  * fail2ban's default is 5 failures within 10 minutes. Waits of 1, 2, 4 and 8 minutes make 4 in the first 10, and this one
  * makes less than one.

@@ -5,7 +5,6 @@ import { oneLine } from "../line.ts";
 import { PAUSED_FOR_SOME, SENDING_PAUSED } from "../paused.ts";
 import type { Outcome } from "../upstream.ts";
 import type { Conceal } from "./conceal.ts";
-import { PASSWORD_RETRY_MS } from "./login.ts";
 import { queueIdOf, replyCode } from "./reply.ts";
 
 /** The facts of one exchange: what was read of the content and what the server answered. */
@@ -28,6 +27,9 @@ export interface Exchange {
  * authenticated: our configuration, whatever the message.
  */
 const SESSION_CODES: ReadonlySet<number> = new Set([530, 534, 535, 538]);
+
+/** What waits for a better password asks again after it: one that was put right is used within a minute. */
+export const PASSWORD_RETRY_MS = 60_000;
 
 /** 503: the session is out of step. The message was not judged, so it can't be refused for good. */
 const OUT_OF_STEP = 503;
