@@ -27,13 +27,13 @@ answers: one process that does nothing else. 20 calls at once everywhere.
 
 - bare loop: \`SendEmailCommand\` with Raw content over and over in one process, the client as its manual makes it but
   for \`maxAttempts: 1\`. It keeps nothing: no queue, no record of what was sent.
-- upstream: what the gateway calls for each mail, alone in the same loop, without threads and with them.
+- upstream: what the gateway calls for each mail, alone in the same loop.
 - mailonce: the whole gateway, default settings; mails from smtp-source over 20 kept connections, every one of them
   new and durable in spool and ledger, until SES has the last.
 
 The processor time is that of a process with all its threads and what the kernel does for it; that of SES is beside
 it, and smtp-source takes some more. No rate exceeds what the busiest thread allows, and where every thread has a core
-that is what it comes near; on fewer cores all have to share them, and threads gain nothing.`;
+that is what it comes near.`;
 
 process.env.AWS_REGION ??= "eu-west-1";
 process.env.AWS_ACCESS_KEY_ID ??= "AKIAEXAMPLE";
@@ -58,11 +58,11 @@ interface Contestant {
   stop(): Promise<void>;
 }
 
-async function startLoop(folder: string, name: string, kind: string, threads = 0): Promise<Contestant> {
+async function startLoop(folder: string, name: string, kind: string): Promise<Contestant> {
   mkdirSync(folder, { recursive: true });
   const ses = await startSesSink(folder);
   const program = fileURLToPath(new URL("support/ses-loop.js", import.meta.url));
-  const child = fork(program, [kind, ses.endpoint, String(OCTETS), String(threads)]);
+  const child = fork(program, [kind, ses.endpoint, String(OCTETS)]);
   const cpu = createCpuGroup(`loop-${child.pid}`, [child.pid as number]);
   await once(child, "message");
   return {
@@ -90,12 +90,10 @@ async function askLoop(child: ChildProcess, messages: number): Promise<number> {
   return ms;
 }
 
-async function startRelay(folder: string, name: string, threads: number): Promise<Contestant> {
+async function startRelay(folder: string, name: string): Promise<Contestant> {
   mkdirSync(folder, { recursive: true });
   const ses = await startSesSink(folder);
-  const settings = {
-    ...{ UPSTREAM_KIND: "ses", UPSTREAM_SES_ENDPOINT: ses.endpoint, UPSTREAM_SES_WORKERS: threads },
-  };
+  const settings = { UPSTREAM_KIND: "ses", UPSTREAM_SES_ENDPOINT: ses.endpoint };
   const relay = await startGateway(folder, settings, ses);
   const load = { connections: CONNECTIONS, keep: true, octets: OCTETS };
   return {
@@ -138,24 +136,16 @@ async function compare(contestants: readonly Contestant[]): Promise<Map<string, 
 }
 
 const BARE = "bare loop";
-const LOOPS = [
-  ["upstream, no threads", 0],
-  ["upstream, 1 thread", 1],
-  ["upstream, 2 threads", 2],
-] as const;
-const GATEWAYS = [
-  ["mailonce, no threads", 0],
-  ["mailonce, 1 thread", 1],
-  ["mailonce, 2 threads", 2],
-] as const;
+const UPSTREAM = "upstream";
+const GATEWAY = "mailonce";
 
 const folder = makeFolder();
 const contestants: Contestant[] = [];
 try {
   const place = (): string => join(folder.path, String(contestants.length));
   contestants.push(await startLoop(place(), BARE, "bare"));
-  for (const [name, threads] of LOOPS) contestants.push(await startLoop(place(), name, "upstream", threads));
-  for (const [name, threads] of GATEWAYS) contestants.push(await startRelay(place(), name, threads));
+  contestants.push(await startLoop(place(), UPSTREAM, "upstream"));
+  contestants.push(await startRelay(place(), GATEWAY));
   report(await compare(contestants));
 } finally {
   for (const contestant of contestants) await contestant.stop();
@@ -182,11 +172,10 @@ function report(measured: ReadonlyMap<string, Measured>): void {
   };
   const chart: Chart = {
     title: "Mails to SES a second, 4 KB, 20 at once",
-    bars: [BARE, ...GATEWAYS.map(([name]) => name)].map((label) => {
+    bars: [BARE, GATEWAY].map((label) => {
       return { label, value: of(label).rate, ours: label !== BARE };
     }),
   };
-  const oneThread = GATEWAYS[1][0];
   const timesLoop = (value: number): string => `${value.toFixed(2)} times the bare loop`;
   publish({
     name: "ses-rate",
@@ -194,15 +183,6 @@ function report(measured: ReadonlyMap<string, Measured>): void {
     method: METHOD,
     tables: [table],
     charts: [chart],
-    targets: [
-      atLeast("SMTP to SES in one process, no threads", 0.9, ratio(GATEWAYS[0][0]), timesLoop),
-      atLeast("SMTP to SES with 1 thread, on these cores", 1.3, ratio(oneThread), timesLoop),
-      atLeast(
-        "the same where each thread has a core, by what the busiest takes",
-        1.3,
-        of(BARE).busiest / of(oneThread).busiest,
-        timesLoop,
-      ),
-    ],
+    targets: [atLeast("SMTP to SES in one process", 0.9, ratio(GATEWAY), timesLoop)],
   });
 }

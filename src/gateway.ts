@@ -443,15 +443,11 @@ async function createUpstream(
     }
     case "ses": {
       const { createSesUpstream } = await import("./upstream/ses/ses.ts");
-      const { region, endpoint, configuration_set: configurationSet, workers: threads } = ses;
+      const { region, endpoint, configuration_set: configurationSet } = ses;
       const { from_email_address_identity_arn: fromEmailAddressIdentityArn } = ses;
       const { rate_per_second: ratePerSecond } = config.upstream;
       const call = { region, endpoint, configurationSet, fromEmailAddressIdentityArn };
-      const attempts =
-        threads === 0
-          ? undefined
-          : (await import("./upstream/ses-workers.ts")).createSesWorkers({ ...call, threads, log });
-      return createSesUpstream({ ...call, ratePerSecond, fleet, attempts, clock, log });
+      return createSesUpstream({ ...call, ratePerSecond, fleet, clock, log });
     }
   }
 }

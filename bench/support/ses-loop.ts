@@ -1,15 +1,14 @@
 // A program of its own: a loop that calls SES as fast as it is answered, without a gateway before it. It is told
 // how many mails by a message, and answers when the last is taken.
 //
-//   node ses-loop.js bare|upstream ENDPOINT OCTETS THREADS
-import { resolve } from "node:path";
+//   node ses-loop.js bare|upstream ENDPOINT OCTETS
 import { SESv2Client, SendEmailCommand } from "@aws-sdk/client-sesv2";
-import type { Upstream } from "../../src/upstream/upstream.ts";
+import { createSesUpstream } from "../../src/upstream/ses/ses.ts";
 import { transmissionOf } from "../../test/support/transmission.ts";
 
 const CONCURRENCY = 20;
 
-const [, , kind, endpoint = "", octets, threads] = process.argv;
+const [, , kind, endpoint = "", octets] = process.argv;
 const content = Buffer.concat([
   Buffer.from("From: <sender@example.org>\r\nTo: <reader@example.net>\r\nSubject: A mail\r\n\r\n"),
   Buffer.from(`${"x".repeat(70)}\r\n`.repeat(Math.ceil(Number(octets) / 72))),
@@ -28,8 +27,8 @@ function bareLoop(): () => Promise<unknown> {
     );
 }
 
-async function upstreamLoop(): Promise<() => Promise<unknown>> {
-  const upstream = await builtUpstream();
+function upstreamLoop(): () => Promise<unknown> {
+  const upstream = createSesUpstream({ endpoint });
   const { signal } = new AbortController();
   const transmission = { ...transmissionOf({ octets: content }), octets: content };
   return async () => {
@@ -38,17 +37,7 @@ async function upstreamLoop(): Promise<() => Promise<unknown>> {
   };
 }
 
-/** What runs in the gateway: threads can only load what is built. */
-async function builtUpstream(): Promise<Upstream> {
-  type Ses = typeof import("../../src/upstream/ses/ses.ts");
-  type SesWorkers = typeof import("../../src/upstream/ses-workers.ts");
-  const { createSesUpstream } = (await import(resolve("dist/upstream/ses/ses.js"))) as Ses;
-  const { createSesWorkers } = (await import(resolve("dist/upstream/ses-workers.js"))) as SesWorkers;
-  if (threads === "0") return createSesUpstream({ endpoint });
-  return createSesUpstream({ endpoint, attempts: createSesWorkers({ endpoint, threads: Number(threads) }) });
-}
-
-const send = kind === "bare" ? bareLoop() : await upstreamLoop();
+const send = kind === "bare" ? bareLoop() : upstreamLoop();
 
 process.on("message", async (messages: number) => {
   let left = messages;

@@ -44,7 +44,7 @@ const ONLINE_MS = 30_000;
 async function checkOnline(config: Config): Promise<number> {
   const { createUpstreams, reportsFrom } = await import("../gateway.ts");
   const { from } = reportsFrom(config);
-  const upstreams = await createUpstreams(withoutThreads(config), systemClock, silentLog);
+  const upstreams = await createUpstreams(config, systemClock, silentLog);
   const checks = [...upstreams].map(async ([name, upstream]) => {
     const late = AbortSignal.timeout(ONLINE_MS);
     const check = await upstream.check?.(late);
@@ -60,13 +60,6 @@ async function checkOnline(config: Config): Promise<number> {
   for (const { line, isUsable } of results) if (isUsable) process.stdout.write(`online: ${line}\n`);
   const faults = results.filter(({ isUsable }) => !isUsable).map(({ line }) => line);
   return faults.length === 0 ? exitCodes.ok : reportFaults(faults, exitCodes.failed);
-}
-
-/** One call needs none. */
-function withoutThreads(config: Config): Config {
-  const bare = structuredClone(config);
-  for (const { ses } of [bare.upstream, ...Object.values(bare.upstreams)]) ses.workers = 0;
-  return bare;
 }
 
 /** One line a key, dotted path and value as JSON; durations in milliseconds. */

@@ -49,8 +49,8 @@ const upstreamKeys = {
       from_email_address_identity_arn: text
         .regex(/^arn:[^\s]+$/, "expected the ARN of an identity")
         .optional(),
-      /** Threads that sign and send; 0: the one that does all else. Each takes some 40 MB. */
-      workers: z.int().min(0).max(64).default(0),
+      /** Gone: read and ignored, with a warning, for one minor version. */
+      workers: z.int().min(0).max(64).optional(),
     })
     .prefault({}),
   maildir: z.strictObject({ path: text.optional() }).prefault({}),

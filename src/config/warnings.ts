@@ -16,7 +16,7 @@ export function envidOf({ identity: { envid } }: Pick<Config, "identity">): Envi
 
 /** @param names of those who may authenticate, as the users file has them */
 export function warningsOf(config: Config, names: readonly string[] = []): ConfigWarning[] {
-  return [...envidWarnings(config), ...namespaceWarnings(config, names)];
+  return [...envidWarnings(config), ...namespaceWarnings(config, names), ...removedWarnings(config)];
 }
 
 function envidWarnings(config: Config): ConfigWarning[] {
@@ -62,3 +62,14 @@ const shared = (key: string, namespace: string, who: string): ConfigWarning => (
   key,
   warning: `"${namespace}" is the namespace of ${who}: a task of one is a repeat of the others'`,
 });
+
+/** A setting that is gone is accepted for one minor version, so that an upgrade never fails for it. */
+function removedWarnings({ upstream, upstreams }: Config): ConfigWarning[] {
+  const named = Object.entries(upstreams).map(([name, one]) => [`upstreams.${name}`, one] as const);
+  return [["upstream", upstream] as const, ...named]
+    .filter(([, { ses }]) => ses.workers !== undefined)
+    .map(([path]) => ({
+      key: `${path}.ses.workers`,
+      warning: "is ignored: SES is called from the gateway's own thread; remove the line",
+    }));
+}

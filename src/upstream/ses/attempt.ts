@@ -1,19 +1,10 @@
-// One attempt at SES, from the message to the outcome: the same in the gateway's own thread and in another.
-import type { Id } from "../../identity/message-id.ts";
+// One attempt at SES, from the message to the outcome.
+import { contentInMemory } from "../content.ts";
 import { oneLine } from "../line.ts";
 import type { Outcome, Transmission } from "../upstream.ts";
 import type { SesClient, SesEnvelope } from "./client.ts";
 import { type SesFields, sesFieldsOf } from "./fields.ts";
 import { outcomeOfError } from "./outcome.ts";
-
-/** What is posted to a worker, so plain data only. */
-export interface SesMessage {
-  readonly id: Id;
-  /** Without angle brackets; empty for the null reverse-path. */
-  readonly reversePath: string;
-  readonly recipient: string;
-  readonly content: Uint8Array;
-}
 
 export interface SesResult {
   readonly outcome: Outcome;
@@ -28,35 +19,30 @@ export interface SesDefaults {
   readonly fromEmailAddressIdentityArn?: string | undefined;
 }
 
-/** Makes attempts, somewhere. */
-export interface SesAttempts {
-  /** Never rejects. */
-  make(transmission: Transmission, signal: AbortSignal): Promise<SesResult>;
-  close(): Promise<void>;
-}
-
-/**
- * Makes one attempt. Never rejects.
- *
- * @param beforeCall called when nothing is left to do but the call; what it throws prevents the call
- */
+/** Makes one attempt. Never rejects. */
 export async function attemptSes(
   client: SesClient,
-  message: SesMessage,
+  transmission: Transmission,
   defaults: SesDefaults,
   signal: AbortSignal,
-  beforeCall: () => void = () => {},
 ): Promise<SesResult> {
-  const fields = sesFieldsOf(message.content, message.id);
+  let content: Uint8Array;
+  try {
+    signal.throwIfAborted();
+    content = await contentInMemory(transmission);
+    signal.throwIfAborted();
+  } catch (error) {
+    return notCalled(error);
+  }
+  const fields = sesFieldsOf(content, transmission.id);
   if (fields.list === "unreadable") return { outcome: UNREADABLE_LIST, badTags: fields.badTags };
   let handedOn = false;
   try {
     const upstreamId = await client.sendEmail(
-      envelopeOf(message, fields, defaults),
-      message.content,
+      envelopeOf(transmission, fields, defaults),
+      content,
       signal,
       () => {
-        beforeCall();
         handedOn = true;
       },
     );
@@ -84,7 +70,7 @@ const UNREADABLE_LIST: Outcome = {
 };
 
 /** What ended before SES was called. */
-export function notCalled(error: unknown): SesResult {
+function notCalled(error: unknown): SesResult {
   const reply = oneLine(`before the call: ${String(error)}`);
   return {
     outcome: { kind: "refused", permanence: "transient", scope: "transmission", reply },
@@ -98,7 +84,7 @@ export function notCalled(error: unknown): SesResult {
  * reverse-path goes where bounces go. A null reverse-path leaves that to SES, which takes From.
  */
 function envelopeOf(
-  { reversePath, recipient }: SesMessage,
+  { reversePath, recipient }: Transmission,
   { tags, list, ...fields }: SesFields,
   { configurationSet, fromEmailAddressIdentityArn }: SesDefaults,
 ): SesEnvelope {

@@ -1,13 +1,12 @@
 // The upstream "ses": SendEmail of API v2 with the message as it is (Raw), one recipient a call and one
-// HTTP request a call. Here is what holds for the account, wherever the attempts are made.
+// HTTP request a call. Here is what holds for the account.
 import { type Clock, systemClock } from "../../runtime/clock.ts";
 import type { Fleet } from "../../runtime/fleet.ts";
 import { type Log, silentLog } from "../../runtime/log.ts";
-import { contentInMemory } from "../content.ts";
 import type { Upstream } from "../upstream.ts";
-import { attemptSes, notCalled, type SesAttempts, type SesDefaults } from "./attempt.ts";
+import { attemptSes, type SesDefaults } from "./attempt.ts";
 import { checkSes, lacking, unverifiedSender } from "./check.ts";
-import { createSesClient, type SesClient, type SesClientOptions } from "./client.ts";
+import { createSesClient, type SesClientOptions } from "./client.ts";
 import { createSesQuota } from "./quota.ts";
 import { createSesRate } from "./rate.ts";
 
@@ -16,8 +15,6 @@ export interface SesUpstreamOptions extends SesClientOptions, SesDefaults {
   readonly ratePerSecond?: number | undefined;
   /** Of the gateways that share the account. */
   readonly fleet?: Fleet | undefined;
-  /** Where attempts are made; in the thread that calls unless given. Closed with the upstream. */
-  readonly attempts?: SesAttempts | undefined;
   readonly clock?: Clock | undefined;
   readonly log?: Log | undefined;
 }
@@ -44,7 +41,6 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
   const { region, endpoint, ratePerSecond, fleet, clock = systemClock, log = silentLog } = options;
   const name = `ses ${endpoint ?? region ?? "in the region of the environment"}`;
   const client = createSesClient(options);
-  const attempts = options.attempts ?? attemptsHere(client, options);
 
   const closing = new AbortController();
   const quota = createSesQuota({
@@ -75,7 +71,7 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
     rate,
     memoryPerOctet: MEMORY_PER_OCTET,
     async transmit(transmission, signal) {
-      const { outcome, badTags } = await attempts.make(transmission, signal);
+      const { outcome, badTags } = await attemptSes(client, transmission, options, signal);
       warnOf(badTags, transmission.messageId);
       if (outcome.kind === "accepted") rate.taken();
       if (outcome.kind === "refused" && outcome.throttled === true) rate.throttled();
@@ -87,23 +83,6 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
     async close() {
       closing.abort();
       client.close();
-      await attempts.close();
     },
   };
 }
-
-/** In the thread that calls. */
-const attemptsHere = (client: SesClient, defaults: SesDefaults): SesAttempts => ({
-  async make(transmission, signal) {
-    try {
-      signal.throwIfAborted();
-      const content = await contentInMemory(transmission);
-      signal.throwIfAborted();
-      const { id, reversePath, recipient } = transmission;
-      return await attemptSes(client, { id, reversePath, recipient, content }, defaults, signal);
-    } catch (error) {
-      return notCalled(error);
-    }
-  },
-  async close() {},
-});
