@@ -24,12 +24,7 @@ import { type SenderDomains, senderDomainsOf } from "./identity/id-right.ts";
 import { compareStarts } from "./ledger/last-start.ts";
 import { findLedger, identityRulesOf, type LedgerWorld } from "./ledger/open.ts";
 import { checkGateFiles, openGate } from "./listeners/gate.ts";
-import {
-  type Listener,
-  type ListenerOptions,
-  listen,
-  type SubmissionHandler,
-} from "./listeners/smtp/listener.ts";
+import { type Listener, type ListenerOptions, listen } from "./listeners/smtp/listener.ts";
 import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
 import { createHandler } from "./operator/requests.ts";
 import { openOperatorSocket } from "./operator/socket.ts";
@@ -44,6 +39,7 @@ import { createFreeSpace, type FreeSpace } from "./storage/free-space.ts";
 import { randomName } from "./storage/random-name.ts";
 import { createSubmissionHandler } from "./submission/accept.ts";
 import { createAwaiting } from "./submission/awaiting.ts";
+import type { SubmissionHandler } from "./submission/contract.ts";
 import { createReceiveBudget } from "./submission/receive-budget.ts";
 import { refuseUnsafeMaildirs } from "./upstream/maildir-check.ts";
 import type { Upstream } from "./upstream/upstream.ts";

@@ -3,12 +3,11 @@
 import type { SenderDomains } from "../identity/id-right.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Claim } from "../ledger/ledger.ts";
-import type { Client } from "../listeners/smtp/listener.ts";
-import type { Envelope } from "../listeners/smtp/session.ts";
 import { prepare, type ReferencesPolicy } from "../message/rewrite.ts";
 import { receivedValue } from "../message/trace.ts";
 import type { SpooledTransmission, SubmissionId, TransmissionKey } from "../spool/record.ts";
 import type { NewSubmission } from "../spool/spool.ts";
+import type { Client, Envelope } from "./contract.ts";
 import type { Keying } from "./keying.ts";
 import type { ReceivedContent } from "./receive.ts";
 

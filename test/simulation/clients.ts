@@ -1,7 +1,8 @@
 // The mailers: workers of a job queue that run a task each time the queue delivers it, and run it again,
 // whole, when a mail of it was not taken. The same task id each time, the mail rendered anew.
 import { deriveId, type Id } from "../../src/identity/message-id.ts";
-import { beginTransaction, type Envelope } from "../../src/listeners/smtp/session.ts";
+import { beginTransaction } from "../../src/listeners/smtp/session.ts";
+import type { Envelope } from "../../src/submission/contract.ts";
 import type { Evidence } from "./evidence.ts";
 import { type Heard, ownMessageIdOf, type Submission } from "./history.ts";
 import type { Life, Machine } from "./machine.ts";

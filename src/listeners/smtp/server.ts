@@ -8,6 +8,7 @@ import { systemRandom } from "../../runtime/random.ts";
 import { type Reply, replies } from "../../submission/reply.ts";
 import type { Admission, Guest } from "../admission.ts";
 import { readProxyHeader } from "../proxy/header.ts";
+import type { Dialogue, Peer } from "./dialogue.ts";
 import { createLineGuard, type LineFault } from "./line-guard.ts";
 import { readPathCommand } from "./path-command.ts";
 
@@ -41,8 +42,8 @@ export interface ServerHooks {
   /** The connections of this peer begin with a PROXY header. */
   saysProxy(address: string): boolean;
   mayXclient(address: string): boolean;
-  /** Nothing but authentication is missing for a mail. */
-  isPermitted(session: SMTPServerSession): boolean;
+  /** Begins the dialogue with the client of a new connection. */
+  open(peer: Peer): Dialogue;
   /** The connection was ended by us: why, for the log. */
   ended(address: string, reason: string): void;
   now(): number;
@@ -98,6 +99,8 @@ class Visitor implements Guest {
   readonly #since: number;
   readonly #end: () => void;
   connection: Connection | undefined;
+  /** A proxy's own connection, a health check as a rule. */
+  isProxys = false;
 
   constructor(now: number, end: () => void) {
     this.#since = now;
@@ -118,11 +121,13 @@ class Visitor implements Guest {
   }
 }
 
-class Connection extends SMTPConnection {
+class Connection extends SMTPConnection implements Peer {
   declare readonly _server: Server;
+  readonly dialogue: Dialogue;
   /** When it last got a reply. */
   idleSince: number;
-  isProxys = false;
+  /** A proxy's own connection: whom it would speak for is not known. */
+  isProxy = false;
   #submitted = false;
   #ended = false;
   #errors = 0;
@@ -136,6 +141,28 @@ class Connection extends SMTPConnection {
   constructor(...[server, socket, options]: ConstructorParameters<typeof SMTPConnection>) {
     super(server, socket, options);
     this.idleSince = this._server.hooks.now();
+    this.dialogue = this._server.hooks.open(this);
+  }
+
+  get address(): string {
+    return this.session.remoteAddress;
+  }
+
+  get helo(): string {
+    return this.session.hostNameAppearsAs;
+  }
+
+  get protocol(): string {
+    return this.session.transmissionType;
+  }
+
+  get isSecure(): boolean {
+    return this.session.secure;
+  }
+
+  /** The library takes the user away when TLS begins. */
+  get isAuthenticated(): boolean {
+    return this.session.user !== undefined && this.session.user !== false;
   }
 
   /** No mail has come of it, and none is under way. */
@@ -186,8 +213,10 @@ class Connection extends SMTPConnection {
     }
   }
 
-  /** A reverse-path or a recipient was refused for good. */
-  refused(): void {
+  /** A reverse-path or a recipient was refused; to be called when the client has its reply. */
+  refused({ code }: Reply): void {
+    // For now only: its client comes again, and is no guesser.
+    if (code < 550) return;
     if (!this.#ended && ++this.#refusals === this._server.hooks.limits.refusalsMax) {
       this.#end(replies.tooManyErrors, "refusals_max");
     }
@@ -251,7 +280,7 @@ class Connection extends SMTPConnection {
       this.#end(replies.tooManyCommands, "junk_commands_max");
     } else if (
       name !== "QUIT" &&
-      !hooks.isPermitted(this.session) &&
+      !this.dialogue.isPermitted() &&
       ++this.#unauthenticated > limits.unauthenticatedCommandsMax
     ) {
       this.#end(replies.tooManyCommands, "unauthenticated_commands_max");
@@ -340,7 +369,6 @@ class Connection extends SMTPConnection {
 export class Server extends SMTPServer {
   readonly hooks: ServerHooks;
   readonly #visitors = new WeakMap<Socket, Visitor>();
-  readonly #speakingForThemselves = new WeakSet<Socket>();
   readonly #connections = new WeakMap<SMTPServerSession, Connection>();
   readonly #sweep: NodeJS.Timeout;
   declare connections: Set<Connection>;
@@ -358,11 +386,6 @@ export class Server extends SMTPServer {
     this.#sweep.unref();
   }
 
-  /** A proxy's own connection, a health check as a rule: whom it would speak for is not known. */
-  isProxys(session: SMTPServerSession): boolean {
-    return this.#connections.get(session)?.isProxys === true;
-  }
-
   override close(callback?: () => void): void {
     super.close(() => {
       clearInterval(this.#sweep);
@@ -370,14 +393,8 @@ export class Server extends SMTPServer {
     });
   }
 
-  /** A reverse-path or a recipient of the session was refused for good; to be called when the client has its reply. */
-  refused(session: SMTPServerSession): void {
-    this.#connections.get(session)?.refused();
-  }
-
-  /** A mail of the session was taken. */
-  submitted(session: SMTPServerSession): void {
-    this.#connections.get(session)?.submitted();
+  connectionOf(session: SMTPServerSession): Connection {
+    return this.#connections.get(session) as Connection;
   }
 
   override _expectsProxyHeader(socket: Socket): boolean {
@@ -406,8 +423,7 @@ export class Server extends SMTPServer {
         const proxied =
           header.kind === "proxied" ? { remoteAddress: header.address, remotePort: header.port } : {};
         const address = header.kind === "proxied" ? header.address : (socket.remoteAddress ?? "");
-        if (header.kind === "local") this.#speakingForThemselves.add(socket);
-        const refusal = this.#admit(socket, address);
+        const refusal = this.#admit(socket, address, header.kind === "local");
         if (refusal === undefined) {
           callback(null, { id: sessionId(), ...proxied });
         } else {
@@ -424,12 +440,13 @@ export class Server extends SMTPServer {
     );
   }
 
-  #admit(socket: Socket, address: string): Reply | undefined {
+  #admit(socket: Socket, address: string, isProxys = false): Reply | undefined {
     const visitor = new Visitor(this.hooks.now(), () =>
       (this._pendingSockets.get(socket) ?? socket).destroy(),
     );
     const refusal = this.hooks.admission.enter(visitor, address);
     if (refusal !== undefined) return refusal;
+    visitor.isProxys = isProxys;
     this.#visitors.set(socket, visitor);
     socket.once("close", () => this.hooks.admission.leave(visitor));
     return undefined;
@@ -439,9 +456,6 @@ export class Server extends SMTPServer {
     super._upgrade(socket, (error, secured) => {
       const visitor = this.#visitors.get(socket);
       if (secured !== undefined && visitor !== undefined) this.#visitors.set(secured, visitor);
-      if (secured !== undefined && this.#speakingForThemselves.has(socket)) {
-        this.#speakingForThemselves.add(secured);
-      }
       callback(error, secured);
     });
   }
@@ -451,7 +465,7 @@ export class Server extends SMTPServer {
     const visitor = this.#visitors.get(socket as Socket);
     if (visitor !== undefined) visitor.connection = connection;
     this.#connections.set(connection.session, connection);
-    connection.isProxys = this.#speakingForThemselves.has(socket as Socket);
+    connection.isProxy = visitor?.isProxys === true;
     this.connections.add(connection);
     connection.on("error", (error: Error) => this.emit("error", error));
     connection.init();

@@ -3,19 +3,8 @@
 // user@ (RFC 5321 §2.4), so the list is kept here.
 import { canonicalRecipient } from "../../address/recipient.ts";
 import type { MailRequest, RecipientRequest } from "../../message/notify.ts";
+import type { Envelope } from "../../submission/contract.ts";
 import { type Reply, replies } from "../../submission/reply.ts";
-
-/** What a client has said about the mail whose content it is about to hand over. */
-export interface Envelope extends Pick<MailRequest, "ret"> {
-  /** Without angle brackets; empty for the null reverse-path. */
-  readonly reversePath: string;
-  /** Canonical forward-paths, each once, in the order of RCPT. */
-  readonly recipients: readonly string[];
-  /** RFC 3461 §4.4, decoded. */
-  readonly envid: string | undefined;
-  /** What was asked for at RCPT, by canonical forward-path; those without parameters are not in it. */
-  readonly requests?: ReadonlyMap<string, RecipientRequest>;
-}
 
 export interface Transaction {
   /** Canonical; empty for the null reverse-path. */

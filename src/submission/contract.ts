@@ -1,0 +1,33 @@
+// Where the doors and the decision meet: what a listener hands over for one mail, and the answer that it gets. Nothing
+// here or behind it knows by which protocol a mail came.
+import type { MailRequest, RecipientRequest } from "../message/notify.ts";
+import type { Answer } from "./answer.ts";
+
+/** Who submits, and how. */
+export interface Client {
+  readonly address: string;
+  readonly helo: string;
+  /** RFC 3848: SMTP, ESMTP or LMTP, with S under TLS and A when authenticated. */
+  readonly protocol: string;
+  /** The name under which it has authenticated. */
+  readonly user?: string | undefined;
+}
+
+/** What a client has said about the mail whose content it is about to hand over. */
+export interface Envelope extends Pick<MailRequest, "ret"> {
+  /** Without angle brackets; empty for the null reverse-path. */
+  readonly reversePath: string;
+  /** Canonical forward-paths, each once, in the order of RCPT. */
+  readonly recipients: readonly string[];
+  /** RFC 3461 §4.4, decoded. */
+  readonly envid: string | undefined;
+  /** What was asked for at RCPT, by canonical forward-path; those without parameters are not in it. */
+  readonly requests?: ReadonlyMap<string, RecipientRequest>;
+}
+
+/** Takes one mail whole. Rejects only when the client went away before the end of the content. */
+export type SubmissionHandler = (
+  envelope: Envelope,
+  client: Client,
+  content: AsyncIterable<Uint8Array>,
+) => Promise<Answer>;
