@@ -1,19 +1,34 @@
 // Assembles what stands before the listeners: who gets a connection, who may submit, and what. One for all
 // listeners, since their limits are common.
-import { createAuthenticator } from "../access/authenticator.ts";
+import { type Authenticator, createAuthenticator } from "../access/authenticator.ts";
 import { createFailures } from "../access/failures.ts";
 import type { Policy } from "../access/policy.ts";
 import { openUsersFile, readUsers, UsersFileError } from "../access/users-file.ts";
-import { networksOf } from "../address/networks.ts";
+import { type Networks, networksOf } from "../address/networks.ts";
 import { type Config, ConfigError } from "../config/config.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { FreeSpace } from "../storage/free-space.ts";
-import { replies } from "../submission/reply.ts";
-import { createAdmission } from "./admission.ts";
-import type { Gate } from "./smtp/listener.ts";
+import { type Reply, replies } from "../submission/reply.ts";
+import { type Admission, createAdmission } from "./admission.ts";
 import { loadTls, TlsError, type TlsFiles, type TlsOptions } from "./tls/certificates.ts";
 import { watchTls } from "./tls/watch.ts";
+
+/** Who and what is let in, the same for all listeners. */
+export interface Gate {
+  readonly admission: Admission;
+  readonly policy: Policy;
+  /** Absent where there is no users file. */
+  readonly authenticator: Authenticator | undefined;
+  readonly trusted: Networks;
+  readonly proxies: Networks;
+  readonly xclient: Networks;
+  /** Absent where no listener has TLS. */
+  readonly tls: TlsOptions | undefined;
+  /** The reply when the disk has too little room for so many octets more. */
+  room(octets: number): Promise<Reply | undefined>;
+  now(): number;
+}
 
 export interface OpenGate extends Gate {
   /** Calls back with each new certificate. */

@@ -1,6 +1,12 @@
 // Which messages of a Maildir have been read: a reader moves them from new/ to cur/ and adds flags to
 // the name, so that only a list of the folder tells whether one is there.
-import type { MaildirFiles } from "./maildir.ts";
+import type nodeFiles from "node:fs/promises";
+
+/** What is used of node:fs/promises. */
+export type MaildirFiles = Pick<
+  typeof nodeFiles,
+  "lstat" | "mkdir" | "open" | "readdir" | "rename" | "rm" | "stat"
+>;
 
 export interface ReadNames {
   /**

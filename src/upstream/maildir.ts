@@ -8,14 +8,8 @@ import { dirname, join, resolve } from "node:path";
 import { wholeContent } from "./content.ts";
 import { oneLine } from "./line.ts";
 import { checkMaildir, FOLDERS, folderFault } from "./maildir-check.ts";
-import { createReadNames } from "./maildir-read.ts";
+import { createReadNames, type MaildirFiles } from "./maildir-read.ts";
 import type { Outcome, Transmission, Upstream } from "./upstream.ts";
-
-/** What is used of node:fs/promises. */
-export type MaildirFiles = Pick<
-  typeof nodeFiles,
-  "lstat" | "mkdir" | "open" | "readdir" | "rename" | "rm" | "stat"
->;
 
 export interface MaildirUpstreamOptions {
   /** The Maildir: holds tmp, new and cur, which are made when they are not there. */

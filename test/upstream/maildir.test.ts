@@ -13,7 +13,8 @@ import files, {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createMaildirUpstream, type MaildirFiles } from "../../src/upstream/maildir.ts";
+import { createMaildirUpstream } from "../../src/upstream/maildir.ts";
+import type { MaildirFiles } from "../../src/upstream/maildir-read.ts";
 import { messageOf, neverAborted, transmissionOf } from "../support/transmission.ts";
 
 let path: string;

@@ -1,7 +1,12 @@
 // The boundary that ids cross when they move from one kind of ledger to another: what is known of one id,
 // which of two such records counts, and what each kind can be asked for. What is only claimed does not
 // travel: it was never attempted, and lies in the spool of a gateway, which claims it again.
-import type { Relayed } from "../embedded/records.ts";
+
+/** That an id was relayed: when, in milliseconds since the epoch, and the digest of its mail. */
+export interface Relayed {
+  readonly time: number;
+  readonly digest: Uint8Array;
+}
 
 /** What a ledger knows of one id. At least one of `relayed` and `doubt` is there. */
 export interface ArchiveRecord {

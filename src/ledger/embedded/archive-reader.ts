@@ -1,9 +1,10 @@
 // Reads the ids of the embedded ledger in the order of their octets, each once, from all generations and the
 // marks at the same time: no more than a page of each is held.
 import { missingStore, type Storage, type Store } from "../../storage/storage.ts";
+import type { Relayed } from "../archive/archive.ts";
 import { type ArchiveRecord, archived, stronger } from "../archive/archive.ts";
 import { storeName } from "./generation.ts";
-import { decodeRelayed, isIdKey, type Mark, type Relayed } from "./records.ts";
+import { decodeRelayed, isIdKey, type Mark } from "./records.ts";
 import { generationNumber, type State } from "./state.ts";
 
 /** One ordered source of records, and the record that comes next from it. */

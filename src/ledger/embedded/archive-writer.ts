@@ -3,10 +3,11 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Storage } from "../../storage/storage.ts";
+import type { Relayed } from "../archive/archive.ts";
 import { probesOf } from "../filter.ts";
 import { type Generation, openGeneration } from "./generation.ts";
 import { FIRST_CAPACITY, nextCapacity } from "./generations.ts";
-import type { GenerationRecord, Relayed } from "./records.ts";
+import type { GenerationRecord } from "./records.ts";
 import type { State } from "./state.ts";
 
 /** As many as the ledger itself makes in a retention: ids are kept an eighth longer than it at most. */

@@ -6,11 +6,12 @@ import { encodeBase32 } from "../../runtime/base32.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Storage } from "../../storage/storage.ts";
+import type { Relayed } from "../archive/archive.ts";
 import { type Archive, type ArchiveRecord, type Merged, stronger } from "../archive/archive.ts";
 import { doubtOf, readEmbedded, standing } from "./archive-reader.ts";
 import { createEmbeddedWriter, type EmbeddedWriter } from "./archive-writer.ts";
 import { FIRST_CAPACITY, type Generations, openGenerations } from "./generations.ts";
-import type { Mark, Relayed } from "./records.ts";
+import type { Mark } from "./records.ts";
 import { openState, type State } from "./state.ts";
 
 export interface EmbeddedArchiveOptions {

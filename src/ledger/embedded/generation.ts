@@ -6,16 +6,10 @@
 import { createHash } from "node:crypto";
 import type { Log } from "../../runtime/log.ts";
 import type { FileWriter, Operation, Storage } from "../../storage/storage.ts";
+import type { Relayed } from "../archive/archive.ts";
 import { createFilter, type Filter, type Probes } from "../filter.ts";
 import { deserialiseFilter, type FilterFile, serialiseFilter } from "./filter-file.ts";
-import {
-  decodeRelayed,
-  encodeRelayed,
-  FILTER_KEY,
-  type GenerationRecord,
-  isIdKey,
-  type Relayed,
-} from "./records.ts";
+import { decodeRelayed, encodeRelayed, FILTER_KEY, type GenerationRecord, isIdKey } from "./records.ts";
 
 /** Keys added to a filter before others get their turn: about a millisecond. */
 const KEYS_AT_ONCE = 2048;

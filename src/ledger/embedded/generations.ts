@@ -4,9 +4,10 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { missingStore, type Storage } from "../../storage/storage.ts";
+import type { Relayed } from "../archive/archive.ts";
 import { probesOf } from "../filter.ts";
 import { type Generation, openGeneration, removeRemains, storeName } from "./generation.ts";
-import type { GenerationRecord, Relayed } from "./records.ts";
+import type { GenerationRecord } from "./records.ts";
 import { generationNumber, type State } from "./state.ts";
 
 /** More means less kept beyond the retention (an eighth of it at most), and more filters to ask. */

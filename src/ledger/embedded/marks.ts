@@ -3,8 +3,9 @@
 
 import type { Id } from "../../identity/message-id.ts";
 import { encodeBase32 } from "../../runtime/base32.ts";
+import type { Relayed } from "../archive/archive.ts";
 import type { Entry } from "../claims.ts";
-import type { Mark, Relayed } from "./records.ts";
+import type { Mark } from "./records.ts";
 import type { State } from "./state.ts";
 
 /** What the embedded ledger knows of a live claim, beside what its mark says. */

@@ -1,17 +1,13 @@
 // What the embedded ledger's stores hold, octet by octet. Every value begins with the version of its
 // layout. Numbers are big-endian; times are milliseconds since the epoch in six octets.
+
 import { ID_OCTETS } from "../../identity/message-id.ts";
 import { StorageError } from "../../storage/storage.ts";
+import type { Relayed } from "../archive/archive.ts";
 import { DIGEST_OCTETS } from "../ledger.ts";
 
 const VERSION = 1;
 const TIME_OCTETS = 6;
-
-/** An id that was relayed: version, time, digest; under the 20 octets of the id in a generation. */
-export interface Relayed {
-  readonly time: number;
-  readonly digest: Uint8Array;
-}
 
 /**
  * An id that was attempted and has no answer yet, or never got one: version, state, time of the last
@@ -74,6 +70,7 @@ export const UNFINISHED_RANGE = {
   lt: Uint8Array.of(UNFINISHED_PREFIX + 1),
 };
 
+/** The record of an id that was relayed: version, time, digest; under the 20 octets of the id in a generation. */
 export function encodeRelayed(relayed: Relayed): Uint8Array {
   const value = Buffer.allocUnsafe(RELAYED_OCTETS);
   value[0] = VERSION;

@@ -1,14 +1,11 @@
 // One listener: binds the server to an address, and leads what the library reads to each client's dialogue. What is
 // decided at a command is in dialogue.ts; connections and their limits are server.ts's.
 import type { TLSSocket } from "node:tls";
-import type { Authenticator } from "../../access/authenticator.ts";
-import type { Policy } from "../../access/policy.ts";
-import type { Networks } from "../../address/networks.ts";
 import type { NotifyKeyword, RecipientRequest } from "../../message/notify.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { SubmissionHandler } from "../../submission/contract.ts";
 import { type Reply, replies } from "../../submission/reply.ts";
-import type { Admission } from "../admission.ts";
+import type { Gate } from "../gate.ts";
 import type { TlsOptions } from "../tls/certificates.ts";
 import { clientUser } from "../tls/client-user.ts";
 import { createDialogue, type DialogueOptions, type MailParameters } from "./dialogue.ts";
@@ -33,22 +30,6 @@ export interface ListenerOptions extends DialogueOptions {
   readonly commandOctets: number;
   readonly connectionsMax: number;
   readonly limits: ConnectionLimits;
-}
-
-/** Who and what is let in, the same for all listeners. */
-export interface Gate {
-  readonly admission: Admission;
-  readonly policy: Policy;
-  /** Absent where there is no users file. */
-  readonly authenticator: Authenticator | undefined;
-  readonly trusted: Networks;
-  readonly proxies: Networks;
-  readonly xclient: Networks;
-  /** Absent where no listener has TLS. */
-  readonly tls: TlsOptions | undefined;
-  /** The reply when the disk has too little room for so many octets more. */
-  room(octets: number): Promise<Reply | undefined>;
-  now(): number;
 }
 
 export interface Listener {
