@@ -1,7 +1,7 @@
 // `mailonce serve`: the gateway as a process, until a signal ends it.
 import { setFlagsFromString } from "node:v8";
 import { ConfigError, loadConfig } from "../config/config.ts";
-import { createUpstreams, startGateway } from "../gateway.ts";
+import { startGateway } from "../gateway.ts";
 import { SettingsError } from "../ledger/shared/settings.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createFleet } from "../runtime/fleet.ts";
@@ -9,6 +9,7 @@ import { createLog, type Log } from "../runtime/log.ts";
 import { systemRandom } from "../runtime/random.ts";
 import { createDiskStorage } from "../storage/disk.ts";
 import { StorageError } from "../storage/storage.ts";
+import { createUpstreams } from "../upstream/open.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 import { ignoredProxy, proxyRemark } from "./proxy-variables.ts";
 

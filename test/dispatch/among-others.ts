@@ -2,12 +2,12 @@
 // that takes over what it holds.
 import { expect } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
-import { openRelay } from "../../src/gateway.ts";
 import { deriveId } from "../../src/identity/message-id.ts";
 import type { Claim, ClaimResult, Ledger } from "../../src/ledger/ledger.ts";
 import type { Change } from "../../src/ledger/shared/engine.ts";
 import { openSharedLedger } from "../../src/ledger/shared/shared.ts";
 import { beginTransaction } from "../../src/listeners/smtp/session.ts";
+import { openRelay } from "../../src/relay.ts";
 import { type Log, silentLog } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
 import type { Outcome, Transmission } from "../../src/upstream/upstream.ts";

@@ -2,9 +2,9 @@
 // way, whatever is killed.
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
-import { openRelay, type Relay } from "../../src/gateway.ts";
 import { beginTransaction } from "../../src/listeners/smtp/session.ts";
 import type { NotifyKeyword } from "../../src/message/notify.ts";
+import { openRelay, type Relay } from "../../src/relay.ts";
 import type { Log, LogFields } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
 import type { Outcome, Transmission } from "../../src/upstream/upstream.ts";

@@ -202,7 +202,7 @@ describe("the systemd unit", () => {
   const analyze = "/usr/bin/systemd-analyze";
 
   test("gives a stop more time than the gateway takes, and reloads by SIGHUP", () => {
-    const [, grace = ""] = /GRACE_MS = ([\d_]+)/.exec(read("src/gateway.ts")) ?? [];
+    const [, grace = ""] = /GRACE_MS = ([\d_]+)/.exec(read("src/relay.ts")) ?? [];
     const seconds = Number(/^(\d+)s$/.exec(valuesIn("TimeoutStopSec")[0] ?? "")?.[1]);
     expect(seconds * 1_000).toBeGreaterThan(Number(grace.replaceAll("_", "")));
     expect(valuesIn("ExecReload")).toEqual(["/bin/kill -HUP $MAINPID"]);

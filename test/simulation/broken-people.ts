@@ -1,7 +1,7 @@
 // Gateways broken on purpose in what they do by an operator's decision or by changed settings; see broken.ts.
 import type { Config } from "../../src/config/config.ts";
-import type { openRelay, World } from "../../src/gateway.ts";
 import type { DoubtfulDesk, Resolution } from "../../src/operator/doubtful.ts";
+import type { openRelay, World } from "../../src/relay.ts";
 import { submissionKey } from "../../src/spool/record.ts";
 import type { Operation, Store } from "../../src/storage/storage.ts";
 import type { BrokenGateway } from "./broken.ts";

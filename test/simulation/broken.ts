@@ -1,7 +1,6 @@
 // Gateways broken on purpose, each in one way: the proof that the simulation detects. They are made from
 // outside, by what the gateway is given, as its code has no switches for tests.
 import { createHash } from "node:crypto";
-import type { openRelay, Relay, World } from "../../src/gateway.ts";
 import { serialiseFilter } from "../../src/ledger/embedded/filter-file.ts";
 import {
   decodeGeneration,
@@ -11,6 +10,7 @@ import {
   markKey,
 } from "../../src/ledger/embedded/records.ts";
 import { createFilter } from "../../src/ledger/filter.ts";
+import type { openRelay, Relay, World } from "../../src/relay.ts";
 import type { Operation, Range, Storage, Store } from "../../src/storage/storage.ts";
 import type { Reply } from "../../src/submission/reply.ts";
 import type { Transmission } from "../../src/upstream/upstream.ts";

@@ -2,8 +2,8 @@
 // ends in a crash at one of its steps; what it had under way then never goes on, and what it calls later
 // is not heard. A process that is paused makes no step, and time goes on without it.
 import type { Config } from "../../src/config/config.ts";
-import type { Relay } from "../../src/gateway.ts";
 import type { DoubtfulDesk } from "../../src/operator/doubtful.ts";
+import type { Relay } from "../../src/relay.ts";
 import type { Clock, Timer } from "../../src/runtime/clock.ts";
 import type { Log } from "../../src/runtime/log.ts";
 import type { Site } from "./site.ts";

@@ -2,12 +2,12 @@
 // while faults happen, then without them until all is idle, then once more after a loss of power with every
 // task delivered again.
 import type { Config } from "../../src/config/config.ts";
-import { openRelay, type Relay, type World } from "../../src/gateway.ts";
 import { ID_OCTETS } from "../../src/identity/message-id.ts";
 import { openEmbeddedLedger } from "../../src/ledger/embedded/embedded.ts";
 import { DIGEST_OCTETS } from "../../src/ledger/ledger.ts";
 import type { Engine } from "../../src/ledger/shared/engine.ts";
 import { openOfflineDesk } from "../../src/operator/offline.ts";
+import { openRelay, type Relay, type World } from "../../src/relay.ts";
 import { encodeBase32 } from "../../src/runtime/base32.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { openSpool } from "../../src/spool/spool.ts";

@@ -1,5 +1,5 @@
 // Worlds that are changed in one way, for gateways that are broken on purpose.
-import type { World } from "../../src/gateway.ts";
+import type { World } from "../../src/relay.ts";
 import type { Operation, Store } from "../../src/storage/storage.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
 

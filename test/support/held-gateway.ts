@@ -1,7 +1,7 @@
 // A gateway in this process whose upstream answers when the test says so, on a clock and a disk that the test owns.
 import { loadConfig } from "../../src/config/config.ts";
-import { openRelay } from "../../src/gateway.ts";
 import { beginTransaction } from "../../src/listeners/smtp/session.ts";
+import { openRelay } from "../../src/relay.ts";
 import type { LogFields } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
 import type { Outcome, Transmission } from "../../src/upstream/upstream.ts";

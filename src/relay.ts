@@ -1,0 +1,262 @@
+// Assembly of everything behind the listeners: what takes submissions, and relays them.
+import { createPolicy, type Policy } from "./access/policy.ts";
+import type { Config } from "./config/config.ts";
+import { routesOf, viewsOf } from "./config/routes.ts";
+import { envidOf } from "./config/warnings.ts";
+import { createAttempt } from "./dispatch/attempt.ts";
+import { createBudget } from "./dispatch/budget.ts";
+import { createDecisions } from "./dispatch/decisions.ts";
+import { createDelayWarnings } from "./dispatch/delay.ts";
+import { createDispatcher } from "./dispatch/dispatcher.ts";
+import { createDoubts } from "./dispatch/doubt.ts";
+import { strictest } from "./dispatch/failover.ts";
+import { createNotices } from "./dispatch/notice.ts";
+import type { QueuedTransmission, ToQueue } from "./dispatch/queue.ts";
+import { createRecorder, STORAGE_RETRY_MS } from "./dispatch/recorder.ts";
+import { recover } from "./dispatch/recovery.ts";
+import { createReports } from "./dispatch/reports.ts";
+import { createRoutes, type RoutedUpstream } from "./dispatch/routes.ts";
+import { createVerdicts } from "./dispatch/verdicts.ts";
+import { type SenderDomains, senderDomainsOf } from "./identity/id-right.ts";
+import { compareStarts } from "./ledger/last-start.ts";
+import { findLedger, identityRulesOf, type LedgerWorld } from "./ledger/open.ts";
+import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
+import { encodeBase32 } from "./runtime/base32.ts";
+import type { FollowingFleet } from "./runtime/fleet.ts";
+import { createRate, unlimited } from "./runtime/rate.ts";
+import { openSpool } from "./spool/spool.ts";
+import type { FreeSpace } from "./storage/free-space.ts";
+import { randomName } from "./storage/random-name.ts";
+import { createSubmissionHandler } from "./submission/accept.ts";
+import { createAwaiting } from "./submission/awaiting.ts";
+import type { SubmissionHandler } from "./submission/contract.ts";
+import { createReceiveBudget } from "./submission/receive-budget.ts";
+import type { Upstream } from "./upstream/upstream.ts";
+
+/** What a gateway takes from the world; a simulation brings its own. */
+export interface World extends LedgerWorld {
+  /** By the names that the configuration gives them. */
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+  /** Room for what is received; a disk without end when left out. */
+  readonly freeSpace?: FreeSpace | undefined;
+  /** Told of the gateways that share the ledger. */
+  readonly fleet?: FollowingFleet;
+}
+
+/** Everything behind the listener: takes submissions and relays them. */
+export interface Relay {
+  readonly submit: SubmissionHandler;
+  readonly policy: Policy;
+  readonly doubtful: DoubtfulDesk;
+  /** Says what is forgotten by settings that are others than at the last start. @param found in the folder `ledger` */
+  compareStarts(found: readonly string[]): Promise<void>;
+  /** Begins no further attempt, and ends those under way within the grace. Submissions go on. */
+  drain(): Promise<void>;
+  /** After drain, and when no submission is under way: closes ledger, spool and upstream. */
+  close(): Promise<void>;
+}
+
+/**
+ * Attempts under way at a stop may take this long; what then is without an answer is doubtful. Below the
+ * 30 s after which container runtimes kill.
+ */
+const GRACE_MS = 20_000;
+
+/** Those of the strictest upstream, as a mail can't know at MAIL by which it will go. */
+export const submissionLimits = ({ smtp }: Config, { upstreams }: World) => {
+  const { messageOctets, ...limits } = strictest([...upstreams.values()].map(({ limits }) => limits));
+  const least = Math.min(smtp.size_max_bytes, messageOctets);
+  const { header_max_bytes: headerOctets, bare_newline: bareNewlines } = smtp;
+  return { ...limits, messageOctets: least, headerOctets, bareNewlines };
+};
+
+/** Each upstream with the rate that it tells itself, or else the configured one. */
+const routedUpstreams = (
+  config: Config,
+  { upstreams, clock, fleet }: World,
+): ReadonlyMap<string, RoutedUpstream> =>
+  new Map(
+    viewsOf(config).flatMap(({ name, config: { upstream: settings } }) => {
+      const upstream = upstreams.get(name);
+      if (upstream === undefined) return [];
+      const { concurrency, rate_per_second: perSecond } = settings;
+      const configured = perSecond === undefined ? unlimited : createRate(perSecond, clock, fleet);
+      return [[name, { upstream, rate: upstream.rate ?? configured, concurrency }]];
+    }),
+  );
+
+/** Part of the octets that every attempt carries (P10), so of every message, wherever it goes. */
+const keepIdFieldsOf = ({ upstream, upstreams }: Config): string[] => {
+  const fields = [upstream, ...Object.values(upstreams)].flatMap(({ kind, smtp }) =>
+    kind === "smtp" && smtp.keep_id_field !== undefined ? [smtp.keep_id_field] : [],
+  );
+  return [...new Set(fields)];
+};
+
+/**
+ * What tells our own trace fields from those of others, in a file of the data folder. A disk that can't keep it does
+ * not keep the gateway from starting: a loop is then noticed within one run only.
+ */
+const traceNameOf = async ({ storage, random, log }: World): Promise<string> => {
+  try {
+    return await randomName(storage, random, "trace", "name", "trace");
+  } catch (error) {
+    log.warn("gateway.trace_name_lost", { error: String(error) });
+    return encodeBase32(random.octets(10));
+  }
+};
+
+/** Whose mail a report is: the gateway's own, and routed as such. */
+export function reportsFrom({ notices, hostname }: Config): {
+  readonly from: string;
+  readonly sender: SenderDomains;
+} {
+  const from = notices.from ?? `MAILER-DAEMON@${hostname}`;
+  return { from, sender: senderDomainsOf({ from, reversePath: "" }) };
+}
+
+/** Opens ledger and spool, claims what is in the spool again, and begins to relay. */
+export async function openRelay(config: Config, world: World): Promise<Relay> {
+  const { storage, clock, random, log } = world;
+  const { addresses } = config.log;
+  const { doubtful } = config.ledger;
+  const { lifetime, retry_min: minMs, retry_max: maxMs } = config.spool;
+  const { hostname, identity } = config;
+  const retry = { minMs, maxMs };
+  const keepIdFields = keepIdFieldsOf(config);
+
+  const found = await findLedger(config, world);
+  const spool = await openSpool(storage).catch(async (error: unknown) => {
+    await found.close();
+    throw error;
+  });
+  const { ledger, name, gateways } = await found.open();
+  world.fleet?.follow(gateways);
+  const traceName = await traceNameOf(world);
+  const routes = createRoutes(
+    routesOf(config),
+    routedUpstreams(config, world),
+    { clock, random, log },
+    retry,
+  );
+  const toQueue: ToQueue = (key, claim, { dueAt, size, sender, acceptedAt, attempts }) => {
+    const lane = routes.laneOf(sender);
+    return { key, claim, dueAt, size, lane, acceptedAt, isAttempted: attempts > 0, expiresAt: undefined };
+  };
+  const enqueue = (queued: QueuedTransmission): void => dispatcher.enqueue(queued);
+  const recorder = createRecorder({
+    ...{ ledger, spool, clock, log },
+    pause: (reason) => dispatcher.pause(reason, STORAGE_RETRY_MS),
+  });
+  const verdicts = createVerdicts(clock);
+  const decisions = createDecisions();
+  const policy = createPolicy(config);
+  const notices = createNotices(
+    { ledger, random, clock, toQueue, enqueue, takeUp: (...doubt) => doubts.takeUp(...doubt) },
+    { hostname, ...reportsFrom(config), keepIdFields },
+  );
+  const reports = createReports(
+    {
+      ...{ spool, ledger, notices, recorder, clock, log },
+      mayMail: (submitter, reversePath) => policy.recipient(submitter, reversePath),
+    },
+    { secret: identity.secret, lifetimeMs: lifetime, addresses },
+  );
+  const warnOfDelay = createDelayWarnings(reports, clock, config.spool.delay_warning);
+  const doubts = createDoubts(
+    { ledger, spool, recorder, verdicts, decisions, warnOfDelay, enqueue, clock, random, log },
+    { policy: doubtful, retry, addresses },
+  );
+  const attempt = createAttempt(
+    {
+      ...{ spool, ledger, doubts, decisions, reports, warnOfDelay, recorder, verdicts, enqueue },
+      ...{ clock, random, log },
+    },
+    { retry, addresses },
+  );
+  const budget = createBudget(config.upstream.memory_max_bytes);
+  const dispatcher = createDispatcher({ attempt, budget, clock, random, log }, routes.lanes, retry, lifetime);
+  const submit = createSubmissionHandler(
+    {
+      ledger,
+      spool,
+      clock,
+      random,
+      log,
+      queued({ key, claim, transmission, doubtful }) {
+        const queued = toQueue(key, claim, transmission);
+        if (doubtful) doubts.takeUpSoon(queued, transmission, "attempted before without an answer");
+        else enqueue(queued);
+      },
+      awaiting: config.smtp.reply === "relayed" ? createAwaiting(verdicts) : undefined,
+      policy,
+      budget: createReceiveBudget(config.smtp.buffer_max_bytes),
+      takeRoom: world.freeSpace?.take,
+    },
+    {
+      headers: identity.headers,
+      partHeader: identity.part_header,
+      envid: envidOf(config),
+      secret: identity.secret,
+      unkeyed: identity.unkeyed,
+      fingerprintWindowMs: identity.fingerprint_window,
+      conflict: identity.conflict,
+      messageId: identity.message_id,
+      references: identity.references,
+      doubtful,
+      keepIdFields,
+      hostname,
+      traceName,
+      hopsMax: config.smtp.hops_max,
+      limits: submissionLimits(config, world),
+      addresses,
+    },
+  );
+
+  const binds = config.smtp.reply === "queued";
+  const { retention: retentionMs } = config.ledger;
+  await recover(
+    { spool, ledger, verdicts, doubts, reports, toQueue, enqueue, clock, log },
+    { binds, retentionMs },
+  );
+  reports.start();
+  dispatcher.start();
+
+  return {
+    submit,
+    policy,
+    compareStarts: (found) =>
+      compareStarts(
+        spool,
+        { kind: config.ledger.kind, ledger: name, rules: identityRulesOf(config), found },
+        random,
+        log,
+      ),
+    doubtful: createDoubtfulDesk({
+      ...{ ledger, spool, log, addresses },
+      spooled(id) {
+        const found = doubts.find(id);
+        return found && { key: found.queued.key, transmission: found.transmission };
+      },
+      decisions: { ...decisions, ...doubts },
+    }),
+
+    async drain() {
+      const late = new AbortController();
+      const grace = clock.after(GRACE_MS, () => {
+        dispatcher.abort();
+        late.abort();
+      });
+      await dispatcher.drain();
+      await reports.drain(late.signal);
+      grace.cancel();
+      verdicts.close();
+    },
+
+    async close() {
+      await ledger.close();
+      await spool.close();
+      await routes.close();
+    },
+  };
+}
