@@ -47,9 +47,9 @@ export function createFailures(
     async failed(address, since = clock.now()) {
       const key = addressKey(address);
       const wasBlocked = quota.blocked(key);
-      const isBlocked = !(await quota.consume(key));
+      const isBlocked = !quota.consume(key);
       if (isBlocked && !wasBlocked) log.warn("auth.blocked", { address: key, failures: max, blockMs });
-      const delayMs = Math.min(DELAY_MIN_MS * 2 ** ((await quota.used(key)) - 1), DELAY_MAX_MS);
+      const delayMs = Math.min(DELAY_MIN_MS * 2 ** (quota.used(key) - 1), DELAY_MAX_MS);
       // The time of day may have been set meanwhile; nobody waits longer for that. Where many verify at once, or the
       // machine is slow, it is the next multiple: to the millisecond nobody learns how long it took.
       const elapsedMs = Math.max(clock.now() - since, 0);

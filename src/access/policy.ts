@@ -27,9 +27,9 @@ export interface Policy {
   namespaceOf(user: string | undefined): string;
   recipientsMaxOf(user: string | undefined): number;
   /** At MAIL; counts a message. @param reversePath canonical, empty for the null one */
-  mail(submitter: Submitter, reversePath: string): Promise<Refusal | undefined>;
+  mail(submitter: Submitter, reversePath: string): Refusal | undefined;
   /** At RCPT; counts a recipient. @param recipient canonical */
-  recipient(submitter: Submitter, recipient: string): Promise<Refusal | undefined>;
+  recipient(submitter: Submitter, recipient: string): Refusal | undefined;
   /** After the header. @param from the values of all From fields, unfolded */
   from(user: string | undefined, from: readonly string[]): Refusal | undefined;
   /** After the header. @param names what it names to SES */
@@ -83,19 +83,19 @@ export function createPolicy({ policy, users, identity, smtp }: Config): Policy 
   const addressRecipients = quotaOf(policy.address_recipients_per_hour);
 
   /** Takes one from both; where nobody has authenticated, the address stands for the user. */
-  const take = async (
+  const take = (
     { address, user }: Submitter,
     ofUser: Quota | undefined,
     ofAddress: Quota | undefined,
     what: string,
-  ): Promise<Refusal | undefined> => {
+  ): Refusal | undefined => {
     if (ofUser === undefined && ofAddress === undefined) return undefined;
     const place = addressKey(address);
     // The two kinds of keys are kept apart: a user may be named like an address.
-    if (ofUser !== undefined && !(await ofUser.consume(user === undefined ? `@${place}` : `:${user}`))) {
+    if (ofUser !== undefined && !ofUser.consume(user === undefined ? `@${place}` : `:${user}`)) {
       return { kind: "now", reason: `too many ${what} this hour` };
     }
-    if (ofAddress !== undefined && !(await ofAddress.consume(place))) {
+    if (ofAddress !== undefined && !ofAddress.consume(place)) {
       return { kind: "now", reason: `too many ${what} from this address this hour` };
     }
     return undefined;
@@ -109,20 +109,20 @@ export function createPolicy({ policy, users, identity, smtp }: Config): Policy 
 
     recipientsMaxOf: (user) => rulesOf(user).recipientsMax,
 
-    async mail(submitter, reversePath) {
+    mail(submitter, reversePath) {
       const { reversePaths, messages } = rulesOf(submitter.user);
       if (reversePaths !== undefined && !reversePaths.has(reversePath)) {
         return { kind: "never", reason: "this reverse-path is not yours to use" };
       }
-      return await take(submitter, messages, addressMessages, "messages");
+      return take(submitter, messages, addressMessages, "messages");
     },
 
-    async recipient(submitter, recipient) {
+    recipient(submitter, recipient) {
       const { allowed, denied, recipients } = rulesOf(submitter.user);
       if (denied?.has(recipient) === true || allowed?.has(recipient) === false) {
         return { kind: "never", reason: "no mail to this recipient from here" };
       }
-      return await take(submitter, recipients, addressRecipients, "recipients");
+      return take(submitter, recipients, addressRecipients, "recipients");
     },
 
     from(user, values) {

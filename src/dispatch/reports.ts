@@ -46,7 +46,7 @@ export interface ReportsParts {
   readonly notices: Notices;
   readonly recorder: Recorder;
   /** Whether the submitter may mail the reverse-path, and so much; counts one mail. */
-  readonly mayMail: (submitter: StoredSubmitter, reversePath: string) => Promise<ReportRefusal | undefined>;
+  readonly mayMail: (submitter: StoredSubmitter, reversePath: string) => ReportRefusal | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -219,7 +219,7 @@ export function createReports(parts: ReportsParts, options: ReportsOptions): Rep
     const marked = await markAll(present, reversePath);
     let notice: Notice | undefined;
     try {
-      const refusal = marked.length === 0 ? undefined : await refusalFor(first.mail, reversePath);
+      const refusal = marked.length === 0 ? undefined : refusalFor(first.mail, reversePath);
       if (refusal?.kind === "now") {
         await release(marked);
         log.info("report.postponed", { submission, reason: refusal.reason });
@@ -248,12 +248,9 @@ export function createReports(parts: ReportsParts, options: ReportsOptions): Rep
     return notice === undefined ? "nobody" : "told";
   }
 
-  const refusalFor = async (
-    mail: SpooledMail | LostMail,
-    reversePath: string,
-  ): Promise<ReportRefusal | undefined> => {
+  const refusalFor = (mail: SpooledMail | LostMail, reversePath: string): ReportRefusal | undefined => {
     const submitter = mail.kind === "whole" ? mail.submission.submitter : undefined;
-    return submitter === undefined ? undefined : await mayMail(submitter, reversePath);
+    return submitter === undefined ? undefined : mayMail(submitter, reversePath);
   };
 
   const recipientOf = ({ transmission, reason, reply, at }: Told): NoticeRecipient => ({

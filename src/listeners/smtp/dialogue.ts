@@ -128,7 +128,7 @@ export function createDialogue(parts: DialogueParts, options: DialogueOptions, p
     if ("reply" in began) return began.reply;
     const full = await parts.room(octets);
     if (full !== undefined) return full;
-    const refusal = await policy.mail(submitter(), began.transaction.reversePath);
+    const refusal = policy.mail(submitter(), began.transaction.reversePath);
     if (refusal !== undefined) return replyTo(refusal);
     transaction = began.transaction;
     return undefined;
@@ -143,7 +143,7 @@ export function createDialogue(parts: DialogueParts, options: DialogueOptions, p
     if (current.named.length >= policy.recipientsMaxOf(submitter().user)) return replies.tooManyRecipients;
     const read = current.read(forwardPath);
     if ("reply" in read) return read.reply;
-    const refusal = await policy.recipient(submitter(), read.recipient);
+    const refusal = policy.recipient(submitter(), read.recipient);
     if (refusal !== undefined) return replyTo(refusal);
     current.add(read.recipient, request);
     return undefined;
