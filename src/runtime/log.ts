@@ -1,7 +1,7 @@
 // The one log. Every decision about a message is one line with an `event`; addresses stay out of it
 // unless asked for. pino is imported here and nowhere else.
+import { createRequire } from "node:module";
 import { type DestinationStream, pino } from "pino";
-import pretty from "pino-pretty";
 import { systemClock } from "./clock.ts";
 import { createLogOutput, isSameFile, neverWaitForReader, STDERR, STDOUT, survive } from "./log-output.ts";
 
@@ -81,18 +81,24 @@ function createRenderer({ level: least, format }: LogOptions, colorize: boolean)
       },
     },
   );
-  const toPretty = pretty.prettyFactory({
+  const toPretty = format === "pretty" ? createPretty(colorize) : undefined;
+  return (level, event, fields) => {
+    made = undefined;
+    logger[level]({ event, ...fields });
+    return made === undefined || toPretty === undefined ? made : toPretty(made);
+  };
+}
+
+/** Loaded only where a person reads the log. */
+function createPretty(colorize: boolean): (line: string) => string {
+  const pretty = createRequire(import.meta.url)("pino-pretty") as typeof import("pino-pretty");
+  return pretty.prettyFactory({
     colorize,
     singleLine: true,
     ignore: "event",
     messageFormat: "{event}",
     translateTime: "SYS:HH:MM:ss.l",
   });
-  return (level, event, fields) => {
-    made = undefined;
-    logger[level]({ event, ...fields });
-    return made === undefined || format === "json" ? made : toPretty(made);
-  };
 }
 
 function logTo(render: Render, write: (line: string, event: string) => void): Log {
