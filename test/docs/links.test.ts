@@ -20,7 +20,7 @@ const anchorOf = (heading: string): string =>
 const anchorsOf = (path: string): string[] =>
   [...read(path).matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => anchorOf(heading));
 
-describe.each(["README.md", "CHANGELOG.md", "SECURITY.md", "examples/README.md", ...docs])("%s", (path) => {
+describe.each(["README.md", "CHANGELOG.md", "SECURITY.md", "HACKING.md", "examples/README.md", ...docs])("%s", (path) => {
   const markdown = read(path);
 
   test("relative links lead somewhere", () => {
