@@ -77,9 +77,11 @@ const bufferOf = (octets: Uint8Array): Buffer =>
  * The fields of a header block with CRLF line ends. Reads up to the first empty line, or to the first
  * line that is neither field nor continuation.
  */
-export function parseHeader(block: Uint8Array): HeaderField[] {
+export const parseHeader = (block: Uint8Array): HeaderField[] => [...eachField(block)];
+
+/** The same one by one: a header can have 60,000 fields. */
+export function* eachField(block: Uint8Array): Generator<HeaderField> {
   const octets = bufferOf(block);
-  const fields: HeaderField[] = [];
   let start = 0;
   while (start < octets.length) {
     const colon = colonOf(octets, start, octets.length);
@@ -89,10 +91,9 @@ export function parseHeader(block: Uint8Array): HeaderField[] {
       const lineEnd = octets.indexOf(LF, end);
       end = lineEnd < 0 ? octets.length : lineEnd + 1;
     } while (end < octets.length && isWhiteSpace(octets[end]));
-    fields.push(fieldOf(octets.subarray(start, end), colon - start));
+    yield fieldOf(octets.subarray(start, end), colon - start);
     start = end;
   }
-  return fields;
 }
 
 function fieldOf(raw: Buffer, colon: number): HeaderField {

@@ -25,6 +25,7 @@ import { type ReceivedContent, type ReceiveLimits, receiveContent } from "./rece
 import type { ReceiveBudget } from "./receive-budget.ts";
 import { createRepeatLog } from "./repeat-log.ts";
 import { type Reply, replies, replyForFailure } from "./reply.ts";
+import { createTurns } from "./turns.ts";
 
 export interface AcceptParts {
   readonly ledger: Ledger;
@@ -89,6 +90,8 @@ interface Sorted {
 
 export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptions): SubmissionHandler {
   const { ledger, spool, clock, random, log, awaiting, policy } = parts;
+  /** Of all contents that are decoded for their fingerprints. */
+  const turns = createTurns();
   const said = createRepeatLog({ clock, log }, options.addresses);
   const hintAt = createHints(options, { clock, log });
   const taskFields = new Set([...options.headers, options.partHeader].map((name) => name.toLowerCase()));
@@ -152,7 +155,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
         options,
         random,
         now,
-        () => fingerprintOf(octetsOf(id, content)),
+        () => fingerprintOf(octetsOf(id, content), turns),
       );
       if ("code" in keying) return refuse(id, client, keying);
       hintAt(id, client.user, content, keying);

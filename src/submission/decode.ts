@@ -1,12 +1,13 @@
 // Decodes a message for its fingerprint: MIME parts, charsets, transfer encodings and encoded words.
 // mailparser is imported here and nowhere else. It holds a message's text in memory and streams its
-// attachments.
+// attachments. What it may cost is bounded in decode-bounds.ts.
 import { once } from "node:events";
 import {
   type AddressObject,
   type AttachmentStream,
   type HeaderValue,
   MailParser,
+  type MailParserOptions,
   type MessageText,
 } from "mailparser";
 import {
@@ -15,81 +16,127 @@ import {
   FINGERPRINT_FIELDS,
   type Fingerprint,
 } from "../identity/fingerprint.ts";
+import { boundParser } from "./decode-bounds.ts";
+import { LINE_OCTETS_MAX, PARTS_MAX } from "./decode-work.ts";
+import { createLineBlocks } from "./line-blocks.ts";
+import { createTurns, type Turns } from "./turns.ts";
 
 /**
- * The fingerprint of a message, 64 hexadecimal digits. A message that can't be decoded has one too, over its
- * octets; decoding never makes it reject.
+ * The fingerprint of a message, 64 hexadecimal digits. A message that can't be decoded within the limits has one too,
+ * over its octets; decoding never makes it reject.
  *
  * @param content the message from its beginning, CRLF line ends; rejects with what it rejects with
+ * @param turns shared by all that is decoded at the same time
  */
-export async function fingerprintOf(content: AsyncIterable<Uint8Array>): Promise<string> {
+export async function fingerprintOf(
+  content: AsyncIterable<Uint8Array>,
+  turns: Turns = createTurns(),
+): Promise<string> {
   // A stream can't be read twice, so both are computed until it is known which one counts.
-  const octets = createOctetFingerprint();
-  const decoder = createDecoder();
+  const octets = createOctetFingerprint(turns.take);
+  const decoder = createDecoder(turns);
+  const lines = createLineBlocks(LINE_OCTETS_MAX);
   try {
     for await (const chunk of content) {
-      octets.push(chunk);
-      await decoder.push(chunk);
+      await octets.push(chunk);
+      for (const block of lines.push(chunk)) await decoder.push(block);
+      if (lines.tooLong()) decoder.giveUp();
+      // Once decoding has stopped nothing else takes turns.
+      if (chunk.length >= LINE_OCTETS_MAX) await turns.take();
     }
-    return (await decoder.end()) ?? octets.digest();
+    await decoder.push(lines.rest());
+    return (await decoder.end()) ?? (await octets.digest());
   } finally {
     decoder.destroy();
   }
 }
 
 interface Decoder {
-  /** Resolves when the next chunk may come. Never rejects. */
-  push(chunk: Uint8Array): Promise<void>;
+  /** Takes whole lines. Resolves when the next may come. Never rejects. */
+  push(block: Uint8Array): Promise<void>;
+  /** The message is not decoded any further. */
+  giveUp(): void;
   /** The fingerprint, or undefined when the message can't be decoded. */
   end(): Promise<string | undefined>;
   destroy(): void;
 }
 
-function createDecoder(): Decoder {
-  const fingerprint = createFingerprint();
+/** mailparser hands its options on to mailsplit, which its types don't say. */
+interface SplitterOptions {
+  readonly maxChildNodes: number;
+  readonly ignoreEmbedded: boolean;
+}
+
+function createDecoder(turns: Turns): Decoder {
+  const fingerprint = createFingerprint(turns.take);
+  /** A text takes several turns; what comes after it waits, as the order counts. */
+  let items: Promise<void> = Promise.resolve();
   // Left on, these make text of HTML and HTML of text, and put images in place of their cid: links.
-  const parser = new MailParser({
+  const options: MailParserOptions & SplitterOptions = {
+    maxChildNodes: PARTS_MAX,
+    // Taken apart, a message that is shown inline hangs mailparser when it ends in its header, and the time of now
+    // comes into its text where its Date can't be read. So it is an attachment, as any other attached message.
+    ignoreEmbedded: true,
     skipHtmlToText: true,
     skipTextToHtml: true,
     skipTextLinks: true,
     skipImageLinks: true,
     keepDeliveryStatus: true,
-  });
+  };
+  const parser = new MailParser(options);
   let failed = false;
+  let end = (): void => {};
   const done = new Promise<void>((resolve) => {
-    const fail = () => {
-      failed = true;
-      resolve();
-    };
-    parser.on("error", fail);
-    parser.on("end", resolve);
-    // What is thrown in here would end the process: nobody else is on the stack of an event.
-    const orFail = (work: () => void): void => {
-      try {
-        work();
-      } catch {
-        fail();
-      }
-    };
-    parser.on("headers", (headers) => orFail(() => addFields(fingerprint, headers)));
-    parser.on("data", (data: AttachmentStream | MessageText) =>
+    end = resolve;
+  });
+  const fail = (): void => {
+    failed = true;
+    end();
+  };
+  // What is thrown in here would end the process: nobody else is on the stack of an event.
+  const orFail = (work: () => void): void => {
+    try {
+      work();
+    } catch {
+      fail();
+    }
+  };
+  boundParser(parser, turns, fail);
+  parser.on("error", fail);
+  parser.on("end", end);
+  parser.on("headers", (headers) => orFail(() => addFields(fingerprint, headers)));
+  parser.on("data", (data: AttachmentStream | MessageText) =>
+    orFail(() => {
+      if (data.type === "attachment") addAttachment(data);
+      else items = items.then(() => addText(fingerprint, data)).catch(fail);
+    }),
+  );
+
+  /** mailparser goes on only once the attachment is released, so they come one after the other. */
+  function addAttachment(attachment: AttachmentStream): void {
+    const sum = fingerprint.attachment(textOf(attachment.contentType) ?? "", textOf(attachment.filename));
+    attachment.content.on("data", sum.content);
+    attachment.content.on("error", fail);
+    attachment.content.on("end", () =>
       orFail(() => {
-        if (data.type === "attachment") addAttachment(fingerprint, data, fail, orFail);
-        else addText(fingerprint, data);
+        items = items.then(sum.end).catch(fail);
+        attachment.release();
       }),
     );
-  });
+  }
 
   return {
-    async push(chunk) {
-      if (failed || parser.write(chunk)) return;
+    async push(block) {
+      if (failed || parser.write(block)) return;
       const waiting = new AbortController();
       await Promise.race([done, once(parser, "drain", { signal: waiting.signal }).catch(() => {})]);
       waiting.abort();
     },
+    giveUp: fail,
     async end() {
       if (!failed) parser.end();
       await done;
+      await items;
       return failed ? undefined : fingerprint.digest();
     },
     destroy: () => {
@@ -111,27 +158,9 @@ function addressesOf(value: AddressObject | AddressObject[]): string {
   return JSON.stringify([value].flat().map((addresses) => addresses.value));
 }
 
-function addText(fingerprint: Fingerprint, parts: MessageText): void {
-  if (typeof parts.text === "string") fingerprint.text("text/plain", parts.text);
-  if (typeof parts.html === "string") fingerprint.text("text/html", parts.html);
-}
-
-/** mailparser goes on only once the attachment is released, so they come one after the other. */
-function addAttachment(
-  fingerprint: Fingerprint,
-  attachment: AttachmentStream,
-  fail: () => void,
-  orFail: (work: () => void) => void,
-): void {
-  const sum = fingerprint.attachment(textOf(attachment.contentType) ?? "", textOf(attachment.filename));
-  attachment.content.on("data", sum.content);
-  attachment.content.on("error", fail);
-  attachment.content.on("end", () =>
-    orFail(() => {
-      sum.end();
-      attachment.release();
-    }),
-  );
+async function addText(fingerprint: Fingerprint, parts: MessageText): Promise<void> {
+  if (typeof parts.text === "string") await fingerprint.text("text/plain", parts.text);
+  if (typeof parts.html === "string") await fingerprint.text("text/html", parts.html);
 }
 
 /** Of a malformed Content-Type mailparser makes `false`, whatever its types say. */
