@@ -30,7 +30,7 @@ const HEADER_COSTS: Uint32Array = (() => {
   costs[LF] = 1_000;
   costs[QUOTE] = 1_500;
   // A parameter in several pieces, or with a charset that nobody knows.
-  costs[STAR] = 24_000;
+  costs[STAR] = 36_000;
   for (const octet of "&<>'`\\") costs[octet.charCodeAt(0)] = 400;
   // Each is written as a reference of HTML, though nobody asked for HTML.
   costs.fill(600, 0x80);
@@ -38,7 +38,7 @@ const HEADER_COSTS: Uint32Array = (() => {
 })();
 
 /** The charset of an encoded word: iconv-lite throws where it knows none of that name. */
-const WORD = 16_000;
+const WORD = 24_000;
 
 /** An octet in an encoded word, or after a star: in UTF-7, or part of an address list that the word hides. */
 const ENCODED_OCTET = 2_000;
@@ -84,12 +84,12 @@ export function quotedPrintableWork(line: Uint8Array): number {
   for (const octet of line) {
     if (octet === SPACE || octet === TAB) blanks++;
     else {
-      if (blanks > 1) work += blanks * blanks * 3;
+      if (blanks > 1) work += blanks * blanks * 3.5;
       blanks = 0;
     }
-    work += octet === EQUALS ? 250 : 20;
+    work += octet === EQUALS ? 250 : octet === LF ? 100 : 20;
   }
-  return work + blanks * blanks * 3;
+  return work + blanks * blanks * 3.5;
 }
 
 /** libbase64 decodes what is between two paddings on its own. */

@@ -213,6 +213,26 @@ test("blocks are whole lines, and follow from the octets alone", () => {
 });
 
 describe("turns", () => {
+  test("a small mail has its fingerprint while a large one is decoded", async () => {
+    const turns = createTurns();
+    const order: string[] = [];
+    const take = async (name: string, content: Iterable<Uint8Array>) => {
+      const chunks = (async function* () {
+        yield* content;
+      })();
+      await fingerprintOf(chunks, turns);
+      order.push(name);
+    };
+    const part = "Content-Type: a/b\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+    const large = Buffer.from(`${part}${repeated("\r\n", 2 << 20)}x\r\n`);
+    const small = Buffer.from("Subject: s\r\n\r\nx\r\n");
+    await Promise.all([
+      take("large", [large]),
+      ...Array.from({ length: 5 }, (_, n) => take(`small ${n}`, [small])),
+    ]);
+    expect(order.at(-1)).toBe("large");
+  });
+
   test("each gets one in its order, and one a turn of the loop", async () => {
     const turns = createTurns();
     const order: string[] = [];
