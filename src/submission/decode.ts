@@ -2,13 +2,12 @@
 // mailparser is imported here and nowhere else. It holds a message's text in memory and streams its
 // attachments. What it may cost is bounded in decode-bounds.ts.
 import { once } from "node:events";
-import {
-  type AddressObject,
-  type AttachmentStream,
-  type HeaderValue,
-  MailParser,
-  type MailParserOptions,
-  type MessageText,
+import type {
+  AddressObject,
+  AttachmentStream,
+  HeaderValue,
+  MailParserOptions,
+  MessageText,
 } from "mailparser";
 import {
   createFingerprint,
@@ -34,7 +33,7 @@ export async function fingerprintOf(
 ): Promise<string> {
   // A stream can't be read twice, so both are computed until it is known which one counts.
   const octets = createOctetFingerprint(turns.take);
-  const decoder = createDecoder(turns);
+  const decoder = await createDecoder(turns);
   const lines = createLineBlocks(LINE_OCTETS_MAX);
   try {
     for await (const chunk of content) {
@@ -67,7 +66,9 @@ interface SplitterOptions {
   readonly ignoreEmbedded: boolean;
 }
 
-function createDecoder(turns: Turns): Decoder {
+async function createDecoder(turns: Turns): Promise<Decoder> {
+  // Loaded with the first mail that needs it; most gateways never do.
+  const { MailParser } = await import("mailparser");
   const fingerprint = createFingerprint(turns.take);
   /** A text takes several turns; what comes after it waits, as the order counts. */
   let items: Promise<void> = Promise.resolve();
