@@ -8,15 +8,10 @@ import { type Reply, replies } from "../../submission/reply.ts";
 import type { Gate } from "../gate.ts";
 import type { TlsOptions } from "../tls/certificates.ts";
 import { clientUser } from "../tls/client-user.ts";
+import type { ConnectionLimits } from "./allowance.ts";
 import { createDialogue, type DialogueOptions, type MailParameters } from "./dialogue.ts";
-import {
-  type ConnectionLimits,
-  Server,
-  type SMTPServerAddress,
-  type SMTPServerOptions,
-  type SMTPServerSession,
-  textOf,
-} from "./server.ts";
+import { textOf } from "./reply-text.ts";
+import { Server, type SMTPServerAddress, type SMTPServerOptions, type SMTPServerSession } from "./server.ts";
 
 export interface ListenerOptions extends DialogueOptions {
   /** LMTP (RFC 2033): each recipient has a reply of its own. */

@@ -1,37 +1,22 @@
-// smtp-server, imported here and nowhere else, with what has to be different about it: no greeting delay,
-// our replies, limits and time-outs, and who may say PROXY and XCLIENT. What a mail is, is for listener.ts.
+// smtp-server, imported here and nowhere else, with what has to be different about it. What is decided at a command is in
+// dialogue.ts. These are members that the library calls its own; its version is pinned, and decision 0012 says for each
+// why, and what would end it.
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from "smtp-server";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
 import { systemRandom } from "../../runtime/random.ts";
 import { type Reply, replies } from "../../submission/reply.ts";
-import type { Admission, Guest } from "../admission.ts";
+import type { Admission } from "../admission.ts";
 import { readProxyHeader } from "../proxy/header.ts";
+import { type Allowance, type ConnectionLimits, createAllowance } from "./allowance.ts";
 import type { Dialogue, Peer } from "./dialogue.ts";
 import { createLineGuard, type LineFault } from "./line-guard.ts";
 import { readPathCommand } from "./path-command.ts";
+import { asReply, bringsStatus, textOf } from "./reply-text.ts";
+import { Visitor } from "./visitor.ts";
 
 export type { SMTPServerAddress, SMTPServerOptions, SMTPServerSession } from "smtp-server";
-
-/** What a connection is allowed, each with its reason in the schema of the configuration. */
-export interface ConnectionLimits {
-  readonly errorsMax: number;
-  readonly junkCommandsMax: number;
-  readonly unauthenticatedCommandsMax: number;
-  readonly bareNewlines: "normalize" | "reject";
-  /** Refusals of reverse-paths and recipients since the last mail. */
-  readonly refusalsMax: number;
-  /** EHLO has one word, and a path its brackets. */
-  readonly strict: boolean;
-  /** Milliseconds. */
-  readonly timeouts: {
-    readonly greeting: number;
-    readonly command: number;
-    readonly dataIdle: number;
-    readonly data: number;
-  };
-}
 
 /** What the server asks of those who decide. Addresses are IP addresses as text. */
 export interface ServerHooks {
@@ -49,23 +34,8 @@ export interface ServerHooks {
   now(): number;
 }
 
-/** An enhanced status code at the beginning of a reply's text. */
-const STATUS = /^[245]\.\d{1,3}\.\d{1,3} /;
-
 /** What the library says on its own and section 9 of the design words otherwise. */
 const OWN_WORDS: Readonly<Record<string, Reply>> = { "Server shutting down": replies.shuttingDown };
-
-/** Commands that bring no mail nearer. */
-const JUNK: ReadonlySet<string> = new Set([
-  "NOOP",
-  "RSET",
-  "VRFY",
-  "HELP",
-  "EHLO",
-  "HELO",
-  "LHLO",
-  "XCLIENT",
-]);
 
 const FAULT_REPLIES: Readonly<Record<LineFault, Reply>> = {
   "bare-newline": replies.bareNewlineInCommand,
@@ -78,49 +48,9 @@ const SWEEP_MS = 1_000;
 /** A refusal before the dialogue has this long to reach the client. */
 const LINGER_MS = 1_000;
 
-/** RFC 5321 §4.5.3.1.5: a reply line has 512 octets at most, with code, enhanced status and CRLF. */
-const REPLY_TEXT_MAX = 480;
-
-/** The library quotes what a client has sent, of any length and any octets. */
-const asReply = (text: string): string =>
-  text.length <= REPLY_TEXT_MAX && !UNPRINTABLE.test(text)
-    ? text
-    : text.replaceAll(UNPRINTABLES, "?").slice(0, REPLY_TEXT_MAX);
 /** They let an address look like another, begin a line of its own somewhere, or end a path that they stand in. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
 const UNSAFE_IN_PATH = /[\x00-\x1f\x7f-\x9f\u200b\u2060\ufeff<>]/;
-const UNPRINTABLE = /[^\t\x20-\x7e]/;
-const UNPRINTABLES = /[^\t\x20-\x7e]/g;
-
-export const textOf = (reply: Reply): string => `${reply.status} ${reply.text}`;
-
-/** An accepted socket, before and after there is a connection for it. */
-class Visitor implements Guest {
-  readonly #since: number;
-  readonly #end: () => void;
-  connection: Connection | undefined;
-  /** A proxy's own connection, a health check as a rule. */
-  isProxys = false;
-
-  constructor(now: number, end: () => void) {
-    this.#since = now;
-    this.#end = end;
-  }
-
-  get idleSince(): number {
-    return this.connection?.idleSince ?? this.#since;
-  }
-
-  get dispensable(): boolean {
-    return this.connection?.dispensable ?? true;
-  }
-
-  dismiss(reply: Reply): void {
-    if (this.connection === undefined) this.#end();
-    else this.connection.dismiss(reply);
-  }
-}
-
 class Connection extends SMTPConnection implements Peer {
   declare readonly _server: Server;
   readonly dialogue: Dialogue;
@@ -128,12 +58,9 @@ class Connection extends SMTPConnection implements Peer {
   idleSince: number;
   /** A proxy's own connection: whom it would speak for is not known. */
   isProxy = false;
+  readonly #allowance: Allowance;
   #submitted = false;
   #ended = false;
-  #errors = 0;
-  #refusals = 0;
-  #junk = 0;
-  #unauthenticated = 0;
   /** While content is received: the octets of the last look, and when they last grew. */
   #octets = 0;
   #grewAt = 0;
@@ -141,6 +68,7 @@ class Connection extends SMTPConnection implements Peer {
   constructor(...[server, socket, options]: ConstructorParameters<typeof SMTPConnection>) {
     super(server, socket, options);
     this.idleSince = this._server.hooks.now();
+    this.#allowance = createAllowance(this._server.hooks.limits);
     this.dialogue = this._server.hooks.open(this);
   }
 
@@ -198,36 +126,25 @@ class Connection extends SMTPConnection implements Peer {
       super.send(own.code, textOf(own), false);
       return;
     }
-    const bringsStatus = typeof data === "string" && STATUS.test(data);
     // The library leaves the status out for EHLO, also where it ends the connection.
     const status = code === 421 ? undefined : context;
     super.send(
       code,
       Array.isArray(data) ? data.map(asReply) : data && asReply(data),
-      bringsStatus ? false : status,
+      bringsStatus(data) ? false : status,
     );
-    // Syntax and sequence, and authentication; a recipient that policy refuses is no fault of the client's.
-    if (this.#ended || code < 500 || code >= 550) return;
-    if (++this.#errors === this._server.hooks.limits.errorsMax) {
-      this.#end(replies.tooManyErrors, "errors_max");
-    }
+    if (!this.#ended && this.#allowance.replied(code)) this.#end(replies.tooManyErrors, "errors_max");
   }
 
   /** A reverse-path or a recipient was refused; to be called when the client has its reply. */
   refused({ code }: Reply): void {
-    // For now only: its client comes again, and is no guesser.
-    if (code < 550) return;
-    if (!this.#ended && ++this.#refusals === this._server.hooks.limits.refusalsMax) {
-      this.#end(replies.tooManyErrors, "refusals_max");
-    }
+    if (!this.#ended && this.#allowance.refused(code)) this.#end(replies.tooManyErrors, "refusals_max");
   }
 
-  /** A mail was taken: what it cost to get there is forgiven. */
+  /** A mail was taken. */
   submitted(): void {
     this.#submitted = true;
-    this.#errors = 0;
-    this.#refusals = 0;
-    this.#junk = 0;
+    this.#allowance.submitted();
   }
 
   /** What the library takes is taken as it reads it; of the rest, what has a path in it goes to identity. */
@@ -271,19 +188,13 @@ class Connection extends SMTPConnection implements Peer {
       return;
     }
     const { hooks } = this._server;
-    const { limits } = hooks;
     // As the library reads it.
     const line = command.toString();
     const end = line.indexOf(" ");
     const name = (end < 0 ? line : line.slice(0, end)).toUpperCase();
-    if (JUNK.has(name) && ++this.#junk > limits.junkCommandsMax) {
-      this.#end(replies.tooManyCommands, "junk_commands_max");
-    } else if (
-      name !== "QUIT" &&
-      !this.dialogue.isPermitted() &&
-      ++this.#unauthenticated > limits.unauthenticatedCommandsMax
-    ) {
-      this.#end(replies.tooManyCommands, "unauthenticated_commands_max");
+    const passed = this.#allowance.command(name, () => this.dialogue.isPermitted());
+    if (passed !== undefined) {
+      this.#end(replies.tooManyCommands, passed);
     } else if (name === "AUTH" && hooks.offersAuth && !this.secure) {
       this.send(replies.encryptFirst.code, textOf(replies.encryptFirst));
       callback?.();
@@ -441,12 +352,11 @@ export class Server extends SMTPServer {
   }
 
   #admit(socket: Socket, address: string, isProxys = false): Reply | undefined {
-    const visitor = new Visitor(this.hooks.now(), () =>
+    const visitor = new Visitor(this.hooks.now(), isProxys, () =>
       (this._pendingSockets.get(socket) ?? socket).destroy(),
     );
     const refusal = this.hooks.admission.enter(visitor, address);
     if (refusal !== undefined) return refusal;
-    visitor.isProxys = isProxys;
     this.#visitors.set(socket, visitor);
     socket.once("close", () => this.hooks.admission.leave(visitor));
     return undefined;
