@@ -1,4 +1,5 @@
 // The gateway as a whole: opens the relay, listens before it, and ends both in order. It decides nothing about a message.
+import { resolve } from "node:path";
 import type { Config } from "./config/config.ts";
 import { listenersOf } from "./config/listeners.ts";
 import { refuseOwnListener } from "./config/own-listener.ts";
@@ -16,6 +17,8 @@ export interface Gateway {
   /** Of the first listener. */
   readonly host: string;
   readonly port: number;
+  /** Of all listeners, each `host:port`. */
+  readonly addresses: readonly string[];
   /** Reads users and certificates again. */
   reload(): Promise<void>;
   /** Accepts nothing more, ends what is under way and closes everything. */
@@ -86,16 +89,21 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
     const { from } = reportsFrom(config);
     for (const upstream of upstreams.values()) void announceLack(upstream, from, log);
     const names = [...upstreams.values()].map(({ name }) => name);
-    const all = listeners.map((listener) => `${listener.host}:${listener.port}`);
+    const addresses = listeners.map((listener) => `${listener.host}:${listener.port}`);
     log.info("gateway.listening", {
       host,
       port,
-      ...(all.length === 1 ? {} : { listeners: all }),
+      ...(addresses.length === 1 ? {} : { listeners: addresses }),
+      version: world.version,
       upstream: names.join(", "),
+      ledger: config.ledger.kind,
+      data_dir: resolve(folder),
+      unkeyed: config.identity.unkeyed,
     });
     return {
       host,
       port,
+      addresses,
       reload: gate.reload,
       async stop() {
         log.info("gateway.stopping");

@@ -48,7 +48,7 @@ function program(exit: (code: number) => void): Command {
     .command("serve")
     .description("run the gateway until SIGTERM or SIGINT")
     .option(...CONFIG_OPTION)
-    .action(async (options: ConfigOption) => exit(await (await commands.serve()).serve(options)));
+    .action(async (options: ConfigOption) => exit(await (await commands.serve()).serve(options, version())));
   mailonce
     .command("check-config")
     .description("check the configuration and print it, without secrets")

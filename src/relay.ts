@@ -35,6 +35,8 @@ import type { Upstream } from "./upstream/upstream.ts";
 
 /** What a gateway takes from the world; a simulation brings its own. */
 export interface World extends LedgerWorld {
+  /** Of the program, for the log. */
+  readonly version?: string;
   /** By the names that the configuration gives them. */
   readonly upstreams: ReadonlyMap<string, Upstream>;
   /** Room for what is received; a disk without end when left out. */

@@ -12,6 +12,7 @@ import { StorageError } from "../storage/storage.ts";
 import { createUpstreams } from "../upstream/open.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 import { ignoredProxy, proxyRemark } from "./proxy-variables.ts";
+import { welcome } from "./welcome.ts";
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
@@ -22,8 +23,12 @@ const SIGNALS = ["SIGTERM", "SIGINT"] as const;
  */
 const HEAP_FLAG = "--heap-growing-percent=100";
 
-/** Resolves with the exit code when the gateway has stopped, or could not start. */
-export async function serve(options: { config?: string }): Promise<number> {
+/**
+ * Resolves with the exit code when the gateway has stopped, or could not start.
+ *
+ * @param version of the program
+ */
+export async function serve(options: { config?: string }, version: string): Promise<number> {
   let log: Log | undefined;
   setFlagsFromString(HEAP_FLAG);
   try {
@@ -35,14 +40,20 @@ export async function serve(options: { config?: string }): Promise<number> {
     const proxy = ignoredProxy(config, process.env);
     if (proxy !== undefined) log.warn("proxy.ignored", { variable: proxy, remark: proxyRemark(proxy) });
     const fleet = createFleet();
+    const upstreams = await createUpstreams(config, systemClock, log, fleet);
     const gateway = await startGateway(config, {
+      version,
       storage: createDiskStorage(config.data_dir, log),
-      upstreams: await createUpstreams(config, systemClock, log, fleet),
+      upstreams,
       fleet,
       clock: systemClock,
       random: systemRandom,
       log,
     });
+    if (format === "pretty" && config.log.level !== "silent") {
+      const names = [...upstreams.values()].map(({ name }) => name);
+      process.stdout.write(welcome(config, { version, addresses: gateway.addresses, upstreams: names }));
+    }
     process.on("SIGHUP", () => void gateway.reload());
     await signal;
     await gateway.stop();

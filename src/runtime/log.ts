@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { type DestinationStream, pino } from "pino";
 import { systemClock } from "./clock.ts";
 import { createLogOutput, isSameFile, neverWaitForReader, STDERR, STDOUT, survive } from "./log-output.ts";
+import { sentenceOf } from "./log-sentence.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -94,10 +95,13 @@ function createPretty(colorize: boolean): (line: string) => string {
   const pretty = createRequire(import.meta.url)("pino-pretty") as typeof import("pino-pretty");
   return pretty.prettyFactory({
     colorize,
-    singleLine: true,
-    ignore: "event",
-    messageFormat: "{event}",
-    translateTime: "SYS:HH:MM:ss.l",
+    // The sentence says all of it.
+    hideObject: true,
+    messageFormat({ level, time, event, ...facts }) {
+      return sentenceOf(String(event), facts);
+    },
+    translateTime: "SYS:HH:MM:ss",
+    customPrettifiers: { time: String },
   });
 }
 

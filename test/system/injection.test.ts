@@ -260,7 +260,7 @@ describe("towards an SMTP upstream", () => {
     const listening = new Promise<void>((done) => {
       child.stdout.setEncoding("utf8").on("data", (text: string) => {
         log += text;
-        if (log.includes("gateway.listening")) done();
+        if (log.includes(" INFO: Ready on ")) done();
       });
     });
     try {
@@ -271,11 +271,13 @@ describe("towards an SMTP upstream", () => {
     } finally {
       child.kill("SIGKILL");
     }
-    const lines = log.split("\n");
+    const block = /^mailonce \S+ listens on .*\n(?: {2}.*\n)+/m.exec(log)?.[0] ?? "";
+    expect(block.split("\n").length).toBe(8);
+    const lines = log.replace(block, "").split("\n");
     expect(lines.length).toBeGreaterThan(PAYLOADS.length * PLACES.length);
     for (const line of lines) {
       expect(line).not.toMatch(CONTROL);
-      expect(line).toMatch(/^$|^\[\d\d:\d\d:\d\d\.\d{3}\] (?:DEBUG|INFO|WARN|ERROR): [a-z_.]+/);
+      expect(line).toMatch(/^$|^\d\d:\d\d:\d\d (?:DEBUG|INFO|WARN|ERROR): \S/);
     }
   });
 });
