@@ -21,6 +21,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   { name: "latency" },
   { name: "connections" },
   { name: "sizes" },
+  { name: "start" },
   { name: "ses-rate" },
   { name: "ledger-peers" },
   { name: "ledger-scale" },
