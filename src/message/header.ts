@@ -79,6 +79,13 @@ const bufferOf = (octets: Uint8Array): Buffer =>
  */
 export const parseHeader = (block: Uint8Array): HeaderField[] => [...eachField(block)];
 
+/** As parseHeader; undefined when there are more than so many fields, of which the rest is not looked at. */
+export function parseHeaderWithin(block: Uint8Array, most: number): HeaderField[] | undefined {
+  const fields: HeaderField[] = [];
+  for (const field of eachField(block)) if (fields.push(field) > most) return undefined;
+  return fields;
+}
+
 /** The same one by one: a header can have 60,000 fields. */
 export function* eachField(block: Uint8Array): Generator<HeaderField> {
   const octets = bufferOf(block);

@@ -8,7 +8,7 @@ import {
   fieldValue,
   type HeaderField,
   type HeaderScanner,
-  parseHeader,
+  parseHeaderWithin,
 } from "../message/header.ts";
 import { createNewlineNormaliser } from "../message/newlines.ts";
 import type { FileWriter } from "../storage/storage.ts";
@@ -27,6 +27,12 @@ export interface ReceiveLimits {
 
 /** A body up to this stays in memory and goes into the spool's own store; a larger one gets a file. */
 export const BODY_IN_MEMORY_OCTETS = 64 * 1024;
+
+/**
+ * Fields of a header. A mail that went through fifty servers has a few hundred; 23,000 fit into 256 KiB, and what is
+ * done with each of them would hold up all other clients for a quarter of a second.
+ */
+const HEADER_FIELDS_MAX = 2_000;
 
 /** An octet in a piece of its own needs a hundred times its memory; so many pieces are joined to one. */
 const PIECES_MAX = 64;
@@ -177,7 +183,8 @@ function createReceiver(
     if (!takeHeader(scan.header.length)) return refuse(replies.busy);
     scanner = undefined;
     // A copy: the fields outlive the chunk that they came in with the beginning of the body.
-    const fields = parseHeader(Buffer.from(scan.header));
+    const fields = parseHeaderWithin(Buffer.from(scan.header), HEADER_FIELDS_MAX);
+    if (fields === undefined) return refuse(replies.tooManyFields(HEADER_FIELDS_MAX));
     header = { fields, octets: scan.header.length };
     if (fields.length === 0 || !scan.separator) strayed = Buffer.alloc(0);
     digest = createMailDigest(fieldValue(fields, "from"), fieldValue(fields, "subject"));

@@ -75,6 +75,11 @@ export const replies = {
     status: "5.3.4",
     text: `header larger than ${octets} octets`,
   }),
+  tooManyFields: (count: number): Reply => ({
+    code: 552,
+    status: "5.3.4",
+    text: `header with more than ${count} fields`,
+  }),
   lineTooLong: (octets: number): Reply => ({
     code: 554,
     status: "5.6.0",

@@ -26,6 +26,7 @@ const REPLIES: Record<keyof typeof replies, Reply> = {
   shuttingDown: replies.shuttingDown,
   tooLarge: replies.tooLarge(COUNT),
   headerTooLarge: replies.headerTooLarge(COUNT),
+  tooManyFields: replies.tooManyFields(COUNT),
   lineTooLong: replies.lineTooLong(COUNT),
   hasNul: replies.hasNul,
   bareNewline: replies.bareNewline,

@@ -55,6 +55,15 @@ test.each([1, 3, 100, 70_000])("in pieces of %i octets", async (pieceOctets) => 
   }
 });
 
+test("a header of 2,000 fields is taken, and one more is refused", async () => {
+  const header = (fields: number) => `${"a:\r\n".repeat(fields)}\r\nbody\r\n`;
+  expect((await receive(header(2_000))).received.kind).toBe("content");
+  expect((await receive(header(2_001))).received).toMatchObject({
+    kind: "refused",
+    reply: replies.tooManyFields(2_000),
+  });
+});
+
 describe("line ends and NUL", () => {
   const bare = [
     "Subject: a\rb\r\n\r\nbody\r\n",
