@@ -5,6 +5,7 @@ import { checkDecisions } from "./decisions.ts";
 import { configAt, type Facts, gather, type Violation } from "./facts.ts";
 import type { Event } from "./history.ts";
 import { checkForgotten, checkLosses } from "./losses.ts";
+import { checkOthers } from "./odd.ts";
 import type { Plan } from "./plan.ts";
 
 export interface Checked {
@@ -22,6 +23,7 @@ export function check(events: readonly Event[], plan: Plan): Checked {
   checkAnswers(facts);
   checkDecisions(facts, plan);
   checkForgotten(facts);
+  checkOthers(facts, plan, events);
   // Nothing may need a restart to go on, and a restart may lose nothing.
   const idle = events.filter(({ kind }) => kind === "idle");
   for (const event of idle) {

@@ -8,7 +8,19 @@ import { FROM_DOMAIN } from "./plan.ts";
  * Two are none of the design's. "life": the process lives on, and whatever a client begins comes to an end.
  * "decision": what an operator hears of a decision is so, and stays so.
  */
-export type Promised = "P1" | "P2" | "P3" | "P4" | "P5" | "P6" | "P8" | "P9" | "P10" | "life" | "decision";
+export type Promised =
+  | "P1"
+  | "P2"
+  | "P3"
+  | "P4"
+  | "P5"
+  | "P6"
+  | "P8"
+  | "P9"
+  | "P10"
+  | "P13"
+  | "life"
+  | "decision";
 
 export interface Violation {
   readonly promise: Promised;

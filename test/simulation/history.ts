@@ -136,8 +136,8 @@ export type What =
   | { readonly kind: "upstream_down"; readonly forMs: number }
   /** `gateway`: 0 when the engine is away for all of them. */
   | { readonly kind: "disk_full" | "engine_away"; readonly gateway: number; readonly forMs: number }
-  /** Faults have ended; and later: all is idle. */
-  | { readonly kind: "healed" | "idle" }
+  /** Faults have ended; so have the refusals of odd mails, where there are any; all is idle. */
+  | { readonly kind: "healed" | "odd_over" | "idle" }
   | { readonly kind: "blocked"; readonly by: string };
 
 export interface Heard {
@@ -253,6 +253,8 @@ function said(event: Event): string {
       return `${event.kind} for ${event.forMs / 1000} s`;
     case "healed":
       return "faults end";
+    case "odd_over":
+      return "odd mails are taken too";
     case "idle":
       return "all is idle";
     case "blocked":

@@ -5,12 +5,22 @@ import { type Facts, nameOf, push, type Violation } from "./facts.ts";
 import { ownMessageIdOf, type Submission } from "./history.ts";
 import { configsOf, FROM_DOMAIN, HOSTNAME, hasFingerprints, type Mail, type Plan } from "./plan.ts";
 
+export interface Loss extends Violation {
+  readonly recipient: string;
+}
+
+/** @param until where all is idle */
+export function checkLosses(facts: Facts, plan: Plan, until: number, isDecided: boolean): void {
+  facts.violations.push(...lossesOf(facts, plan, until, isDecided));
+}
+
 /**
- * @param until where all is idle
+ * What was accepted before and has not come to an end until then.
+ *
  * @param isDecided an operator has decided about everything: nothing is held any more
  */
-export function checkLosses(facts: Facts, plan: Plan, until: number, isDecided: boolean): void {
-  const { attempts, heard, doubtful, givenUp, gone, takenOver, decisions, decisionLines, violations } = facts;
+export function lossesOf(facts: Facts, plan: Plan, until: number, isDecided: boolean): Loss[] {
+  const { attempts, heard, doubtful, givenUp, gone, takenOver, decisions, decisionLines } = facts;
 
   /** By id, or its Message-ID: an operator says that it is relayed; or policy has put it aside, with a line. */
   const isAside = (id: string | undefined, name: string): boolean => {
@@ -75,7 +85,7 @@ export function checkLosses(facts: Facts, plan: Plan, until: number, isDecided: 
             ({ seq, messageId, decision }) => seq < until && messageId === own && decision === "relayed",
           ),
       );
-  const losses = new Map<string, Violation>();
+  const losses = new Map<string, Loss>();
   for (const { submission, reply, seq, knownAt } of heard) {
     if (reply.code !== 250 || seq > until) continue;
     const { marker, mail, ids, task } = submission;
@@ -107,11 +117,11 @@ export function checkLosses(facts: Facts, plan: Plan, until: number, isDecided: 
       losses.set(recipient, {
         promise: "P5",
         text: `${marker} of ${task.name} to ${recipient} is lost`,
-        seq,
+        ...{ seq, recipient },
       });
     }
   }
-  if (losses.size > unknown.size) violations.push(...losses.values());
+  return losses.size > unknown.size ? [...losses.values()] : [];
 }
 
 interface Accepted {

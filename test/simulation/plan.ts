@@ -2,6 +2,7 @@
 // deliveries, and which faults there are and how often.
 import { type Config, loadConfig } from "../../src/config/config.ts";
 import { type Chance, createChance } from "./chance.ts";
+import { planOdd } from "./odd.ts";
 import { type Actors, ALONE, type Operator, planOperator, planSettings, type Settings } from "./people.ts";
 
 /** The faults by name. A rate is a probability at each occasion, which is said beside it. */
@@ -91,6 +92,8 @@ export interface Plan {
   /** When the clock is set, and by how much. */
   readonly jumps: readonly { readonly at: number; readonly by: number }[];
   readonly stops: readonly number[];
+  /** Mailboxes to which mail is odd, see odd.ts. Only where people are. */
+  readonly odd: ReadonlySet<string>;
   /** Undefined: one gateway with a ledger of its own. */
   readonly sharing: Sharing | undefined;
   /** Undefined: nobody decides about what is doubtful. */
@@ -241,7 +244,7 @@ export function planOf(seed: number, isShared = false, actors: Actors = ALONE): 
   const stops = Array.from({ length: faults.orderly_stop }, () => own.between(0, healAt));
   const rest = { seed, config, tasks, faults, healAt, jumps, stops, chance: chance.fork() };
   const sharing = isShared ? planSharing(chance.fork(), tasks.length, healAt) : undefined;
-  return withPeople({ ...rest, sharing, operator: undefined, settings: undefined }, actors);
+  return withPeople({ ...rest, odd: new Set(), sharing, operator: undefined, settings: undefined }, actors);
 }
 
 /** Far from the seeds of histories. */
@@ -254,8 +257,10 @@ function withPeople(plan: Plan, actors: Actors): Plan {
   const operator = actors.operator ? planOperator(ofOperator, plan.healAt) : undefined;
   const settings = actors.settings ? planSettings(ofSettings, plan.config, planConfig) : undefined;
   const { faults } = plan;
+  const isAlone = !actors.operator && !actors.settings;
   return {
     ...plan,
+    odd: isAlone ? plan.odd : planOdd(chance.fork(), plan.tasks),
     operator,
     settings,
     faults: {

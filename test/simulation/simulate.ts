@@ -20,6 +20,7 @@ import { createEvidence } from "./evidence.ts";
 import type { Violation } from "./facts.ts";
 import type { Event } from "./history.ts";
 import { clockOf, createMachine, endLife, type Life, logOf, type Machine } from "./machine.ts";
+import { ODD_MS } from "./odd.ts";
 import { createOperator } from "./operator.ts";
 import { type Actors, ALONE } from "./people.ts";
 import {
@@ -321,10 +322,16 @@ export async function simulate(
   function heal(): void {
     site.isHealed = true;
     history.add({ kind: "healed" });
+    if (!site.isOddOver) time.after(ODD_MS, endOdd);
     for (const machine of there()) {
       machine.isDoomed = false;
       machine.goOn();
     }
+  }
+
+  function endOdd(): void {
+    site.isOddOver = true;
+    history.add({ kind: "odd_over" });
   }
 
   /** Everything accepted has left the spools, or is held. */
@@ -336,6 +343,7 @@ export async function simulate(
 
   const isDone = () =>
     site.isHealed &&
+    site.isOddOver &&
     stillToCome === 0 &&
     clients.working === 0 &&
     upstream.underWay === 0 &&
@@ -360,7 +368,7 @@ export async function simulate(
     let deadline = Number.POSITIVE_INFINITY;
     for (let step = 0; ; step++) {
       await settle(step);
-      if (site.isHealed) {
+      if (site.isHealed && site.isOddOver) {
         if (isDone()) break;
         deadline = Math.min(deadline, site.elapsed() + REST_MS);
         if (site.elapsed() > deadline) break;

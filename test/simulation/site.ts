@@ -13,6 +13,8 @@ export interface Site {
   readonly chance: Chance;
   /** Whether faults have ended. */
   isHealed: boolean;
+  /** Whether odd mails are taken as others are. */
+  isOddOver: boolean;
   /** A fault of this rate happens now. */
   fails(rate: number): boolean;
   /** Milliseconds from the beginning. */
@@ -32,6 +34,7 @@ export function createSite(plan: Plan): Site {
     history: createHistory(elapsed),
     chance,
     isHealed: false,
+    isOddOver: plan.odd.size === 0,
     fails: (rate) => !site.isHealed && rate > 0 && chance.happens(rate),
     elapsed,
     wait: (ms) => new Promise((resolve) => void time.after(ms, resolve)),

@@ -61,10 +61,13 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
     return site.elapsed() < downUntil;
   }
 
-  function decide(): Fate {
+  function decide(recipient: string): Fate {
     const longest = site.fails(faults.upstream_slow) ? 15_000 : 200;
     const ms = [chance.between(0, longest), chance.between(0, longest)] as const;
     if (isDown()) return { takes: false, outcome: refused("transient", "upstream", "ECONNREFUSED"), ms };
+    if (!site.isOddOver && plan.odd.has(recipient)) {
+      return { takes: false, outcome: refused("transient", "upstream", "454 4.7.0 not now"), ms };
+    }
     if (site.fails(faults.upstream_refuses_permanent)) {
       return { takes: false, outcome: refused("permanent", "transmission", "550 5.1.1 no such user"), ms };
     }
@@ -118,7 +121,7 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
     const named = { number: ++attempts, id, messageId, recipient, gateway: machine.number, calledSeq };
     const attempt: Attempt = { ...named, ...mark, content };
     history.add({ kind: "attempted", attempt });
-    const { takes, outcome, ms } = decide();
+    const { takes, outcome, ms } = decide(recipient);
     const one: UnderWay = { life, attempt, willTake: takes };
     underWay.add(one);
     const answer = (said: Outcome): Outcome => {
