@@ -7,6 +7,10 @@ import { configsOf, FROM_DOMAIN, HOSTNAME, hasFingerprints, type Mail, type Plan
 
 export interface Loss extends Violation {
   readonly recipient: string;
+  /** Of its submission. */
+  readonly marker: string;
+  /** A line says that it failed: a report may be about it. */
+  readonly isGivenUp: boolean;
 }
 
 /** @param until where all is idle */
@@ -117,11 +121,22 @@ export function lossesOf(facts: Facts, plan: Plan, until: number, isDecided: boo
       losses.set(recipient, {
         promise: "P5",
         text: `${marker} of ${task.name} to ${recipient} is lost`,
-        ...{ seq, recipient },
+        ...{ seq, recipient, marker },
+        isGivenUp: id !== undefined && givenUp.has(messageIdOf(id, FROM_DOMAIN)),
       });
     }
   }
-  return losses.size > unknown.size ? [...losses.values()] : [];
+  return losses.size > explained(unknown, losses.values()) ? [...losses.values()] : [];
+}
+
+/** How many losses those may explain: one each, and a report all that has failed of one submission. */
+function explained(unknown: ReadonlySet<string>, losses: Iterable<Loss>): number {
+  const failed = new Map<string, Loss[]>();
+  for (const loss of losses) if (loss.isGivenUp) push(failed, loss.marker, loss);
+  const counts = [...failed.values()].map(({ length }) => length).sort((a, b) => b - a);
+  const reports = [...unknown].filter((name) => name.endsWith(`@${HOSTNAME}>`)).length;
+  const further = counts.slice(0, reports).reduce((sum, count) => sum + count - 1, 0);
+  return unknown.size + further;
 }
 
 interface Accepted {
