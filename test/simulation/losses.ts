@@ -69,11 +69,12 @@ export function lossesOf(facts: Facts, plan: Plan, until: number, isDecided: boo
   const unknown = new Set(ended.filter((name) => !attempted.has(name) && !known.has(nameOf(name))));
 
   const mayFingerprint = configsOf(plan).some(hasFingerprints);
-  const settledElsewhere = (mail: Mail, recipient: string): boolean =>
+  const endedElsewhere = (mail: Mail, recipient: string): boolean =>
     mayFingerprint &&
-    heard.some(
-      ({ submission }) => submission.mail === mail && settledOf.has(`${submission.marker} ${recipient}`),
-    );
+    heard
+      .filter(({ submission }) => submission.mail === mail)
+      .map(({ submission }) => `${submission.marker} ${recipient}`)
+      .some((one) => settledOf.has(one) || reported.has(one));
   /**
    * An unkeyed mail keeps its Message-ID, which all its recipients have: which of them it is about nobody can tell.
    * Of a fingerprint it may be another submission's.
@@ -98,7 +99,7 @@ export function lossesOf(facts: Facts, plan: Plan, until: number, isDecided: boo
       const id = ids[at];
       if (id === undefined ? settledOf.has(`${marker} ${recipient}`) : settled.has(id)) continue;
       // The same content taken over by another gateway: a fingerprint, and its submission is another.
-      if (id === undefined && plan.sharing !== undefined && settledElsewhere(mail, recipient)) continue;
+      if (id === undefined && plan.sharing !== undefined && endedElsewhere(mail, recipient)) continue;
       if (id === undefined && isOwnAside(submission)) continue;
       // Its process died between the mark and the call of the upstream.
       if (id !== undefined && isAside(id, id)) continue;
