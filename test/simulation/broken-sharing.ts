@@ -5,7 +5,7 @@ import type { Change, Engine, InsertResult, LedgerRecord, Taking } from "../../s
 import { encodeBase32 } from "../../src/runtime/base32.ts";
 import type { BrokenGateway } from "./broken.ts";
 import type { Machine } from "./machine.ts";
-import { CHANGED_SETTINGS } from "./people.ts";
+import { CHANGED_SETTINGS, EVERYONE } from "./people.ts";
 import { withChangingReply } from "./plan.ts";
 import type { Defect } from "./simulate.ts";
 import { watchedSpool } from "./worlds.ts";
@@ -87,6 +87,14 @@ const notNoted = withCalls((engine) => ({
     const noted = batch.filter(({ to }) => to !== "attempted");
     const answers = (await engine.change(noted)).values();
     return batch.map(({ to }) => to === "attempted" || answers.next().value === true);
+  },
+}));
+
+/** What is settled as relayed under a claim that is another's counts as recorded. */
+const lostClaimSettles = withCalls((engine) => ({
+  async change(batch) {
+    const answers = await engine.change(batch);
+    return answers.map((answer, at) => answer || batch[at]?.to === "relayed");
   },
 }));
 
@@ -229,6 +237,12 @@ export const BROKEN_SHARINGS: readonly BrokenGateway[] = [
         record.firstDate === undefined ? record : { ...record, firstDate: "Thu, 01 Jan 1970 00:00:00 +0000" },
       ),
     }),
+  },
+  {
+    name: "relayed-under-lost-claim",
+    defect: "what is settled as relayed under a claim that was lost counts as recorded",
+    create: () => ({ engine: lostClaimSettles }),
+    actors: EVERYONE,
   },
   {
     name: "fails-open",

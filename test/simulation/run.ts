@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { BROKEN_GATEWAYS, catchBroken } from "./broken.ts";
 import { BROKEN_BY_PEOPLE } from "./broken-people.ts";
+import { BROKEN_REPORTS } from "./broken-reports.ts";
 import { BROKEN_SHARINGS } from "./broken-sharing.ts";
 import { textOf } from "./history.ts";
 import { LEDGER_KINDS, type LedgerKind, openLedgers } from "./ledgers.ts";
@@ -58,7 +59,8 @@ function actorsOf(asked: string): Actors {
 
 /** One line for each: how soon it is caught, and by which promise. */
 async function runBroken(shared: SharedLedgers | undefined): Promise<void> {
-  for (const broken of shared === undefined ? [...BROKEN_GATEWAYS, ...BROKEN_BY_PEOPLE] : BROKEN_SHARINGS) {
+  const alone = [...BROKEN_GATEWAYS, ...BROKEN_REPORTS, ...BROKEN_BY_PEOPLE];
+  for (const broken of shared === undefined ? alone : BROKEN_SHARINGS) {
     if (values.only !== undefined && values.only !== broken.name) continue;
     const caught = await catchBroken(broken, first, runs, shared);
     if (caught !== undefined && values.only !== undefined) {

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { BROKEN_GATEWAYS, catchBroken } from "./broken.ts";
 import { BROKEN_BY_PEOPLE } from "./broken-people.ts";
+import { BROKEN_REPORTS } from "./broken-reports.ts";
 import { textOf } from "./history.ts";
 import { ALONE, EVERYONE } from "./people.ts";
 import { KNOWN_SEEDS } from "./seeds.ts";
@@ -55,7 +56,7 @@ test("a seed gives the same history each time", async () => {
 });
 
 describe("a gateway that is broken on purpose is caught", () => {
-  test.each([...BROKEN_GATEWAYS, ...BROKEN_BY_PEOPLE])(
+  test.each([...BROKEN_GATEWAYS, ...BROKEN_REPORTS, ...BROKEN_BY_PEOPLE])(
     "$name: $defect",
     async (broken) => {
       expect(await catchBroken(broken, FIXED.first, CAUGHT_WITHIN)).toBeDefined();
