@@ -5,8 +5,7 @@ import { type Facts, nameOf, push, type Violation } from "./facts.ts";
 import { ownMessageIdOf, type Submission } from "./history.ts";
 import { configsOf, FROM_DOMAIN, HOSTNAME, hasFingerprints, type Mail, type Plan } from "./plan.ts";
 
-export interface Loss extends Violation {
-  readonly recipient: string;
+interface Loss extends Violation {
   /** Of its submission. */
   readonly marker: string;
   /** A line says that it failed: a report may be about it. */
@@ -22,8 +21,15 @@ export function checkLosses(facts: Facts, plan: Plan, until: number, isDecided: 
  * What was accepted before and has not come to an end until then.
  *
  * @param isDecided an operator has decided about everything: nothing is held any more
+ * @param isMeant others are not looked at
  */
-export function lossesOf(facts: Facts, plan: Plan, until: number, isDecided: boolean): Loss[] {
+export function lossesOf(
+  facts: Facts,
+  plan: Plan,
+  until: number,
+  isDecided: boolean,
+  isMeant: (recipient: string, seq: number) => boolean = () => true,
+): Loss[] {
   const { attempts, heard, doubtful, givenUp, gone, takenOver, decisions, decisionLines } = facts;
 
   /** By id, or its Message-ID: an operator says that it is relayed; or policy has put it aside, with a line. */
@@ -96,6 +102,7 @@ export function lossesOf(facts: Facts, plan: Plan, until: number, isDecided: boo
     const { marker, mail, ids, task } = submission;
     const isNew = reply.text.includes("queued as") && !reply.text.includes("repeats");
     for (const [at, recipient] of mail.recipients.entries()) {
+      if (!isMeant(recipient, seq)) continue;
       const id = ids[at];
       if (id === undefined ? settledOf.has(`${marker} ${recipient}`) : settled.has(id)) continue;
       // The same content taken over by another gateway: a fingerprint, and its submission is another.
@@ -122,7 +129,7 @@ export function lossesOf(facts: Facts, plan: Plan, until: number, isDecided: boo
       losses.set(recipient, {
         promise: "P5",
         text: `${marker} of ${task.name} to ${recipient} is lost`,
-        ...{ seq, recipient, marker },
+        ...{ seq, marker },
         isGivenUp: id !== undefined && givenUp.has(messageIdOf(id, FROM_DOMAIN)),
       });
     }

@@ -25,8 +25,8 @@ export function checkOthers(facts: Facts, plan: Plan, events: readonly Event[]):
   const healed = events.find(({ kind }) => kind === "healed");
   const over = events.find(({ kind }) => kind === "odd_over");
   if (healed === undefined || over === undefined) return;
-  for (const { seq, recipient, text } of lossesOf(facts, plan, over.seq, false)) {
-    if (seq > healed.seq || plan.odd.has(recipient)) continue;
+  const isOther = (recipient: string, seq: number) => seq < healed.seq && !plan.odd.has(recipient);
+  for (const { seq, text } of lossesOf(facts, plan, over.seq, false, isOther)) {
     facts.violations.push({ promise: "P13", text: `${text}, or waits behind odd mails`, seq });
   }
 }
