@@ -29,12 +29,12 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "identity.similar_field":
       "Submission {submission}[, user {user},] has a field {field}, which is not read; {wanted} would be.",
     "identity.field_in_body":
-      "The field {field} of submission {submission}[, user {user},] stands in the body, where it is not read.",
+      "The field {field} of submission {submission}[, user {user},] is in the body, where it is not read.",
     "submission.signature_broken":
       "A DKIM signature of submission {submission}[, user {user},] covers what is removed here, so it fails: {fields}",
     "identity.envid_ignored":
       "Submission {submission}[, user {user},] names no task but for an ENVID that is no UUID, which is not read.",
-    "submission.failed": "The client was told to try again[ with submission {submission}]: {error}",
+    "submission.failed": "The client has to try again[ with submission {submission}]: {error}",
     "submission.aborted": "The client went away before the end of the content: {error}",
     "submission.connection_error": "A connection ended with an error: {error}",
 
@@ -68,10 +68,9 @@ export const sentences: ReadonlyMap<string, string> = new Map(
       "{retryMs}: {reason}",
     "transmission.reported":
       "{messageId}[ to {recipient}] has failed, and leaves the queue with report {notice}.",
-    "transmission.delayed":
-      "{messageId}[ to {recipient}] is late, and its sender is told with report {notice}.",
+    "transmission.delayed": "{messageId}[ to {recipient}] is late; report {notice} warns its sender.",
     "report.refused":
-      "Report {messageId}[ to {recipient}] was refused, so its sender is not told ({reason}): {reply}",
+      "Report {messageId}[ to {recipient}] was refused, so its sender does not learn of the failure ({reason}): {reply}",
     "report.sender_unverified": "{upstream} would refuse reports, which are from {from}: {error}",
     "report.forbidden": "No report is sent about submission {submission}: {reason}",
     "report.postponed": "The report about submission {submission} waits: {reason}",
