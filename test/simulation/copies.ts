@@ -81,7 +81,10 @@ function checkCopiesOf(facts: Facts, plan: Plan, copies: Made[]): void {
       .filter((one) => one.gateway === gateway && one.seq > before.seq && one.seq < seq)
       .at(-1);
     const isLogged = isAfterPause || line?.policy === "resend";
-    if (isLogged && (isAnew || dateOf(copy) === dateOf(before))) continue;
+    // The gateway that took over has not seen a copy that was made after a pause, but the one before it.
+    const seen = before.isExposed ? copies.slice(0, at).findLast((one) => !one.isExposed) : undefined;
+    const isDated = [before, seen].some((one) => one !== undefined && dateOf(copy) === dateOf(one));
+    if (isLogged && (isAnew || isDated)) continue;
     if (isDecided(facts, cleared, before, copy)) continue;
     if (isLogged) violations.push({ promise: "P6", text: `${messageId} went again with another Date`, seq });
     else if (line !== undefined)
