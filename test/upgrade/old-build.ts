@@ -1,5 +1,6 @@
 // The gateway of version 0.1.0 as it was built, before any stored format changed: for what an older build says to
-// a newer folder, and for gateways of both builds on one ledger. It uses the present node_modules.
+// a newer folder, and for gateways of both builds on one ledger. It uses the present node_modules;
+// what it imports and nothing of now does is among the development dependencies (piscina, rate-limiter-flexible).
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
