@@ -3,6 +3,8 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
+const CORES = availableParallelism();
+
 const GROUPS = {
   /** PostgreSQL and DynamoDB, and several gateways that share one of them. */
   engines: [
@@ -19,6 +21,12 @@ const GROUPS = {
   release: ["test/packaging/**", "test/bench/**"],
 };
 
+/**
+ * Files at once. Most tests wait for processes, sockets and the disk. Leases and kills are measured in real time, so
+ * those files run alone. The groups run one after the other.
+ */
+const WORKERS = { promises: CORES + 1, engines: 1, crash: 1, simulation: CORES, release: CORES };
+
 const common = {
   // The system tests start real processes; a machine under load must not turn that into a failure.
   testTimeout: 120_000,
@@ -30,19 +38,24 @@ const tests = (paths: readonly string[]) =>
 
 export default defineConfig({
   test: {
-    // Most of them wait for processes, sockets and the disk.
-    maxWorkers: availableParallelism() + 1,
     projects: [
       {
         test: {
           ...common,
           name: "promises",
+          maxWorkers: WORKERS.promises,
           include: ["test/**/*.test.ts"],
           exclude: Object.values(GROUPS).flatMap(tests),
         },
       },
-      ...Object.entries(GROUPS).map(([name, paths]) => ({
-        test: { ...common, name, include: tests(paths) },
+      ...Object.entries(GROUPS).map(([name, paths], order) => ({
+        test: {
+          ...common,
+          name,
+          include: tests(paths),
+          maxWorkers: WORKERS[name as keyof typeof GROUPS],
+          sequence: { groupOrder: order + 1 },
+        },
       })),
     ],
   },
