@@ -130,7 +130,7 @@ export function lossesOf(
         promise: "P5",
         text: `${marker} of ${task.name} to ${recipient} is lost`,
         ...{ seq, marker },
-        isGivenUp: id !== undefined && givenUp.has(messageIdOf(id, FROM_DOMAIN)),
+        isGivenUp: givenUp.has(id === undefined ? ownMessageIdOf(submission) : messageIdOf(id, FROM_DOMAIN)),
       });
     }
   }
