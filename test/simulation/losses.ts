@@ -142,7 +142,9 @@ function explained(unknown: ReadonlySet<string>, losses: Iterable<Loss>): number
   const failed = new Map<string, Loss[]>();
   for (const loss of losses) if (loss.isGivenUp) push(failed, loss.marker, loss);
   const counts = [...failed.values()].map(({ length }) => length).sort((a, b) => b - a);
-  const reports = [...unknown].filter((name) => name.endsWith(`@${HOSTNAME}>`)).length;
+  // An operator decides by the id, which says nothing of whose it is.
+  const isReport = (name: string): boolean => !name.startsWith("<") || name.endsWith(`@${HOSTNAME}>`);
+  const reports = [...unknown].filter(isReport).length;
   const further = counts.slice(0, reports).reduce((sum, count) => sum + count - 1, 0);
   return unknown.size + further;
 }
