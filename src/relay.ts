@@ -21,12 +21,11 @@ import { type SenderDomains, senderDomainsOf } from "./identity/id-right.ts";
 import { compareStarts } from "./ledger/last-start.ts";
 import { findLedger, identityRulesOf, type LedgerWorld } from "./ledger/open.ts";
 import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
-import { encodeBase32 } from "./runtime/base32.ts";
 import type { FollowingFleet } from "./runtime/fleet.ts";
 import { createRate, unlimited } from "./runtime/rate.ts";
 import { openSpool } from "./spool/spool.ts";
 import type { FreeSpace } from "./storage/free-space.ts";
-import { randomName } from "./storage/random-name.ts";
+import { freshName, randomName } from "./storage/random-name.ts";
 import { createSubmissionHandler } from "./submission/accept.ts";
 import { createAwaiting } from "./submission/awaiting.ts";
 import type { SubmissionHandler } from "./submission/contract.ts";
@@ -104,7 +103,7 @@ const traceNameOf = async ({ storage, random, log }: World): Promise<string> => 
     return await randomName(storage, random, "trace", "name", "trace");
   } catch (error) {
     log.warn("gateway.trace_name_lost", { error: String(error) });
-    return encodeBase32(random.octets(10));
+    return freshName(random);
   }
 };
 

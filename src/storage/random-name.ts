@@ -7,6 +7,9 @@ import { type Storage, StorageError } from "./storage.ts";
 /** 80 bits: no two of a million folders meet. */
 const NAME_OCTETS = 10;
 
+/** A name that nothing keeps: 16 characters of base32. */
+export const freshName = (random: Random): string => encodeBase32(random.octets(NAME_OCTETS));
+
 /**
  * @param what names the owner, for the error
  * @returns 16 characters of base32; rejects with a StorageError, "damaged" when the file holds anything else
@@ -26,7 +29,7 @@ export async function randomName(
     if (/^[a-z2-7]{16}$/.test(name)) return name;
     throw new StorageError("damaged", `${path} holds no name of a ${what}`);
   }
-  const name = encodeBase32(random.octets(NAME_OCTETS));
+  const name = freshName(random);
   const writer = await storage.createFile(path);
   try {
     await writer.append(Buffer.from(`${name}\n`));
