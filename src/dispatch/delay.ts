@@ -1,5 +1,5 @@
 // The warning that a transmission takes longer (RFC 3464, Action: delayed): once for each, when its sender
-// may still do something about it. Off unless configured. How it is told is in reports.ts.
+// may still do something about it. Off unless configured. How it is reported is in reports.ts.
 import type { Clock } from "../runtime/clock.ts";
 import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
 import type { Reports } from "./reports.ts";

@@ -1,5 +1,5 @@
-// The notification of RFC 3464 by which the reverse-path is told, as a submission of our own: it goes through the same
-// spool and ledger as any mail. Who is told of what, and when, is in reports.ts.
+// The report to the reverse-path (RFC 3464) as a submission of our own: it goes through the same spool and ledger as
+// any mail. What is reported, and when, is in reports.ts.
 import { idRightOf, type SenderDomains } from "../identity/id-right.ts";
 import { messageIdOf } from "../identity/message-id.ts";
 import { type Claim, DIGEST_OCTETS, type Ledger } from "../ledger/ledger.ts";

@@ -1,5 +1,5 @@
-// Which mails are refused as if the upstream took nothing, while it takes others: a server need not say whom its refusal
-// means. Such a mail waits alone the second time, so that it stops the others once at the most.
+// Which mails are refused as if the upstream took nothing, while it takes others: a server need not say which mails its
+// refusal is about. Such a mail waits alone the second time, so that it stops the others once at the most.
 import type { Id } from "../identity/message-id.ts";
 
 export interface OddMails {

@@ -1,6 +1,6 @@
-// What the reverse-path is told, and when (P5): what failed within a minute of one submission, in one report. A
+// When failures are reported to the reverse-path (P5): those of one submission within a minute are in one report. A
 // transmission that has ended stays in the spool, noted as such, until a report that names it is durable in its place;
-// so nothing of the waiting is lost in a crash. The report itself is made in notice.ts.
+// so a crash loses nothing of what waits. The report itself is made in notice.ts.
 import { deriveId, type Id } from "../identity/message-id.ts";
 import { type Claim, DIGEST_OCTETS, type Ledger } from "../ledger/ledger.ts";
 import type { NoticeReason, NoticeRecipient } from "../message/dsn.ts";
@@ -20,7 +20,7 @@ import type { Notice, Notices } from "./notice.ts";
 import { type Recorder, STORAGE_RETRY_MS } from "./recorder.ts";
 
 export interface Reports {
-  /** Whether anybody is to be told: a reverse-path is there, and wants to be (NOTIFY of RFC 3461). */
+  /** Whether a report is wanted: there is a reverse-path, and it asked for one (NOTIFY of RFC 3461). */
   isWanted(mail: SpooledMail | LostMail, reason: NoticeReason): boolean;
   /** The transmission has ended, which is durable in the spool, and no claim of it is held. */
   ended(key: TransmissionKey, transmission: SpooledTransmission & { readonly ended: Ending }): void;
@@ -76,7 +76,7 @@ const KINDS = {
 /** No configured namespace holds a control character, so no task's mail can have the id of a report. */
 const NAMESPACE = "\x01notice";
 
-/** One recipient whose sender is to be told. */
+/** One recipient that is to be reported. */
 interface Entry {
   readonly key: TransmissionKey;
   readonly transmission: SpooledTransmission;
@@ -88,7 +88,7 @@ interface Entry {
 /** With what the spool has of it. */
 type Present = Entry & { readonly mail: SpooledMail | LostMail };
 /** With the claim of the id that says that it was reported. */
-type Told = Present & {
+type Marked = Present & {
   readonly mark: Claim;
   /** Given: an earlier report under this id was attempted without an answer. */
   readonly firstDate: string | undefined;
@@ -165,7 +165,7 @@ export function createReports(parts: ReportsParts, options: ReportsOptions): Rep
     const work = report(submission, entries)
       .then(
         (result) => {
-          if (result !== "nobody") group.notBefore = clock.now() + WINDOW_MS;
+          if (result !== "nothing") group.notBefore = clock.now() + WINDOW_MS;
           if (result === "postponed") return;
           for (const entry of entries) {
             if (group.entries.get(entry.key.index) === entry) group.entries.delete(entry.key.index);
@@ -194,8 +194,8 @@ export function createReports(parts: ReportsParts, options: ReportsOptions): Rep
     return present;
   };
 
-  /** Those who are told, each with the claim of its mark; the others have been reported within a day, or are nobody's wish. */
-  const markAll = async (present: readonly Present[], reversePath: string): Promise<Told[]> => {
+  /** Those to report, each with the claim of its mark; the others were reported today, or nobody asked for that. */
+  const markAll = async (present: readonly Present[], reversePath: string): Promise<Marked[]> => {
     const wanted = present.filter(({ mail, reason }) => isWanted(mail, reason));
     if (wanted.length === 0) return [];
     const digest = new Uint8Array(DIGEST_OCTETS);
@@ -211,10 +211,10 @@ export function createReports(parts: ReportsParts, options: ReportsOptions): Rep
   async function report(
     submission: SubmissionId,
     entries: readonly Entry[],
-  ): Promise<"told" | "nobody" | "postponed"> {
+  ): Promise<"reported" | "nothing" | "postponed"> {
     const present = await presentOf(entries);
     const [first] = present;
-    if (first === undefined) return "nobody";
+    if (first === undefined) return "nothing";
     const reversePath = reversePathOf(first.mail) ?? "";
     const marked = await markAll(present, reversePath);
     let notice: Notice | undefined;
@@ -244,8 +244,8 @@ export function createReports(parts: ReportsParts, options: ReportsOptions): Rep
         await recorder.settle(mark, "relayed", closing.signal).catch(() => {});
       }
     }
-    tell(present, marked, notice);
-    return notice === undefined ? "nobody" : "told";
+    logReported(present, marked, notice);
+    return notice === undefined ? "nothing" : "reported";
   }
 
   const refusalFor = (mail: SpooledMail | LostMail, reversePath: string): ReportRefusal | undefined => {
@@ -253,7 +253,7 @@ export function createReports(parts: ReportsParts, options: ReportsOptions): Rep
     return submitter === undefined ? undefined : mayMail(submitter, reversePath);
   };
 
-  const recipientOf = ({ transmission, reason, reply, at }: Told): NoticeRecipient => ({
+  const recipientOf = ({ transmission, reason, reply, at }: Marked): NoticeRecipient => ({
     recipient: transmission.recipient,
     orcpt: transmission.request?.orcpt,
     ...{ reason, diagnostic: reply, lastAttemptAt: at },
@@ -273,14 +273,18 @@ export function createReports(parts: ReportsParts, options: ReportsOptions): Rep
     } else if (notice !== undefined) await spool.accept(notice.submission);
   };
 
-  const release = async (marked: readonly Told[]): Promise<void> => {
+  const release = async (marked: readonly Marked[]): Promise<void> => {
     if (marked.length > 0) await ledger.release(marked.map(({ mark }) => mark));
   };
 
-  const tell = (present: readonly Present[], marked: readonly Told[], notice: Notice | undefined): void => {
-    const told = new Set(marked.map(({ key }) => key.index));
+  const logReported = (
+    present: readonly Present[],
+    marked: readonly Marked[],
+    notice: Notice | undefined,
+  ): void => {
+    const reported = new Set(marked.map(({ key }) => key.index));
     for (const { key, transmission, reason } of present) {
-      const messageId = told.has(key.index) ? notice?.messageId : undefined;
+      const messageId = reported.has(key.index) ? notice?.messageId : undefined;
       if (reason !== "delayed") {
         log.info("transmission.reported", facts(transmission, { notice: messageId ?? "none" }));
       } else {

@@ -75,7 +75,7 @@ export interface SpooledTransmission {
   readonly ended?: Ending;
 }
 
-/** How a transmission ended that the reverse-path is to be told of. */
+/** How a transmission ended that is to be reported to the reverse-path. */
 export interface Ending {
   readonly reason: "refused" | "expired" | "lost" | "relayed";
   /** What the upstream said, one line. */
