@@ -121,7 +121,7 @@ async function createDecoder(turns: Turns): Promise<Decoder> {
     attachment.content.on("end", () =>
       orFail(() => {
         items = items.then(sum.end).catch(fail);
-        attachment.release();
+        attachment.release?.();
       }),
     );
   }

@@ -126,7 +126,7 @@ describe("a name", () => {
         const started = performance.now();
         placeholderFault(text);
         weakness(text);
-        expect(performance.now() - started).toBeLessThan(50);
+        expect(performance.now() - started).toBeLessThan(1_000);
       }),
       { numRuns: 500 },
     );
