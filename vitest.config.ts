@@ -6,6 +6,13 @@ import { defineConfig } from "vitest/config";
 const CORES = availableParallelism();
 
 const GROUPS = {
+  /** Who may submit: users, passwords, certificates, and what nobody else may read. */
+  access: ["test/access/**", "test/system/{access,permissions,secrets}.test.ts"],
+  /** What attackers send, and mails so odd that they could harm others. */
+  hostile: [
+    "test/submission/{decode-bounds,parser-cost}.test.ts",
+    "test/system/{injection,limits,loops,memory,odd-mail,smuggling}.test.ts",
+  ],
   /** PostgreSQL and DynamoDB, and several gateways that share one of them. */
   engines: [
     "test/several/**",
@@ -23,9 +30,17 @@ const GROUPS = {
 
 /**
  * Files at once. Most tests wait for processes, sockets and the disk. Leases and kills are measured in real time, so
- * those files run alone. The groups run one after the other.
+ * those files run alone.
  */
-const WORKERS = { promises: CORES + 1, engines: 1, crash: 1, simulation: CORES, release: CORES };
+const WORKERS = {
+  ...{ promises: CORES + 1, access: CORES + 1, hostile: CORES + 1 },
+  ...{ simulation: CORES + 1, release: CORES + 1, engines: 1, crash: 1 },
+};
+
+/** Groups with one number run at the same time. */
+const ORDER = { promises: 0, access: 1, hostile: 1, simulation: 1, release: 1, engines: 2, crash: 3 };
+
+type Group = keyof typeof GROUPS;
 
 const common = {
   // The system tests start real processes; a machine under load must not turn that into a failure.
@@ -48,13 +63,13 @@ export default defineConfig({
           exclude: Object.values(GROUPS).flatMap(tests),
         },
       },
-      ...Object.entries(GROUPS).map(([name, paths], order) => ({
+      ...Object.entries(GROUPS).map(([name, paths]) => ({
         test: {
           ...common,
           name,
           include: tests(paths),
-          maxWorkers: WORKERS[name as keyof typeof GROUPS],
-          sequence: { groupOrder: order + 1 },
+          maxWorkers: WORKERS[name as Group],
+          sequence: { groupOrder: ORDER[name as Group] },
         },
       })),
     ],

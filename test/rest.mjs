@@ -1,0 +1,45 @@
+// All groups but the one of `npm test`, in two lanes side by side: one waits for leases, kills and syncs and leaves the
+// processors idle, the other keeps them busy and gives way.
+//
+//   npm run test:rest [-- --reports FOLDER]    FOLDER gets a report of vitest in JSON for each lane
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { setPriority } from "node:os";
+import { parseArgs } from "node:util";
+
+const { values } = parseArgs({ options: { reports: { type: "string" } } });
+
+/** Real time is measured in these. */
+const PUNCTUAL = ["engines", "crash"];
+
+const LANES = [
+  { name: "punctual", projects: PUNCTUAL, niceness: 0 },
+  { name: "busy", projects: ["promises", ...PUNCTUAL].map((name) => `!${name}`), niceness: 10 },
+];
+
+async function run({ name, projects, niceness }) {
+  const report = [
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${values.reports}/${name}.json`,
+  ];
+  const child = spawn(
+    "vitest",
+    [
+      "run",
+      ...projects.map((project) => `--project=${project}`),
+      ...(values.reports === undefined ? [] : report),
+    ],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
+  setPriority(child.pid, niceness);
+  const output = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => output.push(chunk));
+  const [code] = await once(child, "close");
+  // Whole, not line by line among those of the other lane.
+  process.stdout.write(Buffer.concat(output));
+  return code;
+}
+
+const codes = await Promise.all(LANES.map(run));
+process.exitCode = codes.every((code) => code === 0) ? 0 : 1;
