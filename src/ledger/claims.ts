@@ -1,7 +1,8 @@
 // The live claims of one process, and who waits for them. In memory only: a claim ends with its process.
 import type { Id } from "../identity/message-id.ts";
+import { decodeBase32 } from "../runtime/base32.ts";
 import { StorageError } from "../storage/storage.ts";
-import type { Claim, ClaimResult } from "./ledger.ts";
+import type { Claim, ClaimRequest, ClaimResult } from "./ledger.ts";
 
 /** A live claim, from before its look-up until it is settled as relayed or released. */
 export interface Entry {
@@ -11,6 +12,8 @@ export interface Entry {
   /** 0 while a shared ledger's engine is asked. */
   fence: number;
   readonly digest: Uint8Array;
+  /** See ClaimRequest; minus infinity when every relayed id counts. */
+  readonly since: number;
   isAccepted: boolean;
   /** Accepted, and its client waits for the verdict. */
   isAwaited: boolean;
@@ -30,8 +33,8 @@ export interface Claims<Live extends Entry> {
   get(id: Id): Live | undefined;
   /** The entry that this very claim stands for; undefined when the claim is stale. */
   live(claim: Claim): Live | undefined;
-  /** The id has no live claim. */
-  begin(id: Id, key: Uint8Array, fence: number, digest: Uint8Array): Live;
+  /** The id has no live claim. From the call on it has one. */
+  begin(request: ClaimRequest, fence: number): Live;
   accept(entry: Live, isAwaited: boolean): void;
   /** Ends it if it has not ended, and wakes who waits. */
   end(entry: Live): void;
@@ -67,12 +70,13 @@ export function createClaims<More extends object>(begun: () => More): Claims<Ent
       const entry = entries.get(claim.id);
       return entry?.fence === claim.fence ? entry : undefined;
     },
-    begin(id, key, fence, digest) {
+    begin({ id, digest, since = Number.NEGATIVE_INFINITY }, fence) {
       const own: Entry = {
         id,
-        key,
+        key: decodeBase32(id),
         fence,
         digest,
+        since,
         isAccepted: false,
         isAwaited: false,
         waiters: undefined,

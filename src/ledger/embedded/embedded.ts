@@ -8,13 +8,12 @@
 
 import type { Id } from "../../identity/message-id.ts";
 import { formatDate } from "../../message/trace.ts";
-import { decodeBase32 } from "../../runtime/base32.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Storage } from "../../storage/storage.ts";
-import { inOrder } from "../batch-order.ts";
-import { type Claims, createClaims, repeatOf } from "../claims.ts";
-import type { Claim, ClaimRequest, ClaimResult, Decided, Decision, Ledger, Settlement } from "../ledger.ts";
+import { type BatchSteps, claimBatch } from "../claim-batch.ts";
+import { type Claims, createClaims } from "../claims.ts";
+import type { Claim, ClaimResult, Decided, Decision, Ledger, Settlement } from "../ledger.ts";
 import { DECISION_EVENTS, decidedBy, type IdEvent, type IdState, PROTOCOL } from "../protocol.ts";
 import { createUnderWay } from "../under-way.ts";
 import { FIRST_CAPACITY, type Generations, openGenerations } from "./generations.ts";
@@ -67,61 +66,34 @@ function createLedger(
   const underWay = createUnderWay();
   const tracked = underWay.run;
 
-  /** The id has no live claim. From the call on it has one. */
-  function begin(request: ClaimRequest): { entry: MarkedEntry; result: ClaimResult | Promise<ClaimResult> } {
-    const key = decodeBase32(request.id);
-    const entry = claims.begin(request.id, key, state.nextFence(), request.digest);
-    const mark = marks.doubt(request.id);
+  const steps: BatchSteps<MarkedEntry> = {
+    reserve: (request) => claims.begin(request, state.nextFence()),
+    lookUp(entries) {
+      const found = entries.map(lookUp);
+      // Most batches are: nothing of them is on the disk.
+      const isKnown = !found.some((one) => one instanceof Promise);
+      return isKnown ? (found as ClaimResult[]) : Promise.all(found);
+    },
+  };
+
+  function lookUp(entry: MarkedEntry): ClaimResult | Promise<ClaimResult> {
+    const mark = marks.doubt(entry.id);
     if (mark !== undefined) {
       const { firstDate, digest } = mark;
-      return { entry, result: { kind: "doubtful", claim: claimOf(entry), firstDate, digest } };
+      return { kind: "doubtful", claim: claimOf(entry), firstDate, digest };
     }
-    if (!generations.maybe(key)) return { entry, result: claimed(entry) };
-    const result = lookUp(entry, request.since ?? Number.NEGATIVE_INFINITY);
-    // It is awaited with the others of its batch, perhaps after one of them has failed.
-    result.catch(() => {});
-    return { entry, result };
+    return generations.maybe(entry.key) ? lookUpRelayed(entry) : claimed(entry);
   }
 
-  async function lookUp(entry: MarkedEntry, since: number): Promise<ClaimResult> {
+  async function lookUpRelayed(entry: MarkedEntry): Promise<ClaimResult> {
     const relayed = await generations.find(entry.key);
     if (relayed === undefined) return claimed(entry);
-    if (relayed.time < since) {
+    if (relayed.time < entry.since) {
       entry.relayedBefore = relayed.time;
       return claimed(entry);
     }
     claims.end(entry);
     return { kind: "repeat", standing: "relayed", digest: relayed.digest, at: relayed.time };
-  }
-
-  async function claim(requests: readonly ClaimRequest[]): Promise<ClaimResult[]> {
-    const results: (ClaimResult | Promise<ClaimResult>)[] = new Array(requests.length);
-    const own: MarkedEntry[] = [];
-    let isKnown = true;
-    try {
-      for (const index of inOrder(requests)) {
-        const request = requests[index] as ClaimRequest;
-        let held = claims.get(request.id);
-        while (held !== undefined && !held.isAccepted) {
-          await claims.changed(held);
-          // Others have waited too, and one of them may have been faster.
-          held = claims.get(request.id);
-        }
-        if (held === undefined) {
-          const { entry, result } = begin(request);
-          own.push(entry);
-          results[index] = result;
-          if (result instanceof Promise) isKnown = false;
-        } else {
-          results[index] = repeatOf(held);
-        }
-      }
-      // Most batches are: nothing of them is on the disk.
-      return isKnown ? (results as ClaimResult[]) : await Promise.all(results);
-    } catch (error) {
-      for (const entry of own) claims.end(entry);
-      throw error;
-    }
   }
 
   /** Later than the mark, and than a record that `since` let pass, even if the clock was set back. */
@@ -199,7 +171,7 @@ function createLedger(
   async function decideRemembered(id: Id, event: IdEvent): Promise<Decided> {
     const mark = marks.get(id);
     if (mark === undefined) return decidedBy(PROTOCOL.absent[event]);
-    const entry = claims.begin(id, decodeBase32(id), state.nextFence(), mark.digest);
+    const entry = claims.begin({ id, digest: mark.digest }, state.nextFence());
     return await claims.inTurn(entry, async () => {
       try {
         const next = decidedBy(PROTOCOL.remembered[event]);
@@ -213,7 +185,7 @@ function createLedger(
   }
 
   return {
-    claim: (requests) => tracked(() => claim(requests)),
+    claim: (requests) => tracked(() => claimBatch(claims, requests, steps)),
     accepted(batch, awaited = false) {
       for (const one of batch) {
         const entry = claims.live(one);

@@ -6,8 +6,6 @@ import type { Change, RecordState, Taking } from "./engine.ts";
 
 /** Of a live claim, beside its entry. */
 export interface Holding {
-  /** See ClaimRequest; minus infinity when every relayed id counts. */
-  since: number;
   /** In the engine. The entry's own, which callers know, stays when the claim is had again after a lapse. */
   engineFence: number;
   /** Of its last change. */
@@ -31,7 +29,6 @@ export interface Holding {
 export type Held = Entry & Holding;
 
 export const unheld = (): Holding => ({
-  since: Number.NEGATIVE_INFINITY,
   engineFence: 0,
   step: 0,
   doubt: undefined,

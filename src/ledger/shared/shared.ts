@@ -16,8 +16,8 @@ import { decodeBase32, encodeBase32 } from "../../runtime/base32.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { StorageError } from "../../storage/storage.ts";
-import { inOrder } from "../batch-order.ts";
-import { createClaims, repeatOf } from "../claims.ts";
+import { type BatchSteps, claimBatch } from "../claim-batch.ts";
+import { createClaims } from "../claims.ts";
 import type { IdentityDigests } from "../identity-digest.ts";
 import type {
   Claim,
@@ -165,43 +165,24 @@ function createLedger(
     }
   }
 
+  const steps: BatchSteps<Held> = {
+    reserve(request) {
+      leavings.begun(request.id);
+      return claims.begin(request, 0);
+    },
+    async lookUp(entries) {
+      const claimings = await claimer.claim(entries);
+      return claimings.map((claiming, i) => resultOf(entries[i] as Held, claiming));
+    },
+    failed: ({ id, key }) => leavings.lookFor(id, key),
+  };
+
   async function claim(requests: readonly ClaimRequest[]): Promise<ClaimResult[]> {
     heartbeat.assertCurrent();
     if (leavings.isFull()) {
       throw new StorageError("unavailable", "too many calls of the database are still without an answer");
     }
-    const results: ClaimResult[] = new Array(requests.length);
-    const own: { readonly index: number; readonly entry: Held }[] = [];
-    try {
-      for (const index of inOrder(requests)) {
-        const request = requests[index] as ClaimRequest;
-        let held = claims.get(request.id);
-        while (held !== undefined && !held.isAccepted) {
-          await claims.changed(held);
-          held = claims.get(request.id);
-        }
-        if (held === undefined) {
-          const entry = claims.begin(request.id, decodeBase32(request.id), 0, request.digest);
-          leavings.begun(request.id);
-          entry.since = request.since ?? Number.NEGATIVE_INFINITY;
-          own.push({ index, entry });
-        } else {
-          results[index] = repeatOf(held);
-        }
-      }
-      const claimings = await claimer.claim(own.map(({ entry }) => entry));
-      claimings.forEach((claiming, i) => {
-        const { index, entry } = own[i] as (typeof own)[number];
-        results[index] = resultOf(entry, claiming);
-      });
-      return results;
-    } catch (error) {
-      for (const { entry } of own) {
-        claims.end(entry);
-        leavings.lookFor(entry.id, entry.key);
-      }
-      throw error;
-    }
+    return await claimBatch(claims, requests, steps);
   }
 
   function resultOf(entry: Held, claiming: Claiming): ClaimResult {
