@@ -1,37 +1,23 @@
-// The boundary to the record of ids. The rules L1 to L17 are the contract; test/conformance/ledger.ts
-// holds every implementation to them, and a broken ledger for each rule proves that the suite sees it.
+// The boundary to the record of ids. The contract is the table of protocol.ts, which says what each call makes of an id
+// in each state, and these rules, which a table can't say. test/conformance/ledger.ts holds every implementation to
+// both, and a broken ledger for each rule proves that the suite sees it.
 //
 //     absent --claim--> claimed --attempt--> attempted --settle--> relayed
 //                         ^  |                  |  `-- refused --> claimed
 //                         |  `--release--> absent `-- doubtful --> doubtful (the claim goes on)
 //
-// L1  Of any number of concurrent claims of one id, one succeeds; no other succeeds before it ends.
-// L2  A claim of an id whose claim is not yet accepted waits: for `accepted`, then it is a repeat, or
-//     for `release`, then it may succeed.
-// L3  A claim of an id whose claim is accepted is a repeat, `underway`, at once.
-// L4  attempt is durable when it resolves: after a crash the id is doubtful, with the date of its first
-//     attempt. So is settle doubtful.
-// L5  settle relayed is durable when it resolves: after a crash the id is a repeat, `relayed`, with the
-//     digest of its claim.
-// L6  settle refused is durable when it resolves: after a crash the id is claimed as if never attempted;
-//     but if an earlier attempt was doubtful, the id is doubtful again. settle cleared ends that doubt.
-// L7  A claim ends with the process. After a restart an id never attempted is absent.
-// L8  release makes the id absent. release of a doubtful id leaves it doubtful, without a claim.
-// L9  attempt, settle, accepted and release under a fence that is not the live one change nothing and
-//     say "stale".
-// L10 A relayed id stays one for at least the retention, whatever generations come and go; once expired
-//     it is absent.
-// L11 Batches that overlap in any order never wait for each other for ever.
-// L12 The filter never decides: cold, stale or answering "maybe" to everything, it changes no result.
-// L13 When the store fails, the call rejects with a StorageError, claims nothing, and the next call may
-//     succeed.
-// L14 A relayed id whose relaying lies before `since` counts as absent to that claim.
-// L15 What was accepted as awaited is `awaited` instead of `underway`, however its attempts go.
-// L16 decide ends the doubt of an id, whether a claim of this gateway is live or none is, durably: "relayed" as
-//     settle relayed does, so that the claim is stale from then on; "not-relayed" as settle cleared does, and where
-//     no claim is live the id is absent.
-// L17 decide changes nothing, and says so, of an id that is not in doubt, so also the second time; and while the id
-//     is being attempted or submitted again, but that a doubtful id may be decided as relayed during an attempt.
+// - exclusive: of any number of concurrent claims of one id one succeeds. No other succeeds before it ends, and then
+//   under a greater fence.
+// - stale: the table is about the live claim. A call under any other fence changes nothing and says "stale".
+// - durable: what a call has made of an id is so when the call resolves. After a crash the id goes on from there, with
+//   the date of its first attempt and the digest of its claim.
+// - retention: a relayed id stays one for at least the retention, whatever generations come and go.
+// - since: a relayed id whose relaying lies before `since` counts as absent to that claim.
+// - awaited: what was accepted as awaited is `awaited` instead of `underway`, however its attempts go.
+// - no deadlock: batches that overlap in any order never wait for each other for ever.
+// - filter: it never decides. Cold, stale or answering "maybe" to everything, it changes no result.
+// - storage error: when the store fails, the call rejects with a StorageError, claims nothing, and the next call may
+//   succeed.
 import type { Id } from "../identity/message-id.ts";
 
 /** Octets of a mail digest: 8 of the From and Subject, then 8 of the body. */
@@ -41,7 +27,7 @@ export interface ClaimRequest {
   readonly id: Id;
   /** DIGEST_OCTETS octets that tell another mail of the same id (a conflict) from a repeat. */
   readonly digest: Uint8Array;
-  /** Milliseconds since the epoch; see L14. Left out: every relayed id counts. */
+  /** Milliseconds since the epoch; the rule `since`. Left out: every relayed id counts. */
   readonly since?: number | undefined;
 }
 

@@ -1,6 +1,6 @@
 // What an operator sees and decides of doubtful ids (P6), on the parts of a gateway that runs or of one
 // that does not: both own ledger and spool, only the former has a queue. The decision itself is the ledger's
-// (ledger.ts, L16 and L17); what follows for the spool is the same either way.
+// (the two decisions in the table of ledger/protocol.ts); what follows for the spool is the same either way.
 import type { Id } from "../identity/message-id.ts";
 import type { Decided, Decision, Ledger } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";

@@ -45,7 +45,7 @@ function claimsIn(results: readonly ClaimResult[]): Claim[] {
 
 export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
   {
-    rule: "L1",
+    rule: "exclusive",
     defect: "a release lets everyone who waits for the id have the claim",
     create: () => ({
       ledger(inner) {
@@ -83,7 +83,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     }),
   },
   {
-    rule: "L2",
+    rule: "cell: waits",
     defect: "a claim of an id that is merely claimed is a repeat at once",
     create: () => ({
       ledger(inner) {
@@ -126,14 +126,14 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     }),
     alsoFails: [
       {
-        rule: "L9",
+        rule: "stale",
         reason: "one of its checks sees by a waiting claim that a stale accepted() changed nothing",
       },
-      { rule: "L15", reason: "it says underway of all of them" },
+      { rule: "awaited", reason: "it says underway of all of them" },
     ],
   },
   {
-    rule: "L3",
+    rule: "cell: repeat",
     defect: "a claim of an accepted id is told that it is relayed",
     create: () => ({
       ledger(inner) {
@@ -154,46 +154,51 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
         };
       },
     }),
-    alsoFails: [{ rule: "L15", reason: "so is what is awaited" }],
+    alsoFails: [{ rule: "awaited", reason: "so is what is awaited" }],
   },
   {
-    rule: "L4",
+    rule: "durable: attempt",
     defect: "an attempt is noted without waiting for the disk",
     create: () => ({
       ...forgetful(isMark("put")),
       isForgotten: ({ to }) => ["attempted", "doubtful", "reclaimed", "remembered"].includes(to),
     }),
     alsoFails: [
-      { rule: "L6", reason: "one of its checks is about a doubt that survives a refusal and a crash" },
-      { rule: "L9", reason: "the claim of a dead process is told from the next by a doubt that survived" },
-      { rule: "L14", reason: "one of its checks is about a doubt that survives a crash" },
+      {
+        rule: "durable: refused",
+        reason: "one of its checks is about a doubt that survives a refusal and a crash",
+      },
+      { rule: "stale", reason: "the claim of a dead process is told from the next by a doubt that survived" },
+      { rule: "since", reason: "one of its checks is about a doubt that survives a crash" },
     ],
   },
   {
-    rule: "L5",
+    rule: "durable: relayed",
     defect: "the relaying is recorded without waiting for the disk",
     create: () => ({
       ...forgetful((name) => name.startsWith("ledger/generation-")),
       isForgotten: ({ to }) => to === "relayed",
     }),
     alsoFails: [
-      { rule: "L10", reason: "what a crash undoes does not stay for the retention" },
-      { rule: "L12", reason: "one part of its checks is a crash after an id was relayed" },
-      { rule: "L16", reason: "so is one part of its checks, after a decision" },
+      { rule: "retention", reason: "what a crash undoes does not stay for the retention" },
+      { rule: "filter", reason: "one part of its checks is a crash after an id was relayed" },
+      { rule: "cell: decided", reason: "so is one part of its checks, after a decision" },
     ],
   },
   {
-    rule: "L6",
+    rule: "durable: refused",
     defect: "a refusal is noted without waiting for the disk",
     create: () => ({
       ...forgetful(isMark("del")),
       isForgotten: ({ to }, before) =>
         ["attempted", "doubtful", "reclaimed"].includes(before) && (to === "queued" || to === "claimed"),
     }),
-    alsoFails: [{ rule: "L16", reason: "a decision that it was not relayed ends a doubt in the same way" }],
+    alsoFails: [
+      { rule: "cell: decided", reason: "a decision that it was not relayed ends a doubt in the same way" },
+    ],
   },
   {
-    rule: "L7",
+    rule: "cell: crash",
     defect: "claims are kept across a crash as if they were accepted transmissions",
     create() {
       const kept = new Map<Id, Uint8Array>();
@@ -227,7 +232,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     },
   },
   {
-    rule: "L8",
+    rule: "cell: release",
     defect: "what was accepted can't be released",
     create: () => ({
       ledger(inner) {
@@ -244,7 +249,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     }),
   },
   {
-    rule: "L9",
+    rule: "stale",
     defect: "a settlement goes by the id, whatever the fence",
     create: () => ({
       ledger(inner) {
@@ -262,12 +267,12 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     }),
   },
   {
-    rule: "L10",
+    rule: "retention",
     defect: "ids are kept for half the retention",
     create: () => ({ retentionMs: HARNESS_RETENTION_MS / 2 }),
   },
   {
-    rule: "L11",
+    rule: "no deadlock",
     defect: "a batch is claimed in the order of its requests",
     create: () => ({
       ledger: (inner) => ({
@@ -286,7 +291,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     }),
   },
   {
-    rule: "L12",
+    rule: "filter",
     defect: "a filter that was lost is taken for an empty one",
     create() {
       const relayed = new Set<Id>();
@@ -312,7 +317,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     },
   },
   {
-    rule: "L13",
+    rule: "storage error",
     defect: "of a batch that fails, what had been claimed stays so",
     create: () => ({
       ledger: (inner) => ({
@@ -347,7 +352,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     },
   },
   {
-    rule: "L14",
+    rule: "since",
     defect: "`since` is not looked at",
     create: () => ({
       ledger: (inner): Ledger => ({
@@ -357,18 +362,18 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     }),
     alsoFails: [
       {
-        rule: "L1",
+        rule: "exclusive",
         reason: "one of its checks has a claim look into the store and succeed, which takes `since`",
       },
     ],
   },
   {
-    rule: "L15",
+    rule: "awaited",
     defect: "who waits for the verdict is forgotten",
     create: () => ({ ledger: (inner) => ({ ...inner, accepted: (claims) => inner.accepted(claims) }) }),
   },
   {
-    rule: "L16",
+    rule: "cell: decided",
     defect: "a decision as relayed lets the claim settle all the same",
     create: () => ({
       ledger(inner) {
@@ -389,7 +394,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     }),
   },
   {
-    rule: "L17",
+    rule: "cell: not decided",
     defect: "what is being attempted is decided as not relayed",
     create: () => ({
       ledger(inner) {

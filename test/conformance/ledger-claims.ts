@@ -1,4 +1,4 @@
-// The ledger's checks of who may hold a claim: L1 to L3, L7 to L9, L11.
+// The ledger's checks of who may hold a claim, and of what others get meanwhile.
 import { expect } from "vitest";
 import type { Claim } from "../../src/ledger/ledger.ts";
 import { idOf } from "../support/ids.ts";
@@ -20,12 +20,12 @@ import {
 
 export const CLAIM_CHECKS: readonly LedgerCheck[] = [
   {
-    rule: "L1",
+    rule: "exclusive",
     title: "of many concurrent claims one succeeds, and one more after each release",
     run: async (harness) => await atMostOneHolder(harness, await harness.open(), request("a")),
   },
   {
-    rule: "L1",
+    rule: "exclusive",
     title: "so too when the id was relayed long before and the store has to be asked",
     async run(harness) {
       const ledger = await harness.open();
@@ -35,7 +35,7 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L2",
+    rule: "cell: waits",
     title: "a claim waits for the one before it, and is a repeat once that is accepted",
     async run(harness) {
       const ledger = await harness.open();
@@ -50,7 +50,7 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L2",
+    rule: "cell: waits",
     title: "a waiting claim succeeds once the one before it is released, under a greater fence",
     async run(harness) {
       const ledger = await harness.open();
@@ -66,7 +66,7 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L2",
+    rule: "cell: waits",
     title: "a claim waits through attempts of one never accepted, and is a repeat once that is relayed",
     async run(harness) {
       const ledger = await harness.open();
@@ -84,7 +84,7 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L3",
+    rule: "cell: repeat",
     title: "a claim of an accepted id is a repeat at once, underway, however its attempts go",
     async run(harness) {
       const ledger = await harness.open();
@@ -102,7 +102,7 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L15",
+    rule: "awaited",
     title: "while the client that submitted it waits for the verdict, it is awaited, however its attempts go",
     async run(harness) {
       const ledger = await harness.open();
@@ -121,7 +121,7 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L7",
+    rule: "cell: crash",
     title: "a claim that was never attempted ends with its process, accepted or not",
     async run(harness) {
       const ledger = await harness.open();
@@ -135,7 +135,7 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L8",
+    rule: "cell: release",
     title: "a released id is absent",
     async run(harness) {
       const ledger = await harness.open();
@@ -151,7 +151,7 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L8",
+    rule: "cell: release",
     title: "a released id in doubt stays doubtful, without a claim",
     async run(harness) {
       const ledger = await harness.open();
@@ -167,7 +167,7 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L9",
+    rule: "stale",
     title: "what a released claim says changes nothing for the next",
     async run(harness) {
       const ledger = await harness.open();
@@ -189,7 +189,7 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L9",
+    rule: "stale",
     title: "a claim that was settled as relayed is stale",
     async run(harness) {
       const ledger = await harness.open();
@@ -201,7 +201,7 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L9",
+    rule: "stale",
     title: "a claim of a dead process is stale to the next",
     async run(harness) {
       const ledger = await harness.open();
@@ -217,7 +217,7 @@ export const CLAIM_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L11",
+    rule: "no deadlock",
     title: "batches that overlap in any order all come to an end",
     async run(harness) {
       const ledger = await harness.open();

@@ -1,4 +1,4 @@
-// The ledger's checks of what operators decide: L16 and L17.
+// The ledger's checks of what operators decide.
 import { expect } from "vitest";
 import type { Claim, Ledger } from "../../src/ledger/ledger.ts";
 import type { LedgerCheck, LedgerHarness } from "./ledger.ts";
@@ -25,7 +25,7 @@ async function remembered(harness: LedgerHarness, ledger: Ledger): Promise<void>
 
 export const DECISION_CHECKS: readonly LedgerCheck[] = [
   {
-    rule: "L16",
+    rule: "cell: decided",
     title: "a doubtful id whose claim is live is relayed by decision, durably, and the claim is stale",
     async run(harness) {
       let ledger = await harness.open();
@@ -42,7 +42,7 @@ export const DECISION_CHECKS: readonly LedgerCheck[] = [
   },
   ...(["relayed", "refused", "doubtful"] as const).map(
     (settlement): LedgerCheck => ({
-      rule: "L16",
+      rule: "cell: decided",
       title: `it is decided as relayed while it is attempted again, and the settlement as ${settlement} is stale`,
       async run(harness) {
         const ledger = await harness.open();
@@ -60,7 +60,7 @@ export const DECISION_CHECKS: readonly LedgerCheck[] = [
   ...(["refused", "doubtful", "cleared"] as const).flatMap((settlement) =>
     [true, false].map(
       (isFirst): LedgerCheck => ({
-        rule: "L16",
+        rule: "cell: decided",
         title: `a decision ${isFirst ? "before" : "after"} a settlement as ${settlement} at the same time leaves one state`,
         async run(harness) {
           const ledger = await harness.open();
@@ -87,7 +87,7 @@ export const DECISION_CHECKS: readonly LedgerCheck[] = [
     ),
   ),
   {
-    rule: "L16",
+    rule: "cell: decided",
     title:
       "a doubtful id whose claim is live and that was not relayed by decision goes on as if never attempted",
     async run(harness) {
@@ -106,7 +106,7 @@ export const DECISION_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L16",
+    rule: "cell: decided",
     title: "a remembered id is relayed by decision",
     async run(harness) {
       let ledger = await harness.open();
@@ -120,7 +120,7 @@ export const DECISION_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L16",
+    rule: "cell: decided",
     title: "a remembered id that was not relayed by decision is absent",
     async run(harness) {
       let ledger = await harness.open();
@@ -135,7 +135,7 @@ export const DECISION_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L16",
+    rule: "cell: decided",
     title: "a claim that meets the decision about a remembered id waits for it",
     async run(harness) {
       const ledger = await harness.open();
@@ -149,7 +149,7 @@ export const DECISION_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L17",
+    rule: "cell: not decided",
     title: "there is nothing to decide of an id that is absent, claimed, queued or relayed",
     async run(harness) {
       const ledger = await harness.open();
@@ -172,7 +172,7 @@ export const DECISION_CHECKS: readonly LedgerCheck[] = [
   ...(["relayed", "not-relayed"] as const).flatMap((decision) =>
     [true, false].map(
       (isClaimed): LedgerCheck => ({
-        rule: "L17",
+        rule: "cell: not decided",
         title: `of decisions as ${decision} at the same time, ${isClaimed ? "a" : "no"} claim being live, one is made`,
         async run(harness) {
           const ledger = await harness.open();
@@ -188,7 +188,7 @@ export const DECISION_CHECKS: readonly LedgerCheck[] = [
     ),
   ),
   {
-    rule: "L17",
+    rule: "cell: not decided",
     title: "what is being attempted is not decided, but a doubtful id as relayed",
     async run(harness) {
       const ledger = await harness.open();
@@ -205,7 +205,7 @@ export const DECISION_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L17",
+    rule: "cell: not decided",
     title: "what is being submitted again is not decided",
     async run(harness) {
       const ledger = await harness.open();

@@ -1,4 +1,4 @@
-// The ledger's checks of what is kept, and for how long: L4 to L6, L10, L12 to L14.
+// The ledger's checks of what is kept, and for how long, whatever fails meanwhile.
 import { expect } from "vitest";
 import type { LedgerCheck } from "./ledger.ts";
 import {
@@ -15,7 +15,7 @@ import {
 
 export const RECORD_CHECKS: readonly LedgerCheck[] = [
   {
-    rule: "L4",
+    rule: "durable: attempt",
     title: "an id attempted before a crash is doubtful, with the date of its first attempt and its digest",
     async run(harness) {
       let ledger = await harness.open();
@@ -36,7 +36,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L4",
+    rule: "durable: attempt",
     title: "an id settled as doubtful before a crash is so after it",
     async run(harness) {
       const ledger = await harness.open();
@@ -48,7 +48,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L5",
+    rule: "durable: relayed",
     title: "an id relayed before a crash is a repeat, with the digest of its claim",
     async run(harness) {
       let ledger = await harness.open();
@@ -64,7 +64,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L5",
+    rule: "durable: relayed",
     title: "a doubtful id that is settled as relayed without another attempt is a repeat after a crash",
     async run(harness) {
       let ledger = await harness.open();
@@ -81,7 +81,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L6",
+    rule: "durable: refused",
     title: "an id refused before a crash is claimed after it as if never attempted",
     async run(harness) {
       const ledger = await harness.open();
@@ -95,7 +95,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L6",
+    rule: "durable: refused",
     title: "the claim goes on after a refusal",
     async run(harness) {
       const ledger = await harness.open();
@@ -108,7 +108,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L6",
+    rule: "durable: refused",
     title: "a refusal after a doubtful attempt leaves the id doubtful, and clearing ends the doubt",
     async run(harness) {
       let ledger = await harness.open();
@@ -128,7 +128,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L10",
+    rule: "retention",
     title: "relayed ids stay for the retention while others come, and are absent once all that is over",
     async run(harness) {
       const ledger = await harness.open();
@@ -148,7 +148,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L6",
+    rule: "durable: refused",
     title: "a refusal after a doubtful attempt leaves the id doubtful, and clearing ends the doubt",
     async run(harness) {
       let ledger = await harness.open();
@@ -168,7 +168,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L10",
+    rule: "retention",
     title: "relayed ids stay for the retention across restarts",
     async run(harness) {
       let ledger = await harness.open();
@@ -185,7 +185,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
   },
   ...(["removed", "damaged", "cut"] as const).map(
     (how): LedgerCheck => ({
-      rule: "L12",
+      rule: "filter",
       title: `a filter whose file was ${how} changes no result`,
       needs: ["spoilFilters"],
       async run(harness) {
@@ -205,7 +205,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
     }),
   ),
   {
-    rule: "L13",
+    rule: "storage error",
     title: "while the store fails claims reject and claim nothing, and then succeed",
     needs: ["breakStore"],
     async run(harness) {
@@ -221,7 +221,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L13",
+    rule: "storage error",
     title: "while the store fails attempts and settlements reject, and then succeed under the same claim",
     needs: ["breakStore"],
     async run(harness) {
@@ -241,7 +241,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L14",
+    rule: "since",
     title: "a relayed id is absent to a claim that counts from a later time",
     async run(harness) {
       const ledger = await harness.open();
@@ -258,7 +258,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
     },
   },
   {
-    rule: "L14",
+    rule: "since",
     title: "the doubt about a later mail of an id is not hidden by the relaying of an earlier one",
     async run(harness) {
       let ledger = await harness.open();

@@ -1,5 +1,6 @@
-// The ledger's rules L1 to L17 (src/ledger/ledger.ts) as checks that any implementation can be put to.
-// An implementation brings a harness; ledger-broken.ts proves of each rule that its checks can fail.
+// The ledger's contract (src/ledger/ledger.ts) as checks that any implementation can be put to: its rules by their
+// names, and cells of its table that are worth more than a look at the next state (ledger-protocol.ts has that of every
+// cell). An implementation brings a harness; ledger-broken.ts proves of each rule that its checks can fail.
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import type { Change, RecordState } from "../../src/ledger/shared/engine.ts";
 import type { Storage } from "../../src/storage/storage.ts";
@@ -10,23 +11,23 @@ import { RECORD_CHECKS } from "./ledger-records.ts";
 export { digestOf } from "./ledger-steps.ts";
 
 export const LEDGER_RULES = [
-  "L1",
-  "L2",
-  "L3",
-  "L4",
-  "L5",
-  "L6",
-  "L7",
-  "L8",
-  "L9",
-  "L10",
-  "L11",
-  "L12",
-  "L13",
-  "L14",
-  "L15",
-  "L16",
-  "L17",
+  "exclusive",
+  "cell: waits",
+  "cell: repeat",
+  "durable: attempt",
+  "durable: relayed",
+  "durable: refused",
+  "cell: crash",
+  "cell: release",
+  "stale",
+  "retention",
+  "no deadlock",
+  "filter",
+  "storage error",
+  "since",
+  "awaited",
+  "cell: decided",
+  "cell: not decided",
 ] as const;
 
 export type LedgerRule = (typeof LEDGER_RULES)[number];

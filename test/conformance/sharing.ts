@@ -1,5 +1,5 @@
 // The rules S1 to S19 of several gateways on one engine, as checks that every engine is put to; what one
-// gateway sees of its ledger are L1 to L17. sharing-broken.ts proves of each rule that its checks can fail.
+// gateway sees of its ledger is in ledger.ts. sharing-broken.ts proves of each rule that its checks can fail.
 //
 // S1  Of any number of gateways that claim an id at the same time one has it.
 // S2  A claim waits for another gateway's that is not accepted: then it is a repeat, or succeeds once that

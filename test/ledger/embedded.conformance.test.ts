@@ -7,7 +7,7 @@ runLedgerConformance("embedded, on the disk, killed", diskHarness, {
   skip: [
     {
       reason: "a failing disk is injected in memory; test/storage/disk.test.ts fills a real one",
-      rules: ["L13"],
+      rules: ["storage error"],
     },
   ],
 });

@@ -64,7 +64,7 @@ test("the embedded ledger answers as the model does", async () => {
           case "claim": {
             const id = idOf(step.label);
             const known = knownOf(step.label);
-            // It would wait; the suite's L2 is about that.
+            // It would wait; the suite has checks of that.
             if (known.live !== undefined && !known.live.isAccepted) break;
             const since = step.isFresh ? harness.now() : undefined;
             const digest = digestOf(step.digest);

@@ -1,5 +1,5 @@
-// The ledger of one process: claims in memory, marks and relayed ids in stores of its own. It holds L1
-// to L17 of ledger.ts; how they are held is said here, what they are is said there.
+// The ledger of one process: claims in memory, marks and relayed ids in stores of its own. How it keeps the contract
+// of ledger.ts:
 //
 //     claim     reserves the id in memory before anything is looked up, so two can't both find it absent
 //     attempt   a mark, durable before it resolves

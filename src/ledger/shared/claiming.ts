@@ -1,5 +1,5 @@
 // Claims ids in the engine for entries that this gateway has reserved for itself: decides what a record
-// that is there means, and waits for other gateways where rule L2 says so.
+// that is there means, and waits for other gateways whose claim is not accepted yet.
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { StorageError } from "../../storage/storage.ts";
@@ -62,7 +62,7 @@ export function createClaimer(parts: ClaimingParts): Claimer {
 
   async function tryOne(entry: Held): Promise<Claiming | Pending> {
     const { key, digest, since } = entry;
-    // The filter chooses which of the two calls comes first, nothing more (L12).
+    // The filter chooses which of the two calls comes first, nothing more.
     let isKnown = known.has(key);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       let record: LedgerRecord | undefined;
@@ -136,7 +136,7 @@ export function createClaimer(parts: ClaimingParts): Claimer {
         const pendingAt = all.findIndex((entry) => !results.has(entry));
         const pending = all[pendingAt];
         if (pending === undefined) break;
-        // Ids are held in their order, so that two gateways can't wait for each other (L11).
+        // Ids are held in their order, so that two gateways can't wait for each other.
         const tooEarly = all.slice(pendingAt + 1).filter((entry) => holds(results.get(entry)));
         await giveBack(tooEarly);
         for (const entry of tooEarly) results.delete(entry);

@@ -1,5 +1,5 @@
 // What the shared ledger needs of an existing engine: compare-and-set on one record an id, many at a time,
-// and the heartbeats of gateways. The rules L1 to L17 are not held here: shared.ts does that over this, the
+// and the heartbeats of gateways. The contract of ledger.ts is not kept here: shared.ts does that over this, the
 // same for every engine. An engine decides nothing but time: what has expired, and who is alive.
 //
 //     insert   absent ──▶ claimed                    a new id: one call

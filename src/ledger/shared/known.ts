@@ -1,5 +1,5 @@
 // Which ids this gateway has met lately, in memory: whether an id is more cheaply asked for or inserted
-// first. It forgets with the process and when it is full, which costs a call and nothing else (L12).
+// first. It forgets with the process and when it is full, which costs a call and nothing else.
 import { createFilter, type Filter } from "../filter.ts";
 
 /** Ids of each of two filters, of 1.8 MB: the newest one or two million are known. */

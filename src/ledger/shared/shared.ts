@@ -1,5 +1,5 @@
-// The ledger of several gateways over one engine (engine.ts). It holds L1 to L17 of ledger.ts, among the
-// calls of this process in memory, among gateways by compare-and-set:
+// The ledger of several gateways over one engine (engine.ts). It keeps the contract of ledger.ts: among the
+// calls of this process in memory, among gateways by compare-and-set.
 //
 //     claim     reserved in memory first, so that of this process only one asks the engine for an id;
 //               then inserted or taken over under this incarnation
