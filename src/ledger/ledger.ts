@@ -13,6 +13,8 @@
 //   the date of its first attempt and the digest of its claim.
 // - retention: a relayed id stays one for at least the retention, whatever generations come and go.
 // - since: a relayed id whose relaying lies before `since` counts as absent to that claim.
+// - doubts: `doubts` and `doubt` name what is in doubt, with the first date and the digest, and nothing else: an id
+//   that is attempted under a live claim is not in doubt before the attempt has ended without an answer.
 // - awaited: what was accepted as awaited is `awaited` instead of `underway`, however its attempts go.
 // - no deadlock: batches that overlap in any order never wait for each other for ever.
 // - filter: it never decides. Cold, stale or answering "maybe" to everything, it changes no result.
@@ -132,7 +134,9 @@ export interface Ledger {
   release(claims: readonly Claim[]): Promise<void>;
   /** An operator decides, with or without a live claim. Rejects with a StorageError: decide again. */
   decide(id: Id, decision: Decision): Promise<Decided>;
-  /** Every doubtful id; of a ledger that several gateways share, those of all of them. */
+  /** What is in doubt about one id; undefined when nothing is. One read at most. */
+  doubt(id: Id): Promise<Doubt | undefined>;
+  /** Every doubtful id, as `doubt` answers about it; of a ledger that several gateways share, those of all of them. */
   doubts(): Promise<Doubt[]>;
   counts(): LedgerCounts;
   /** Waits for what is under way and saves what makes the next start fast. */

@@ -417,4 +417,11 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
       },
     }),
   },
+  {
+    rule: "doubts",
+    defect: "whatever id is asked for, the doubt about another is the answer",
+    create: () => ({
+      ledger: (inner): Ledger => ({ ...inner, doubt: async () => (await inner.doubts()).at(-1) }),
+    }),
+  },
 ];

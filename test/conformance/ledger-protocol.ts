@@ -99,6 +99,7 @@ async function lead(harness: LedgerHarness) {
     state: () => state,
     async look(): Promise<Omit<Sight, "claimAfterCrash">> {
       const doubt = (await ledger.doubts()).find(({ id }) => id === claim.id);
+      expect(await ledger.doubt(claim.id)).toEqual(doubt);
       const come = watch([ledger.claim([request("a")])]);
       if (!(await comes(come, 50))) await settleDown(harness, ledger);
       const [result] = come;

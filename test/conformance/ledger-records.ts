@@ -1,5 +1,6 @@
 // The ledger's checks of what is kept, and for how long, whatever fails meanwhile.
 import { expect } from "vitest";
+import type { Claim } from "../../src/ledger/ledger.ts";
 import type { LedgerCheck } from "./ledger.ts";
 import {
   claimed,
@@ -271,6 +272,42 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
       await harness.crash();
       ledger = await harness.open();
       await expectDoubtful(harness, ledger, request("a"), "777");
+    },
+  },
+  {
+    rule: "doubts",
+    title:
+      "what is in doubt is named with its first date and digest, in the list and alone, and nothing else is",
+    async run(harness) {
+      const ledger = await harness.open();
+      const held = await claimed(harness, ledger, request("held", { digest: digestOf(1) }));
+      const left = await claimed(harness, ledger, request("left", { digest: digestOf(2) }));
+      const tried = await claimed(harness, ledger, request("tried", { digest: digestOf(3) }));
+      ledger.accepted([held, tried]);
+      for (const [i, claim] of [held, left, tried].entries()) {
+        await soon(harness, ledger.attempt(claim, `date ${i}`));
+        await harness.pass(1);
+      }
+      await soon(harness, ledger.settle(held, "doubtful"));
+      await soon(harness, ledger.release([left]));
+      ledger.accepted([await claimed(harness, ledger, request("queued"))]);
+      await relay(harness, ledger, request("relayed"));
+
+      const doubt = (claim: Claim, octet: number, firstDate: string, isClaimed: boolean) => {
+        return { id: claim.id, digest: [...digestOf(octet)], firstDate, claimed: isClaimed };
+      };
+      const seen = async (): Promise<unknown[]> => {
+        const doubts = await soon(harness, ledger.doubts());
+        const named = new Map(doubts.map((one) => [one.id, one]));
+        for (const label of ["held", "left", "tried", "queued", "relayed", "absent"]) {
+          const { id } = request(label);
+          expect(await soon(harness, ledger.doubt(id))).toEqual(named.get(id));
+        }
+        return doubts
+          .map(({ changedAt: _, ...one }) => ({ ...one, digest: [...one.digest] }))
+          .sort((a, b) => a.firstDate.localeCompare(b.firstDate));
+      };
+      expect(await seen()).toEqual([doubt(held, 1, "date 0", true), doubt(left, 2, "date 1", false)]);
     },
   },
 ];

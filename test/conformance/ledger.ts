@@ -28,6 +28,7 @@ export const LEDGER_RULES = [
   "awaited",
   "cell: decided",
   "cell: not decided",
+  "doubts",
 ] as const;
 
 export type LedgerRule = (typeof LEDGER_RULES)[number];

@@ -470,8 +470,17 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
         if (label !== "tried") await harness.during(a.ledger.settle(own, "doubtful"));
         if (label === "left") await harness.during(a.ledger.release([own]));
       }
-      const seen = async ({ ledger }: TestGateway) =>
-        (await harness.during(ledger.doubts())).map(({ firstDate, claimed }) => ({ firstDate, claimed }));
+      const seen = async ({ ledger }: TestGateway) => {
+        const doubts = await harness.during(ledger.doubts());
+        for (const label of ["held", "left", "tried", "unknown"]) {
+          const { id } = request(label);
+          const { calls, records } = ledger.calls().read;
+          const doubt = await harness.during(ledger.doubt(id));
+          expect(doubt).toEqual(doubts.find((one) => one.id === id));
+          expect(ledger.calls().read).toEqual({ calls: calls + 1, records: records + 1 });
+        }
+        return doubts.map(({ firstDate, claimed }) => ({ firstDate, claimed }));
+      };
       const held = { firstDate: "held", claimed: true };
       const left = { firstDate: "left", claimed: false };
       for (const gateway of [a, b]) expect(await seen(gateway)).toEqual([held, left]);

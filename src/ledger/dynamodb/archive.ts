@@ -5,6 +5,7 @@ import { ID_OCTETS } from "../../identity/message-id.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Archive, ArchiveRecord } from "../archive/archive.ts";
 import { type Found, mergeInto, type Place, type Replacement } from "../archive/merge.ts";
+import { everyOne } from "../every-one.ts";
 import { recordOf as archivedOf } from "../shared/archived.ts";
 import type { RecordState } from "../shared/engine.ts";
 import {
@@ -200,13 +201,4 @@ function updateTo({ key, relayed, doubt }: ArchiveRecord, fence: number, retenti
     }
   }
   return { update: `SET ${set.join(", ")} REMOVE ${remove.join(", ")}`, condition: "", values };
-}
-
-/** Waits for all of them, so that nothing is under way any more when one has failed. */
-async function everyOne<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  const settled = await Promise.allSettled(promises);
-  return settled.map((one) => {
-    if (one.status === "rejected") throw one.reason;
-    return one.value;
-  });
 }

@@ -10,22 +10,22 @@
 // and `expires` are by the clock of the gateway that writes them: one that goes wrong by a day shortens or
 // lengthens the retention by a day, and does nothing else.
 import { type Log, silentLog } from "../../runtime/log.ts";
-import type {
-  Change,
-  Engine,
-  EngineLimits,
-  ExpiredDoubt,
-  Insertion,
-  InsertResult,
-  LedgerRecord,
-  Taking,
+import {
+  type Change,
+  type Engine,
+  type EngineLimits,
+  type ExpiredDoubt,
+  type Insertion,
+  type InsertResult,
+  isInDoubt,
+  type LedgerRecord,
+  type Taking,
 } from "../shared/engine.ts";
 import { type DynamodbOptions, type DynamodbTable, type Item, openDynamodbTable } from "./client.ts";
 import { createGateways, type Gateways } from "./gateways.ts";
 import {
   CHANGED_AT,
   changingOf,
-  isOpen,
   itemOf,
   number,
   numberOf,
@@ -200,7 +200,7 @@ function createEngine(table: DynamodbTable, options: DynamodbEngineOptions): Dyn
       const records = await read(page.keys, call);
       for (const [i, record] of records.entries()) {
         const key = page.keys[i];
-        if (key !== undefined && record !== undefined && isOpen(record.state)) yield { key, record };
+        if (key !== undefined && record !== undefined && isInDoubt(record.state)) yield { key, record };
       }
       after = page.next;
     } while (after !== undefined);
@@ -221,7 +221,7 @@ function createEngine(table: DynamodbTable, options: DynamodbEngineOptions): Dyn
       const record = records[i];
       const isDue =
         record !== undefined &&
-        isOpen(record.state) &&
+        isInDoubt(record.state) &&
         record.changedAt < limit &&
         record.holder?.alive !== true;
       return isDue ? [{ key, record }] : [];

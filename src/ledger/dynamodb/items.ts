@@ -13,12 +13,19 @@
 // a live one's is attempted within the spool's lifetime, which is shorter than the retention (DESIGN.md,
 // P11). Were it removed all the same, the claim would be had again before its attempt.
 
-import type { Change, Insertion, LedgerRecord, RecordState, Taking } from "../shared/engine.ts";
+import {
+  type Change,
+  type Insertion,
+  isInDoubt,
+  type LedgerRecord,
+  type RecordState,
+  type Taking,
+} from "../shared/engine.ts";
 import type { Condition, Item, Update } from "./client.ts";
 
 /** The attribute that TTL is set to. */
 export const EXPIRES = "expires";
-/** The index of the open records, and its key. */
+/** The index of the open records, those in doubt, and its key. They never expire unsaid. */
 export const OPEN_INDEX = "doubt";
 /** What the index holds beside keys, so that a sweep reads no item that is not due. */
 export const CHANGED_AT = "changedAt";
@@ -29,15 +36,11 @@ export const CHANGED_AT = "changedAt";
  */
 export const DOUBT_OCTETS = 2;
 
-/** What is in the index: it never expires unsaid. */
-const OPEN: ReadonlySet<string> = new Set<RecordState>(["attempted", "doubtful", "reclaimed", "remembered"]);
 const HELD: ReadonlySet<string> = new Set<RecordState>([
   ...(["claimed", "queued", "attempted", "doubtful", "reclaimed"] as const),
 ]);
 /** These leave `changedAt` as it is. */
 const UNTIMED: ReadonlySet<string> = new Set<RecordState>(["reclaimed", "remembered"]);
-
-export const isOpen = (state: RecordState): boolean => OPEN.has(state);
 
 export const octets = (value: Uint8Array) => ({ B: value });
 export const number = (value: number) => ({ N: String(value) });
@@ -113,7 +116,7 @@ function updateOf(
 }
 
 const doubtOf = (key: Uint8Array, state: RecordState) =>
-  OPEN.has(state) ? octets(key.slice(0, DOUBT_OCTETS)) : undefined;
+  isInDoubt(state) ? octets(key.slice(0, DOUBT_OCTETS)) : undefined;
 
 export function takingOf(taking: Taking, holder: number, fence: number, { now, retentionMs }: Times): Update {
   const { key, from, to, digest, firstDate, relayed } = taking;
@@ -163,7 +166,7 @@ export function changingOf(change: Change, { now, retentionMs }: Times): Update 
     step: number(step),
     digest: octets(digest),
     firstDate: firstDate === undefined ? undefined : text(firstDate),
-    expires: OPEN.has(state) ? undefined : number(expiryOf(now, retentionMs)),
+    expires: isInDoubt(state) ? undefined : number(expiryOf(now, retentionMs)),
     doubt: doubtOf(key, state),
     boundFence: bound && HELD.has(state) ? number(fence) : undefined,
     ...(UNTIMED.has(state) ? {} : { changedAt: number(now) }),

@@ -13,7 +13,7 @@ import type { Log } from "../../runtime/log.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { type BatchSteps, claimBatch } from "../claim-batch.ts";
 import { type Claims, createClaims } from "../claims.ts";
-import type { Claim, ClaimResult, Decided, Decision, Ledger, Settlement } from "../ledger.ts";
+import type { Claim, ClaimResult, Decided, Decision, Doubt, Ledger, Settlement } from "../ledger.ts";
 import { DECISION_EVENTS, decidedBy, type IdEvent, type IdState, PROTOCOL } from "../protocol.ts";
 import { createUnderWay } from "../under-way.ts";
 import { FIRST_CAPACITY, type Generations, openGenerations } from "./generations.ts";
@@ -184,6 +184,14 @@ function createLedger(
     });
   }
 
+  function doubtOf(id: Id): Doubt | undefined {
+    const mark = marks.get(id);
+    const isClaimed = claims.get(id) !== undefined;
+    if (mark === undefined || (mark.state === "attempted" && isClaimed)) return undefined;
+    const { firstDate, digest, time } = mark;
+    return { id, firstDate, digest, changedAt: time, claimed: isClaimed };
+  }
+
   return {
     claim: (requests) => tracked(() => claimBatch(claims, requests, steps)),
     accepted(batch, awaited = false) {
@@ -199,12 +207,8 @@ function createLedger(
         for (const one of batch) await release(one);
       }),
     decide: (id, decision) => tracked(() => decide(id, decision)),
-    doubts: async () =>
-      [...marks.all()].flatMap(([id, { state, firstDate, digest, time }]) =>
-        state === "attempted" && claims.get(id) !== undefined
-          ? []
-          : [{ id, firstDate, digest, changedAt: time, claimed: claims.get(id) !== undefined }],
-      ),
+    doubt: async (id) => doubtOf(id),
+    doubts: async () => [...marks.all()].flatMap(([id]) => doubtOf(id) ?? []),
     counts: () => ({ claims: claims.size, open: marks.size }),
     async close() {
       if (!underWay.shut()) return;

@@ -1,7 +1,7 @@
 // What a record of a shared ledger counts for outside of it. Pure.
 
 import { type ArchiveRecord, archived } from "../archive/archive.ts";
-import type { RecordState, Relaying } from "./engine.ts";
+import { isInDoubt, type RecordState, type Relaying } from "./engine.ts";
 
 /** As LedgerRecord in engine.ts. */
 export interface Standing {
@@ -13,14 +13,10 @@ export interface Standing {
   readonly changedAt: number;
 }
 
-const OPEN: ReadonlySet<RecordState> = new Set<RecordState>([
-  ...(["attempted", "doubtful", "reclaimed", "remembered"] as const),
-]);
-
 /** Undefined: it is claimed and was never attempted. */
 export function recordOf(standing: Standing): ArchiveRecord | undefined {
   const { key, state, digest, changedAt, firstDate = "" } = standing;
   const relayed = standing.relayed && { time: standing.relayed.at, digest: standing.relayed.digest };
-  if (OPEN.has(state)) return archived(key, relayed, { firstDate, changedAt, digest });
+  if (isInDoubt(state)) return archived(key, relayed, { firstDate, changedAt, digest });
   return relayed && { key, relayed };
 }

@@ -1,13 +1,15 @@
-// Claims ids in the engine for entries that this gateway has reserved for itself: decides what a record
-// that is there means, and waits for other gateways whose claim is not accepted yet.
+// Claims ids in the engine for entries that this gateway has reserved for itself: inserts or takes them, and waits for
+// other gateways whose claim is not accepted yet.
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { StorageError } from "../../storage/storage.ts";
+import { everyOne } from "../every-one.ts";
 import type { ClaimResult } from "../ledger.ts";
 import type { Calls } from "./calls.ts";
 import type { LedgerRecord, Taking } from "./engine.ts";
 import { type Held, hold } from "./held.ts";
 import type { Known } from "./known.ts";
+import { type Pending, type Take, takeoverOf } from "./takeover.ts";
 
 /**
  * How long a claim waits for one of another gateway that is not yet accepted. From claim to spool is some
@@ -25,9 +27,6 @@ export type Claiming =
   | { readonly kind: "claimed" }
   | { readonly kind: "doubtful"; readonly firstDate: string; readonly digest: Uint8Array }
   | Extract<ClaimResult, { kind: "repeat" }>;
-
-type Pending = { readonly kind: "pending" };
-const PENDING: Pending = { kind: "pending" };
 
 /** Looks at a record that another gateway changes each time in between; the next claim has more luck. */
 const TRIES_MAX = 100;
@@ -78,9 +77,9 @@ export function createClaimer(parts: ClaimingParts): Claimer {
       }
       isKnown = record !== undefined;
       if (record === undefined) continue;
-      const decision = decide(record, since, incarnation, tellsTheDead());
-      if (decision.kind !== "take") return decision;
-      const taken = await take(entry, record, decision);
+      const takeover = takeoverOf(record, since, incarnation, tellsTheDead());
+      if (takeover.kind !== "take") return takeover;
+      const taken = await take(entry, record, takeover);
       if (taken !== undefined) return taken;
     }
     throw new StorageError("unavailable", `${entry.id} changes faster than it can be claimed`);
@@ -156,56 +155,6 @@ const holds = (claiming: Claiming | undefined): boolean =>
 const isElsewhere = (claiming: Claiming): boolean =>
   claiming.kind === "repeat" && claiming.standing !== "relayed";
 
-interface Take {
-  readonly kind: "take";
-  readonly to: "claimed" | "reclaimed";
-  readonly keepsRelayed: boolean;
-}
-
-/** Another gateway holds it, or may: nobody who is not known to be dead is taken over. */
-export const isHeldElsewhere = (
-  { holder }: LedgerRecord,
-  incarnation: number,
-  tellsTheDead: boolean,
-): boolean => holder !== undefined && holder.incarnation !== incarnation && (holder.alive || !tellsTheDead);
-
-/** What a claim does about a record that is there. */
-export function decide(
-  { state, holder, relayed, expired, digest, bound }: LedgerRecord,
-  since: number,
-  incarnation: number,
-  tellsTheDead: boolean,
-): Exclude<Claiming, { kind: "claimed" | "doubtful" }> | Pending | Take {
-  const keepsRelayed = relayed !== undefined && !expired;
-  const isRepeat = keepsRelayed && relayed.at >= since;
-  // What this very incarnation holds, and has no entry of, is left from a call without an answer.
-  const isOthers = holder !== undefined && holder.incarnation !== incarnation;
-  const isHeldElsewhere = isOthers && holder.alive;
-  // What an older mailonce wrote does not say whether it is bound.
-  const elsewhere = { kind: "repeat", standing: bound ? "underway" : "awaited", digest } as const;
-  // Neither: it may be dead, so nothing is promised of it, or may not have been heard, so nothing is taken over.
-  if (isOthers && !holder.alive && !tellsTheDead) return PENDING;
-  switch (state) {
-    case "claimed":
-    case "queued":
-    case "relayed":
-      if (isHeldElsewhere) {
-        return state === "claimed" ? PENDING : elsewhere;
-      }
-      if (isRepeat) return { kind: "repeat", standing: "relayed", digest: relayed.digest, at: relayed.at };
-      return { kind: "take", to: "claimed", keepsRelayed };
-    case "reclaimed":
-      if (isHeldElsewhere) return PENDING;
-      return { kind: "take", to: "reclaimed", keepsRelayed };
-    case "attempted":
-    case "doubtful":
-      if (isHeldElsewhere) return elsewhere;
-      return { kind: "take", to: "reclaimed", keepsRelayed };
-    case "remembered":
-      return { kind: "take", to: "reclaimed", keepsRelayed };
-  }
-}
-
 /** Rejects as soon as the ledger is closed. */
 const pass = (ms: number, clock: Clock, closing: AbortSignal): Promise<void> =>
   new Promise((resolve, reject) => {
@@ -220,12 +169,3 @@ const pass = (ms: number, clock: Clock, closing: AbortSignal): Promise<void> =>
     if (closing.aborted) onClosing();
     else closing.addEventListener("abort", onClosing, { once: true });
   });
-
-/** Waits for all of them, so that nothing is under way any more when one has failed. */
-async function everyOne<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  const settled = await Promise.allSettled(promises);
-  return settled.map((one) => {
-    if (one.status === "rejected") throw one.reason;
-    return one.value;
-  });
-}

@@ -28,6 +28,13 @@ export type RecordState = HeldState | "remembered" | "relayed";
 /** Those that have a holder. Of a dead one they count as absent (claimed, queued) or remembered. */
 export type HeldState = "claimed" | "queued" | "attempted" | "doubtful" | "reclaimed";
 
+/** It was attempted, and nobody has recorded an answer. */
+export const isInDoubt = (state: RecordState): boolean => IN_DOUBT.has(state);
+
+const IN_DOUBT: ReadonlySet<RecordState> = new Set<RecordState>([
+  ...(["attempted", "doubtful", "reclaimed", "remembered"] as const),
+]);
+
 export interface LedgerRecord {
   readonly state: RecordState;
   /** Of the latest claim, also when that has ended. Below 2^53. */
@@ -126,7 +133,7 @@ export interface Change {
   readonly bound: boolean;
 }
 
-/** A record that is attempted, doubtful, reclaimed or remembered. */
+/** A record that is in doubt. */
 export interface OpenRecord {
   readonly key: Uint8Array;
   readonly record: LedgerRecord;
@@ -215,7 +222,7 @@ export interface Engine {
   /** False: the record has another fence, a greater step, or is gone, and nothing was changed. */
   change(batch: readonly Change[]): Promise<boolean[]>;
 
-  /** Every attempted, doubtful, reclaimed and remembered record, in no order. Not one call, but bounded ones. */
+  /** Every record in doubt, in no order. Not one call, but bounded ones. */
   open(): AsyncIterable<OpenRecord>;
   /**
    * Removes some expired records, in one bounded step: relayed ones, remembered ones, and those of dead

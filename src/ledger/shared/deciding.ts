@@ -1,0 +1,99 @@
+// An operator decides about an id of the shared ledger: under the live claim where this gateway has one; otherwise the
+// id is claimed for as long as the decision takes, unless another live gateway holds it.
+import type { Id } from "../../identity/message-id.ts";
+import { decodeBase32 } from "../../runtime/base32.ts";
+import type { Claims } from "../claims.ts";
+import type { ClaimRequest, ClaimResult, Decided, Decision } from "../ledger.ts";
+import { DECISION_EVENTS, decidedBy, PROTOCOL } from "../protocol.ts";
+import type { Calls } from "./calls.ts";
+import { isInDoubt } from "./engine.ts";
+import type { GivingUp } from "./giving-up.ts";
+import type { Heartbeat } from "./heartbeat.ts";
+import { type Held, stateOf, type Writer } from "./held.ts";
+import { isHeldElsewhere } from "./takeover.ts";
+
+/** As in Ledger. */
+export type Decide = (id: Id, decision: Decision) => Promise<Decided>;
+
+export interface DecidingParts {
+  readonly calls: Calls;
+  readonly writer: Writer;
+  readonly claims: Claims<Held>;
+  /** As in Ledger. */
+  readonly claim: (requests: readonly ClaimRequest[]) => Promise<ClaimResult[]>;
+  readonly givingUp: GivingUp;
+  readonly heartbeat: Heartbeat;
+  /** Ids attempted or doubtful, as far as this gateway knows. */
+  readonly open: Set<Id>;
+}
+
+export function createDecide(parts: DecidingParts): Decide {
+  const { calls, writer, claims, claim, givingUp, heartbeat, open } = parts;
+
+  async function decide(id: Id, decision: Decision): Promise<Decided> {
+    const held = claims.get(id);
+    if (held === undefined) return await decideUnclaimed(id, decision);
+    const decided = await claims.inTurn(held, async () =>
+      claims.get(id) === held ? await decideHeld(held, decision) : undefined,
+    );
+    // The claim has ended; perhaps there is another one.
+    return decided ?? (await decide(id, decision));
+  }
+
+  async function decideHeld(held: Held, decision: Decision): Promise<Decided> {
+    heartbeat.assertCurrent();
+    // It is being claimed: whether it is in doubt is not known yet.
+    if (held.fence === 0) return "busy";
+    const pending = held.doubt === undefined ? "claimed" : "reclaimed";
+    const event = DECISION_EVENTS[decision];
+    const next = decidedBy(PROTOCOL[held.isAccepted ? stateOf(held) : pending][event]);
+    if (next !== "relayed" && next !== "queued") return next;
+    // Until it is answered, and when it never is.
+    held.mayBeRelayed ||= next === "relayed";
+    if (!(await writer.move(held, event, ""))) {
+      claims.end(held);
+      return "elsewhere";
+    }
+    open.delete(held.id);
+    if (next === "relayed") claims.end(held);
+    return next;
+  }
+
+  /** No claim of this process is live. */
+  async function decideUnclaimed(id: Id, decision: Decision): Promise<Decided> {
+    heartbeat.assertCurrent();
+    const event = DECISION_EVENTS[decision];
+    const record = await calls.read.ask(decodeBase32(id));
+    // One that is not accepted may take long, and is waited for below.
+    if (claims.get(id) !== undefined) return await decide(id, decision);
+    if (record === undefined || !isInDoubt(record.state)) return decidedBy(PROTOCOL.absent[event]);
+    if (isHeldElsewhere(record, heartbeat.incarnation, heartbeat.tellsTheDead())) return "elsewhere";
+    const [result] = await claim([{ id, digest: record.digest }]);
+    const entry = claims.get(id);
+    if (result?.kind === "repeat" || result === undefined || entry?.fence !== result.claim.fence) {
+      return result?.kind === "repeat" && result.standing !== "relayed" ? "elsewhere" : "nothing";
+    }
+    const state = result.kind === "doubtful" ? "remembered" : "absent";
+    return await claims.inTurn(entry, async () => {
+      const next = decidedBy(PROTOCOL[state][event]);
+      if (next === "nothing") {
+        await givingUp.release([entry]);
+        return next;
+      }
+      const isWritten = await writer.move(entry, event, "").catch(async (error: unknown) => {
+        await givingUp.release([entry]).catch(() => {});
+        throw error;
+      });
+      if (!isWritten) {
+        claims.end(entry);
+        return "elsewhere";
+      }
+      open.delete(id);
+      if (next === "absent") await givingUp.release([entry]);
+      else claims.end(entry);
+      return next;
+    });
+  }
+
+  return decide;
+}

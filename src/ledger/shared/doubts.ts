@@ -1,0 +1,61 @@
+// What the gateways of a shared ledger know to be in doubt: the engine's records, and decisions of this gateway that
+// were not answered.
+import type { Id } from "../../identity/message-id.ts";
+import { decodeBase32, encodeBase32 } from "../../runtime/base32.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Claims } from "../claims.ts";
+import type { Doubt } from "../ledger.ts";
+import type { Calls } from "./calls.ts";
+import { type Engine, isInDoubt, type LedgerRecord } from "./engine.ts";
+import type { Held } from "./held.ts";
+
+export interface Doubts {
+  /** See Ledger. One read of one record. */
+  one(id: Id): Promise<Doubt | undefined>;
+  all(): Promise<Doubt[]>;
+}
+
+export interface DoubtsParts {
+  readonly engine: Engine;
+  readonly calls: Calls;
+  readonly claims: Claims<Held>;
+  readonly incarnation: number;
+  readonly clock: Clock;
+}
+
+export function createDoubts({ engine, calls, claims, incarnation, clock }: DoubtsParts): Doubts {
+  function doubtOf(id: Id, record: LedgerRecord): Doubt | undefined {
+    const { state, firstDate = "", digest, changedAt, holder } = record;
+    const isOurs = holder?.incarnation === incarnation;
+    const claimed = isOurs ? claims.get(id) !== undefined : holder?.alive === true;
+    if (!isInDoubt(state) || (state === "attempted" && claimed)) return undefined;
+    return { id, firstDate, digest, changedAt, claimed };
+  }
+
+  /** A decision without an answer has taken effect, and nothing has followed from it: it is decided once more. */
+  function undecided({ id, doubt, firstDate = "", digest }: Held): Doubt | undefined {
+    if (doubt !== "doubtful") return undefined;
+    return { id, firstDate, digest, changedAt: clock.now(), claimed: true };
+  }
+
+  return {
+    async one(id) {
+      const record = await calls.read.ask(decodeBase32(id));
+      const held = claims.get(id);
+      return (record && doubtOf(id, record)) ?? (held && undecided(held));
+    },
+    async all() {
+      const doubts = new Map<Id, Doubt>();
+      for await (const { key, record } of engine.open()) {
+        const id = encodeBase32(key);
+        const doubt = doubtOf(id, record);
+        if (doubt !== undefined) doubts.set(id, doubt);
+      }
+      for (const held of claims.all()) {
+        const doubt = doubts.has(held.id) ? undefined : undecided(held);
+        if (doubt !== undefined) doubts.set(held.id, doubt);
+      }
+      return [...doubts.values()].sort((a, b) => a.changedAt - b.changedAt);
+    },
+  };
+}

@@ -1,0 +1,55 @@
+// What a claim does about a record that is there: repeats it, waits for it, or takes it over. Pure.
+import type { ClaimResult } from "../ledger.ts";
+import type { LedgerRecord } from "./engine.ts";
+
+/** Another gateway may hold it, with a claim that is not accepted yet. */
+export interface Pending {
+  readonly kind: "pending";
+}
+
+export interface Take {
+  readonly kind: "take";
+  readonly to: "claimed" | "reclaimed";
+  readonly keepsRelayed: boolean;
+}
+
+/** Another gateway holds it, or may: nobody who is not known to be dead is taken over. */
+export const isHeldElsewhere = (
+  { holder }: LedgerRecord,
+  incarnation: number,
+  tellsTheDead: boolean,
+): boolean => holder !== undefined && holder.incarnation !== incarnation && (holder.alive || !tellsTheDead);
+
+export function takeoverOf(
+  { state, holder, relayed, expired, digest, bound }: LedgerRecord,
+  since: number,
+  incarnation: number,
+  tellsTheDead: boolean,
+): Extract<ClaimResult, { kind: "repeat" }> | Pending | Take {
+  const keepsRelayed = relayed !== undefined && !expired;
+  const isRepeat = keepsRelayed && relayed.at >= since;
+  // What this very incarnation holds, and has no entry of, is left from a call without an answer.
+  const isOthers = holder !== undefined && holder.incarnation !== incarnation;
+  const isHeld = isOthers && holder.alive;
+  // What an older mailonce wrote does not say whether it is bound.
+  const elsewhere = { kind: "repeat", standing: bound ? "underway" : "awaited", digest } as const;
+  // It may be dead, so nothing is promised of it; or it was not heard, so nothing is taken over.
+  if (isOthers && !holder.alive && !tellsTheDead) return { kind: "pending" };
+  switch (state) {
+    case "claimed":
+    case "queued":
+    case "relayed":
+      if (isHeld) return state === "claimed" ? { kind: "pending" } : elsewhere;
+      if (isRepeat) return { kind: "repeat", standing: "relayed", digest: relayed.digest, at: relayed.at };
+      return { kind: "take", to: "claimed", keepsRelayed };
+    case "reclaimed":
+      if (isHeld) return { kind: "pending" };
+      return { kind: "take", to: "reclaimed", keepsRelayed };
+    case "attempted":
+    case "doubtful":
+      if (isHeld) return elsewhere;
+      return { kind: "take", to: "reclaimed", keepsRelayed };
+    case "remembered":
+      return { kind: "take", to: "reclaimed", keepsRelayed };
+  }
+}
