@@ -1,7 +1,8 @@
 // Puts ids into a ledger's folder as relayed, without a claim each: several times as fast, so that what a
 // large ledger does can be measured without loading for hours. What lies on the disk is the same.
 
-import { FIRST_CAPACITY, openGenerations } from "../src/ledger/embedded/generations.ts";
+import { FIRST_CAPACITY } from "../src/ledger/embedded/capacity.ts";
+import { openGenerations } from "../src/ledger/embedded/generations.ts";
 import { openState } from "../src/ledger/embedded/state.ts";
 import { DIGEST_OCTETS } from "../src/ledger/ledger.ts";
 import { systemClock } from "../src/runtime/clock.ts";
@@ -24,7 +25,14 @@ export async function fill(
 ): Promise<void> {
   const storage = createDiskStorage(folder);
   const state = await openState(storage);
-  const options = { storage, state, clock: systemClock, log, retentionMs, firstCapacity: FIRST_CAPACITY };
+  const options = {
+    storage,
+    list: state.generations,
+    clock: systemClock,
+    log,
+    retentionMs,
+    firstCapacity: FIRST_CAPACITY,
+  };
   const generations = await openGenerations(options);
   const [nextKey, nextDigest] = [keyStream("present", first), keyStream("digest", first)];
   for (let done = 0; done < count; ) {

@@ -73,7 +73,7 @@ test("each generation has its filter saved, and none is larger than the ids befo
   const names = await place.storage.list("ledger");
   const generations = names.filter((name) => /^generation-\d+$/.test(name));
   const state = await openState(place.storage);
-  const capacities = (await state.generations()).map(({ capacity }) => capacity);
+  const capacities = (await state.generations.records()).map(({ capacity }) => capacity);
   await state.close();
   // Of 720 ids in 8 spans: a tenth of those before it, but not less than the first.
   expect(capacities.length).toBe(generations.length);

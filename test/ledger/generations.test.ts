@@ -25,7 +25,14 @@ function createPlace(storageOptions?: MemoryStorageOptions) {
     names: async () => (await storage.list("ledger")).filter((name) => name.startsWith("generation-")),
     async open(firstCapacity = 100): Promise<Generations> {
       const state = await openState(storage);
-      const options = { storage, state, clock, log, retentionMs: RETENTION_MS, firstCapacity };
+      const options = {
+        storage,
+        list: state.generations,
+        clock,
+        log,
+        retentionMs: RETENTION_MS,
+        firstCapacity,
+      };
       try {
         open = { state, generations: await openGenerations(options) };
       } catch (error) {
@@ -357,7 +364,7 @@ describe("the state", () => {
     for (const end of ["close", "crash", "crash", "close"]) {
       const state = await openState(place.storage);
       for (let i = 0; i < 3; i++) {
-        const fence = state.nextFence();
+        const fence = state.fences.next();
         expect(fence).toBeGreaterThan(highest);
         highest = fence;
       }

@@ -4,8 +4,10 @@ import { missingStore, type Storage, type Store } from "../../storage/storage.ts
 import type { Relayed } from "../archive/archive.ts";
 import { type ArchiveRecord, archived, stronger } from "../archive/archive.ts";
 import { storeName } from "./generation.ts";
+import { type GenerationList, generationNumber } from "./generation-list.ts";
+import type { MarkStore } from "./mark-store.ts";
 import { decodeRelayed, isIdKey, type Mark } from "./records.ts";
-import { generationNumber, type State } from "./state.ts";
+import type { State } from "./state.ts";
 
 /** One ordered source of records, and the record that comes next from it. */
 interface Head {
@@ -17,18 +19,19 @@ interface Head {
 export async function* readEmbedded(storage: Storage, state: State): AsyncGenerator<ArchiveRecord> {
   const stores: Store[] = [];
   try {
-    for (const name of await generationsOf(storage, state)) stores.push(await storage.openStore(name));
-    yield* merged([...stores.map(relayedOf), doubtsOf(state)]);
+    for (const name of await generationsOf(storage, state.generations))
+      stores.push(await storage.openStore(name));
+    yield* merged([...stores.map(relayedOf), doubtsOf(state.marks)]);
   } finally {
     for (const store of stores) await store.close();
   }
 }
 
 /** Names of the stores that hold what counts. */
-async function generationsOf(storage: Storage, state: State): Promise<string[]> {
-  const unfinished = await state.unfinished();
+async function generationsOf(storage: Storage, list: GenerationList): Promise<string[]> {
+  const unfinished = await list.unfinished();
   const present = (await storage.list("ledger")).flatMap((name) => generationNumber(name) ?? []);
-  for (const { number } of await state.generations()) {
+  for (const { number } of await list.records()) {
     if (!present.includes(number) && !unfinished.has(number)) {
       throw missingStore(storeName(number), "ids relayed before are then not exported");
     }
@@ -42,8 +45,8 @@ async function* relayedOf(store: Store): AsyncGenerator<ArchiveRecord> {
   }
 }
 
-async function* doubtsOf(state: State): AsyncGenerator<ArchiveRecord> {
-  for await (const [key, mark] of state.marks()) yield { key, doubt: doubtOf(mark) };
+async function* doubtsOf(marks: MarkStore): AsyncGenerator<ArchiveRecord> {
+  for await (const [key, mark] of marks.all()) yield { key, doubt: doubtOf(mark) };
 }
 
 export const doubtOf = ({ firstDate, time, digest }: Mark) => ({ firstDate, changedAt: time, digest });

@@ -5,10 +5,10 @@ import type { Log } from "../../runtime/log.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Relayed } from "../archive/archive.ts";
 import { probesOf } from "../filter.ts";
+import { FIRST_CAPACITY, nextCapacity } from "./capacity.ts";
 import { type Generation, openGeneration } from "./generation.ts";
-import { FIRST_CAPACITY, nextCapacity } from "./generations.ts";
+import type { GenerationList } from "./generation-list.ts";
 import type { GenerationRecord } from "./records.ts";
-import type { State } from "./state.ts";
 
 /** As many as the ledger itself makes in a retention: ids are kept an eighth longer than it at most. */
 const SPANS = 8;
@@ -21,7 +21,7 @@ const NUMBERS_OF_SPAN = 1_000;
 
 export interface EmbeddedWriterOptions {
   readonly storage: Storage;
-  readonly state: State;
+  readonly list: GenerationList;
   readonly clock: Clock;
   readonly log: Log;
   readonly retentionMs: number;
@@ -44,10 +44,10 @@ interface Written {
 }
 
 export async function createEmbeddedWriter(options: EmbeddedWriterOptions): Promise<EmbeddedWriter> {
-  const { storage, state, clock, log, retentionMs } = options;
+  const { storage, list, clock, log, retentionMs } = options;
   const spanMs = retentionMs / SPANS;
   const firstAt = clock.now() - retentionMs;
-  const last = Math.max(0, ...(await state.generations()).map(({ number }) => number));
+  const last = Math.max(0, ...(await list.records()).map(({ number }) => number));
   /** By span, in the order of their numbers. */
   const spans = new Map<number, Written[]>();
 
@@ -67,12 +67,12 @@ export async function createEmbeddedWriter(options: EmbeddedWriterOptions): Prom
       capacity: nextCapacity(ids, options.firstCapacity ?? FIRST_CAPACITY),
       count: 0,
     };
-    await state.beginGeneration(record);
+    await list.begin(record);
     const generation = await openGeneration(storage, log, record);
     await generation.warm();
-    await state.finishGeneration(record.number);
+    await list.finish(record.number);
     const closed = { ...record, closedAt: Math.ceil(record.openedAt + spanMs) };
-    await state.putGenerations([closed]);
+    await list.put([closed]);
     spans.set(span, [...written, { record: closed, generation }]);
   }
 
@@ -106,7 +106,7 @@ export async function createEmbeddedWriter(options: EmbeddedWriterOptions): Prom
     },
     async close() {
       for (const { record, generation } of [...spans.values()].flat()) {
-        await state.putGenerations([{ ...record, count: generation.filter.count }]);
+        await list.put([{ ...record, count: generation.filter.count }]);
         await generation.save();
         await generation.close();
       }

@@ -10,7 +10,9 @@ import type { Relayed } from "../archive/archive.ts";
 import { type Archive, type ArchiveRecord, type Merged, stronger } from "../archive/archive.ts";
 import { doubtOf, readEmbedded, standing } from "./archive-reader.ts";
 import { createEmbeddedWriter, type EmbeddedWriter } from "./archive-writer.ts";
-import { FIRST_CAPACITY, type Generations, openGenerations } from "./generations.ts";
+import { FIRST_CAPACITY } from "./capacity.ts";
+import { type Generations, openGenerations } from "./generations.ts";
+import type { MarkStore } from "./mark-store.ts";
 import type { Mark } from "./records.ts";
 import { openState, type State } from "./state.ts";
 
@@ -44,7 +46,7 @@ export async function openEmbeddedArchive(options: EmbeddedArchiveOptions): Prom
       merging ??= startMerging(options, state);
       const parts = await merging;
       // One after another, so that none looks an id up while another adds it.
-      const work = last.then(() => Promise.all(batch.map((record) => mergeOne(parts, state, record))));
+      const work = last.then(() => Promise.all(batch.map((record) => mergeOne(parts, state.marks, record))));
       last = work.catch(() => {});
       return await work;
     },
@@ -61,16 +63,17 @@ export async function openEmbeddedArchive(options: EmbeddedArchiveOptions): Prom
 
 async function startMerging(options: EmbeddedArchiveOptions, state: State): Promise<Merging> {
   const firstCapacity = options.firstCapacity ?? FIRST_CAPACITY;
-  const generations = await openGenerations({ ...options, state, firstCapacity });
+  const { generations: list } = state;
+  const generations = await openGenerations({ ...options, list, firstCapacity });
   const marks = new Map<Id, Mark>();
-  for await (const [key, mark] of state.marks()) marks.set(encodeBase32(key), mark);
-  return { generations, writer: await createEmbeddedWriter({ ...options, state }), marks };
+  for await (const [key, mark] of state.marks.all()) marks.set(encodeBase32(key), mark);
+  return { generations, writer: await createEmbeddedWriter({ ...options, list }), marks };
 }
 
 /** After each step the id is relayed or in doubt if it was before: a crash between two of them loses nothing. */
 async function mergeOne(
   { generations, writer, marks }: Merging,
-  state: State,
+  store: MarkStore,
   record: ArchiveRecord,
 ): Promise<Merged> {
   const { key, relayed, doubt } = record;
@@ -87,16 +90,16 @@ async function mergeOne(
   if (relayed !== undefined && relayed.time !== before?.time) {
     // A mark is believed unless the relaying is as late, and this relaying ends the doubt.
     const isMarkLater = mark !== undefined && mark.time > relayed.time;
-    if (isMarkLater && doubt === undefined) await state.putMark(key, { ...mark, time: relayed.time });
+    if (isMarkLater && doubt === undefined) await store.put(key, { ...mark, time: relayed.time });
     await writer.add(key, relayed);
   }
   if (doubt !== undefined) {
     const { firstDate, changedAt: time, digest } = doubt;
     const doubtful: Mark = { state: "doubtful", firstDate, time, digest };
-    await state.putMark(key, doubtful);
+    await store.put(key, doubtful);
     marks.set(id, doubtful);
   } else if (mark !== undefined) {
-    await state.removeMark(key);
+    await store.remove(key);
     marks.delete(id);
   }
   return isNew ? "added" : "strengthened";

@@ -16,7 +16,8 @@ import { type Claims, createClaims } from "../claims.ts";
 import type { Claim, ClaimResult, Decided, Decision, Doubt, Ledger, Settlement } from "../ledger.ts";
 import { DECISION_EVENTS, decidedBy, type IdEvent, type IdState, PROTOCOL } from "../protocol.ts";
 import { createUnderWay } from "../under-way.ts";
-import { FIRST_CAPACITY, type Generations, openGenerations } from "./generations.ts";
+import { FIRST_CAPACITY } from "./capacity.ts";
+import { type Generations, openGenerations } from "./generations.ts";
 import { loadMarks, type MarkedEntry, type Marks, unmarked } from "./marks.ts";
 import { openState, type State } from "./state.ts";
 import { createSweeps, type Sweeps } from "./sweeps.ts";
@@ -43,12 +44,12 @@ export async function openEmbeddedLedger(options: EmbeddedLedgerOptions): Promis
   let generations: Generations | undefined;
   try {
     const firstCapacity = options.firstCapacity ?? FIRST_CAPACITY;
-    generations = await openGenerations({ ...options, state, firstCapacity });
-    const marks = await loadMarks(state, generations.find);
+    generations = await openGenerations({ ...options, list: state.generations, firstCapacity });
+    const marks = await loadMarks(state.marks, generations.find);
     if (marks.size > 0) options.log.warn("ledger.doubtful_found", { ids: marks.size });
     const parts = { ...options, state, generations, marks };
     const claims = createClaims(unmarked);
-    const sweeps = createSweeps(parts, claims);
+    const sweeps = createSweeps({ ...parts, fences: state.fences }, claims);
     await sweeps.start();
     return createLedger(parts, claims, sweeps);
   } catch (error) {
@@ -67,7 +68,7 @@ function createLedger(
   const tracked = underWay.run;
 
   const steps: BatchSteps<MarkedEntry> = {
-    reserve: (request) => claims.begin(request, state.nextFence()),
+    reserve: (request) => claims.begin(request, state.fences.next()),
     lookUp(entries) {
       const found = entries.map(lookUp);
       // Most batches are: nothing of them is on the disk.
@@ -171,7 +172,7 @@ function createLedger(
   async function decideRemembered(id: Id, event: IdEvent): Promise<Decided> {
     const mark = marks.get(id);
     if (mark === undefined) return decidedBy(PROTOCOL.absent[event]);
-    const entry = claims.begin({ id, digest: mark.digest }, state.nextFence());
+    const entry = claims.begin({ id, digest: mark.digest }, state.fences.next());
     return await claims.inTurn(entry, async () => {
       try {
         const next = decidedBy(PROTOCOL.remembered[event]);

@@ -3,41 +3,21 @@
 // time, or earlier when it is full, so that its filter's rate holds.
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import { missingStore, type Storage } from "../../storage/storage.ts";
+import type { Storage } from "../../storage/storage.ts";
 import type { Relayed } from "../archive/archive.ts";
 import { probesOf } from "../filter.ts";
-import { type Generation, openGeneration, removeRemains, storeName } from "./generation.ts";
+import { nextCapacity } from "./capacity.ts";
+import { type Generation, openGeneration } from "./generation.ts";
+import type { GenerationList } from "./generation-list.ts";
+import { type Kept, openFound } from "./generations-found.ts";
 import type { GenerationRecord } from "./records.ts";
-import { generationNumber, type State } from "./state.ts";
 
 /** More means less kept beyond the retention (an eighth of it at most), and more filters to ask. */
 const SPANS_IN_RETENTION = 8;
 
-/** Ids there are for each that a new generation is made for; see nextCapacity. */
-const IDS_FOR_ONE = 10;
-
-/** Ids of the first generation: a filter of 1.8 MB. */
-export const FIRST_CAPACITY = 2 ** 20;
-
-/**
- * Ids of the largest generation. Its filter takes 115 MiB from the moment that it is opened, two minutes
- * to be rebuilt after a crash (half a million keys a second) and a second to be saved. Above 670
- * million ids there are more generations of this size.
- */
-const CAPACITY_MAX = 2 ** 26;
-
-/**
- * Ids of a new generation, beside generations that hold so many already: an eleventh of the filters' memory,
- * at most, waits for ids, so that it stays below two octets an id. Many generations come to be when many ids
- * come in a short time, each a filter more to ask; ten or eleven when their number is the same from day to day.
- */
-export function nextCapacity(ids: number, firstCapacity: number): number {
-  return Math.min(Math.max(firstCapacity, Math.ceil(ids / IDS_FOR_ONE)), CAPACITY_MAX);
-}
-
 export interface GenerationsOptions {
   readonly storage: Storage;
-  readonly state: State;
+  readonly list: GenerationList;
   readonly clock: Clock;
   readonly log: Log;
   /** Ids are kept for at least as many milliseconds. */
@@ -58,13 +38,8 @@ export interface Generations {
   close(): Promise<void>;
 }
 
-interface Kept {
-  record: GenerationRecord;
-  readonly generation: Generation;
-}
-
 export async function openGenerations(options: GenerationsOptions): Promise<Generations> {
-  const { storage, state, clock, log, retentionMs } = options;
+  const { storage, list, clock, log, retentionMs } = options;
   const spanMs = retentionMs / SPANS_IN_RETENTION;
   /** Newest first. Only the first can be open. */
   let kept: Kept[] = [];
@@ -74,49 +49,12 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
   let changing: Promise<void> | undefined;
   let lastNumber = 0;
 
-  /** What the state knows, without what a removal was cut short of; adopts what it does not know. */
-  async function recordsOf(): Promise<GenerationRecord[]> {
-    const names = await storage.list("ledger");
-    const present = names.flatMap((name) => generationNumber(name) ?? []);
-    const unfinished = await state.unfinished();
-    const records: GenerationRecord[] = [];
-    for (const record of await state.generations()) {
-      const { number, closedAt } = record;
-      if (unfinished.get(number) === "removing") {
-        await removeRemains(storage, number);
-        await state.removeGeneration(number);
-      } else if (present.includes(number) || (unfinished.has(number) && closedAt === undefined)) {
-        records.push(record);
-      } else {
-        const consequence = "ids relayed before are then forgotten and may be relayed again";
-        throw missingStore(storeName(number), consequence);
-      }
-    }
-    for (const number of present) {
-      if (unfinished.get(number) === "removing" || records.some((record) => record.number === number))
-        continue;
-      // Its record is made first and removed last, so somebody has put an older state back in place.
-      log.warn("ledger.generation_adopted", { generation: number });
-      const now = clock.now();
-      records.push({ number, openedAt: now, closedAt: now, capacity: options.firstCapacity, count: 0 });
-      await state.putGenerations(records.slice(-1));
-    }
-    return records;
-  }
-
   async function load(): Promise<void> {
-    const records = await recordsOf();
-    records.sort((a, b) => b.number - a.number);
-    // At the same time, since most of an opening is waiting for the disk.
-    const opened = await Promise.allSettled(
-      records.map(async (record) => ({ record, generation: await openGeneration(storage, log, record) })),
-    );
-    for (const one of opened) if (one.status === "fulfilled") kept.push(one.value);
-    for (const one of opened) if (one.status === "rejected") throw one.reason;
-    for (const number of (await state.unfinished()).keys()) await state.finishGeneration(number);
-    lastNumber = records[0]?.number ?? 0;
-    // After an adoption an older generation may still count as open.
+    kept = await openFound(options);
+    lastNumber = kept[0]?.record.number ?? 0;
     for (const one of kept.slice(1)) if (one.record.closedAt === undefined) await closeOne(one);
+    // A file that does not count is named before the first client is served.
+    await Promise.all(kept.map(({ generation }) => generation.read()));
   }
 
   function inBackground(work: () => Promise<void>): void {
@@ -134,7 +72,7 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
     const closedAt = Math.max(clock.now(), record.openedAt);
     one.record = { ...record, closedAt, count: generation.filter.count };
     try {
-      await state.putGenerations([one.record]);
+      await list.put([one.record]);
     } catch (error) {
       one.record = record;
       throw error;
@@ -174,13 +112,13 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
       count: 0,
     };
     // The record first: a store without one would be taken for another's.
-    await state.beginGeneration(record);
+    await list.begin(record);
     const generation = await openGeneration(storage, log, record);
     await generation.warm();
     kept = [{ record, generation }, ...kept];
     lastNumber = record.number;
     // Should it fail, the next start finds the store and does it.
-    state.finishGeneration(record.number).catch(() => {});
+    list.finish(record.number).catch(() => {});
     log.info("ledger.generation_opened", { generation: record.number, capacity: record.capacity });
   }
 
@@ -194,19 +132,17 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
 
   async function remove(one: Kept): Promise<void> {
     const { number } = one.record;
-    await state.beginRemoval(number);
+    await list.beginRemoval(number);
     kept = kept.filter((other) => other !== one);
     leaving.add(one);
     await one.generation.remove();
-    await state.removeGeneration(number);
+    await list.remove(number);
     leaving.delete(one);
     log.info("ledger.generation_expired", { generation: number, ids: one.record.count });
   }
 
   try {
     await load();
-    // A file that does not count is named before the first client is served.
-    await Promise.all(kept.map(({ generation }) => generation.read()));
   } catch (error) {
     for (const { generation } of kept) await generation.close();
     throw error;

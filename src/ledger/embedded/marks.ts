@@ -1,12 +1,12 @@
-// The marks of attempted and doubtful ids: all of them in memory, each change durable in the state first.
+// The marks of attempted and doubtful ids: all of them in memory, each change durable on the disk first.
 // A crash may bring back the mark of an id that was relayed; opening sees through that by their times.
 
 import type { Id } from "../../identity/message-id.ts";
 import { encodeBase32 } from "../../runtime/base32.ts";
 import type { Relayed } from "../archive/archive.ts";
 import type { Entry } from "../claims.ts";
+import type { MarkStore } from "./mark-store.ts";
 import type { Mark } from "./records.ts";
-import type { State } from "./state.ts";
 
 /** What the embedded ledger knows of a live claim, beside what its mark says. */
 export interface Markable {
@@ -48,15 +48,15 @@ export interface Marks {
 
 /** @param find the latest record of a relayed id */
 export async function loadMarks(
-  state: State,
+  store: MarkStore,
   find: (key: Uint8Array) => Promise<Relayed | undefined>,
 ): Promise<Marks> {
   const marks = new Map<Id, { readonly key: Uint8Array; readonly mark: Mark }>();
   /** Those whose expiry was announced, and which may be here still since they could not be removed. */
   const announced = new WeakSet<Mark>();
-  for await (const [key, mark] of state.marks()) {
+  for await (const [key, mark] of store.all()) {
     const relayed = await find(key);
-    if (relayed !== undefined && relayed.time >= mark.time) await state.forgetMark(key);
+    if (relayed !== undefined && relayed.time >= mark.time) await store.forget(key);
     else marks.set(encodeBase32(key), { key, mark });
   }
 
@@ -85,28 +85,28 @@ export async function loadMarks(
         digest,
       };
       entry.isMarkUncertain = true;
-      await state.putMark(key, mark);
+      await store.put(key, mark);
       entry.isMarkUncertain = false;
       marks.set(id, { key, mark });
     },
     async remove(entry) {
       if (!marks.has(entry.id) && !entry.isMarkUncertain) return;
       entry.isMarkUncertain = true;
-      await state.removeMark(entry.key);
+      await store.remove(entry.key);
       entry.isMarkUncertain = false;
       marks.delete(entry.id);
     },
     forget(entry) {
       if (!marks.delete(entry.id) && !entry.isMarkUncertain) return;
       // Should it fail, the next start forgets it.
-      state.forgetMark(entry.key).catch(() => {});
+      store.forget(entry.key).catch(() => {});
     },
     async expire(time, isLive, announce) {
       for (const [id, { key, mark }] of marks) {
         if (mark.time >= time || isLive(id)) continue;
         if (!announced.has(mark)) announce(id, mark);
         announced.add(mark);
-        await state.removeMark(key);
+        await store.remove(key);
         // A claim that began meanwhile has found the doubt, which it was in time for; an attempt has a later time.
         if (marks.get(id)?.mark.time === mark.time) marks.delete(id);
       }

@@ -2,9 +2,9 @@
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Claims, Entry } from "../claims.ts";
+import type { Fences } from "./fences.ts";
 import type { Generations } from "./generations.ts";
 import type { Marks } from "./marks.ts";
-import type { State } from "./state.ts";
 
 /** Sweeps in a retention: what has expired is kept at most a sixty-fourth longer than that. */
 const SWEEPS_IN_RETENTION = 64;
@@ -16,7 +16,7 @@ export interface SweepsOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly retentionMs: number;
-  readonly state: State;
+  readonly fences: Fences;
   readonly generations: Generations;
   readonly marks: Marks;
 }
@@ -28,7 +28,7 @@ export interface Sweeps {
 }
 
 export function createSweeps(options: SweepsOptions, claims: Claims<Entry>): Sweeps {
-  const { clock, log, retentionMs, state, generations, marks } = options;
+  const { clock, log, retentionMs, fences, generations, marks } = options;
   let timer: Timer | undefined;
   let sweeping: Promise<void> = Promise.resolve();
   let isStopped = false;
@@ -36,7 +36,7 @@ export function createSweeps(options: SweepsOptions, claims: Claims<Entry>): Swe
   /** Doubt is left alone at the start, until the spool has claimed again what it holds. */
   async function sweep(isStart: boolean): Promise<void> {
     try {
-      await state.reserveFences();
+      await fences.reserve();
       await generations.sweep();
       if (!isStart) await sweepMarks();
     } catch (cause) {
