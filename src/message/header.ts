@@ -1,5 +1,6 @@
 // The header of a message as fields that keep their octets. This is not a validator: what a mailer wrote
 // is carried on, so the only question asked of a line is whether it still belongs to the header.
+import { bufferOf } from "../runtime/buffer-view.ts";
 
 export interface HeaderField {
   /** Lower case. */
@@ -69,9 +70,6 @@ function extentOf(octets: Buffer, from: number): Extent {
   }
   return { length: line, line, ended: undefined };
 }
-
-const bufferOf = (octets: Uint8Array): Buffer =>
-  Buffer.isBuffer(octets) ? octets : Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
 
 /**
  * The fields of a header block with CRLF line ends. Reads up to the first empty line, or to the first

@@ -1,7 +1,9 @@
 // Line ends at ingress: a bare CR or bare LF becomes CRLF, so that everything after this, and every server
 // after us, sees the same lines (a server that takes a bare LF for a line end can be smuggled a message).
 // Works on any chunking and hands clean chunks on without copying them.
+
 import { isAscii } from "node:buffer";
+import { bufferOf } from "../runtime/buffer-view.ts";
 
 /** What was seen so far. */
 export interface LineFacts {
@@ -81,7 +83,7 @@ export function createNewlineNormaliser(): NewlineNormaliser {
   return {
     push(chunk) {
       if (chunk.length === 0) return NOTHING;
-      const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+      const octets = bufferOf(chunk);
       if (!eightBit) eightBit = !isAscii(octets);
       if (!nul) nul = octets.includes(0);
       const missing = owed && octets[0] !== LF;

@@ -12,6 +12,7 @@ import type { Id } from "../identity/message-id.ts";
 import type { MailRequest, RecipientRequest } from "../message/notify.ts";
 import type { PreparedHeader } from "../message/rewrite.ts";
 import { encodeBase32 } from "../runtime/base32.ts";
+import { bufferOf } from "../runtime/buffer-view.ts";
 
 /** 16 characters of base32: 6 octets of time, 4 of chance. Named in the reply and in the log. */
 export type SubmissionId = string;
@@ -167,7 +168,7 @@ export interface StoredSubmission {
 
 /** @throws when the octets are not all there */
 export function decodeSubmission(value: Uint8Array): StoredSubmission {
-  const octets = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  const octets = bufferOf(value);
   const headerAt = 4 + octets.readUInt32BE();
   const submission = JSON.parse(octets.toString("utf8", 4, headerAt)) as Submission;
   const bodyAt = headerAt + submission.headerSize;

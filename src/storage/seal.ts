@@ -3,9 +3,11 @@
 //
 //     mailonce seal 1 89abcdef      format, and the CRC-32 of all that follows this line
 //     {"number":17,…}               the seal as JSON
+
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
+import { bufferOf } from "../runtime/buffer-view.ts";
 import { writeWhole } from "./whole-file.ts";
 
 const FORMAT = 1;
@@ -58,7 +60,7 @@ export function encodeSeal(seal: Seal): Uint8Array {
 
 /** @returns a text that says what is wrong when it is no whole seal */
 export function decodeSeal(content: Uint8Array): Seal | string {
-  const octets = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+  const octets = bufferOf(content);
   if (octets.length === 0) return "it is empty";
   const bodyAt = octets.indexOf("\n") + 1;
   const head = /^mailonce seal (\d+) ([0-9a-f]{8})\n$/.exec(octets.toString("latin1", 0, bodyAt));

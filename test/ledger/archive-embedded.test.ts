@@ -1,10 +1,12 @@
 // Ids imported into an embedded ledger: they expire by their own times, a crash at any point of an import
 // leaves a ledger that opens and knows no less, and the ledger goes on with them.
+
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type ArchiveRecord, nameOf } from "../../src/ledger/archive/archive.ts";
+import type { ArchiveRecord } from "../../src/ledger/archive/archive.ts";
 import { openEmbeddedArchive } from "../../src/ledger/embedded/archive.ts";
 import { openState } from "../../src/ledger/embedded/state.ts";
+import { nameOf } from "../../src/ledger/key-name.ts";
 import type { ClaimResult } from "../../src/ledger/ledger.ts";
 import { encodeBase32 } from "../../src/runtime/base32.ts";
 import { silentLog } from "../../src/runtime/log.ts";

@@ -1,6 +1,8 @@
 // Records of ids in any standing, for tests that move them.
+
 import fc from "fast-check";
-import { type ArchiveRecord, nameOf, stronger } from "../../src/ledger/archive/archive.ts";
+import { type ArchiveRecord, stronger } from "../../src/ledger/archive/archive.ts";
+import { nameOf } from "../../src/ledger/key-name.ts";
 import { DIGEST_OCTETS } from "../../src/ledger/ledger.ts";
 import { plain } from "./archive-places.ts";
 import { pseudoIds } from "./ids.ts";

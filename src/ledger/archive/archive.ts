@@ -91,7 +91,3 @@ export function unexpired(record: ArchiveRecord, limit: number): ArchiveRecord |
   const doubt = record.doubt !== undefined && record.doubt.changedAt >= limit ? record.doubt : undefined;
   return relayed === undefined && doubt === undefined ? undefined : { key, relayed, doubt };
 }
-
-/** Keys of 20 octets as names in a map. */
-export const nameOf = (key: Uint8Array): string =>
-  Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");

@@ -5,7 +5,9 @@
 //     {"id":"…","at":1769860000000,"digest":"…"}
 //     {"id":"…","doubt":{"firstDate":"…","changedAt":1769860000000},"digest":"…"}
 //     {"end":true,"relayed":1,"doubtful":1,"crc32":"9ae0daaf"}
+
 import { decodeBase32, encodeBase32 } from "../../runtime/base32.ts";
+import { bufferOf } from "../../runtime/buffer-view.ts";
 import { DIGEST_OCTETS } from "../ledger.ts";
 import { type ArchiveRecord, archived } from "./archive.ts";
 
@@ -147,5 +149,4 @@ function digestOf(value: unknown, name: string): Uint8Array {
   throw new LineError(`${name}: not a digest of ${DIGEST_OCTETS} octets`);
 }
 
-const hex = (octets: Uint8Array): string =>
-  Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString("hex");
+const hex = (octets: Uint8Array): string => bufferOf(octets).toString("hex");

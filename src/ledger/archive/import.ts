@@ -3,7 +3,8 @@
 
 import type { Id } from "../../identity/message-id.ts";
 import { encodeBase32 } from "../../runtime/base32.ts";
-import { type Archive, type ArchiveRecord, nameOf, stronger, unexpired } from "./archive.ts";
+import { nameOf } from "../key-name.ts";
+import { type Archive, type ArchiveRecord, stronger, unexpired } from "./archive.ts";
 import { readArchive } from "./lines.ts";
 
 /** Records of a batch: for PostgreSQL some 100 KB and 20 ms. */

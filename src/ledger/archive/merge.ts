@@ -1,7 +1,9 @@
 // Merges records into an engine that gateways use meanwhile: what is absent is inserted, what is there is
 // read and replaced only if it is still what was read.
+
 import { StorageError } from "../../storage/storage.ts";
-import { type ArchiveRecord, type Merged, nameOf, stronger } from "./archive.ts";
+import { nameOf } from "../key-name.ts";
+import { type ArchiveRecord, type Merged, stronger } from "./archive.ts";
 
 /** What an engine has of an id. `Version` is by which it knows its record again. */
 export interface Found<Version> {

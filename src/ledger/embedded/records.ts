@@ -2,6 +2,7 @@
 // layout. Numbers are big-endian; times are milliseconds since the epoch in six octets.
 
 import { ID_OCTETS } from "../../identity/message-id.ts";
+import { bufferOf } from "../../runtime/buffer-view.ts";
 import { StorageError } from "../../storage/storage.ts";
 import type { Relayed } from "../archive/archive.ts";
 import { DIGEST_OCTETS } from "../ledger.ts";
@@ -109,7 +110,7 @@ export function decodeMark(value: Uint8Array): Mark {
     state,
     time: numberAt(value, 2),
     digest: value.slice(2 + TIME_OCTETS, MARK_OCTETS),
-    firstDate: Buffer.from(value.subarray(MARK_OCTETS)).toString("latin1"),
+    firstDate: bufferOf(value.subarray(MARK_OCTETS)).toString("latin1"),
   };
 }
 

@@ -1,12 +1,15 @@
 // The ledger in PostgreSQL as an archive, read and merged into while gateways use it.
-import { StorageError } from "../../storage/storage.ts";
-import { type Archive, type ArchiveRecord, nameOf } from "../archive/archive.ts";
+
+import { bufferOf } from "../../runtime/buffer-view.ts";
+import type { Archive, ArchiveRecord } from "../archive/archive.ts";
 import { type Found, mergeInto, type Place, type Replacement } from "../archive/merge.ts";
+import { nameOf } from "../key-name.ts";
 import { recordOf } from "../shared/archived.ts";
 import { connectDatabase, type Database, type Row } from "./database.ts";
+import { octetsOf, standingOf } from "./rows.ts";
 import { checkSchema } from "./schema.ts";
 import { DURABLE } from "./session.ts";
-import { NOBODY, STATE_CODES, STATES } from "./statements.ts";
+import { FENCE, millis, NOBODY, STATE_CODES } from "./statements.ts";
 
 /** Beside gateways that keep the database busy, a page may take long; nobody waits for it. */
 const STATEMENT_TIMEOUT_MS = 60_000;
@@ -18,9 +21,7 @@ const CONNECTIONS = 4;
 const PAGE_ROWS = 2_000;
 
 const { remembered, relayed } = STATE_CODES;
-const millis = (column: string) => `floor(extract(epoch FROM ${column}) * 1000)::float8`;
 const time = (value: string) => `to_timestamp(${value}::float8 / 1000)`;
-const FENCE = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 const COLUMNS = `
   r.id, r.state, r.digest, r.earlier_digest, r.first_date,
   ${millis("r.relayed_at")} AS relayed_at, ${millis("r.changed_at")} AS changed_at`;
@@ -129,7 +130,7 @@ function createPlace(database: Database, leaseMs: number): Place<Version> {
   return {
     async insert(batch) {
       const inserted = namesOf(await database.run(statements.insert, columnsOf(batch)));
-      const others = batch.flatMap(({ key }) => (inserted.has(nameOf(key)) ? [] : [octets(key)]));
+      const others = batch.flatMap(({ key }) => (inserted.has(nameOf(key)) ? [] : [bufferOf(key)]));
       if (others.length === 0) return batch.map(() => undefined);
       const found = new Map<string, Found<Version>>();
       for (const row of await database.run(statements.read, [others, leaseMs])) {
@@ -169,10 +170,10 @@ function columnsOf(batch: readonly ArchiveRecord[]): unknown[] {
   const digests = (pick: (record: ArchiveRecord) => Uint8Array | undefined) =>
     column((record) => {
       const digest = pick(record);
-      return digest && octets(digest);
+      return digest && bufferOf(digest);
     });
   return [
-    batch.map(({ key }) => octets(key)),
+    batch.map(({ key }) => bufferOf(key)),
     digests(({ doubt }) => doubt?.digest),
     column(({ doubt }) => doubt?.firstDate),
     column((record) => record.relayed?.time),
@@ -181,29 +182,8 @@ function columnsOf(batch: readonly ArchiveRecord[]): unknown[] {
   ];
 }
 
-function recordIn(row: Row): ArchiveRecord | undefined {
-  const state = STATES[Number(row.state)];
-  if (state === undefined) throw new StorageError("damaged", `the ledger holds a state ${row.state}`);
-  const digest = copyOf(row.digest);
-  return recordOf({
-    key: copyOf(row.id),
-    state,
-    digest,
-    firstDate: typeof row.first_date === "string" ? row.first_date : undefined,
-    relayed:
-      row.relayed_at === null
-        ? undefined
-        : {
-            at: Number(row.relayed_at),
-            digest: row.earlier_digest === null ? digest : copyOf(row.earlier_digest),
-          },
-    changedAt: Number(row.changed_at),
-  });
-}
+const recordIn = (row: Row): ArchiveRecord | undefined =>
+  recordOf({ key: octetsOf(row.id), ...standingOf(row) });
 
-/** A Buffer may be a small part of what was read, which it would keep. */
-const copyOf = (value: unknown): Uint8Array => new Uint8Array(value as Buffer);
 const namesOf = (rows: readonly Row[]): ReadonlySet<string> =>
   new Set(rows.map(({ id }) => nameOf(id as Buffer)));
-/** pg writes Buffers as bytea. */
-const octets = (value: Uint8Array): Buffer => Buffer.from(value.buffer, value.byteOffset, value.byteLength);

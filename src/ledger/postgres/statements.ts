@@ -41,9 +41,9 @@ export const SWEEP_ROWS = 1_000;
 export const PAGE_ROWS = 1_000;
 
 /** Microseconds since the epoch, below 2^53 until the year 2255. */
-const FENCE = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+export const FENCE = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
-const millis = (column: string) => `floor(extract(epoch FROM ${column}) * 1000)::float8`;
+export const millis = (column: string) => `floor(extract(epoch FROM ${column}) * 1000)::float8`;
 const interval = (parameter: string) => `${parameter}::float8 * interval '1 millisecond'`;
 
 const millisUntil = (time: string, now: string) =>
@@ -68,8 +68,10 @@ export type StatementName =
   | "sweepHeld"
   | "sweepGateways";
 
+export type Statements = Readonly<Record<StatementName, Statement>>;
+
 /** @param now an SQL expression for the present time */
-export function createStatements(now: string): Readonly<Record<StatementName, Statement>> {
+export function createStatements(now: string): Statements {
   const alive = (lease: string) => `coalesce(g.beat_at > ${now} - ${interval(lease)}, false)`;
   const record = (lease: string, retention: string) => `
     r.id, r.state, r.fence, r.incarnation, r.digest, r.earlier_digest, r.first_date,

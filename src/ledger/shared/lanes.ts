@@ -1,5 +1,6 @@
 // Batching of concurrent calls into one call of the engine, as a group commit does: while one call is under
 // way the next batch gathers. Two items of one key never are under way together, and keep their order.
+import { nameOf } from "../key-name.ts";
 import { BATCH_MAX } from "./engine.ts";
 
 /** One call computes in the engine while the answer of the other is on its way; more make batches small. */
@@ -72,7 +73,7 @@ export function createLane<Item, Answer>(
     ask: (item) =>
       new Promise((resolve, reject) => {
         const key = keyOf(item);
-        waiting.push({ item, key, name: Buffer.from(key).toString("latin1"), resolve, reject });
+        waiting.push({ item, key, name: nameOf(key), resolve, reject });
         if (isDue) return;
         isDue = true;
         // All that is asked in this turn goes together.

@@ -1,6 +1,7 @@
 // Looks at what a client sends where commands are read, before the parser does: line ends that are not CRLF,
 // and octets that came before the reply they had to wait for. Both are what a smuggled mail needs, and both
 // are gone once the parser has cut the octets into commands. Pure.
+import { bufferOf } from "../../runtime/buffer-view.ts";
 
 export type LineFault =
   /** A command line ends in an LF alone. */
@@ -55,7 +56,7 @@ export function createLineGuard(bareNewlines: "normalize" | "reject"): LineGuard
 
   return {
     push(chunk, expectsContinuation) {
-      const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+      const octets = bufferOf(chunk);
       let start = 0;
       for (let lf = octets.indexOf(LF); lf >= 0; lf = octets.indexOf(LF, start)) {
         const hasCr = lf > 0 ? octets[lf - 1] === CR : endedInCr;
