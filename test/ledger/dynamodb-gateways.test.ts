@@ -1,7 +1,7 @@
 // The heartbeats on DynamoDB by themselves: who counts as alive before and after asking, and what late requests
 // and late answers can't do.
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { type DynamodbTable, openDynamodbTable } from "../../src/ledger/dynamodb/client.ts";
+import { type DynamodbTable, openDynamodbTable } from "../../src/ledger/dynamodb/connection.ts";
 import { createGateways, type Gateways } from "../../src/ledger/dynamodb/gateways.ts";
 import { createDynamodbTable } from "../../src/ledger/dynamodb/table.ts";
 import { startDynamodb, type TestDynamodb } from "../support/dynamodb.ts";
@@ -31,12 +31,12 @@ beforeEach(async () => {
   elapsed = 0;
   [ours, theirs] = [
     createGateways(
-      table,
+      table.items,
       () => LEASE_MS,
       () => elapsed,
     ),
     createGateways(
-      table,
+      table.items,
       () => LEASE_MS,
       () => elapsed,
     ),
@@ -49,7 +49,7 @@ test("who has registered since the last look is alive, and who was superseded is
   const early = await theirs.register("b");
   expect(ours.isAlive(early)).toBe(true);
   const late = await theirs.register("b");
-  await ours.refresh(table.begin());
+  await ours.refresh(table.items.begin());
   expect([early, late].map(ours.isAlive)).toEqual([false, true]);
 });
 
@@ -58,7 +58,7 @@ test("time alone makes nobody dead, but a look after a lease does", async () => 
   await ours.register("a");
   elapsed += 10 * LEASE_MS;
   expect(ours.isAlive(other)).toBe(true);
-  await ours.refresh(table.begin());
+  await ours.refresh(table.items.begin());
   expect(ours.isAlive(other)).toBe(false);
 });
 
@@ -67,10 +67,10 @@ test("an answer that was overtaken brings no earlier life back", async () => {
   const early = await theirs.register("b");
   dynamodb.fail("slow", ["GetItem"], 1);
   const before = dynamodb.requests("GetItem");
-  const slow = ours.refresh(table.begin());
+  const slow = ours.refresh(table.items.begin());
   await vi.waitFor(() => expect(dynamodb.requests("GetItem")).toBe(before + 1));
   const late = await theirs.register("b");
-  await ours.refresh(table.begin());
+  await ours.refresh(table.items.begin());
   await dynamodb.deliver();
   await slow;
   expect([early, late].map(ours.isAlive)).toEqual([false, true]);
@@ -90,6 +90,6 @@ test("who has ended in order is dead, and a beat that arrives late changes nothi
   await ours.register("a");
   await theirs.retire("b", other);
   expect(await theirs.beat("b", other, 0)).toMatchObject({ current: false });
-  await ours.refresh(table.begin());
+  await ours.refresh(table.items.begin());
   expect(ours.isAlive(other)).toBe(false);
 });

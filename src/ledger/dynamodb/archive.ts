@@ -8,15 +8,11 @@ import { type Found, mergeInto, type Place, type Replacement } from "../archive/
 import { everyOne } from "../every-one.ts";
 import { recordOf as archivedOf } from "../shared/archived.ts";
 import type { RecordState } from "../shared/engine.ts";
-import {
-  type DynamodbOptions,
-  type DynamodbTable,
-  type Item,
-  openDynamodbTable,
-  type Update,
-  type Written,
-} from "./client.ts";
+import type { DynamodbOptions, Item } from "./client.ts";
+import { openDynamodbTable } from "./connection.ts";
+import { createFences } from "./fences.ts";
 import { createGateways } from "./gateways.ts";
+import type { ItemRequests, Update, Written } from "./item-requests.ts";
 import {
   DOUBT_OCTETS,
   expiryOf,
@@ -27,6 +23,7 @@ import {
   octetsOf,
   recordOf,
   text,
+  updateOf,
 } from "./items.ts";
 import type { Call } from "./send.ts";
 import { checkDynamodbTable } from "./table.ts";
@@ -34,9 +31,6 @@ import { checkDynamodbTable } from "./table.ts";
 /** A table that grows into a load refuses some of it for minutes; nobody waits for an import. */
 const CALL_MS = 120_000;
 const REQUEST_MS = 15_000;
-
-/** A fence is microseconds of the clock. */
-const FENCES_A_MILLISECOND = 1_000;
 
 export interface DynamodbArchiveOptions extends DynamodbOptions {
   readonly retentionMs: number;
@@ -57,15 +51,15 @@ export async function openDynamodbArchive(options: DynamodbArchiveOptions): Prom
   const { now = Date.now } = options;
   const table = openDynamodbTable({ timeouts: { callMs: CALL_MS, requestMs: REQUEST_MS }, ...options });
   try {
-    await checkDynamodbTable(table, options.log);
+    await checkDynamodbTable(table.definition, options.log);
   } catch (error) {
     table.close();
     throw error;
   }
-  const place = createPlace(table, { ...options, now });
+  const place = createPlace(table.items, { ...options, now });
   return {
     kind: "dynamodb",
-    records: () => readAll(table, { now: now(), retentionMs: options.retentionMs }),
+    records: () => readAll(table.items, { now: now(), retentionMs: options.retentionMs }),
     merge: (batch) => mergeInto(place, batch),
     now: async () => now(),
     close: async () => table.close(),
@@ -73,15 +67,15 @@ export async function openDynamodbArchive(options: DynamodbArchiveOptions): Prom
 }
 
 async function* readAll(
-  table: DynamodbTable,
+  requests: ItemRequests,
   times: { readonly now: number; readonly retentionMs: number },
 ): AsyncGenerator<ArchiveRecord> {
   let after: Item | undefined;
   do {
-    const call = table.begin();
-    const page = await table.page(call, undefined, after);
+    const call = requests.begin();
+    const page = await requests.page(call, undefined, after);
     const keys = page.keys.filter(({ length }) => length === ID_OCTETS);
-    for (const item of await table.getMany(call, keys)) {
+    for (const item of await requests.getMany(call, keys)) {
       const record = archivedOf({ key: octetsOf(item, "id"), ...recordOf(item, () => false, times) });
       if (record !== undefined) yield record;
     }
@@ -95,19 +89,15 @@ interface PlaceOptions {
   readonly now: () => number;
 }
 
-function createPlace(table: DynamodbTable, options: PlaceOptions): Place<Version> {
+function createPlace(requests: ItemRequests, options: PlaceOptions): Place<Version> {
   const { retentionMs, leaseMs, now } = options;
   const gateways = createGateways(
-    table,
+    requests,
     () => leaseMs,
     () => performance.now(),
   );
 
-  /** The last digits are chance, so that nobody else gives the id the same. */
-  function nextFence(before = 0): number {
-    const clock = Math.floor(now()) * FENCES_A_MILLISECOND + Math.floor(Math.random() * FENCES_A_MILLISECOND);
-    return Math.max(clock, before + 1);
-  }
+  const fences = createFences(now);
 
   function isOwn(written: Written, fence: number): boolean {
     return (
@@ -118,8 +108,8 @@ function createPlace(table: DynamodbTable, options: PlaceOptions): Place<Version
 
   /** What is in the way, undefined when nothing was. */
   async function insertOne(call: Call, record: ArchiveRecord): Promise<Item | undefined> {
-    const fence = nextFence();
-    const written = await table.update(call, record.key, {
+    const fence = fences.next();
+    const written = await requests.update(call, record.key, {
       ...updateTo(record, fence, retentionMs),
       condition: "attribute_not_exists(id)",
     });
@@ -139,9 +129,9 @@ function createPlace(table: DynamodbTable, options: PlaceOptions): Place<Version
   }
 
   async function replaceOne(call: Call, { record, version }: Replacement<Version>): Promise<boolean> {
-    const fence = nextFence(version.fence);
+    const fence = fences.next(version.fence);
     const update = updateTo(record, fence, retentionMs);
-    const written = await table.update(call, record.key, {
+    const written = await requests.update(call, record.key, {
       ...update,
       condition: "fence = :was AND step = :stepped AND standing = :stood",
       values: {
@@ -156,7 +146,7 @@ function createPlace(table: DynamodbTable, options: PlaceOptions): Place<Version
 
   return {
     async insert(batch) {
-      const call = table.begin();
+      const call = requests.begin();
       const found = await everyOne(batch.map((record) => insertOne(call, record)));
       if (found.some((item) => item?.holder !== undefined)) await gateways.refresh(call);
       return batch.map(({ key }, i) => {
@@ -165,7 +155,7 @@ function createPlace(table: DynamodbTable, options: PlaceOptions): Place<Version
       });
     },
     async replace(batch) {
-      const call = table.begin();
+      const call = requests.begin();
       return await everyOne(batch.map((one) => replaceOne(call, one)));
     },
   };
@@ -190,15 +180,5 @@ function updateTo({ key, relayed, doubt }: ArchiveRecord, fence: number, retenti
     earlierExpires: earlier && number(expiryOf(earlier.time, retentionMs)),
     holder: undefined,
   };
-  const set: string[] = [];
-  const remove: string[] = [];
-  const values: Record<string, Item[string]> = {};
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === undefined) remove.push(name);
-    else {
-      set.push(`${name} = :${name}`);
-      values[`:${name}`] = value;
-    }
-  }
-  return { update: `SET ${set.join(", ")} REMOVE ${remove.join(", ")}`, condition: "", values };
+  return updateOf(attributes, { condition: "" });
 }

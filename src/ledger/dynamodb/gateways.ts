@@ -12,7 +12,8 @@
 // that was stopped itself takes nobody for dead before it has asked again.
 import { StorageError } from "../../storage/storage.ts";
 import type { Beat, StoredSettings } from "../shared/engine.ts";
-import type { DynamodbTable, Item } from "./client.ts";
+import type { Item } from "./client.ts";
+import type { ItemRequests } from "./item-requests.ts";
 import { number, numberOf, text } from "./items.ts";
 import type { Call } from "./send.ts";
 
@@ -60,7 +61,11 @@ export interface Gateways {
 /**
  * @param leaseMs the one that is in force now
  * @param elapsed milliseconds since any moment; never steps back, and goes on while the process is stopped */
-export function createGateways(table: DynamodbTable, leaseMs: () => number, elapsed: () => number): Gateways {
+export function createGateways(
+  requests: ItemRequests,
+  leaseMs: () => number,
+  elapsed: () => number,
+): Gateways {
   let version = 0;
   let settings: StoredSettings | undefined;
   let lives = new Map<number, Seen>();
@@ -91,7 +96,7 @@ export function createGateways(table: DynamodbTable, leaseMs: () => number, elap
 
   async function refresh(call: Call): Promise<void> {
     const sentAt = elapsed();
-    see((await table.get(call, GATEWAYS_KEY)) ?? {}, sentAt);
+    see((await requests.get(call, GATEWAYS_KEY)) ?? {}, sentAt);
   }
 
   /** Names of attributes hold what an expression can't. */
@@ -108,12 +113,12 @@ export function createGateways(table: DynamodbTable, leaseMs: () => number, elap
     },
 
     async register(gateway) {
-      const call = table.begin();
+      const call = requests.begin();
       for (;;) {
         await refresh(call);
         // The condition makes it once only: a request that is late finds the version gone by.
         const sentAt = elapsed();
-        const written = await table.update(call, GATEWAYS_KEY, {
+        const written = await requests.update(call, GATEWAYS_KEY, {
           update: "SET version = :next, #life = :next, #beat = :next",
           condition: version === 0 ? "attribute_not_exists(version)" : "version = :version",
           values: {
@@ -128,13 +133,16 @@ export function createGateways(table: DynamodbTable, leaseMs: () => number, elap
         see(written.item ?? {}, sentAt);
         const incarnation = numberOf(written.item ?? {}, LIFE + gateway);
         if (incarnation > 0) return incarnation;
-        throw new StorageError("unavailable", `DynamoDB: table ${table.name} did not keep the registration`);
+        throw new StorageError(
+          "unavailable",
+          `DynamoDB: table ${requests.table} did not keep the registration`,
+        );
       }
     },
 
     async beat(gateway, incarnation, confirmed) {
       const sentAt = elapsed();
-      const written = await table.update(table.begin(leaseMs() / BEATS_IN_LEASE), GATEWAYS_KEY, {
+      const written = await requests.update(requests.begin(leaseMs() / BEATS_IN_LEASE), GATEWAYS_KEY, {
         update:
           "SET version = if_not_exists(version, :life) + :one, #life = :life, " +
           "#beat = if_not_exists(version, :life) + :one, #seen = :seen",
@@ -159,11 +167,11 @@ export function createGateways(table: DynamodbTable, leaseMs: () => number, elap
     },
 
     async settings() {
-      return settingsOf((await table.get(table.begin(), GATEWAYS_KEY)) ?? {});
+      return settingsOf((await requests.get(requests.begin(), GATEWAYS_KEY)) ?? {});
     },
 
     async putSettings(from, next) {
-      const written = await table.update(table.begin(), GATEWAYS_KEY, {
+      const written = await requests.update(requests.begin(), GATEWAYS_KEY, {
         update:
           "SET version = if_not_exists(version, :none) + :one, #settings = :text, #settingsVersion = :next",
         condition: from === 0 ? "attribute_not_exists(#settingsVersion)" : "#settingsVersion = :from",
@@ -185,7 +193,7 @@ export function createGateways(table: DynamodbTable, leaseMs: () => number, elap
     },
 
     async retire(gateway, incarnation) {
-      await table.update(table.begin(), GATEWAYS_KEY, {
+      await requests.update(requests.begin(), GATEWAYS_KEY, {
         update: "SET version = version + :one, #beat = :none",
         condition: "#life = :life",
         values: { ":life": number(incarnation), ":one": number(1), ":none": number(0) },
@@ -196,7 +204,7 @@ export function createGateways(table: DynamodbTable, leaseMs: () => number, elap
     async forget() {
       for (const [incarnation, seen] of lives) {
         if (silence(seen) < leaseMs() * FORGET_LEASES) continue;
-        await table.update(table.begin(), GATEWAYS_KEY, {
+        await requests.update(requests.begin(), GATEWAYS_KEY, {
           update: "SET version = version + :one REMOVE #life, #beat, #seen",
           condition: "#life = :life AND #beat = :beat",
           values: { ":life": number(incarnation), ":beat": number(seen.beat), ":one": number(1) },

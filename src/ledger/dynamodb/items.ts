@@ -21,7 +21,8 @@ import {
   type RecordState,
   type Taking,
 } from "../shared/engine.ts";
-import type { Condition, Item, Update } from "./client.ts";
+import type { Item } from "./client.ts";
+import type { Condition, Update } from "./item-requests.ts";
 
 /** The attribute that TTL is set to. */
 export const EXPIRES = "expires";
@@ -97,7 +98,7 @@ export function recordOf(
 }
 
 /** An update put together: attributes set, attributes removed. */
-function updateOf(
+export function updateOf(
   sets: Readonly<Record<string, Item[string] | undefined>>,
   { condition, values = {} }: Condition,
 ): Update {

@@ -1,6 +1,7 @@
 // Sends a request until it is answered, within the time of the engine's call. The SDK itself sends each
 // request once: it is sent again here, because only who sends knows whether the refusal of a condition may
 // be the answer to an own earlier request that took effect unheard.
+import { setTimeout as wait } from "node:timers/promises";
 import { StorageError } from "../../storage/storage.ts";
 import { meaningOf, retryDelay } from "./errors.ts";
 import type { UseCounter } from "./use.ts";
@@ -73,7 +74,7 @@ export function createSender({ requestMs, callMs, table, use }: SenderOptions): 
             throw failure(kind, error);
           }
           use.again(kind);
-          await new Promise((resolve) => setTimeout(resolve, delay));
+          await wait(delay);
         }
       }
     },

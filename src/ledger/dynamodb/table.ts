@@ -1,15 +1,12 @@
 // The table of the ledger: its definition, how it is made, and what is looked at before it is used.
 // examples/dynamodb/ has the same definition for CloudFormation and Terraform.
+import { setTimeout as wait } from "node:timers/promises";
 import type { Log } from "../../runtime/log.ts";
 import { StorageError } from "../../storage/storage.ts";
-import {
-  type CreateTableCommandInput,
-  type DynamodbOptions,
-  type DynamodbTable,
-  KEY,
-  openDynamodbTable,
-  type TableDescription,
-} from "./client.ts";
+import type { CreateTableCommandInput, DynamodbOptions, TableDescription } from "./client.ts";
+import { openDynamodbTable } from "./connection.ts";
+import type { DefinitionRequests } from "./definition-requests.ts";
+import { KEY } from "./item-requests.ts";
 import { CHANGED_AT, EXPIRES, OPEN_INDEX } from "./items.ts";
 
 export const TABLE_DEFINITION: Omit<CreateTableCommandInput, "TableName"> = {
@@ -44,50 +41,50 @@ const MIGRATE = "`mailonce ledger migrate` makes the table";
  * again. Rejects with a StorageError, also when a table of that name is another one.
  */
 export async function createDynamodbTable(options: DynamodbOptions): Promise<"made" | "found"> {
-  const table = openDynamodbTable(options);
+  const { definition, close } = openDynamodbTable(options);
   try {
-    const isThere = (await table.describe()) !== undefined;
-    if (!isThere) await table.create(TABLE_DEFINITION);
-    await untilActive(table);
-    await expireItems(table);
+    const isThere = (await definition.describe()) !== undefined;
+    if (!isThere) await definition.create(TABLE_DEFINITION);
+    await untilActive(definition);
+    await expireItems(definition);
     return isThere ? "found" : "made";
   } finally {
-    table.close();
+    close();
   }
 }
 
-async function expireItems(table: DynamodbTable): Promise<void> {
-  if ((await table.timeToLive()) === EXPIRES) return;
+async function expireItems(requests: DefinitionRequests): Promise<void> {
+  if ((await requests.timeToLive()) === EXPIRES) return;
   try {
-    await table.enableTimeToLive(EXPIRES);
+    await requests.enableTimeToLive(EXPIRES);
   } catch (error) {
     // Somebody else was quicker, or an earlier request of ours.
-    if ((await table.timeToLive()) !== EXPIRES) throw error;
+    if ((await requests.timeToLive()) !== EXPIRES) throw error;
   }
 }
 
-async function untilActive(table: DynamodbTable): Promise<void> {
+async function untilActive(requests: DefinitionRequests): Promise<void> {
   const until = performance.now() + MAKING_MAX_MS;
-  for (let wait = LOOK_FIRST_MS; ; wait = Math.min(2 * wait, LOOK_MAX_MS)) {
-    const description = await table.describe();
+  for (let ms = LOOK_FIRST_MS; ; ms = Math.min(2 * ms, LOOK_MAX_MS)) {
+    const description = await requests.describe();
     // A table that has just been made may not be known everywhere.
     if (description !== undefined) {
-      assertFits(table.name, description);
+      assertFits(requests.table, description);
       if (isActive(description)) return;
     }
-    if (performance.now() > until) throw wrong(table.name, "is not ready after five minutes");
-    await new Promise((resolve) => setTimeout(resolve, wait));
+    if (performance.now() > until) throw wrong(requests.table, "is not ready after five minutes");
+    await wait(ms);
   }
 }
 
 /** Rejects with a StorageError that says what to do. */
-export async function checkDynamodbTable(table: DynamodbTable, log: Log): Promise<void> {
-  const description = await table.describe();
-  if (description === undefined) throw wrong(table.name, `does not exist; ${MIGRATE}`);
-  assertFits(table.name, description);
-  if (!isActive(description)) throw wrong(table.name, "is still being made");
-  if ((await table.timeToLive()) !== EXPIRES) {
-    log.warn("ledger.ttl_off", { table: table.name, attribute: EXPIRES });
+export async function checkDynamodbTable(requests: DefinitionRequests, log: Log): Promise<void> {
+  const description = await requests.describe();
+  if (description === undefined) throw wrong(requests.table, `does not exist; ${MIGRATE}`);
+  assertFits(requests.table, description);
+  if (!isActive(description)) throw wrong(requests.table, "is still being made");
+  if ((await requests.timeToLive()) !== EXPIRES) {
+    log.warn("ledger.ttl_off", { table: requests.table, attribute: EXPIRES });
   }
 }
 

@@ -4,6 +4,7 @@
 // The server itself has to end a statement that takes too long: one that was given up must not change anything
 // later. A connection asks for that when it opens. Where a pooler drops what it asked for, every statement has a
 // transaction of its own that sets it.
+import { setTimeout as wait } from "node:timers/promises";
 import pg from "pg";
 import { StorageError, type StorageErrorCode } from "../../storage/storage.ts";
 import { DURABLE, readOnlySession, refuseSession, SETTINGS, settingsOf } from "./session.ts";
@@ -171,7 +172,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
         return await runOnce(statement, values);
       } catch (error) {
         if (!LOST.has(codeOf(error)) || performance.now() > lastTryAt) throw storageError(error);
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        await wait(RETRY_MS);
       }
     }
   };
