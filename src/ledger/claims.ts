@@ -1,4 +1,4 @@
-// The live claims of one process, and who waits for them. In memory only: a claim ends with its process.
+// The live claims of one process, and the calls that wait for them. In memory only: a claim ends with its process.
 import type { Id } from "../identity/message-id.ts";
 import { decodeBase32 } from "../runtime/base32.ts";
 import { StorageError } from "../storage/storage.ts";
@@ -31,12 +31,12 @@ interface Waiter {
 export interface Claims<Live extends Entry> {
   readonly size: number;
   get(id: Id): Live | undefined;
-  /** The entry that this very claim stands for; undefined when the claim is stale. */
+  /** The entry of this claim; undefined when the claim is stale. */
   live(claim: Claim): Live | undefined;
   /** The id has no live claim. From the call on it has one. */
   begin(request: ClaimRequest, fence: number): Live;
   accept(entry: Live, isAwaited: boolean): void;
-  /** Ends it if it has not ended, and wakes who waits. */
+  /** Ends it if it has not ended, and wakes what waits for it. */
   end(entry: Live): void;
   /** Resolves once the entry is accepted or ended; rejects when the ledger is closed before. */
   changed(entry: Live): Promise<void>;
@@ -46,11 +46,11 @@ export interface Claims<Live extends Entry> {
    */
   inTurn<T>(entry: Live, work: () => Promise<T>): Promise<T>;
   all(): Iterable<Live>;
-  /** Wakes all who wait with an error. */
+  /** Ends all waiting with an error. */
   close(): void;
 }
 
-/** @param begun what an implementation knows of a claim beside the entry itself, as it is at the beginning */
+/** @param begun what a ledger knows of a new claim beside the entry itself */
 export function createClaims<More extends object>(begun: () => More): Claims<Entry & More> {
   type Live = Entry & More;
   const entries = new Map<Id, Live>();
@@ -131,7 +131,7 @@ export function createClaims<More extends object>(begun: () => More): Claims<Ent
   };
 }
 
-/** What a claim finds that meets this live and accepted one. */
+/** The answer to a claim of an id whose claim is live and accepted. */
 export const repeatOf = ({ isAwaited, digest }: Entry): ClaimResult => ({
   kind: "repeat",
   standing: isAwaited ? "awaited" : "underway",

@@ -63,7 +63,7 @@ export async function compareStarts(
   if (next !== text) await note.noteStart(next);
 }
 
-/** A gateway that noted nothing was of a version before. Where it had both kinds, nobody knows which was the last. */
+/** An earlier version noted nothing. Where both kinds are there, nobody knows which was the last. */
 function kindFound({ kind, found }: ThisStart): string | undefined {
   const [hadEmbedded, hadShared] = [found.includes("state"), found.includes("gateway")];
   if (kind === "embedded") return hadShared && !hadEmbedded ? "shared" : undefined;

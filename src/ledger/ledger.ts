@@ -39,7 +39,7 @@ export interface Claim {
   readonly fence: number;
 }
 
-/** What a transmission is queued under while another has its id: no claim is live under it. */
+/** Of a transmission that is queued while another one has its id: it is never live. */
 export const noClaim = (id: Id): Claim => ({ id, fence: -1 });
 
 export type ClaimResult =
@@ -60,12 +60,12 @@ export type ClaimResult =
     };
 
 /**
- * What is known of the mail that a repeat repeats.
+ * What is known of the mail that is repeated.
  *
  * - relayed: the upstream has it.
- * - underway: a gateway is bound to relay it or to report its failure, so a client may hear 250.
- * - awaited: it is under way, and its fate is for the client that waits for the verdict: when the upstream refuses
- *   it, that client is told and nobody else. No other client may hear 250.
+ * - underway: a gateway is bound to relay it or to report its failure, so a client may get 250.
+ * - awaited: it is under way, and a client waits for its verdict: when the upstream refuses
+ *   it, only that client gets to know. No other client may get 250.
  */
 export type Standing = "relayed" | "underway" | "awaited";
 
@@ -79,7 +79,7 @@ export type Settlement = "relayed" | "refused" | "doubtful" | "cleared";
 export type Decision = "relayed" | "not-relayed";
 
 /**
- * What a decision has come to.
+ * The result of a decision.
  *
  * - relayed, queued, absent: the state of the id now. queued: a claim of this gateway holds it, so its transmission
  *   is in the spool.
@@ -110,12 +110,12 @@ export interface LedgerCounts {
 
 export interface Ledger {
   /**
-   * Claims each id of the batch; results stand in the order of the requests. No id stands twice.
+   * Claims each id of the batch; results are in the order of the requests. No id is there twice.
    * Rejects as a whole, with nothing claimed.
    */
   claim(requests: readonly ClaimRequest[]): Promise<ClaimResult[]>;
   /**
-   * The claims' transmissions are durable in the spool: who waits for them is told that it is a repeat.
+   * The claims' transmissions are durable in the spool: a claim that waits for one of them is a repeat now.
    *
    * @param awaited their clients wait for the verdict, and so the spool has them marked; left out: the gateway
    *   is bound to relay or report them

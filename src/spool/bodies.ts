@@ -14,7 +14,7 @@ import {
 const FOLDER = "spool/bodies";
 const fileOf = (id: SubmissionId): string => `${FOLDER}/${id}`;
 
-/** The content that a transmission needs is not on the disk any more. No failure of a call: trying again helps nothing. */
+/** The content that a transmission needs is not on the disk any more. It does not help to try again. */
 export class ContentError extends Error {
   override readonly name = "ContentError";
 }
@@ -28,11 +28,11 @@ export interface Bodies {
   noted(id: SubmissionId): BodyFile | undefined;
   remove(id: SubmissionId): Promise<void>;
   /**
-   * To be called after the records are gone, which is what counts: a body without one is swept at the next start, so
-   * that it can't be removed now is no failure of what was recorded. Never rejects.
+   * To be called after the records are gone, which is what counts: a body without one is swept at the next start.
+   * So it is no failure that a file can't be removed now. Never rejects.
    */
   leave(id: SubmissionId): Promise<void>;
-  /** Submissions whose file is missing, or has another size than it had. */
+  /** Submissions whose file is missing, or has not the size that was noted. */
   lost(): Promise<Set<SubmissionId>>;
 }
 
@@ -95,7 +95,7 @@ export async function openBodies(storage: Storage, store: Store): Promise<Bodies
       if (octets !== bodySize) {
         throw new ContentError(`its body file has ${octets} octets in place of ${bodySize}`);
       }
-      // Before its end: nobody takes the message for whole that is not.
+      // Before the end, so that nobody takes the message for whole.
       if (checksum !== (bodies.get(id)?.crc32 ?? checksum)) {
         throw new ContentError("its body file has changed on the disk");
       }

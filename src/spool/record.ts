@@ -3,7 +3,7 @@
 //   s<submission>                 → a Submission as JSON, then the header, then a body kept in place
 //   b<submission>                 → a BodyFile as JSON, where the body has a file of its own
 //   t<submission>/<index>         → a SpooledTransmission as JSON
-//   k                             → what the last start had for its ledger and identity (ledger/last-start.ts)
+//   k                             → ledger and identity of the last start (ledger/last-start.ts)
 //
 // Submission ids begin with the time, so the store's order is the order of acceptance.
 
@@ -66,11 +66,11 @@ export interface SpooledTransmission {
   readonly dueAt: number;
   /** Doubtful, and waiting for evidence or an operator. */
   readonly held?: true;
-  /** The client was not told 250: it waits for the verdict, or submits again. */
+  /** The client did not get 250: it waits for the verdict, or submits again. */
   readonly awaited?: true | undefined;
-  /** What the client asked to be told. */
+  /** Which notifications the client asked for. */
   readonly request?: RecipientRequest | undefined;
-  /** The reverse-path was told that it takes longer. */
+  /** The reverse-path has a notification that it takes longer. */
   readonly warned?: true;
   /** It has ended, and stays for its report: nothing is attempted any more, and no claim is held. */
   readonly ended?: Ending;

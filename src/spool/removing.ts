@@ -8,8 +8,8 @@ import type { SubmissionId } from "./record.ts";
 import type { Shares } from "./shares.ts";
 
 /**
- * What a call has come to. gone: the transmission had left before, so that nothing was done, and a notification is
- * not in the spool. Removals are decided one after the other: of two for one transmission one finds it gone.
+ * The result of a call. gone: the transmission left before, so nothing was done, and a notification is not in the
+ * spool. Removals are decided one after the other: of two for one transmission one finds it gone.
  */
 export type Found = "done" | "gone";
 

@@ -6,7 +6,7 @@ import type { SubmissionId, TransmissionKey } from "./record.ts";
  * Commits the removal.
  *
  * @param present those of the transmissions that have not left yet
- * @param all given when they are the last: every index that the submission ever had. The commit names all of them,
+ * @param all given when they are the last: every index of the submission. The commit names all of them,
  *   so that one whose own removal is undone by a crash never stays behind without the content.
  */
 export type Removal = (present: readonly number[], all: readonly number[] | undefined) => Promise<void>;
@@ -23,11 +23,11 @@ export interface Shares {
   /** How many of the submission's transmissions `has` is true of. */
   count(id: SubmissionId): number;
   /**
-   * Takes transmissions of one submission out together, each once. A removal that can't be the last runs at once; one that may be waits for
-   * those under way, since their end tells. A transmission whose removal was rejected counts as still there: the
-   * content stays until its removal is repeated.
+   * Takes transmissions of one submission out together, each once. A removal that can't be the last runs at once; one
+   * that may be the last waits for those under way, whose end decides. A transmission whose removal was rejected
+   * counts as still there: the content stays until its removal is repeated.
    *
-   * @returns those that had not left already; when there are none, nothing was committed
+   * @returns those that left by this call; when there are none, nothing was committed
    */
   leave(id: SubmissionId, indexes: readonly number[], removal: Removal): Promise<readonly number[]>;
 }

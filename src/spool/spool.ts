@@ -38,8 +38,8 @@ export interface Spool {
   /** Durable when it resolves. On rejection nothing of it is in the spool, and its body is removed too. */
   accept(added: NewSubmission): Promise<void>;
   /**
-   * All that is in the spool, in order of acceptance. For the start, before anything is accepted. Content that no
-   * transmission is left of is removed on the way.
+   * All that is in the spool, in order of acceptance. For the start, before anything is accepted. Content without a
+   * transmission is removed on the way.
    */
   load(): AsyncIterable<Loaded>;
   /** What is needed to make an attempt, or undefined when the transmission has left the spool or is leaving it. */
@@ -64,7 +64,7 @@ export interface Spool {
   lastStart(): Promise<string | undefined>;
   /** Durable when it resolves. */
   noteStart(text: string): Promise<void>;
-  /** As `replace`, of several transmissions of one submission together. gone: all of them had left. */
+  /** As `replace`, of several transmissions of one submission together. gone: all of them left before. */
   replaceAll(
     submission: SubmissionId,
     indexes: readonly number[],
@@ -156,7 +156,7 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     noteStart: (text) => store.commit([{ type: "put", key: START_KEY, value: Buffer.from(text) }]),
 
     async close() {
-      // Should it fail, they come back at the next start, as mail whose client did not hear the 250.
+      // Should it fail, they come back at the next start, as mail whose client did not get the 250.
       await accepting.takeBack().catch(() => {});
       await store.close();
     },

@@ -41,8 +41,8 @@ export interface Archive {
    */
   records(): AsyncIterable<ArchiveRecord>;
   /**
-   * Has the ledger know of each id at least what the record says, durably; `stronger` decides. No id stands
-   * twice in a batch; answers stand in its order. May be called again before earlier calls have resolved.
+   * Makes the ledger know of each id at least what the record says, durably; `stronger` decides. No id is there
+   * twice in a batch; answers are in its order. May be called again before earlier calls have resolved.
    * Rejects with a StorageError; what the records became is unknown then, and the call may be made again.
    */
   merge(batch: readonly ArchiveRecord[]): Promise<Merged[]>;
@@ -70,8 +70,7 @@ const isDoubtLater = (one: ArchiveRecord, other: ArchiveRecord): boolean =>
   (other.doubt?.changedAt ?? -1) > (one.doubt?.changedAt ?? -1);
 
 /**
- * A record of what a ledger has. Times of several clocks may contradict each other; whoever has it in doubt is
- * right.
+ * A record of what a ledger has. Times of several clocks may contradict each other; a doubt counts then.
  */
 export function archived(
   key: Uint8Array,

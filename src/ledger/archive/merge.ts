@@ -9,7 +9,7 @@ import { type ArchiveRecord, type Merged, stronger } from "./archive.ts";
 export interface Found<Version> {
   /** What it counts for once nobody holds it: undefined when that is nothing. */
   readonly record: ArchiveRecord | undefined;
-  /** Whoever holds it is alive. */
+  /** Its holder is alive. */
   readonly isHeld: boolean;
   readonly version: Version;
 }

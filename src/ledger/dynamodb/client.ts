@@ -1,5 +1,5 @@
-// The client of DynamoDB, and the requests that are made of it. The SDK is imported here and nowhere else; item-requests.ts
-// and definition-requests.ts say when a request is made again, and what its answer means.
+// The client of DynamoDB, and the requests that it can make. The SDK is imported here and nowhere else.
+// item-requests.ts and definition-requests.ts say when a request is made again, and what its answer means.
 import {
   type AttributeValue,
   BatchGetItemCommand,
@@ -121,7 +121,7 @@ export function openClient({ region, endpoint, timeouts }: DynamodbOptions): Dyn
   };
 }
 
-/** Credentials in files that somebody wrote anew are used with the next request after one was refused for the old ones. */
+/** Once a request is refused for its credentials, the next one reads their files again: somebody may have changed them. */
 function readCredentialsAgain(client: DynamoDBClient): void {
   let areRefused = false;
   client.middlewareStack.add(

@@ -8,7 +8,7 @@ import { createUse, type DynamodbUse } from "./use.ts";
 export interface DynamodbTable {
   readonly items: ItemRequests;
   readonly definition: DefinitionRequests;
-  /** What DynamoDB was asked so far. */
+  /** Requests of DynamoDB so far. */
   readonly use: DynamodbUse;
   close(): void;
 }

@@ -1,4 +1,4 @@
-// The engine on one table of Amazon DynamoDB, or of what speaks its protocol with consistent reads and
+// The engine on one table of Amazon DynamoDB, or of a server that speaks its protocol with consistent reads and
 // conditional writes. docs/dynamodb.md has the table, the rights it needs and what a mail costs.
 //
 // DynamoDB has no clock. Who is alive is found by watching (gateways.ts). `changedAt`, `relayedAt`
@@ -24,7 +24,7 @@ export interface DynamodbEngineOptions extends DynamodbOptions, EngineLimits {
 }
 
 export interface DynamodbEngine extends Engine {
-  /** What DynamoDB was asked so far. */
+  /** Requests of DynamoDB so far. */
   readonly use: DynamodbUse;
 }
 

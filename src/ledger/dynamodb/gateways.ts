@@ -1,5 +1,5 @@
 // Who is alive, in a store without a clock. One item holds what all gateways last said of themselves: each
-// beat changes it and has it back, so that hearing the others costs nothing.
+// beat changes it and gets it back, so that the others' beats cost nothing more.
 //
 //     version         counts the changes of the item; a beat is the version that it made
 //     life <gateway>  the current incarnation: the version that its registration made
@@ -8,7 +8,7 @@
 //     settings, settingsVersion  what all gateways share
 //
 // A gateway is dead when this process has seen its beat unchanged for a lease by its own monotonic clock: from
-// the answer that first had the beat to the sending of the request whose answer still has it. So a process
+// the answer that first showed the beat to the sending of the request whose answer still shows it. So a process
 // that was stopped itself takes nobody for dead before it has asked again.
 import { StorageError } from "../../storage/storage.ts";
 import type { Beat, StoredSettings } from "../shared/engine.ts";
@@ -27,7 +27,7 @@ const SETTINGS = "settings";
 const SETTINGS_VERSION = "settingsVersion";
 
 /**
- * Leases after which a silent gateway is taken out of the item, an hour: what is not in it is dead, and who
+ * Leases after which a silent gateway is taken out of the item, an hour: what is not in it is dead, and a gateway that
  * comes back after all puts itself in again. The item stays small where gateways come and go.
  */
 const FORGET_LEASES = 120;
@@ -40,7 +40,7 @@ interface Seen {
   readonly beat: number;
   /** The version of the settings that it has confirmed; 0: none. */
   readonly confirmed: number;
-  /** When the answer came that first had this beat, by the monotonic clock. */
+  /** When the answer came that first showed this beat, by the monotonic clock. */
   readonly since: number;
 }
 
@@ -54,7 +54,7 @@ export interface Gateways {
   refresh(call: Call): Promise<void>;
   /** As last read. */
   isAlive(incarnation: number): boolean;
-  /** Takes out of the item who has long been dead. */
+  /** Takes gateways out of the item that have long been dead. */
   forget(): Promise<void>;
 }
 

@@ -31,7 +31,7 @@ export interface Update extends Condition {
   readonly update: string;
   /** The item as it is afterwards is wanted. */
   readonly returns?: boolean;
-  /** It waits for no other request. Heartbeats do not: whoever is busy is not dead. */
+  /** It waits for no other request. For heartbeats: a busy gateway is not dead. */
   readonly isUrgent?: boolean;
 }
 
@@ -86,7 +86,7 @@ export function createItemRequests(parts: ItemRequestsParts): ItemRequests {
     return await run(async () => {
       const sent = await send<{ Attributes?: Item | undefined }, Item>(kind, call, request);
       if (sent.kind === "answered") return { kind: "written", item: sent.answer.Attributes };
-      // What speaks DynamoDB's protocol and is older gives nothing back.
+      // An older server that speaks DynamoDB's protocol gives nothing back.
       return { ...sent, found: sent.found ?? (await get(call, key)) };
     });
   }
@@ -163,7 +163,7 @@ export function createItemRequests(parts: ItemRequestsParts): ItemRequests {
     async page(call, IndexName, after, filter) {
       const input = {
         TableName,
-        // An index can't be read consistently; whoever reads one reads again what it names.
+        // An index can't be read consistently; its reader reads again what it names.
         ...(IndexName === undefined ? { ConsistentRead: true } : { IndexName }),
         Limit: PAGE,
         ...(after === undefined ? {} : { ExclusiveStartKey: { ...after } }),

@@ -10,8 +10,8 @@
 //     doubt       only of open records, so that only they are in the index of that name
 //
 // Claimed and queued records have `expires` too: what a gateway that never comes back leaves is removed, and
-// a live one's is attempted within the spool's lifetime, which is shorter than the retention (DESIGN.md,
-// P11). Were it removed all the same, the claim would be had again before its attempt.
+// a live one's is attempted within the spool's lifetime, which is shorter than the retention (docs/design.md,
+// P11). If it is removed all the same, the id is claimed again before its attempt.
 
 import {
   type Change,
@@ -174,7 +174,7 @@ export function changingOf(change: Change, { now, retentionMs }: Times): Update 
     ...(HELD.has(state) ? {} : { holder: undefined }),
   };
   if (state !== "relayed") return updateOf(sets, held);
-  // Time that stands still or steps back must not put a relaying before the one that it replaces.
+  // A clock that stops or steps back must not put a relaying before the one that it replaces.
   return updateOf(
     { ...sets, relayedAt: number(now), earlier: undefined, earlierExpires: undefined },
     {

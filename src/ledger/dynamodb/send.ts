@@ -1,12 +1,12 @@
 // Sends a request until it is answered, within the time of the engine's call. The SDK itself sends each
-// request once: it is sent again here, because only who sends knows whether the refusal of a condition may
-// be the answer to an own earlier request that took effect unheard.
+// request once: it is sent again here, because only the sender knows whether an earlier request of its own may have
+// taken effect, so that a condition is refused because of it.
 import { setTimeout as wait } from "node:timers/promises";
 import { StorageError } from "../../storage/storage.ts";
 import { meaningOf, retryDelay } from "./errors.ts";
 import type { UseCounter } from "./use.ts";
 
-/** Of requests whose answer was lost; after that DynamoDB is away, and the caller should hear so soon. */
+/** Of requests whose answer was lost; after that DynamoDB is away, and the caller should know soon. */
 const LOST_MAX = 3;
 
 /** The time of one call of the engine. */

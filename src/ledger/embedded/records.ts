@@ -52,7 +52,7 @@ const GENERATION_OCTETS = 1 + 4 * TIME_OCTETS;
 const MARK_PREFIX = 0x61;
 const GENERATION_PREFIX = 0x67;
 const UNFINISHED_PREFIX = 0x75;
-/** The position is the octet that stands for the state. */
+/** The position is the octet that is written for the state. */
 const MARK_STATES: readonly (Mark["state"] | undefined)[] = [
   undefined,
   "attempted",

@@ -158,7 +158,7 @@ function createPlace(database: Database, leaseMs: number): Place<Version> {
   };
 }
 
-/** What has vanished between two statements is as if it had been replaced: the next try finds out. */
+/** What has vanished between two statements counts as replaced: the next try finds out. */
 const VANISHED: Found<Version> = { record: undefined, isHeld: false, version: { fence: -1, step: -1 } };
 
 const foundOf = (found: ReadonlyMap<string, Found<Version>>, key: Uint8Array): Found<Version> =>

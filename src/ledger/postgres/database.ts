@@ -21,7 +21,7 @@ const CONNECTIONS = 6;
  */
 const ANSWER_LATE_MS = 1_000;
 
-/** Between tries of what lost against another transaction: the winner is at most a statement away. */
+/** Between tries after another transaction was first: that one takes a statement at most. */
 const RETRY_MS = 10;
 
 /** SQLSTATE: the whole statement was undone, and may succeed now. */
@@ -216,7 +216,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
 const refusesLimits = (error: unknown): boolean =>
   codeOf(error) === PROTOCOL_VIOLATION && /startup parameter.*timeout/.test(String(error));
 
-/** SQLSTATE of what the server said, or the system's code; empty when there is none. */
+/** SQLSTATE of the server's error, or the system's code; empty when there is none of them. */
 export function codeOf(error: unknown): string {
   const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown };
   if (error instanceof StorageError) return codeOf(cause);

@@ -1,5 +1,5 @@
-// Whether a pooler stands between that gives each transaction another session and does not keep prepared
-// statements: found out at the start, not by the first mail.
+// Whether there is a pooler that gives each transaction another session and does not keep prepared statements: found
+// out at the start, not by the first mail.
 import type { Database, Statement } from "./database.ts";
 
 /** Prepared like every statement of the ledger. */
@@ -7,7 +7,8 @@ const PROBE: Statement = { name: "mailonce_probe", text: "SELECT pg_backend_pid(
 
 /**
  * Rejects with a StorageError that says what to set. Two connections make one session change hands: `other` takes
- * the session that has the statement of `one`, where it exists already, and `one` has to go on in another, where it does not.
+ * the session that has the statement of `one`, where it exists already, and `one` has to go on in another session,
+ * where it does not.
  */
 export async function checkPooler(database: Database): Promise<void> {
   await database.apart(async (one, other) => {

@@ -46,7 +46,7 @@ export async function openPostgresEngine(options: PostgresOptions): Promise<Engi
   }
 }
 
-/** Rejects with a StorageError when the server can't be held to its word; warns of what may be right. */
+/** Rejects with a StorageError when the server does not keep what it confirms; warns of settings that may be right. */
 async function checkServer(
   database: Database,
   { log = silentLog, now = NOW }: PostgresOptions,

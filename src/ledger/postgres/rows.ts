@@ -7,7 +7,7 @@ import type { Row } from "./database.ts";
 import { readOnlySession } from "./session.ts";
 import { NOBODY, STATES } from "./statements.ts";
 
-/** A copy, since a Buffer may be a small part of what was read, which it would keep. */
+/** A copy: a Buffer may be a small part of a large one, which it would keep in memory. */
 export const octetsOf = (value: unknown): Uint8Array => new Uint8Array(value as Buffer);
 
 /** pg writes Buffers as bytea, and an array of them as bytea[]. */

@@ -8,7 +8,7 @@ import { codeOf, connectDatabase, type Database } from "./database.ts";
 /** For one statement of a migration: an index of a large table takes its time. */
 const MIGRATION_TIMEOUT_MS = 3_600_000;
 
-/** Two that make the same table at the same instant: one of them is told one of these, and tries again. */
+/** Errors of a gateway that makes a table at the same instant as another; it tries again. */
 const LOST_RACE = new Set(["23505", "42P07", "42710", "40001", "40P01", "XX000"]);
 const RACES_MAX = 10;
 
@@ -102,7 +102,7 @@ async function migrate(database: Database): Promise<Migrated> {
     text: "ALTER TABLE mailonce_schema ADD COLUMN IF NOT EXISTS additions integer NOT NULL DEFAULT 0",
   });
   return await database.transaction(async (run) => {
-    // Whoever comes second waits here, and finds that it is done.
+    // The second one waits here, and finds that it is done.
     const [row] = await run({
       text: "SELECT version, additions FROM mailonce_schema WHERE one = 1 FOR UPDATE",
     });

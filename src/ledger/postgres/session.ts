@@ -6,7 +6,7 @@ import { StorageError } from "../../storage/storage.ts";
 /**
  * SQL, part of the condition of every statement that writes: true, and from then on this transaction's commit waits
  * until it is on the disk, whatever the server, the database, the role or a pooler has set. `remote_apply`
- * waits for more and stays. Stands in the statement itself, since nothing else holds behind a pooler that gives each
+ * waits for more and stays. It is in the statement itself, since nothing else works behind a pooler that gives each
  * transaction another session; evaluated once a statement, before its first row.
  */
 export const DURABLE = `(

@@ -1,13 +1,13 @@
 // The statements of the ledger. Each is about a batch, handed over as one array a column, in the order of
 // the keys: rows are then locked in one order, and batches that overlap seldom meet crosswise.
 //
-// Time is the database's: `now` stands in each statement for one expression. Every statement that writes has the
+// Time is the database's: `now` is one expression in each statement. Every statement that writes has the
 // condition DURABLE, which makes its own commit wait for the disk.
 import type { Change, RecordState } from "../shared/engine.ts";
 import type { Statement } from "./database.ts";
 import { DURABLE, READ_ONLY } from "./session.ts";
 
-/** What stands in the column `state`. */
+/** What the column `state` holds. */
 export const STATE_CODES: Readonly<Record<RecordState, number>> = {
   claimed: 1,
   queued: 2,
@@ -167,7 +167,7 @@ export function createStatements(now: string): Statements {
       FROM mailonce_ids AS r LEFT JOIN mailonce_gateways AS g ON g.incarnation = r.incarnation
       WHERE r.incarnation IS NOT NULL AND r.state NOT IN (${claimed}, ${queued}) AND r.id > $1
       ORDER BY r.id LIMIT ${PAGE_ROWS}`,
-    // What became something else meanwhile is left alone, therefore the condition stands twice.
+    // The condition is there twice, so that what has changed meanwhile is left alone.
     sweepRelayed: `
       DELETE FROM mailonce_ids
       WHERE incarnation IS NULL AND relayed_at < ${now} - ${interval("$1")} AND ${DURABLE} AND id IN (

@@ -1,10 +1,10 @@
-// Removes expired records in bounded steps, and gateways that were not heard of for long.
+// Removes expired records in bounded steps, and gateways without a beat for long.
 import type { EngineLimits, ExpiredDoubt, Swept } from "../shared/engine.ts";
 import type { Database, Row } from "./database.ts";
 import { octetsOf } from "./rows.ts";
 import { type Statements, SWEEP_ROWS } from "./statements.ts";
 
-/** Gateways that were not heard of for so long are forgotten, and all that they held. */
+/** Gateways without a beat for so long are forgotten, and all that they held. */
 const GATEWAY_KEPT_MIN_MS = 86_400_000;
 
 /** As in Engine. */

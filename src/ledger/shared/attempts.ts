@@ -76,8 +76,8 @@ export function createAttempts(parts: AttemptsParts): Attempts {
   }
 
   /**
-   * The record is not under the entry's fence any more. If another gateway has given up what it had taken
-   * over, with nothing attempted, nobody has the mail but this one, and the claim goes on.
+   * The record is not under the entry's fence any more. If another gateway has taken it over and given
+   * it up, with nothing attempted, only this gateway has the mail, and the claim goes on.
    */
   async function isClaimedAgain(entry: Held): Promise<boolean> {
     heartbeat.assertCurrent();

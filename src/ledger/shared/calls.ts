@@ -1,5 +1,5 @@
-// The engine as the core uses it: each kind of call through a lane, and counted, so that it can be measured
-// what a mail costs.
+// The engine as the core uses it: each kind of call goes through a lane, and is counted, so that the cost of a mail
+// can be measured.
 import type { Change, Engine, Insertion, InsertResult, LedgerRecord, Taking } from "./engine.ts";
 import { createLane, type Lane } from "./lanes.ts";
 
@@ -16,7 +16,7 @@ export interface Calls {
   readonly change: Lane<Change, boolean>;
 }
 
-/** @param incarnation whoever holds what is inserted and taken */
+/** @param incarnation holds what is inserted and taken */
 export function createCalls(engine: Engine, incarnation: number): Calls {
   const none = () => ({ calls: 0, records: 0 });
   const counts: CallCounts = {

@@ -14,7 +14,7 @@ import { type Pending, type Take, takeoverOf } from "./takeover.ts";
 /**
  * How long a claim waits for one of another gateway that is not yet accepted. From claim to spool is some
  * milliseconds; a gateway that dies in between is found dead only after a lease, and the client of this one
- * hears 451 meanwhile and tries again.
+ * gets 451 meanwhile and tries again.
  */
 const PENDING_MAX_MS = 10_000;
 
@@ -22,13 +22,13 @@ const PENDING_MAX_MS = 10_000;
 const LOOK_FIRST_MS = 5;
 const LOOK_MAX_MS = 320;
 
-/** What a claim came to. Of the first two the entry holds the id now. */
+/** The result of a claim. After the first two the entry holds the id. */
 export type Claiming =
   | { readonly kind: "claimed" }
   | { readonly kind: "doubtful"; readonly firstDate: string; readonly digest: Uint8Array }
   | Extract<ClaimResult, { kind: "repeat" }>;
 
-/** Looks at a record that another gateway changes each time in between; the next claim has more luck. */
+/** Tries for a record that another gateway changes each time in between. After them the claim fails. */
 const TRIES_MAX = 100;
 
 export interface ClaimingParts {
@@ -42,14 +42,14 @@ export interface ClaimingParts {
   readonly log: Log;
   /** Ends what waits for other gateways. */
   readonly closing: AbortSignal;
-  /** Gives up what the entries have just been given. */
+  /** Gives up what has just been claimed for the entries. */
   readonly giveBack: (entries: readonly Held[]) => Promise<void>;
 }
 
 export interface Claimer {
   /**
    * Claims all of them, which stand in the order of their ids. Rejects with a StorageError when the engine
-   * can't answer, or another gateway does not come to an end; what it was given by then is not given back.
+   * can't answer, or another gateway does not come to an end; what it has claimed by then is not given back.
    */
   claim(entries: readonly Held[]): Promise<Claiming[]>;
   /** Claims one without waiting. */
@@ -140,7 +140,7 @@ export function createClaimer(parts: ClaimingParts): Claimer {
         await giveBack(tooEarly);
         for (const entry of tooEarly) results.delete(entry);
         const decided = await untilDecided(pending, until);
-        // Who had the mail of the others before the wait may have been found dead in it.
+        // Gateways that held the others before the wait may be known to be dead now.
         for (const [entry, result] of results) if (isElsewhere(result)) results.delete(entry);
         results.set(pending, decided);
       }

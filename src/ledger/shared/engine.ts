@@ -13,15 +13,15 @@
 // Every call ends within `callMaxMs`. A call that fails rejects with a StorageError, "unavailable" unless
 // something else is known; what each item of its batch became is unknown then, and may still change until
 // `callMaxMs` after the call was made. Nothing is harmed by a call that is made again or arrives late:
-// insert answers with the record that it made before, take and change are conditional. What resolved is durable, and seen by every later call of any
-// gateway (linearisable for each id; nothing is asked of several ids together).
+// insert answers with the record that it made before, take and change are conditional. What resolved is durable, and
+// seen by every later call of any gateway (linearisable for each id; nothing is asked of several ids together).
 
 /** Items of one call at most: a statement of some 40 KB, and 10 ms of a small database. */
 export const BATCH_MAX = 512;
 
 /**
- * The states of protocol.ts that are kept. "absent" has no record, and "reattempted" is kept as doubtful:
- * whoever finds it does the same.
+ * The states of protocol.ts that are kept. "absent" has no record, and "reattempted" is kept as doubtful,
+ * since a claim does the same about both.
  */
 export type RecordState = HeldState | "remembered" | "relayed";
 
@@ -39,7 +39,7 @@ export interface LedgerRecord {
   readonly state: RecordState;
   /** Of the latest claim, also when that has ended. Below 2^53. */
   readonly fence: number;
-  /** DIGEST_OCTETS octets: of the claim; when relayed of what was relayed. */
+  /** DIGEST_OCTETS octets: that of the claim; of a relayed record, that of the mail that was relayed. */
   readonly digest: Uint8Array;
   /** The Date field of the first attempt, ASCII; of attempted, doubtful, reclaimed and remembered ids. */
   readonly firstDate: string | undefined;
@@ -108,7 +108,7 @@ export interface Taking {
 /** What the holder writes under its fence; the fence stays. */
 export interface Change {
   readonly key: Uint8Array;
-  /** The record must have it; of what state it is does not matter. */
+  /** The record must have it, whatever its state is. */
   readonly fence: number;
   /**
    * Numbers the changes under one fence, from 1 upwards; kept in the record, where insert and take put 0. The

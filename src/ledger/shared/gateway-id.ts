@@ -1,4 +1,4 @@
-// The name under which a gateway is known to the others. Whoever starts with its data folder is this gateway's next
+// The name under which a gateway is known to the others. The next start with its data folder is this gateway's next
 // life.
 import type { Random } from "../../runtime/random.ts";
 import { randomName } from "../../storage/random-name.ts";

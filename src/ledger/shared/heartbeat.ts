@@ -12,7 +12,7 @@ const BEATS_IN_LEASE = 6;
 /** Beats that were missed in a row before that counts as an outage of the engine, for this gateway at least. */
 const BEATS_MISSED = 2.5;
 
-/** The part of a lease that others have to be heard again after an outage: two beats and their calls. */
+/** The part of a lease in which others can beat again after an outage: two beats and their calls. */
 const GRACE_OF_LEASE = 1 / 3;
 
 /**
@@ -26,7 +26,7 @@ const CONFIRM_TRIES = 3;
 
 export interface Heartbeat {
   readonly incarnation: number;
-  /** Gateways that are alive, this one included; as last heard. */
+  /** Gateways that are alive, this one included, as the last beat said. */
   readonly gateways: number;
   /** Beats that were made. */
   readonly beats: number;
@@ -35,11 +35,11 @@ export interface Heartbeat {
   /** The lease of what was confirmed last, or since then, is far from over. */
   isFresh(since?: number): boolean;
   /**
-   * Whether who is not heard of is dead. Not while this gateway has not reached the engine itself, or has only
-   * just reached it again: then the others had no chance to be heard either.
+   * Whether a gateway without a heartbeat is dead. Not while this gateway has not reached the engine itself, or has
+   * only just reached it again: then the others could not beat either.
    */
   tellsTheDead(): boolean;
-  /** Resolves when it is fresh. Rejects with a StorageError when that can't be had, or is over for ever. */
+  /** Resolves when it is fresh. Rejects with a StorageError when that is not possible now, or never again. */
   confirm(): Promise<void>;
   /** Throws a StorageError when the gateway has begun another life elsewhere. */
   assertCurrent(): void;

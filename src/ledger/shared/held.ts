@@ -6,7 +6,7 @@ import type { Change, RecordState, Taking } from "./engine.ts";
 
 /** Of a live claim, beside its entry. */
 export interface Holding {
-  /** In the engine. The entry's own, which callers know, stays when the claim is had again after a lapse. */
+  /** In the engine. The entry's own, which callers know, stays when the id is claimed again after a lapse. */
   engineFence: number;
   /** Of its last change. */
   step: number;

@@ -3,8 +3,8 @@
 //
 //     claim     reserved in memory first, so that of this process only one asks the engine for an id;
 //               then inserted or taken over under this incarnation
-//     accepted  others are told a little later (announcements.ts); until then they wait
-//     attempt   written under the fence, and the lease looked at once more: only then may be sent
+//     accepted  written for others a little later (announcements.ts); until then they wait
+//     attempt   written under the fence; then the lease is checked once more before anything is sent
 //     relayed   the record stays, without a holder
 //
 // A claim ends with its incarnation: at once when the gateway starts again, and for other gateways when its
@@ -58,11 +58,11 @@ export interface SharedLedgerOptions {
 }
 
 export interface SharedLedger extends Ledger {
-  /** What this ledger is known by: no other has it, wherever it is kept. */
+  /** The name of this ledger. No other ledger has it, wherever it is kept. */
   readonly name: string;
-  /** Gateways that are alive, this one included; as last heard. */
+  /** Gateways that are alive, this one included, as the last beat said. */
   gateways(): number;
-  /** What the engine was asked so far. */
+  /** Calls of the engine so far. */
   calls(): CallCounts;
 }
 

@@ -28,12 +28,12 @@ export function takeoverOf(
 ): Extract<ClaimResult, { kind: "repeat" }> | Pending | Take {
   const keepsRelayed = relayed !== undefined && !expired;
   const isRepeat = keepsRelayed && relayed.at >= since;
-  // What this very incarnation holds, and has no entry of, is left from a call without an answer.
+  // What this incarnation holds without an entry is left from a call without an answer.
   const isOthers = holder !== undefined && holder.incarnation !== incarnation;
   const isHeld = isOthers && holder.alive;
-  // What an older mailonce wrote does not say whether it is bound.
+  // What an older mailonce wrote does not say whether it is bound: it counts as awaited.
   const elsewhere = { kind: "repeat", standing: bound ? "underway" : "awaited", digest } as const;
-  // It may be dead, so nothing is promised of it; or it was not heard, so nothing is taken over.
+  // It may be dead, so a repeat can't rely on it. It may be alive without a beat, so nothing is taken over.
   if (isOthers && !holder.alive && !tellsTheDead) return { kind: "pending" };
   switch (state) {
     case "claimed":
