@@ -230,10 +230,10 @@ function storageError(error: unknown): StorageError {
   const kind: StorageErrorCode =
     code === "53100" ? "full" : code === "42P01" || code === "42703" ? "damaged" : "unavailable";
   if (code === READ_ONLY_TRANSACTION) return readOnlySession(error);
-  const told = error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
   const advice = UNPREPARED.has(code)
-    ? ": a connection pooler that does not keep prepared statements stands between; set max_prepared_statements = " +
+    ? ": there is a connection pooler that does not keep prepared statements; set max_prepared_statements = " +
       "200 (PgBouncer 1.21 or newer) or pool_mode = session there, or connect to PostgreSQL itself"
     : "";
-  return new StorageError(kind, `PostgreSQL: ${told || code}${advice}`, error);
+  return new StorageError(kind, `PostgreSQL: ${message || code}${advice}`, error);
 }

@@ -49,7 +49,7 @@ export function refuseSession({ fsync, readOnly }: SessionSettings): void {
 export const unsynced = (): StorageError =>
   new StorageError(
     "unavailable",
-    "PostgreSQL: fsync is off: a crash of its machine loses what it had confirmed, so mails that were relayed may " +
+    "PostgreSQL: fsync is off: a crash of its machine loses what it confirmed, so mails that were relayed may " +
       "be relayed again; set fsync = on",
   );
 
