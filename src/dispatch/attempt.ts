@@ -21,7 +21,7 @@ import { factsOf } from "./facts.ts";
 import type { AttemptResult, QueuedTransmission } from "./queue.ts";
 import { claimOf, type Recorder, STORAGE_RETRY_MS } from "./recorder.ts";
 import type { Reports } from "./reports.ts";
-import type { Verdicts } from "./verdicts.ts";
+import type { Verdict, Verdicts } from "./verdicts.ts";
 
 export interface AttemptParts {
   readonly spool: Spool;
@@ -47,7 +47,9 @@ export interface AttemptOptions {
 export type Attempt = DispatcherParts["attempt"];
 
 type Accepted = Extract<Outcome, { kind: "accepted" }>;
-type Refused = Extract<Outcome, { kind: "refused" }>;
+/** It is certain that the upstream does not have the message. */
+type Untaken = Extract<Outcome, { kind: "refused" | "later" | "down" }>;
+type Down = Extract<Outcome, { kind: "down" }>;
 
 /** Which upstream it was, for the log. */
 interface Place {
@@ -104,13 +106,13 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
   const tellRefusal = async (
     queued: QueuedTransmission,
     { transmission }: SpooledMail | LostMail,
-    { permanence, reply }: Pick<Refused, "permanence" | "reply">,
+    verdict: Verdict,
     signal: AbortSignal,
   ): Promise<void> => {
     await recorder.replace(queued.key, undefined, signal);
     doubts.forget(transmission.id);
     await ledger.release([queued.claim]);
-    verdicts.give(transmission.id, { kind: "refused", permanence, reply });
+    verdicts.give(transmission.id, verdict);
   };
 
   /**
@@ -173,37 +175,37 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     }
   };
 
-  const refused = async (
+  const untaken = async (
     queued: QueuedTransmission,
     mail: SpooledMail,
-    outcome: Refused & Place,
+    outcome: Untaken & Place,
     signal: AbortSignal,
   ): Promise<AttemptResult> => {
     const { transmission } = mail;
     if ((await recorder.settle(queued.claim, "refused", signal)) === "stale") {
       return await lapsed(queued, transmission, false);
     }
-    const isUpstreamDown = outcome.scope === "upstream";
     const attempts = transmission.attempts + 1;
     const about = facts(transmission, {
       task: mail.submission.task,
       submission: queued.key.submission,
       upstream: outcome.upstream,
-      permanence: outcome.permanence,
+      permanence: outcome.kind === "refused" ? "permanent" : "transient",
       reply: outcome.reply,
       attempts,
     });
     if (transmission.awaited === true) {
-      await tellRefusal(queued, mail, outcome, signal);
+      const { kind, reply } = outcome;
+      await tellRefusal(queued, mail, kind === "refused" ? { kind, reply } : { kind: "later" }, signal);
       log.warn("transmission.refused", about);
-      return isUpstreamDown ? { ...pauseFor(outcome), left: true } : { kind: "done" };
+      return outcome.kind === "down" ? { ...pauseFor(outcome), left: true } : { kind: "done" };
     }
-    if (isUpstreamDown) {
+    if (outcome.kind === "down") {
       // Not counted each time: for the next refusal the wait is to begin anew. But it was attempted.
       if (transmission.attempts === 0) await recorder.note(queued, { ...transmission, attempts });
       return { ...pauseFor(outcome), left: false };
     }
-    if (outcome.permanence === "permanent") {
+    if (outcome.kind === "refused") {
       log.warn("transmission.refused", about);
       await fail(queued, mail, { reason: "refused", reply: outcome.reply }, signal);
       return { kind: "done" };
@@ -268,8 +270,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     }
     log.error("transmission.lost", facts(transmission, { submission: queued.key.submission, cause }));
     const reply = `the content was lost: ${cause}`;
-    const refusal = { permanence: "transient", reply } as const;
-    if (transmission.awaited === true) await tellRefusal(queued, mail, refusal, signal);
+    if (transmission.awaited === true) await tellRefusal(queued, mail, { kind: "later" }, signal);
     else await fail(queued, mail, { reason: "lost", reply }, signal);
     return { kind: "untried" };
   };
@@ -298,8 +299,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       }
       log.warn("transmission.expired", facts(transmission, { attempts: transmission.attempts }));
       const reply = "not relayed within the lifetime of the spool";
-      const expired = { permanence: "transient", reply } as const;
-      if (transmission.awaited === true) await tellRefusal(queued, mail, expired, signal);
+      if (transmission.awaited === true) await tellRefusal(queued, mail, { kind: "later" }, signal);
       else await fail(queued, mail, { reason: "expired", reply }, signal);
       return { kind: "untried" };
     }
@@ -312,7 +312,8 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       lost = error;
     };
     const ended = await upstream.transmit(transmissionOf(mail, noteLost), signal);
-    if (lost !== undefined && ended.kind === "refused") {
+    const isUntaken = ended.kind !== "accepted" && ended.kind !== "doubtful";
+    if (lost !== undefined && isUntaken) {
       return await lose(queued, mail, (lost as ContentError).message, signal);
     }
     const outcome = { upstream: upstream.name, ...ended };
@@ -321,7 +322,9 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
         taken();
         return await relayed(queued, mail, outcome, signal);
       case "refused":
-        return await refused(queued, mail, outcome, signal);
+      case "later":
+      case "down":
+        return await untaken(queued, mail, outcome, signal);
       case "doubtful":
         if ((await recorder.settle(queued.claim, "doubtful", signal)) === "stale") {
           return await lapsed(queued, transmission, true);
@@ -365,7 +368,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     });
 }
 
-const pauseFor = ({ reply, retryAfterMs }: Refused) => ({
+const pauseFor = ({ reply, retryAfterMs }: Down) => ({
   kind: "pause" as const,
   reason: reply,
   ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
@@ -374,8 +377,8 @@ const pauseFor = ({ reply, retryAfterMs }: Refused) => ({
 /**
  * What every attempt of this transmission hands over: the same octets each time (P10).
  *
- * @param lost called when the content can't be read since it is not there whole; the attempt then ends as refused,
- *   unless the upstream's answer says otherwise
+ * @param lost called when the content can't be read since it is not there whole; the attempt then ends as one that
+ *   was not taken, unless the upstream's answer says otherwise
  */
 function transmissionOf(
   { submission, header, transmission, body, bodyOctets }: SpooledMail,

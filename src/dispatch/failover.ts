@@ -24,15 +24,15 @@ export function createMember(upstream: Upstream, rate: Rate, parts: PauseParts, 
   return { upstream, rate, pause, log: parts.log, isTried: false, lastTry: undefined };
 }
 
-type Refused = Extract<Outcome, { kind: "refused" }>;
+type Down = Extract<Outcome, { kind: "down" }>;
 
 /**
- * A refusal with scope "upstream" goes on to the next one, within the same attempt: nothing has left, so
- * the note that was made of the attempt before it (P2) covers the next call too, and a crash in between
- * leaves it doubtful as it would have been. Everything else ends the attempt: a doubtful call above all,
- * since the upstream may have the message, and a refusal of this message, which is an answer.
+ * After `down` the next one is called, within the same attempt: nothing has left, so the note that was made of the
+ * attempt before it (P2) covers the next call too, and a crash in between leaves it doubtful as it would have been.
+ * Every other outcome ends the attempt: a doubtful call above all, since the upstream may have the message, and
+ * `refused` and `later`, which are answers about this message.
  *
- * An upstream that refused everything is left out while its pause lasts, and then tried by one
+ * An upstream that is down is left out while its pause lasts, and then tried by one
  * transmission at a time. When all are paused all are tried, since nothing better is left; that this does
  * not happen for each message is due to the pause of the lane.
  *
@@ -63,19 +63,19 @@ export function createFailover(members: readonly [Member, ...Member[]]): Upstrea
       member.isTried = false;
       member.lastTry = transmission.id;
     }
-    if (isDown(outcome)) pause.failed(pauseOf(outcome));
+    if (outcome.kind === "down") pause.failed(pauseOf(outcome));
     else if (pause.answered(mark)) log.info("dispatch.resumed", { upstream: upstream.name });
     return { upstream: upstream.name, ...outcome };
   }
 
   async function transmit(transmission: Transmission, signal: AbortSignal): Promise<Outcome> {
     const admitted = members.filter((member) => admitsOne(member, transmission));
-    const refusals: Refused[] = [];
+    const refusals: Down[] = [];
     for (const [index, member] of (admitted.length > 0 ? admitted : members).entries()) {
       // The lane has taken a token for the first only. Should the next have none, it says so itself.
       if (index > 0) member.rate.take();
       const outcome = await callOne(member, transmission, signal);
-      if (!isDown(outcome) || signal.aborted) return outcome;
+      if (outcome.kind !== "down" || signal.aborted) return outcome;
       refusals.push(outcome);
     }
     return allDown(refusals);
@@ -93,25 +93,20 @@ export function createFailover(members: readonly [Member, ...Member[]]): Upstrea
   };
 }
 
-const isDown = (outcome: Outcome): outcome is Refused =>
-  outcome.kind === "refused" && outcome.scope === "upstream";
-
-const pauseOf = ({ reply, retryAfterMs }: Refused) => ({
+const pauseOf = ({ reply, retryAfterMs }: Down) => ({
   kind: "pause" as const,
   reason: reply,
   left: false,
   ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
 });
 
-/** One refusal for all. Asked again when the first of them may be back, which is soon unless all named a time. */
-function allDown(refusals: readonly Refused[]): Outcome {
+/** One outcome for all. Asked again when the first of them may be back, which is soon unless all named a time. */
+function allDown(refusals: readonly Down[]): Down {
   const [first] = refusals;
   const times = refusals.map(({ retryAfterMs }) => retryAfterMs ?? 0);
   const retryAfterMs = Math.min(...times);
   return {
-    kind: "refused",
-    permanence: refusals.every(({ permanence }) => permanence === "permanent") ? "permanent" : "transient",
-    scope: "upstream",
+    kind: "down",
     reply: refusals.length === 1 && first !== undefined ? first.reply : repliesOf(refusals),
     ...(retryAfterMs > 0 ? { retryAfterMs } : {}),
   };
@@ -119,7 +114,7 @@ function allDown(refusals: readonly Refused[]): Outcome {
 
 /** As much as fits into one line of the log and of a report. */
 const REPLY_MAX = 500;
-const repliesOf = (refusals: readonly Refused[]): string =>
+const repliesOf = (refusals: readonly Down[]): string =>
   refusals
     .map(({ upstream, reply }) => `${upstream}: ${reply}`)
     .join("; ")

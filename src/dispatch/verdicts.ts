@@ -4,7 +4,10 @@ import type { Clock } from "../runtime/clock.ts";
 
 export type Verdict =
   | { readonly kind: "relayed" }
-  | { readonly kind: "refused"; readonly permanence: "transient" | "permanent"; readonly reply: string }
+  /** It will never be taken. */
+  | { readonly kind: "refused"; readonly reply: string }
+  /** It was not taken now; the client may submit it again. */
+  | { readonly kind: "later" }
   | { readonly kind: "doubtful" }
   /** Not known in time; the transmission goes on. */
   | { readonly kind: "pending" };

@@ -7,8 +7,8 @@ import { type Reply, replies } from "./reply.ts";
 
 /** What became of one transmission; `pending` when that is not known in time. */
 export type AwaitedVerdict =
-  | { readonly kind: "relayed" | "doubtful" | "pending" }
-  | { readonly kind: "refused"; readonly permanence: "transient" | "permanent"; readonly reply: string };
+  | { readonly kind: "relayed" | "later" | "doubtful" | "pending" }
+  | { readonly kind: "refused"; readonly reply: string };
 
 export interface VerdictSource {
   open(id: Id): void;
@@ -41,9 +41,7 @@ function replyFor(told: readonly Told[]): Reply {
   if (verdicts.some((verdict) => verdict.kind === "doubtful")) return replies.doubtful;
   if (verdicts.some((verdict) => verdict.kind === "pending")) return replies.unavailable;
   if (verdicts.some((verdict) => verdict.kind === "awaited")) return replies.awaited;
-  if (verdicts.some((verdict) => verdict.kind === "refused" && verdict.permanence === "transient")) {
-    return replies.refusedForNow;
-  }
+  if (verdicts.some((verdict) => verdict.kind === "later")) return replies.refusedForNow;
   const refused = told.filter(({ verdict }) => verdict.kind === "refused");
   const [first] = refused;
   if (first?.verdict.kind !== "refused") return replies.relayed(told.length);

@@ -110,7 +110,7 @@ export function createMaildirUpstream(options: MaildirUpstreamOptions): Upstream
       // rename that failed did not happen, except when the disk itself lost track.
       if (named || isRenameInDoubt(error)) return { kind: "doubtful", cause: oneLine(String(error)) };
       await files.rm(join(tmp, name), { force: true }).catch(() => {});
-      return refused(error);
+      return untaken(error);
     }
   }
 
@@ -141,9 +141,8 @@ function isRenameInDoubt(error: unknown): boolean {
 const unsafe = (fault: string): Error => Object.assign(new Error(fault), { syscall: "lstat" });
 
 /** A full or read-only disk refuses every mail; an error without a system call is the content's own. */
-function refused(error: unknown): Outcome {
+function untaken(error: unknown): Outcome {
   // A link in place of one mail's file is that mail's own.
   const ofDisk = error instanceof Error && "syscall" in error && !("code" in error && error.code === "ELOOP");
-  const scope = ofDisk ? "upstream" : "transmission";
-  return { kind: "refused", permanence: "transient", scope, reply: oneLine(String(error)) };
+  return { kind: ofDisk ? "down" : "later", reply: oneLine(String(error)) };
 }

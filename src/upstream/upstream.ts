@@ -29,9 +29,14 @@ export interface Transmission {
  * How an attempt ended.
  *
  * - accepted: the upstream has taken responsibility.
- * - refused: it is *certain* that the upstream does not have the message.
+ * - refused: it will never take this transmission.
+ * - later: it does not take this transmission now, and may take it at another time.
+ * - down: it would take no transmission now, whichever it is. It can't be reached, or our credentials are wrong. All
+ *   mail that goes there waits, or goes to the next of several upstreams. It is never for good: somebody repairs it.
  * - doubtful: anything else. A time-out, a lost connection or an unreadable answer after the message
  *   may have been complete is doubtful, however likely either outcome seems.
+ *
+ * After `refused`, `later` and `down` it is *certain* that the upstream does not have the message.
  *
  * Of several upstreams behind one, `upstream` names the one that it is about.
  */
@@ -44,22 +49,25 @@ type OutcomeOfOne =
       /** The request was handed on: from here on it is the upstream that reports (RFC 3461 §5.2.1). */
       readonly reports?: true;
     }
-  | {
-      readonly kind: "refused";
-      readonly permanence: "transient" | "permanent";
-      /**
-       * "upstream": the upstream would refuse any transmission now (it can't be reached, its
-       * credentials are wrong), so all mail that goes there waits, or goes to the next of several.
-       */
-      readonly scope: "transmission" | "upstream";
-      /** What the upstream said, or what kept us from asking it; one line, for log and notification. */
-      readonly reply: string;
-      /** Not sooner than this, when the upstream said so. */
-      readonly retryAfterMs?: number;
+  | ({ readonly kind: "refused" } & Reply)
+  | ({
+      readonly kind: "later";
       /** It was one too many, and nothing else: due again after `retryAfterMs`, without growing waits. */
       readonly throttled?: boolean;
-    }
+    } & Reply &
+      Wait)
+  | ({ readonly kind: "down" } & Reply & Wait)
   | { readonly kind: "doubtful"; readonly cause: string };
+
+interface Reply {
+  /** What the upstream said, or what kept us from asking it; one line, for log and notification. */
+  readonly reply: string;
+}
+
+interface Wait {
+  /** Not sooner than this, when the upstream said so. */
+  readonly retryAfterMs?: number;
+}
 
 /** What an upstream can't take, so that submission refuses it at once instead of later. */
 export interface UpstreamLimits {
@@ -91,9 +99,9 @@ export interface Upstream {
   /**
    * Makes one attempt. Never rejects: what is unexpected is an outcome. Never reaches the upstream
    * twice for one call. Several upstreams behind one are one attempt too: the next is called only
-   * after a certain refusal with scope "upstream", never after anything that is doubtful.
+   * after `down`, never after anything that is doubtful.
    *
-   * @param signal aborts the attempt; it then ends as refused or doubtful by how far it had come
+   * @param signal aborts the attempt; it then ends as `later` or `doubtful` by how far it had come
    */
   transmit(transmission: Transmission, signal: AbortSignal): Promise<Outcome>;
   /** What it can't work without and does not have, known without asking anybody: region, credentials. Never rejects. */

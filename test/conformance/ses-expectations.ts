@@ -3,9 +3,9 @@ import type { SesFault } from "../support/ses-faults.ts";
 import type { Expectation } from "./upstream.ts";
 
 const nobody = { taken: 0 } as const;
-const transient: Expectation = { outcome: "transient", ...nobody };
-const permanent: Expectation = { outcome: "permanent", ...nobody };
-const upstream: Expectation = { outcome: "upstream", ...nobody };
+const later: Expectation = { outcome: "later", ...nobody };
+const refused: Expectation = { outcome: "refused", ...nobody };
+const down: Expectation = { outcome: "down", ...nobody };
 const doubtful: Expectation = { outcome: "doubtful", taken: 1 };
 /** SES has nothing, but nobody on our side can know. */
 const needlessDoubt: Expectation = { outcome: "doubtful", ...nobody };
@@ -26,34 +26,34 @@ export const sesExpectations: Readonly<Record<SesFault, Expectation>> = {
   "internal-error-taken": doubtful,
   "bad-gateway": needlessDoubt,
   unavailable: needlessDoubt,
-  "too-many-requests": transient,
-  "too-many-requests-retry-after": transient,
-  "rate-exceeded": transient,
-  "quota-exceeded": upstream,
-  "quota-exceeded-until": upstream,
-  "limit-exceeded": upstream,
-  "sending-paused": upstream,
-  "sending-paused-v1": upstream,
-  "sending-disabled-v1": upstream,
-  "set-paused": upstream,
-  "account-suspended": upstream,
-  "message-rejected": permanent,
-  "mail-from-not-verified": permanent,
-  "bad-request": permanent,
-  "not-found": upstream,
-  "no-identity": upstream,
-  "access-denied": upstream,
-  "access-denied-to-identity": transient,
-  "access-denied-explicitly": transient,
-  "access-denied-to-tenant": transient,
-  "expired-token-400": upstream,
-  "request-expired-400": upstream,
-  "incomplete-signature-400": upstream,
-  "unknown-key-400": upstream,
-  "expired-token": upstream,
-  "unknown-key": upstream,
-  "bad-signature": upstream,
-  "unknown-4xx": transient,
-  "garbage-4xx": transient,
+  "too-many-requests": later,
+  "too-many-requests-retry-after": later,
+  "rate-exceeded": later,
+  "quota-exceeded": down,
+  "quota-exceeded-until": down,
+  "limit-exceeded": down,
+  "sending-paused": down,
+  "sending-paused-v1": down,
+  "sending-disabled-v1": down,
+  "set-paused": down,
+  "account-suspended": down,
+  "message-rejected": refused,
+  "mail-from-not-verified": refused,
+  "bad-request": refused,
+  "not-found": down,
+  "no-identity": down,
+  "access-denied": down,
+  "access-denied-to-identity": later,
+  "access-denied-explicitly": later,
+  "access-denied-to-tenant": later,
+  "expired-token-400": down,
+  "request-expired-400": down,
+  "incomplete-signature-400": down,
+  "unknown-key-400": down,
+  "expired-token": down,
+  "unknown-key": down,
+  "bad-signature": down,
+  "unknown-4xx": later,
+  "garbage-4xx": later,
   redirect: needlessDoubt,
 };

@@ -3,9 +3,9 @@ import type { SmtpFault } from "../support/smtp-faults.ts";
 import type { Expectation } from "./upstream.ts";
 
 const nobody = { taken: 0 } as const;
-const transient: Expectation = { outcome: "transient", ...nobody };
-const permanent: Expectation = { outcome: "permanent", ...nobody };
-const upstream: Expectation = { outcome: "upstream", ...nobody };
+const later: Expectation = { outcome: "later", ...nobody };
+const refused: Expectation = { outcome: "refused", ...nobody };
+const down: Expectation = { outcome: "down", ...nobody };
 const accepted: Expectation = { outcome: "accepted", taken: 1 };
 const doubtful: Expectation = { outcome: "doubtful", taken: 1 };
 /** More than the buffers of two sockets hold, so that the content can't have been read to its end. */
@@ -13,34 +13,34 @@ const large = { bodyOctets: 24_000_000 };
 
 export const smtpExpectations: Record<SmtpFault, Expectation> = {
   accept: accepted,
-  "drop-at-greeting": upstream,
-  "hang-at-greeting": upstream,
-  "421-at-greeting": upstream,
-  "refuse-greeting-5": upstream,
-  "drop-at-ehlo": upstream,
-  "hang-at-ehlo": upstream,
-  "421-at-ehlo": upstream,
-  "drop-at-mail": transient,
-  "hang-at-mail": transient,
-  "421-at-mail": transient,
-  "refuse-mail-4": transient,
-  "refuse-mail-5": permanent,
-  "demand-auth": upstream,
-  "drop-at-rcpt": transient,
-  "hang-at-rcpt": transient,
-  "421-at-rcpt": transient,
-  "refuse-rcpt-4": transient,
-  "refuse-rcpt-5": permanent,
-  "drop-at-data": transient,
-  "hang-at-data": transient,
-  "421-at-data": transient,
-  "refuse-data-4": transient,
-  "refuse-data-5": permanent,
-  "250-at-data": transient,
-  "drop-in-content": { ...transient, ...large },
-  "hang-in-content": { ...transient, ...large },
-  "refuse-in-content-5": { ...permanent, ...large },
-  "early-refusal": { ...permanent, ...large },
+  "drop-at-greeting": down,
+  "hang-at-greeting": down,
+  "421-at-greeting": down,
+  "refuse-greeting-5": down,
+  "drop-at-ehlo": down,
+  "hang-at-ehlo": down,
+  "421-at-ehlo": down,
+  "drop-at-mail": later,
+  "hang-at-mail": later,
+  "421-at-mail": later,
+  "refuse-mail-4": later,
+  "refuse-mail-5": refused,
+  "demand-auth": down,
+  "drop-at-rcpt": later,
+  "hang-at-rcpt": later,
+  "421-at-rcpt": later,
+  "refuse-rcpt-4": later,
+  "refuse-rcpt-5": refused,
+  "drop-at-data": later,
+  "hang-at-data": later,
+  "421-at-data": later,
+  "refuse-data-4": later,
+  "refuse-data-5": refused,
+  "250-at-data": later,
+  "drop-in-content": { ...later, ...large },
+  "hang-in-content": { ...later, ...large },
+  "refuse-in-content-5": { ...refused, ...large },
+  "early-refusal": { ...refused, ...large },
   // The server has nothing, but the client can't know: exactly what doubtful is for.
   "drop-untaken": { outcome: "doubtful", ...nobody },
   "drop-before-reply": doubtful,
@@ -50,9 +50,9 @@ export const smtpExpectations: Record<SmtpFault, Expectation> = {
   "unended-reply": doubtful,
   "half-multiline": doubtful,
   "unended-refusal": { outcome: "doubtful", ...nobody },
-  "refuse-content-4": transient,
-  "refuse-content-5": permanent,
-  "421-at-content": transient,
+  "refuse-content-4": later,
+  "refuse-content-5": refused,
+  "421-at-content": later,
   "stray-reply": accepted,
   "stray-refusal": accepted,
   "drop-after-reply": accepted,

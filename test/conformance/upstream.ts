@@ -5,17 +5,8 @@ import type { Outcome, Upstream } from "../../src/upstream/upstream.ts";
 import type { MessageCounts } from "../support/message-counts.ts";
 import { neverAborted, transmissionOf } from "../support/transmission.ts";
 
-/** An outcome in one word, so that a table of them can be read. */
-export type Verdict =
-  | "accepted"
-  | "doubtful"
-  | "transient"
-  | "permanent"
-  /** transient with scope "upstream" */
-  | "upstream";
-
 export interface Expectation {
-  readonly outcome: Verdict;
+  readonly outcome: Outcome["kind"];
   /** Messages that the other side has taken after one attempt. */
   readonly taken: 0 | 1;
   /** Octets of the body; a few lines unless given. */
@@ -27,11 +18,6 @@ export interface UpstreamUnderTest {
   readonly upstream: Upstream;
   readonly peer: MessageCounts;
   close(): Promise<void>;
-}
-
-export function verdictOf(outcome: Outcome): Verdict {
-  if (outcome.kind !== "refused") return outcome.kind;
-  return outcome.scope === "upstream" ? "upstream" : outcome.permanence;
 }
 
 export interface UpstreamSuite<Fault extends string> {
@@ -56,11 +42,11 @@ export async function violations(
   const count = peer.taken.length;
   const wrong: string[] = [];
   // The three that would break a promise (P3, P5), whatever the table says.
-  if (outcome.kind === "refused" && count > 0) wrong.push("refused, yet taken");
+  if (isUntaken(outcome) && count > 0) wrong.push("refused, yet taken");
   if (outcome.kind === "accepted" && count === 0) wrong.push("accepted, yet not taken");
   if (count > 1) wrong.push("taken twice in one attempt");
-  const verdict = verdictOf(outcome);
-  if (verdict !== expected) wrong.push(`${verdict}, not ${expected}: ${JSON.stringify(outcome)}`);
+  const kind = kindOf(outcome);
+  if (kind !== expected) wrong.push(`${kind}, not ${expected}: ${JSON.stringify(outcome)}`);
   if (count !== taken) wrong.push(`${count} taken, not ${taken}`);
   if (!hasOneLine(outcome)) wrong.push("its text is not one printable line");
   return wrong;
@@ -82,7 +68,7 @@ export function testUpstream<Fault extends string>(suite: UpstreamSuite<Fault>):
     test("an attempt that is aborted before it begins reaches nobody", async () => {
       const { upstream, peer, close } = await suite.setUp(table[0]?.[0] as Fault);
       const outcome = await upstream.transmit(transmissionOf(), AbortSignal.abort());
-      expect(verdictOf(outcome)).toBe("transient");
+      expect(kindOf(outcome)).toBe("later");
       expect(peer.taken).toHaveLength(0);
       await upstream.close();
       await close();
@@ -90,12 +76,18 @@ export function testUpstream<Fault extends string>(suite: UpstreamSuite<Fault>):
   });
 }
 
+/** In one word, so that a table of outcomes can be read. */
+export const kindOf = ({ kind }: Outcome): Outcome["kind"] => kind;
+
+/** It says that the other side does not have the message. */
+const isUntaken = ({ kind }: Outcome): boolean => kind !== "accepted" && kind !== "doubtful";
+
+const textOf = (outcome: Outcome): string => {
+  if (outcome.kind === "accepted") return outcome.upstreamId;
+  return outcome.kind === "doubtful" ? outcome.cause : outcome.reply;
+};
+
 function hasOneLine(outcome: Outcome): boolean {
-  const text =
-    outcome.kind === "refused"
-      ? outcome.reply
-      : outcome.kind === "doubtful"
-        ? outcome.cause
-        : outcome.upstreamId;
+  const text = textOf(outcome);
   return text.length > 0 && text.length <= 500 && !/\p{Cc}/u.test(text);
 }

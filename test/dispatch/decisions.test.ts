@@ -6,16 +6,14 @@ import { openHeldGateway, settled } from "../support/held-gateway.ts";
 
 const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" };
 const ACCEPTED: Outcome = { kind: "accepted", upstreamId: "1" };
-const refused = (permanence: "transient" | "permanent", scope: "transmission" | "upstream"): Outcome => ({
-  ...{ kind: "refused", permanence, scope, reply: "not now" },
-});
+const untaken = (kind: "refused" | "later" | "down"): Outcome => ({ kind, reply: "not now" });
 
 /** Two recipients; the first is doubtful and attempted again, the second is refused for now. */
 async function attemptedAgain() {
   const one = await openHeldGateway({});
   expect((await one.submit(["a@example.net", "b@example.net"])).code).toBe(250);
   await one.call("a@example.net").answer(DOUBTFUL);
-  await one.call("b@example.net").answer(refused("transient", "transmission"));
+  await one.call("b@example.net").answer(untaken("later"));
   await one.pass();
   const { id } = one.call("a@example.net").transmission;
   return { ...one, id };
@@ -23,9 +21,9 @@ async function attemptedAgain() {
 
 test.each<[string, Outcome]>([
   ["accepted", ACCEPTED],
-  ["refused for now", refused("transient", "transmission")],
-  ["refused for good", refused("permanent", "transmission")],
-  ["refused by an upstream that is down", refused("transient", "upstream")],
+  ["refused for now", untaken("later")],
+  ["refused for good", untaken("refused")],
+  ["refused by an upstream that is down", untaken("down")],
   ["without an answer", DOUBTFUL],
 ])(
   "decided as relayed during an attempt that is %s: it is out, and the other one goes on",

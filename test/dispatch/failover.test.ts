@@ -9,10 +9,9 @@ import { neverAborted, transmissionOf } from "../support/transmission.ts";
 
 const accepted: Outcome = { kind: "accepted", upstreamId: "1" };
 const doubtful: Outcome = { kind: "doubtful", cause: "no answer" };
-const down: Outcome = { kind: "refused", permanence: "transient", scope: "upstream", reply: "down" };
-const refused = (permanence: "transient" | "permanent"): Outcome => {
-  return { kind: "refused", permanence, scope: "transmission", reply: "no" };
-};
+const down: Outcome = { kind: "down", reply: "down" };
+const later: Outcome = { kind: "later", reply: "no" };
+const refused: Outcome = { kind: "refused", reply: "no" };
 
 /** Upstreams a, b, … that answer as the test says at the time. */
 function open(...answers: (Outcome | Promise<Outcome>)[]) {
@@ -66,15 +65,15 @@ function open(...answers: (Outcome | Promise<Outcome>)[]) {
 test.each([
   ["accepted", accepted],
   ["doubtful", doubtful],
-  ["refused for now", refused("transient")],
-  ["refused for good", refused("permanent")],
+  ["refused for now", later],
+  ["refused for good", refused],
 ])("%s at the first: the second is not asked", async (_, answer) => {
   const { attempt } = open(answer, accepted);
   expect(await attempt()).toEqual({ outcome: { ...answer, upstream: "a" }, calls: "a" });
 });
 
 test("the first takes nothing: the second is asked, and its answer ends the attempt", async () => {
-  for (const answer of [accepted, doubtful, refused("transient"), refused("permanent")]) {
+  for (const answer of [accepted, doubtful, later, refused]) {
     const { attempt } = open(down, answer, accepted);
     expect(await attempt()).toEqual({ outcome: { ...answer, upstream: "b" }, calls: "ab" });
   }
@@ -105,7 +104,7 @@ test("who takes nothing is left out, then tried by one at a time, then preferred
 });
 
 test("the mail that tried in vain is not the next to try, unless no other comes by", async () => {
-  const { attempt, clock } = open(down, refused("transient"));
+  const { attempt, clock } = open(down, later);
   await attempt(neverAborted, 1);
   clock.advance(60_000);
   expect((await attempt(neverAborted, 1)).calls).toBe("ab");
@@ -121,9 +120,7 @@ test("none takes anything: one refusal of them all, and the next attempt asks al
   const { attempt } = open({ ...down, retryAfterMs: 60_000 }, { ...down, retryAfterMs: 900_000 });
   const { outcome } = await attempt();
   expect(outcome).toEqual({
-    kind: "refused",
-    permanence: "transient",
-    scope: "upstream",
+    kind: "down",
     reply: "a: down; b: down",
     retryAfterMs: 60_000,
   });

@@ -6,15 +6,11 @@ import { gatewayAmongOthers, openAmongOthers, settled } from "./among-others.ts"
 
 const REFUSED: Outcome = {
   kind: "refused",
-  permanence: "permanent",
-  scope: "transmission",
   reply: "550 5.1.1 no such user",
 };
 const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" };
 const NOT_NOW: Outcome = {
-  kind: "refused",
-  permanence: "transient",
-  scope: "transmission",
+  kind: "later",
   reply: "450 4.2.1 not now",
 };
 const ACCEPTED: Outcome = { kind: "accepted", upstreamId: "1" };

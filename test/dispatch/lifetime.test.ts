@@ -5,9 +5,8 @@ import type { Outcome } from "../../src/upstream/upstream.ts";
 import { openHeldGateway, settled } from "../support/held-gateway.ts";
 
 const ACCEPTED: Outcome = { kind: "accepted", upstreamId: "1" };
-const refused = (scope: "transmission" | "upstream"): Outcome => ({
-  ...{ kind: "refused", permanence: "transient", scope, reply: "450 4.2.1 not now" },
-});
+const LATER: Outcome = { kind: "later", reply: "450 4.2.1 not now" };
+const DOWN: Outcome = { kind: "down", reply: "450 4.2.1 not now" };
 
 const HOUR = 3_600_000;
 const LIFETIME = {
@@ -27,7 +26,7 @@ async function pass({ time }: { time: { advance(ms: number): void } }, ms: numbe
 test("attempted, and its upstream is down: reported on time, while the upstream stays paused", async () => {
   const one = await openHeldGateway({ ...LIFETIME, MAILONCE_UPSTREAM_CONCURRENCY: "1" });
   await one.submit(["a@example.net"]);
-  await one.call("a@example.net").answer({ ...refused("upstream"), retryAfterMs: 48 * HOUR } as Outcome);
+  await one.call("a@example.net").answer({ ...DOWN, retryAfterMs: 48 * HOUR });
   expect(one.events("dispatch.paused")).toHaveLength(1);
   await pass(one, 1.9 * HOUR);
   expect(one.events("transmission.reported")).toEqual([]);
@@ -40,7 +39,7 @@ test("attempted, and its upstream is down: reported on time, while the upstream 
 test("never attempted, as its upstream is paused: kept, and attempted when that is over", async () => {
   const one = await openHeldGateway({ ...LIFETIME, MAILONCE_UPSTREAM_CONCURRENCY: "1" });
   await one.submit(["a@example.net", "b@example.net"]);
-  await one.call("a@example.net").answer({ ...refused("upstream"), retryAfterMs: 3 * HOUR } as Outcome);
+  await one.call("a@example.net").answer({ ...DOWN, retryAfterMs: 3 * HOUR });
   await pass(one, 2.9 * HOUR);
   // The one that was attempted has expired, and its report waits as well.
   expect(one.events("transmission.expired")).toHaveLength(1);
@@ -58,7 +57,7 @@ test.each(["never attempted", "attempted before"])(
     await before.submit(["a@example.net", "b@example.net"]);
     if (state === "attempted before") {
       for (const name of ["a@example.net", "b@example.net"]) {
-        await before.call(name).answer(refused("transmission"));
+        await before.call(name).answer(LATER);
       }
     }
     const { storage } = before;
@@ -71,7 +70,7 @@ test.each(["never attempted", "attempted before"])(
     );
     await settled();
     await after.call("a@example.net").answer(ACCEPTED);
-    await after.call("b@example.net").answer(refused("transmission"));
+    await after.call("b@example.net").answer(LATER);
     expect(after.events("transmission.expired")).toEqual([]);
     await pass(after, HOUR / 4);
     expect(after.events("transmission.relayed", "transmission.expired", "transmission.reported")).toEqual([
@@ -90,7 +89,7 @@ test.each([-24 * HOUR, 24 * HOUR])(
   async (by) => {
     const one = await openHeldGateway({ ...LIFETIME, MAILONCE_UPSTREAM_CONCURRENCY: "1" });
     await one.submit(["a@example.net"]);
-    await one.call("a@example.net").answer({ ...refused("upstream"), retryAfterMs: 48 * HOUR } as Outcome);
+    await one.call("a@example.net").answer({ ...DOWN, retryAfterMs: 48 * HOUR });
     one.setClock(by);
     await pass(one, 1.9 * HOUR);
     expect(one.events("transmission.expired")).toEqual([]);

@@ -17,8 +17,6 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 
 const refusal = (reply: string): Outcome => ({
   kind: "refused",
-  permanence: "permanent",
-  scope: "transmission",
   reply,
 });
 const accepted: Outcome = { kind: "accepted", upstreamId: "1" };
@@ -222,10 +220,7 @@ test("the same task and recipient is reported once a day, however often it is su
 
 test("a failure after a warning of a delay is reported as well, in a report of its own", async () => {
   const { submit, texts, answers, advance } = await open({ MAILONCE_SPOOL_DELAY_WARNING: "1ms" });
-  const later: Outcome = {
-    ...{ kind: "refused", permanence: "transient", scope: "transmission", reply: "450 4.2.1 mailbox busy" },
-    retryAfterMs: 1_000,
-  };
+  const later: Outcome = { kind: "later", reply: "450 4.2.1 mailbox busy", retryAfterMs: 1_000 };
   for (const one of ["a@example.net", "b@example.net"]) answers.set(one, later);
   await submit("task", ["a@example.net", "b@example.net"]);
   for (let second = 0; second < 30; second++) await advance(1_000);

@@ -74,9 +74,8 @@ const FOR_GOOD_MS = 365 * 24 * 60 * 60_000;
 /** What the upstream says of one mail counts for all of them, for good. */
 const oneRefusalForAll = withTransmit((inner) => async (transmission, signal): Promise<Outcome> => {
   const outcome = await inner(transmission, signal);
-  if (outcome.kind !== "refused" || outcome.scope === "upstream") return outcome;
-  const { reply } = outcome;
-  return { kind: "refused", permanence: "transient", scope: "upstream", reply, retryAfterMs: FOR_GOOD_MS };
+  if (outcome.kind !== "refused" && outcome.kind !== "later") return outcome;
+  return { kind: "down", reply: outcome.reply, retryAfterMs: FOR_GOOD_MS };
 });
 
 /** What is refused as every mail would be is believed of all, until this very mail is answered in another way. */
@@ -85,13 +84,12 @@ const believedOfAll = withTransmit((inner) => {
   return async (transmission, signal): Promise<Outcome> => {
     if (refused !== undefined && refused !== transmission.id) return NOT_NOW;
     const outcome = await inner(transmission, signal);
-    const isOfAll = outcome.kind === "refused" && outcome.scope === "upstream";
-    refused = isOfAll ? transmission.id : undefined;
+    refused = outcome.kind === "down" ? transmission.id : undefined;
     return outcome;
   };
 });
 
-const NOT_NOW: Outcome = { kind: "refused", permanence: "transient", scope: "upstream", reply: "not now" };
+const NOT_NOW: Outcome = { kind: "down", reply: "not now" };
 
 const inWorld = (world: (world: World) => World) => (): Defect => ({ world });
 

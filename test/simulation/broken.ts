@@ -277,7 +277,7 @@ export const BROKEN_GATEWAYS: readonly BrokenGateway[] = [
       world: withTransmit((inner) => async (transmission, signal) => {
         const outcome = await inner(transmission, signal);
         if (outcome.kind !== "doubtful") return outcome;
-        return { kind: "refused", permanence: "transient", scope: "transmission", reply: outcome.cause };
+        return { kind: "later", reply: outcome.cause };
       }),
     }),
   },

@@ -1,6 +1,7 @@
 // What the events of a history say, sorted by what it is about; and what of it breaks a promise by itself.
 import type { Config } from "../../src/config/config.ts";
 import { messageIdOf } from "../../src/identity/message-id.ts";
+import type { Outcome } from "../../src/upstream/upstream.ts";
 import type { Attempt, Decided, Event, Heard, Submission } from "./history.ts";
 import { FROM_DOMAIN } from "./plan.ts";
 
@@ -41,7 +42,7 @@ export interface Made {
   /** Where the upstream took it. */
   takenSeq: number | undefined;
   /** "cut": its process ended before. */
-  answer: "accepted" | "refused" | "doubtful" | "cut" | undefined;
+  answer: Outcome["kind"] | "cut" | undefined;
   /** Where that was. */
   endSeq: number;
 }

@@ -233,8 +233,7 @@ function said(event: Event): string {
     }
     case "answered": {
       const { outcome } = event;
-      const more = outcome.kind === "refused" ? ` ${outcome.permanence} ${outcome.scope}` : "";
-      return `a${event.attempt.number} answer: ${outcome.kind}${more}`;
+      return `a${event.attempt.number} answer: ${outcome.kind}`;
     }
     case "logged": {
       const { messageId, ...fields } = event.fields;

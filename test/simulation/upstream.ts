@@ -39,16 +39,10 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
   let attempts = 0;
   let downUntil = 0;
 
-  const refused = (
-    permanence: "transient" | "permanent",
-    scope: "transmission" | "upstream",
-    reply: string,
-  ): Outcome => ({
-    kind: "refused",
-    permanence,
-    scope,
+  const notNow = (kind: "later" | "down", reply: string): Outcome => ({
+    kind,
     reply,
-    ...(permanence === "transient" && chance.happens(0.2) ? { retryAfterMs: chance.between(1, 30_000) } : {}),
+    ...(chance.happens(0.2) ? { retryAfterMs: chance.between(1, 30_000) } : {}),
   });
 
   function isDown(): boolean {
@@ -64,15 +58,15 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
   function decide(recipient: string): Fate {
     const longest = site.fails(faults.upstream_slow) ? 15_000 : 200;
     const ms = [chance.between(0, longest), chance.between(0, longest)] as const;
-    if (isDown()) return { takes: false, outcome: refused("transient", "upstream", "ECONNREFUSED"), ms };
+    if (isDown()) return { takes: false, outcome: notNow("down", "ECONNREFUSED"), ms };
     if (!site.isOddOver && plan.odd.has(recipient)) {
-      return { takes: false, outcome: refused("transient", "upstream", "454 4.7.0 not now"), ms };
+      return { takes: false, outcome: notNow("down", "454 4.7.0 not now"), ms };
     }
     if (site.fails(faults.upstream_refuses_permanent)) {
-      return { takes: false, outcome: refused("permanent", "transmission", "550 5.1.1 no such user"), ms };
+      return { takes: false, outcome: { kind: "refused", reply: "550 5.1.1 no such user" }, ms };
     }
     if (site.fails(faults.upstream_refuses_transient)) {
-      return { takes: false, outcome: refused("transient", "transmission", "450 4.2.1 try later"), ms };
+      return { takes: false, outcome: notNow("later", "450 4.2.1 try later"), ms };
     }
     if (site.fails(faults.upstream_reply_lost)) {
       return { takes: true, outcome: { kind: "doubtful", cause: "the connection was lost" }, ms };
@@ -116,7 +110,7 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
     if (mark instanceof Promise) mark = await mark;
     if (!life.isAlive) return await never();
     // Nothing of it has left, so this is certain.
-    if (typeof content === "string") return refused("transient", "transmission", content);
+    if (typeof content === "string") return notNow("later", content);
 
     const named = { number: ++attempts, id, messageId, recipient, gateway: machine.number, calledSeq };
     const attempt: Attempt = { ...named, ...mark, content };
@@ -131,7 +125,7 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
     };
     await wait(ms[0], signal);
     if (!life.isAlive) return await never();
-    if (signal.aborted && chance.happens(0.5)) return answer(refused("transient", "transmission", "aborted"));
+    if (signal.aborted && chance.happens(0.5)) return answer(notNow("later", "aborted"));
     take(one);
     if (!machine.step(life, "upstream has it")) return await never();
     await wait(ms[1], signal);

@@ -65,9 +65,7 @@ test("the reply to AUTH", async () => {
   const outcome = await upstream.transmit(transmissionOf(), neverAborted);
   await upstream.close();
   expect(outcome).toEqual({
-    kind: "refused",
-    permanence: "transient",
-    scope: "upstream",
+    kind: "down",
     reply: "535 5.7.8 not (concealed)= nor  relay (concealed)",
     retryAfterMs: 60_000,
   });

@@ -9,7 +9,7 @@ import type { SmtpFault } from "../support/smtp-faults.ts";
 let peer: ScriptedSmtp;
 afterEach(() => peer.close());
 
-const refused: Outcome = { kind: "refused", permanence: "transient", scope: "transmission", reply: "lost" };
+const later: Outcome = { kind: "later", reply: "lost" };
 const doubtful: Expectation = { outcome: "doubtful", taken: 1 };
 
 type Defect = (sound: Upstream["transmit"]) => Upstream["transmit"];
@@ -24,7 +24,7 @@ const instead =
 test.each<[string, SmtpFault, Expectation, Defect, string]>([
   [
     ...(["guesses that a lost reply was a refusal", "drop-before-reply", doubtful] as const),
-    ...([instead("doubtful", refused), "refused, yet taken"] as const),
+    ...([instead("doubtful", later), "refused, yet taken"] as const),
   ],
   [
     ...(["guesses that a lost reply was an acceptance", "drop-untaken", { ...doubtful, taken: 0 }] as const),
@@ -42,8 +42,8 @@ test.each<[string, SmtpFault, Expectation, Defect, string]>([
   ],
   [
     ...(["hands on what the server said as it is", "refuse-rcpt-4"] as const),
-    { outcome: "transient", taken: 0 },
-    ...([instead("refused", { ...refused, reply: "450-no\r\n450 no" }), "not one printable line"] as const),
+    { outcome: "later", taken: 0 },
+    ...([instead("later", { ...later, reply: "450-no\r\n450 no" }), "not one printable line"] as const),
   ],
 ])("%s", async (_, fault, expectation, defect, violation) => {
   peer = await createScriptedSmtp({ script: fault });

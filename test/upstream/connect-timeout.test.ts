@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createSesUpstream } from "../../src/upstream/ses/ses.ts";
 import { createSmtpUpstream } from "../../src/upstream/smtp/smtp.ts";
-import { verdictOf } from "../conformance/upstream.ts";
+import { kindOf } from "../conformance/upstream.ts";
 import { type BlockedListener, createBlockedListener } from "../support/blocked-listener.ts";
 import { neverAborted, transmissionOf } from "../support/transmission.ts";
 
@@ -21,7 +21,7 @@ test("ses: what never connected was not sent", async () => {
   const timeouts = { connectMs: 200, requestMs: 30_000 };
   const endpoint = `http://127.0.0.1:${nobody.port}`;
   const upstream = createSesUpstream({ region: "eu-west-1", endpoint, timeouts });
-  expect(verdictOf(await upstream.transmit(transmissionOf(), neverAborted))).toBe("upstream");
+  expect(kindOf(await upstream.transmit(transmissionOf(), neverAborted))).toBe("down");
   await upstream.close();
 });
 
@@ -29,6 +29,6 @@ test("smtp: what never connected was not sent", async () => {
   const timeouts = { connectMs: 200, commandMs: 30_000 };
   const where = { host: "127.0.0.1", port: nobody.port, hostname: "client.example", tls: "none" } as const;
   const upstream = createSmtpUpstream({ ...where, timeouts });
-  expect(verdictOf(await upstream.transmit(transmissionOf(), neverAborted))).toBe("upstream");
+  expect(kindOf(await upstream.transmit(transmissionOf(), neverAborted))).toBe("down");
   await upstream.close();
 });

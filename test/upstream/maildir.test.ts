@@ -75,7 +75,7 @@ test("folders that are removed meanwhile are made again", async () => {
   const upstream = open();
   await upstream.transmit(transmission, neverAborted);
   await rm(path, { recursive: true });
-  expect((await upstream.transmit(transmission, neverAborted)).kind).toBe("refused");
+  expect((await upstream.transmit(transmission, neverAborted)).kind).toBe("down");
   expect((await upstream.transmit(transmission, neverAborted)).kind).toBe("accepted");
 });
 
@@ -133,7 +133,7 @@ describe("what goes wrong", () => {
   ])("before the name is there: %s is refused for all, for now", async (_, changes) => {
     const changed = Object.fromEntries(Object.entries(changes).map(([key, make]) => [key, make()]));
     const outcome = await open(changed).transmit(transmission, neverAborted);
-    expect(outcome).toMatchObject({ kind: "refused", permanence: "transient", scope: "upstream" });
+    expect(outcome).toMatchObject({ kind: "down" });
     expect(await readdir(join(path, "new")).catch(() => [])).toEqual([]);
     expect(await readdir(join(path, "tmp")).catch(() => [])).toEqual([]);
   });
@@ -155,18 +155,18 @@ describe("what goes wrong", () => {
       },
     };
     const outcome = await open().transmit(broken, neverAborted);
-    expect(outcome).toMatchObject({ kind: "refused", permanence: "transient", scope: "transmission" });
+    expect(outcome).toMatchObject({ kind: "later" });
   });
 
   test("content cut short is never delivered as if it were whole", async () => {
     const outcome = await open().transmit({ ...transmission, size: transmission.size + 1 }, neverAborted);
-    expect(outcome).toMatchObject({ kind: "refused", scope: "transmission" });
+    expect(outcome).toMatchObject({ kind: "later" });
     expect(await readdir(join(path, "new"))).toEqual([]);
   });
 
   test("an abort before the name is there leaves nothing", async () => {
     const outcome = await open().transmit(transmission, AbortSignal.abort());
-    expect(outcome).toMatchObject({ kind: "refused", permanence: "transient", scope: "transmission" });
+    expect(outcome).toMatchObject({ kind: "later" });
   });
 });
 
@@ -181,8 +181,7 @@ describe("a folder that is not ours alone", () => {
     if (part !== "") await mkdir(path);
     await symlink(join(elsewhere, part), join(path, part));
     expect(await outcomeOf()).toMatchObject({
-      kind: "refused",
-      scope: "upstream",
+      kind: "down",
       reply: expect.stringContaining("is a link"),
     });
     expect(await readdir(join(elsewhere, "new"))).toEqual([]);
@@ -192,7 +191,7 @@ describe("a folder that is not ours alone", () => {
     await mkdir(path);
     await chmod(path, 0o777);
     expect(await outcomeOf()).toMatchObject({
-      scope: "upstream",
+      kind: "down",
       reply: expect.stringContaining("chmod go-w"),
     });
     await chmod(path, 0o755);
@@ -202,7 +201,7 @@ describe("a folder that is not ours alone", () => {
   test("a link under the name of a mail is not followed, and stops no other", async () => {
     await mkdir(join(path, "tmp"), { recursive: true });
     await symlink(join(path, "..", "victim"), join(path, "tmp", name));
-    expect(await outcomeOf()).toMatchObject({ kind: "refused", scope: "transmission" });
+    expect(await outcomeOf()).toMatchObject({ kind: "later" });
     expect(await readdir(join(path, ".."))).toEqual(["outbox"]);
     expect(await open().transmit(transmissionOf({ number: 2 }), neverAborted)).toMatchObject({
       kind: "accepted",

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { outcomeOfError } from "../../src/upstream/ses/outcome.ts";
-import { verdictOf } from "../conformance/upstream.ts";
+import { kindOf } from "../conformance/upstream.ts";
 
 const error = (fields: object) => Object.assign(new Error("what happened"), fields);
 const handedOn = { handedOn: true, ownConfigurationSet: false, now: Date.parse("2026-10-21T07:28:00Z") };
@@ -36,51 +36,51 @@ const CERTIFICATES = [
 ];
 
 test.each(CERTIFICATES)("a certificate that is %s was judged before anything was sent", (code) => {
-  expect(verdictOf(outcomeOfError(error({ code }), handedOn))).toBe("upstream");
+  expect(kindOf(outcomeOfError(error({ code }), handedOn))).toBe("down");
 });
 
 describe("without an answer", () => {
   test.each([
-    ["refused", connect("ECONNREFUSED"), "upstream"],
-    ["no such name", error({ code: "ENOTFOUND", syscall: "getaddrinfo" }), "upstream"],
-    ["no name service", error({ code: "EAI_AGAIN", syscall: "getaddrinfo" }), "upstream"],
-    ["no route", connect("EHOSTUNREACH"), "upstream"],
-    ["no network", connect("ENETUNREACH"), "upstream"],
-    ["the system's connect time-out", connect("ETIMEDOUT"), "upstream"],
+    ["refused", connect("ECONNREFUSED"), "down"],
+    ["no such name", error({ code: "ENOTFOUND", syscall: "getaddrinfo" }), "down"],
+    ["no name service", error({ code: "EAI_AGAIN", syscall: "getaddrinfo" }), "down"],
+    ["no route", connect("EHOSTUNREACH"), "down"],
+    ["no network", connect("ENETUNREACH"), "down"],
+    ["the system's connect time-out", connect("ETIMEDOUT"), "down"],
     [
       "all addresses refused",
       error({ code: "ECONNREFUSED", errors: [connect("ECONNREFUSED"), connect("ENETUNREACH")] }),
-      "upstream",
+      "down",
     ],
     [
       "one of several addresses reset",
       error({ code: "ECONNREFUSED", errors: [connect("ECONNREFUSED"), error({ code: "ECONNRESET" })] }),
       "doubtful",
     ],
-    ["none of our sockets left", connect("EMFILE"), "upstream"],
-    ["none left for the name service", error({ code: "EMFILE", syscall: "getaddrinfo" }), "upstream"],
-    ["a firewall of our own", connect("EPERM"), "upstream"],
-    ["a sandbox", connect("EACCES"), "upstream"],
-    ["no port of our own left", connect("EADDRNOTAVAIL"), "upstream"],
-    ["the network is down", connect("ENETDOWN"), "upstream"],
-    ["a reset while connecting", connect("ECONNRESET"), "upstream"],
-    ["whatever a connect may say next", connect("EWHATEVER"), "upstream"],
-    ["the name service failed", error({ code: "EAI_FAIL", syscall: "getaddrinfo" }), "upstream"],
-    ["it has no data", error({ code: "EAI_NODATA" }), "upstream"],
+    ["none of our sockets left", connect("EMFILE"), "down"],
+    ["none left for the name service", error({ code: "EMFILE", syscall: "getaddrinfo" }), "down"],
+    ["a firewall of our own", connect("EPERM"), "down"],
+    ["a sandbox", connect("EACCES"), "down"],
+    ["no port of our own left", connect("EADDRNOTAVAIL"), "down"],
+    ["the network is down", connect("ENETDOWN"), "down"],
+    ["a reset while connecting", connect("ECONNRESET"), "down"],
+    ["whatever a connect may say next", connect("EWHATEVER"), "down"],
+    ["the name service failed", error({ code: "EAI_FAIL", syscall: "getaddrinfo" }), "down"],
+    ["it has no data", error({ code: "EAI_NODATA" }), "down"],
     [
       "no address connected in time",
       error({ errors: [error({ code: "ERR_SOCKET_CONNECTION_TIMEOUT" })] }),
-      "upstream",
+      "down",
     ],
-    ["a handshake cut off", error({ code: "ECONNRESET", message: CUT_HANDSHAKE }), "upstream"],
+    ["a handshake cut off", error({ code: "ECONNRESET", message: CUT_HANDSHAKE }), "down"],
     [
       "another protocol",
       error({ code: "EPROTO", message: "write EPROTO 40:error:wrong version number" }),
-      "upstream",
+      "down",
     ],
-    ["no version in common", error({ code: "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION" }), "upstream"],
+    ["no version in common", error({ code: "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION" }), "down"],
     ["a bad record later", error({ code: "ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC" }), "doubtful"],
-    ["a connection that was watched and never ready", error({ neverConnected: true }), "upstream"],
+    ["a connection that was watched and never ready", error({ neverConnected: true }), "down"],
     ["reset", error({ code: "ECONNRESET", name: "TimeoutError" }), "doubtful"],
     ["broken pipe", error({ code: "EPIPE", name: "TimeoutError" }), "doubtful"],
     ["time-out while reading", error({ code: "ETIMEDOUT", syscall: "read" }), "doubtful"],
@@ -90,13 +90,13 @@ describe("without an answer", () => {
     ["no error at all", undefined, "doubtful"],
     ["a text", "lost", "doubtful"],
   ])("%s", (_, thrown, verdict) => {
-    expect(verdictOf(outcomeOfError(thrown, handedOn))).toBe(verdict);
+    expect(kindOf(outcomeOfError(thrown, handedOn))).toBe(verdict);
   });
 
   test("what fails before the request was handed on was not sent", () => {
     const call = { ...handedOn, handedOn: false };
-    expect(verdictOf(outcomeOfError(error({ code: "ECONNRESET" }), call))).toBe("upstream");
-    expect(verdictOf(outcomeOfError(error({ name: "AbortError" }), call))).toBe("transient");
+    expect(kindOf(outcomeOfError(error({ code: "ECONNRESET" }), call))).toBe("down");
+    expect(kindOf(outcomeOfError(error({ name: "AbortError" }), call))).toBe("later");
   });
 });
 
@@ -105,16 +105,16 @@ describe("an answer", () => {
     outcomeOfError(error({ name, $metadata: { httpStatusCode }, $response: { headers } }), handedOn);
 
   test.each([
-    [413, "Unknown", "permanent"],
-    [401, "Unknown", "upstream"],
-    [429, "Unknown", "transient"],
-    [408, "Unknown", "transient"],
-    [400, "constructor", "transient"],
+    [413, "Unknown", "refused"],
+    [401, "Unknown", "down"],
+    [429, "Unknown", "later"],
+    [408, "Unknown", "later"],
+    [400, "constructor", "later"],
     [500, "MessageRejected", "doubtful"],
     [200, "SyntaxError", "doubtful"],
     [302, "Unknown", "doubtful"],
   ])("%d %s is %s", (status, name, verdict) => {
-    expect(verdictOf(answered(status, name))).toBe(verdict);
+    expect(kindOf(answered(status, name))).toBe(verdict);
   });
 
   test.each([
@@ -138,21 +138,17 @@ describe("an answer", () => {
   });
 
   const refusal = (httpStatusCode: number, name: string, message: string, call = {}) =>
-    verdictOf(
-      outcomeOfError(error({ name, message, $metadata: { httpStatusCode } }), { ...handedOn, ...call }),
-    );
+    kindOf(outcomeOfError(error({ name, message, $metadata: { httpStatusCode } }), { ...handedOn, ...call }));
   const ownSet = { ownConfigurationSet: true };
 
   test("a configuration set that is not there is the fault of whoever named it", () => {
-    expect(refusal(404, "NotFoundException", "what happened")).toBe("upstream");
-    expect(refusal(404, "NotFoundException", "what happened", ownSet)).toBe("permanent");
+    expect(refusal(404, "NotFoundException", "what happened")).toBe("down");
+    expect(refusal(404, "NotFoundException", "what happened", ownSet)).toBe("refused");
     const ownTenant = { ownTenant: true };
-    expect(refusal(404, "NotFoundException", "Tenant <acme> does not exist", ownTenant)).toBe("permanent");
-    expect(refusal(404, "NotFoundException", "Configuration set <x> does not exist", ownTenant)).toBe(
-      "upstream",
-    );
+    expect(refusal(404, "NotFoundException", "Tenant <acme> does not exist", ownTenant)).toBe("refused");
+    expect(refusal(404, "NotFoundException", "Configuration set <x> does not exist", ownTenant)).toBe("down");
     const list = "List with name: news doesn't exist. No such contact list";
-    expect(refusal(404, "NotFoundException", list, { ownContactList: true })).toBe("permanent");
+    expect(refusal(404, "NotFoundException", list, { ownContactList: true })).toBe("refused");
   });
 
   test.each([
@@ -166,7 +162,7 @@ describe("an answer", () => {
     ],
     ["SendingPausedException", "Sending is paused for tenant acme", { ownTenant: true }],
   ])("%s: %s, which the message named: only it waits", (name, text, call) => {
-    expect(refusal(400, name, text, call)).toBe("transient");
+    expect(refusal(400, name, text, call)).toBe("later");
   });
 
   test.each([
@@ -178,7 +174,7 @@ describe("an answer", () => {
     ["BadRequestException", "The account's ability to send email is currently paused.", {}],
     ["LimitExceededException", "Email sending has been temporarily suspended for your account", {}],
   ])("%s: %s: all wait", (name, text, call) => {
-    expect(refusal(400, name, text, call)).toBe("upstream");
+    expect(refusal(400, name, text, call)).toBe("down");
   });
 
   test.each([
@@ -189,12 +185,12 @@ describe("an answer", () => {
     ["RequestExpired", "Request has expired."],
     ["ExpiredToken", "expired"],
   ])("credentials, under whatever name: %s: %s", (name, text) => {
-    for (const status of [400, 403]) expect(refusal(status, name, text), `${status}`).toBe("upstream");
+    for (const status of [400, 403]) expect(refusal(status, name, text), `${status}`).toBe("down");
   });
 
   test("a mail may speak of sending and pauses without stopping others", () => {
     const text = "Invalid header: X-Note: send me a paused film";
-    expect(refusal(400, "MessageRejected", text)).toBe("permanent");
+    expect(refusal(400, "MessageRejected", text)).toBe("refused");
   });
 
   test.each([
@@ -203,13 +199,11 @@ describe("an answer", () => {
     "Tenant acme is not associated with resource arn:aws:ses:eu-west-1:1:identity/other.example",
     "not authorized to perform: ses:SendRawEmail with an explicit deny in an identity-based policy",
   ])("no right, and another message may have it: %s", (text) => {
-    expect(refusal(403, "AccessDeniedException", text)).toBe("transient");
-    expect(refusal(400, "AccessDenied", text)).toBe("transient");
+    expect(refusal(403, "AccessDeniedException", text)).toBe("later");
+    expect(refusal(400, "AccessDenied", text)).toBe("later");
   });
 
   test("no right at all stops all", () => {
-    expect(refusal(403, "AccessDeniedException", "not authorized to perform: ses:SendEmail")).toBe(
-      "upstream",
-    );
+    expect(refusal(403, "AccessDeniedException", "not authorized to perform: ses:SendEmail")).toBe("down");
   });
 });

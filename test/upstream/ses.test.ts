@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { silentLog } from "../../src/runtime/log.ts";
 import { createSesUpstream, type SesUpstreamOptions } from "../../src/upstream/ses/ses.ts";
 import { sesExpectations } from "../conformance/ses-expectations.ts";
-import { testUpstream, verdictOf } from "../conformance/upstream.ts";
+import { kindOf, testUpstream } from "../conformance/upstream.ts";
 import { makeFolder } from "../support/process.ts";
 import { createScriptedSes, type ScriptedSes } from "../support/scripted-ses.ts";
 import type { SesFault } from "../support/ses-faults.ts";
@@ -86,16 +86,16 @@ describe("a call", () => {
   });
 
   test.each([
-    ["too-many-requests", 250],
-    ["too-many-requests-retry-after", 7_000],
-    ["rate-exceeded", 250],
-    ["quota-exceeded", 60_000],
-    ["quota-exceeded-until", 120_000],
-    ["account-suspended", 60_000],
-  ] as const)("that meets %s is not to be repeated before %d ms", async (fault, retryAfterMs) => {
+    ["too-many-requests", 250, "later"],
+    ["too-many-requests-retry-after", 7_000, "later"],
+    ["rate-exceeded", 250, "later"],
+    ["quota-exceeded", 60_000, "down"],
+    ["quota-exceeded-until", 120_000, "down"],
+    ["account-suspended", 60_000, "down"],
+  ] as const)("that meets %s is not to be repeated before %d ms", async (fault, retryAfterMs, kind) => {
     peer.play(fault);
     const outcome = await open(peer.endpoint).transmit(transmissionOf(), neverAborted);
-    expect(outcome).toMatchObject({ kind: "refused", retryAfterMs });
+    expect(outcome).toMatchObject({ kind, retryAfterMs });
   });
 
   test("takes configuration set and tags from the message, beside the gateway's own tag", async () => {
@@ -134,7 +134,7 @@ describe("a call", () => {
   test("is not made with list options that can't be read: nobody could unsubscribe", async () => {
     const octets = Buffer.from("X-SES-LIST-MANAGEMENT-OPTIONS: the news list\r\n\r\nHi\r\n");
     const outcome = await open(peer.endpoint).transmit(transmissionOf({ octets }), neverAborted);
-    expect(verdictOf(outcome)).toBe("permanent");
+    expect(kindOf(outcome)).toBe("refused");
     expect(outcome).toMatchObject({ reply: expect.stringContaining("X-SES-LIST-MANAGEMENT-OPTIONS") });
     expect(peer.calls()).toBe(0);
   });
@@ -153,26 +153,26 @@ describe("a call", () => {
     const transmission = transmissionOf();
     const upstream = open(peer.endpoint);
     const short = { ...transmission, size: transmission.size + 1 };
-    expect(verdictOf(await upstream.transmit(short, neverAborted))).toBe("transient");
+    expect(kindOf(await upstream.transmit(short, neverAborted))).toBe("later");
     expect(peer.calls()).toBe(0);
   });
 });
 
 describe("certainly not sent, by our own configuration", () => {
   const verdict = async (endpoint: string, more: SesUpstreamOptions = {}) =>
-    verdictOf(await open(endpoint, more).transmit(transmissionOf(), neverAborted));
+    kindOf(await open(endpoint, more).transmit(transmissionOf(), neverAborted));
 
   test("nobody listens", async () => {
     const peer = await createScriptedSes();
     await peer.close();
-    expect(await verdict(peer.endpoint)).toBe("upstream");
+    expect(await verdict(peer.endpoint)).toBe("down");
   });
 
   test("no region", async () => {
     vi.stubEnv("AWS_REGION", undefined);
     vi.stubEnv("AWS_CONFIG_FILE", "/nonexistent");
     const outcome = await createSesUpstream().transmit(transmissionOf(), neverAborted);
-    expect(outcome).toMatchObject({ kind: "refused", permanence: "transient", scope: "upstream" });
+    expect(outcome).toMatchObject({ kind: "down" });
     expect(outcome).toMatchObject({ reply: expect.stringContaining("Region is missing") });
   });
 
@@ -180,12 +180,12 @@ describe("certainly not sent, by our own configuration", () => {
     vi.stubEnv("AWS_ACCESS_KEY_ID", undefined);
     vi.stubEnv("AWS_CONFIG_FILE", "/nonexistent");
     vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent");
-    expect(await verdict("http://127.0.0.1:9")).toBe("upstream");
+    expect(await verdict("http://127.0.0.1:9")).toBe("down");
   });
 
   test("a certificate that nobody vouches for: not one request gets through", async () => {
     const peer = await createScriptedSes({ tls: tlsOf("cert.pem", "key.pem") });
-    expect(await verdict(peer.endpoint)).toBe("upstream");
+    expect(await verdict(peer.endpoint)).toBe("down");
     expect(peer.connections()).toBe(1);
     expect(peer.calls()).toBe(0);
     await peer.close();
@@ -209,14 +209,14 @@ describe("certainly not sent, by our own configuration", () => {
   test("a handshake that never ends: the time-out comes before the first octet", async () => {
     const sockets: Socket[] = [];
     const peer = await listenTo((socket) => sockets.push(socket));
-    expect(await verdict(peer.endpoint)).toBe("upstream");
+    expect(await verdict(peer.endpoint)).toBe("down");
     for (const socket of sockets) socket.destroy();
     peer.close();
   });
 
   test("a handshake that is cut off", async () => {
     const peer = await listenTo((socket) => socket.once("data", () => socket.destroy()));
-    expect(await verdict(peer.endpoint)).toBe("upstream");
+    expect(await verdict(peer.endpoint)).toBe("down");
     peer.close();
   });
 
@@ -224,7 +224,7 @@ describe("certainly not sent, by our own configuration", () => {
     const peer = await listenTo((socket) =>
       socket.once("data", () => socket.end("HTTP/1.1 400 Bad\r\n\r\n")),
     );
-    expect(await verdict(peer.endpoint)).toBe("upstream");
+    expect(await verdict(peer.endpoint)).toBe("down");
     peer.close();
   });
 
@@ -237,7 +237,7 @@ describe("certainly not sent, by our own configuration", () => {
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
-    expect(await verdict(`https://127.0.0.1:${port}`)).toBe("upstream");
+    expect(await verdict(`https://127.0.0.1:${port}`)).toBe("down");
     server.close();
   });
 });
@@ -258,23 +258,23 @@ describe("credentials in a file that is written anew", () => {
       const peer = await createScriptedSes();
       const upstream = open(peer.endpoint);
       const transmit = async () => {
-        const verdict = verdictOf(await upstream.transmit(transmissionOf(), neverAborted));
+        const verdict = kindOf(await upstream.transmit(transmissionOf(), neverAborted));
         return `${verdict} ${/Credential=(\w+)/.exec(peer.lastAuthorization())?.[1]}`;
       };
       expect(await transmit()).toBe("accepted AKIAOLD");
       write(file, "AKIANEW");
       expect(await transmit()).toBe("accepted AKIAOLD");
       peer.play(fault);
-      expect(await transmit()).toBe("upstream AKIAOLD");
+      expect(await transmit()).toBe("down AKIAOLD");
       peer.play("accept");
       expect(await transmit()).toBe("accepted AKIANEW");
       // A file that names nobody any more is no reason to go on with what was refused.
       peer.play(fault);
-      expect(await transmit()).toBe("upstream AKIANEW");
+      expect(await transmit()).toBe("down AKIANEW");
       peer.play("accept");
       const calls = peer.calls();
       rmSync(file);
-      expect(verdictOf(await upstream.transmit(transmissionOf(), neverAborted))).toBe("upstream");
+      expect(kindOf(await upstream.transmit(transmissionOf(), neverAborted))).toBe("down");
       expect(peer.calls()).toBe(calls);
       write(file, "AKIATHIRD");
       expect(await transmit()).toBe("accepted AKIATHIRD");

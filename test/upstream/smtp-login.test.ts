@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createSmtpUpstream } from "../../src/upstream/smtp/smtp.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
-import { verdictOf } from "../conformance/upstream.ts";
+import { kindOf } from "../conformance/upstream.ts";
 import { createManualClock, type ManualClock } from "../support/manual-clock.ts";
 import { createScriptedSmtp, type ScriptedSmtp } from "../support/scripted-smtp.ts";
 import { neverAborted, transmissionOf } from "../support/transmission.ts";
@@ -44,7 +44,7 @@ const shown = () => peer.commands.filter((command) => command.startsWith("AUTH")
 describe("a wrong password", () => {
   test("is shown once to begin with, however many mails wait, and each of them waits a minute", async () => {
     const outcomes = await Promise.all(Array.from({ length: 40 }, () => transmit()));
-    expect(outcomes.map(verdictOf)).toEqual(Array.from({ length: 40 }, () => "upstream"));
+    expect(outcomes.map(kindOf)).toEqual(Array.from({ length: 40 }, () => "down"));
     expect(new Set(outcomes.map((outcome) => "retryAfterMs" in outcome && outcome.retryAfterMs))).toEqual(
       new Set([MINUTE_MS]),
     );
@@ -57,7 +57,7 @@ describe("a wrong password", () => {
       const before = shown();
       const outcome = await transmit();
       expect(outcome).toMatchObject({
-        scope: "upstream",
+        kind: "down",
         reply: expect.stringMatching(/^535 5\.7\.8 /),
       });
       if (shown() > before) minutes.push(minute);
@@ -70,7 +70,7 @@ describe("a wrong password", () => {
     await transmit();
     await transmit();
     inFile = "right";
-    expect(verdictOf(await transmit())).toBe("accepted");
+    expect(kindOf(await transmit())).toBe("accepted");
     expect(shown()).toBe(2);
   });
 
@@ -90,7 +90,7 @@ describe("a wrong password", () => {
     const attempts = [0, 1].map((at) => other.transmit(transmissionOf({ number: at }), abort.signal));
     await hanging.struck();
     abort.abort();
-    expect((await Promise.all(attempts)).map(verdictOf)).toEqual(["transient", "transient"]);
+    expect((await Promise.all(attempts)).map(kindOf)).toEqual(["later", "later"]);
     await other.close();
     await hanging.close();
   });
@@ -99,7 +99,7 @@ describe("a wrong password", () => {
 test("a password that was taken and no longer is: at most four show it", async () => {
   inFile = "right";
   await transmit();
-  expect(verdictOf(await transmit())).toBe("accepted");
+  expect(kindOf(await transmit())).toBe("accepted");
   await peer.close();
   peer = await createScriptedSmtp({ port: peer.port, auth: { username, password: "another" } });
   await Promise.all(Array.from({ length: 40 }, () => transmit()));
@@ -110,8 +110,8 @@ test("a password that was taken and no longer is: at most four show it", async (
 test("a server that can't be reached is tried by all at once, and at the next attempt again", async () => {
   await peer.close();
   const outcomes = await Promise.all(Array.from({ length: 5 }, () => transmit()));
-  expect(outcomes.map(verdictOf)).toEqual(Array.from({ length: 5 }, () => "upstream"));
+  expect(outcomes.map(kindOf)).toEqual(Array.from({ length: 5 }, () => "down"));
   expect(outcomes[0]).not.toHaveProperty("retryAfterMs");
   peer = await createScriptedSmtp({ port: peer.port, auth: { username, password: "wrong" } });
-  expect(verdictOf(await transmit())).toBe("accepted");
+  expect(kindOf(await transmit())).toBe("accepted");
 });

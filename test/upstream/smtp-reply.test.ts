@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { oneLine } from "../../src/upstream/line.ts";
 import { type Exchange, outcomeOf } from "../../src/upstream/smtp/outcome.ts";
 import { queueIdOf, replyCode } from "../../src/upstream/smtp/reply.ts";
-import { verdictOf } from "../conformance/upstream.ts";
+import { kindOf } from "../conformance/upstream.ts";
 
 test.each([
   ["250 2.0.0 ok", 250],
@@ -43,15 +43,15 @@ describe("an exchange", () => {
     return reply === undefined ? facts : { ...facts, reply };
   };
   test.each<[Exchange["progress"], string | undefined, string]>([
-    ["untouched", undefined, "transient"],
-    ["untouched", "550 no", "permanent"],
-    ["untouched", "450 no", "transient"],
-    ["untouched", "530 authenticate", "upstream"],
-    ["untouched", "535 wrong", "upstream"],
-    ["untouched", "503 out of step", "transient"],
-    ["untouched", "250-a\n550 b", "transient"],
-    ["begun", undefined, "transient"],
-    ["begun", "552 too much", "permanent"],
+    ["untouched", undefined, "later"],
+    ["untouched", "550 no", "refused"],
+    ["untouched", "450 no", "later"],
+    ["untouched", "530 authenticate", "down"],
+    ["untouched", "535 wrong", "down"],
+    ["untouched", "503 out of step", "later"],
+    ["untouched", "250-a\n550 b", "later"],
+    ["begun", undefined, "later"],
+    ["begun", "552 too much", "refused"],
     // It claims what it can't have. Whatever it means, certainty is gone.
     ["begun", "250 ok", "doubtful"],
     ["untouched", "250 ok", "doubtful"],
@@ -59,14 +59,14 @@ describe("an exchange", () => {
     ["complete", "250 ok", "accepted"],
     ["complete", "250-a\n550 b", "doubtful"],
     ["complete", "354 go on", "doubtful"],
-    ["complete", "451 no", "transient"],
-    ["complete", "554 no", "permanent"],
+    ["complete", "451 no", "later"],
+    ["complete", "554 no", "refused"],
     // As SES says it at its SMTP endpoint: of all mail, or of what one mail names.
-    ["complete", "554 Sending paused for this account. See the guide.", "upstream"],
-    ["complete", "554 Message rejected: Sending paused for this account.", "upstream"],
-    ["complete", "554 Message rejected: Sending suspended for this account. See the guide.", "upstream"],
-    ["complete", "554 Sending is paused for configuration set news", "transient"],
+    ["complete", "554 Sending paused for this account. See the guide.", "down"],
+    ["complete", "554 Message rejected: Sending paused for this account.", "down"],
+    ["complete", "554 Message rejected: Sending suspended for this account. See the guide.", "down"],
+    ["complete", "554 Sending is paused for configuration set news", "later"],
   ])("with the content %s and %j is %s", (progress, reply, verdict) => {
-    expect(verdictOf(outcomeOf(exchange(progress, reply)))).toBe(verdict);
+    expect(kindOf(outcomeOf(exchange(progress, reply)))).toBe(verdict);
   });
 });

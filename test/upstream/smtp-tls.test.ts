@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, test } from "vitest";
 import { createSmtpUpstream, type SmtpUpstreamOptions } from "../../src/upstream/smtp/smtp.ts";
-import { verdictOf } from "../conformance/upstream.ts";
+import { kindOf } from "../conformance/upstream.ts";
 import { createScriptedSmtp, type ScriptedSmtp, type ScriptedSmtpOptions } from "../support/scripted-smtp.ts";
 import { neverAborted, transmissionOf } from "../support/transmission.ts";
 
@@ -23,7 +23,7 @@ async function attempt(serve: ScriptedSmtpOptions, use: Partial<SmtpUpstreamOpti
   });
   const outcome = await upstream.transmit(transmissionOf(), neverAborted);
   await upstream.close();
-  return verdictOf(outcome);
+  return kindOf(outcome);
 }
 
 const commands = () => peer.commands.map((command) => command.split(" ")[0]);
@@ -35,18 +35,18 @@ describe("TLS required", () => {
   });
 
   test("no STARTTLS: nothing is sent", async () => {
-    expect(await attempt({}, { tls: "required" })).toBe("upstream");
+    expect(await attempt({}, { tls: "required" })).toBe("down");
     expect(commands()).not.toContain("MAIL");
   });
 
   test("a certificate that nobody vouches for: nothing is sent", async () => {
-    expect(await attempt({ tls: starttls, auth }, { tls: "required", ...auth })).toBe("upstream");
+    expect(await attempt({ tls: starttls, auth }, { tls: "required", ...auth })).toBe("down");
     expect(commands()).toEqual(["EHLO", "STARTTLS"]);
   });
 
   test("a certificate for another name: nothing is sent", async () => {
     const other = { tlsOptions: { ca: cert, servername: "other.example" } };
-    expect(await attempt({ tls: starttls }, { tls: "required", ...other })).toBe("upstream");
+    expect(await attempt({ tls: starttls }, { tls: "required", ...other })).toBe("down");
     expect(commands()).not.toContain("MAIL");
   });
 });
@@ -63,12 +63,12 @@ describe("TLS opportunistic", () => {
   });
 
   test("a password is never sent in plain text", async () => {
-    expect(await attempt({ auth }, { tls: "opportunistic", ...auth })).toBe("upstream");
+    expect(await attempt({ auth }, { tls: "opportunistic", ...auth })).toBe("down");
     expect(commands()).toEqual(["EHLO"]);
   });
 
   test("a password is not for any certificate", async () => {
-    expect(await attempt({ tls: starttls, auth }, { tls: "opportunistic", ...auth })).toBe("upstream");
+    expect(await attempt({ tls: starttls, auth }, { tls: "opportunistic", ...auth })).toBe("down");
     expect(commands()).not.toContain("AUTH");
   });
 });
@@ -79,12 +79,12 @@ describe("TLS implicit", () => {
   });
 
   test("a certificate that nobody vouches for", async () => {
-    expect(await attempt({ tls: implicit }, { tls: "implicit" })).toBe("upstream");
+    expect(await attempt({ tls: implicit }, { tls: "implicit" })).toBe("down");
     expect(commands()).toEqual([]);
   });
 
   test("a server that speaks plain text", async () => {
-    expect(await attempt({}, { tls: "implicit", ...trusted })).toBe("upstream");
+    expect(await attempt({}, { tls: "implicit", ...trusted })).toBe("down");
   });
 });
 
@@ -103,14 +103,14 @@ describe("AUTH", () => {
 
   test("a wrong password makes the queue wait and loses nothing", async () => {
     const wrong = { ...auth, password: "guess" };
-    expect(await attempt({ tls: starttls, auth }, { ...use, ...wrong })).toBe("upstream");
+    expect(await attempt({ tls: starttls, auth }, { ...use, ...wrong })).toBe("down");
   });
 
   test("no password where one is demanded, likewise", async () => {
-    expect(await attempt({ tls: starttls, auth }, use)).toBe("upstream");
+    expect(await attempt({ tls: starttls, auth }, use)).toBe("down");
   });
 
   test("not offered", async () => {
-    expect(await attempt({ tls: starttls }, { ...use, ...auth })).toBe("upstream");
+    expect(await attempt({ tls: starttls }, { ...use, ...auth })).toBe("down");
   });
 });

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { createSmtpUpstream, type SmtpUpstreamOptions } from "../../src/upstream/smtp/smtp.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
-import { verdictOf } from "../conformance/upstream.ts";
+import { kindOf } from "../conformance/upstream.ts";
 import { createScriptedSmtp, type ScriptedSmtp, type ScriptedSmtpOptions } from "../support/scripted-smtp.ts";
 import type { SmtpFault } from "../support/smtp-faults.ts";
 import { messageOf, neverAborted, transmissionOf } from "../support/transmission.ts";
@@ -79,7 +79,7 @@ describe("what the server can't take is refused for good, and says why", () => {
     for (const attempt of ["a fresh connection", "the same connection"]) {
       const outcome = await upstream.transmit(transmissionOf(parts), neverAborted);
       expect(outcome, attempt).toMatchObject({
-        ...{ kind: "refused", permanence: "permanent", scope: "transmission" },
+        kind: "refused",
         reply: expect.stringContaining(reason),
       });
     }
@@ -116,8 +116,8 @@ describe("a connection", () => {
   test("is reset after a refusal and used again", async () => {
     await start({ script: faults("refuse-mail-5", "refuse-rcpt-5", "refuse-data-4", "refuse-content-5") });
     const verdicts = [];
-    for (let number = 0; number < 5; number++) verdicts.push(verdictOf(await transmit(number)));
-    expect(verdicts).toEqual(["permanent", "permanent", "transient", "permanent", "accepted"]);
+    for (let number = 0; number < 5; number++) verdicts.push(kindOf(await transmit(number)));
+    expect(verdicts).toEqual(["refused", "refused", "later", "refused", "accepted"]);
     expect(peer.connections()).toBe(1);
     expect(peer.commands.filter((command) => command === "RSET")).toHaveLength(4);
   });
@@ -185,7 +185,7 @@ describe("a connection found dead", () => {
   test("twice is a refusal for now, never a third connection", async () => {
     await start({ script: faults("accept", "drop-at-mail", "drop-at-mail") });
     await transmit(0);
-    expect(verdictOf(await transmit(1))).toBe("transient");
+    expect(kindOf(await transmit(1))).toBe("later");
     expect(peer.connections()).toBe(2);
   });
 
@@ -194,7 +194,7 @@ describe("a connection found dead", () => {
     async (fault) => {
       await start({ script: faults("accept", fault) });
       await transmit(0);
-      expect(verdictOf(await transmit(1))).toBe("doubtful");
+      expect(kindOf(await transmit(1))).toBe("doubtful");
       expect(peer.connections()).toBe(1);
     },
   );
@@ -216,7 +216,7 @@ describe("a connection found dead", () => {
     // Were it used again, RSET would go into the content, and its reply would never come.
     await start({ script: faults("early-refusal") }, { timeouts: { commandMs: 600_000 } });
     const large = transmissionOf({ bodyOctets: 24_000_000 });
-    expect(verdictOf(await upstream.transmit(large, neverAborted))).toBe("permanent");
+    expect(kindOf(await upstream.transmit(large, neverAborted))).toBe("refused");
     expect(await transmit(1)).toMatchObject({ kind: "accepted" });
     expect(peer.connections()).toBe(2);
     expect(peer.taken).toHaveLength(1);
@@ -225,10 +225,10 @@ describe("a connection found dead", () => {
 
 describe("an abort", () => {
   test.each<[SmtpFault, string]>([
-    ["hang-at-greeting", "transient"],
-    ["hang-at-ehlo", "transient"],
-    ["hang-at-rcpt", "transient"],
-    ["hang-at-data", "transient"],
+    ["hang-at-greeting", "later"],
+    ["hang-at-ehlo", "later"],
+    ["hang-at-rcpt", "later"],
+    ["hang-at-data", "later"],
     ["hang-before-reply", "doubtful"],
   ])("at %s is %s by how far it came", async (fault, verdict) => {
     await start({ script: fault });
@@ -237,7 +237,7 @@ describe("an abort", () => {
     const attempt = transmit(0, abort.signal);
     await struck;
     abort.abort();
-    expect(verdictOf(await attempt)).toBe(verdict);
+    expect(kindOf(await attempt)).toBe(verdict);
   });
 
   test("in the middle of the content never lets the final dot out", async () => {
@@ -254,7 +254,7 @@ describe("an abort", () => {
         }
       },
     };
-    expect(verdictOf(await upstream.transmit(transmission, abort.signal))).toBe("transient");
+    expect(kindOf(await upstream.transmit(transmission, abort.signal))).toBe("later");
     expect((await transmit(1)).kind).toBe("accepted");
     expect(peer.taken).toHaveLength(1);
   });
@@ -275,9 +275,7 @@ describe("content of our own that fails", () => {
         }
       },
     };
-    expect(await upstream.transmit(failing, neverAborted)).toMatchObject({
-      ...{ kind: "refused", permanence: "transient", scope: "transmission" },
-    });
+    expect(await upstream.transmit(failing, neverAborted)).toMatchObject({ kind: "later" });
     expect((await transmit(1)).kind).toBe("accepted");
     expect(peer.taken).toHaveLength(1);
   });
@@ -286,5 +284,5 @@ describe("content of our own that fails", () => {
 test("nobody listens: the upstream can't be reached", async () => {
   await start();
   await peer.close();
-  expect(verdictOf(await transmit(0))).toBe("upstream");
+  expect(kindOf(await transmit(0))).toBe("down");
 });

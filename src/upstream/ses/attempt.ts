@@ -64,18 +64,13 @@ export async function attemptSes(
 
 const UNREADABLE_LIST: Outcome = {
   kind: "refused",
-  permanence: "permanent",
-  scope: "transmission",
   reply: "X-SES-LIST-MANAGEMENT-OPTIONS can't be read: expected LIST or LIST; topic=TOPIC",
 };
 
 /** What ended before SES was called. */
 function notCalled(error: unknown): SesResult {
   const reply = oneLine(`before the call: ${String(error)}`);
-  return {
-    outcome: { kind: "refused", permanence: "transient", scope: "transmission", reply },
-    badTags: 0,
-  };
+  return { outcome: { kind: "later", reply }, badTags: 0 };
 }
 
 /**

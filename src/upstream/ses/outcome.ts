@@ -13,10 +13,10 @@ interface SesError extends ConnectError {
 
 type Meaning =
   /** SES finds fault with this message. */
-  | "permanent"
+  | "refused"
   /** SES would find the same fault with every message: our account, our rights, our configuration. */
-  | "upstream"
-  /** As "upstream", and it will not be better within seconds. */
+  | "down"
+  /** As "down", and it will not be better within seconds. */
   | "late"
   /** What the call names does not exist: named by the message itself, or by our configuration. */
   | "missing"
@@ -32,21 +32,21 @@ type Meaning =
  * its own: whoever pauses an account may resume it in seconds.
  */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
-  MessageRejected: "permanent",
-  MailFromDomainNotVerified: "permanent",
-  BadRequest: "permanent",
-  Validation: "permanent",
-  InvalidParameterValue: "permanent",
+  MessageRejected: "refused",
+  MailFromDomainNotVerified: "refused",
+  BadRequest: "refused",
+  Validation: "refused",
+  InvalidParameterValue: "refused",
   NotFound: "missing",
   ConfigurationSetDoesNotExist: "missing",
   SendingPaused: "paused",
   ConfigurationSetSendingPaused: "paused",
-  AccountSendingPaused: "upstream",
+  AccountSendingPaused: "down",
   AccountSuspended: "late",
   LimitExceeded: "late",
   TooManyRequests: "soon",
   Throttling: "soon",
-  AccessDenied: "upstream",
+  AccessDenied: "down",
 };
 
 /**
@@ -97,29 +97,29 @@ export function outcomeOfError(thrown: unknown, call: SesCall): Outcome {
   const name = String(error.name ?? "Error");
   const text = oneLine(`${name}: ${error.message ?? String(thrown)}`);
   const status = error.$metadata?.httpStatusCode;
-  if (!call.handedOn) return refused(name === "AbortError" ? "transmission" : "upstream", text);
+  if (!call.handedOn) return untaken(name === "AbortError" ? "later" : "down", text);
   if (status !== undefined && status >= 400 && status < 500) {
     return refusedAs(meaningOf(name, status, text, call), text, retryAfter(error, call.now));
   }
   // 5xx, a 200 that does not parse, a redirect: SES was there, and what it did is unknown.
   if (status !== undefined) return { kind: "doubtful", cause: oneLine(`${status} ${text}`) };
-  if (neverConnected(error)) return refused(name === "AbortError" ? "transmission" : "upstream", text);
+  if (neverConnected(error)) return untaken(name === "AbortError" ? "later" : "down", text);
   return { kind: "doubtful", cause: text };
 }
 
 /** Any 4xx is an answer, and it says that SES did not take the message. */
 function refusedAs(meaning: Resolved | undefined, text: string, afterMs?: number): Outcome {
   switch (meaning) {
-    case "permanent":
-      return { kind: "refused", permanence: "permanent", scope: "transmission", reply: text };
-    case "upstream":
-      return refused("upstream", text, afterMs);
+    case "refused":
+      return { kind: "refused", reply: text };
+    case "down":
+      return untaken("down", text, afterMs);
     case "late":
-      return refused("upstream", text, afterMs ?? LATE_MS);
+      return untaken("down", text, afterMs ?? LATE_MS);
     case "soon":
-      return { ...refused("transmission", text, afterMs ?? SOON_MS), throttled: true };
+      return { kind: "later", reply: text, retryAfterMs: afterMs ?? SOON_MS, throttled: true };
     default:
-      return refused("transmission", text, afterMs);
+      return untaken("later", text, afterMs);
   }
 }
 
@@ -127,12 +127,12 @@ function refusedAs(meaning: Resolved | undefined, text: string, afterMs?: number
 type Resolved = Exclude<Meaning, "missing" | "paused">;
 
 function meaningOf(name: string, status: number, text: string, call: SesCall): Resolved | undefined {
-  if (speaksOfCredentials(name, text)) return "upstream";
+  if (speaksOfCredentials(name, text)) return "down";
   const byText = TEXTS.find(([pattern]) => pattern.test(text))?.[1];
   const meaning = byText ?? byName(name) ?? byStatus(status);
-  if (meaning === "missing") return isOwn(text, call) ? "permanent" : "upstream";
+  if (meaning === "missing") return isOwn(text, call) ? "refused" : "down";
   // It may be resumed, so the message waits; alone where only it is concerned.
-  if (meaning === "paused") return isOwn(text, call) ? undefined : "upstream";
+  if (meaning === "paused") return isOwn(text, call) ? undefined : "down";
   const isDenied = status === 403 || withoutException(name) === "AccessDenied";
   return isDenied && LACKS_RIGHT_FOR_IT.test(text) ? undefined : meaning;
 }
@@ -159,8 +159,8 @@ function isOwn(text: string, { ownConfigurationSet, ownTenant, ownContactList }:
 const SPEAKS_OF = /configuration.?set|\btenant\b|contact.?list|\btopic\b|\baccount\b/i;
 
 function byStatus(status: number): Meaning | undefined {
-  if (MESSAGE_STATUSES.has(status)) return "permanent";
-  if (CALLER_STATUSES.has(status)) return "upstream";
+  if (MESSAGE_STATUSES.has(status)) return "refused";
+  if (CALLER_STATUSES.has(status)) return "down";
   return status === 429 ? "soon" : undefined;
 }
 
@@ -185,7 +185,5 @@ const untilDate = (text: string | undefined, now: number): number | undefined =>
   return Number.isNaN(at) ? undefined : at - now;
 };
 
-function refused(scope: "transmission" | "upstream", reply: string, retryAfterMs?: number) {
-  const outcome = { kind: "refused", permanence: "transient", scope, reply } as const;
-  return retryAfterMs === undefined ? outcome : { ...outcome, retryAfterMs };
-}
+const untaken = (kind: "later" | "down", reply: string, retryAfterMs?: number): Outcome =>
+  retryAfterMs === undefined ? { kind, reply } : { kind, reply, retryAfterMs };

@@ -36,7 +36,7 @@ const QUOTA_MS = 5_000;
 /** 1,000 octets with CRLF. */
 const LINE_OCTETS_MAX = 998;
 
-/** That credentials or the region are missing is an outcome with scope "upstream". */
+/** Without credentials or a region each attempt ends as `down`. */
 export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
   const { region, endpoint, ratePerSecond, fleet, clock = systemClock, log = silentLog } = options;
   const name = `ses ${endpoint ?? region ?? "in the region of the environment"}`;
@@ -74,7 +74,7 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
       const { outcome, badTags } = await attemptSes(client, transmission, options, signal);
       warnOf(badTags, transmission.messageId);
       if (outcome.kind === "accepted") rate.taken();
-      if (outcome.kind === "refused" && outcome.throttled === true) rate.throttled();
+      if (outcome.kind === "later" && outcome.throttled === true) rate.throttled();
       return outcome;
     },
     lacks: () => lacking(client),

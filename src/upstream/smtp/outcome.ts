@@ -41,7 +41,7 @@ export function outcomeOf(exchange: Exchange, conceal: Conceal = (text) => text)
   // A server that can't be reached, turns us away at the door or does not take our password would do
   // so with every transmission. Even a 5yz here must not bounce a queue: someone has to repair it.
   if (step === "setup") {
-    const outcome = { kind: "refused", permanence: "transient", scope: "upstream", reply: text } as const;
+    const outcome = { kind: "down", reply: text } as const;
     return exchange.isPasswordRefused ? { ...outcome, retryAfterMs: PASSWORD_RETRY_MS } : outcome;
   }
   const code = reply === undefined ? undefined : replyCode(reply);
@@ -53,20 +53,14 @@ export function outcomeOf(exchange: Exchange, conceal: Conceal = (text) => text)
   // RFC 5321 §4.1.1.4: a message without its final dot is not to be processed. But a server that
   // claims acceptance before the dot has its own idea of the end, and nothing is certain any more.
   if (progress !== "complete" && (code === undefined || code >= 300)) {
-    return { kind: "refused", permanence: "transient", scope: "transmission", reply: text };
+    return { kind: "later", reply: text };
   }
   return { kind: "doubtful", cause: text };
 }
 
 function refusedWith(code: number, reply: string): Outcome {
-  if (SESSION_CODES.has(code)) {
-    return { kind: "refused", permanence: "transient", scope: "upstream", reply };
-  }
+  if (SESSION_CODES.has(code)) return { kind: "down", reply };
   // SES says it by 554. It is nobody's message that is refused there, and whoever paused it may resume it.
-  if (SENDING_PAUSED.test(reply)) {
-    const scope = PAUSED_FOR_SOME.test(reply) ? "transmission" : "upstream";
-    return { kind: "refused", permanence: "transient", scope, reply };
-  }
-  const permanence = code >= 500 && code !== OUT_OF_STEP ? "permanent" : "transient";
-  return { kind: "refused", permanence, scope: "transmission", reply };
+  if (SENDING_PAUSED.test(reply)) return { kind: PAUSED_FOR_SOME.test(reply) ? "later" : "down", reply };
+  return { kind: code >= 500 && code !== OUT_OF_STEP ? "refused" : "later", reply };
 }

@@ -128,13 +128,8 @@ function diedIdle({ progress, reply }: Exchange, signal: AbortSignal): boolean {
 }
 
 /** Ours, not the upstream's: nothing is known about the server. */
-const aborted: Outcome = {
-  kind: "refused",
-  permanence: "transient",
-  scope: "transmission",
-  reply: "the attempt was aborted before it began",
-};
+const aborted: Outcome = { kind: "later", reply: "the attempt was aborted before it began" };
 
 function impossible(reply: string): Outcome {
-  return { kind: "refused", permanence: "permanent", scope: "transmission", reply };
+  return { kind: "refused", reply };
 }
