@@ -8,13 +8,17 @@ import { createBudget } from "./dispatch/budget.ts";
 import { createDecisions } from "./dispatch/decisions.ts";
 import { createDelayWarnings } from "./dispatch/delay.ts";
 import { createDispatcher } from "./dispatch/dispatcher.ts";
-import { createDoubts } from "./dispatch/doubt.ts";
+import { createDoubts, type InDoubt } from "./dispatch/doubt.ts";
+import { createEntrance } from "./dispatch/entrance.ts";
 import { strictest } from "./dispatch/failover.ts";
+import { createFailures } from "./dispatch/failures.ts";
+import { createLapsed } from "./dispatch/lapsed.ts";
 import { createNotices } from "./dispatch/notice.ts";
 import type { QueuedTransmission, ToQueue } from "./dispatch/queue.ts";
 import { createRecorder, STORAGE_RETRY_MS } from "./dispatch/recorder.ts";
 import { recover } from "./dispatch/recovery.ts";
 import { createReports } from "./dispatch/reports.ts";
+import { createResolutions } from "./dispatch/resolutions.ts";
 import { createRoutes, type RoutedUpstream } from "./dispatch/routes.ts";
 import { createVerdicts } from "./dispatch/verdicts.ts";
 import { type SenderDomains, senderDomainsOf } from "./identity/id-right.ts";
@@ -153,7 +157,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const decisions = createDecisions();
   const policy = createPolicy(config);
   const notices = createNotices(
-    { ledger, random, clock, toQueue, enqueue, takeUp: (...doubt) => doubts.takeUp(...doubt) },
+    { ledger, random, clock, enter: (entering) => entrance.accepted(entering) },
     { hostname, ...reportsFrom(config), keepIdFields },
   );
   const reports = createReports(
@@ -164,14 +168,27 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { secret: identity.secret, lifetimeMs: lifetime, addresses },
   );
   const warnOfDelay = createDelayWarnings(reports, clock, config.spool.delay_warning);
+  const inDoubt: InDoubt = new Map();
   const doubts = createDoubts(
-    { ledger, spool, recorder, verdicts, decisions, warnOfDelay, enqueue, clock, random, log },
+    { inDoubt, ledger, spool, recorder, verdicts, warnOfDelay, clock, random, log },
     { policy: doubtful, retry, addresses },
+  );
+  const resolutions = createResolutions({
+    ...{ inDoubt, decisions, spool, recorder, verdicts, enqueue, clock, log },
+  });
+  const entrance = createEntrance({ doubts, resolutions, toQueue, enqueue, clock, log });
+  const lapsed = createLapsed(
+    { spool, ledger, inDoubt, doubts, decisions, verdicts, clock, random, log },
+    { retry, addresses },
+  );
+  const failures = createFailures(
+    { ledger, inDoubt, decisions, lapsed, recorder, reports, verdicts, clock, log },
+    addresses,
   );
   const attempt = createAttempt(
     {
-      ...{ spool, ledger, doubts, decisions, reports, warnOfDelay, recorder, verdicts, enqueue },
-      ...{ clock, random, log },
+      ...{ spool, ledger, inDoubt, doubts, decisions, resolutions, lapsed, failures, reports, warnOfDelay },
+      ...{ recorder, verdicts, clock, random, log },
     },
     { retry, addresses },
   );
@@ -184,11 +201,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       clock,
       random,
       log,
-      queued({ key, claim, transmission, doubtful }) {
-        const queued = toQueue(key, claim, transmission);
-        if (doubtful) doubts.takeUpSoon(queued, transmission, "attempted before without an answer");
-        else enqueue(queued);
-      },
+      queued: entrance.accepted,
       awaiting: config.smtp.reply === "relayed" ? createAwaiting(verdicts) : undefined,
       policy,
       budget: createReceiveBudget(config.smtp.buffer_max_bytes),
@@ -217,7 +230,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const binds = config.smtp.reply === "queued";
   const { retention: retentionMs } = config.ledger;
   await recover(
-    { spool, ledger, verdicts, doubts, reports, toQueue, enqueue, clock, log },
+    { spool, ledger, verdicts, entrance, reports, toQueue, enqueue, clock, log },
     { binds, retentionMs },
   );
   reports.start();
@@ -236,10 +249,10 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     doubtful: createDoubtfulDesk({
       ...{ ledger, spool, log, addresses },
       spooled(id) {
-        const found = doubts.find(id);
+        const found = inDoubt.get(id);
         return found && { key: found.queued.key, transmission: found.transmission };
       },
-      decisions: { ...decisions, ...doubts },
+      decisions: { ...decisions, ...resolutions },
     }),
 
     async drain() {

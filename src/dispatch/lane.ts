@@ -151,6 +151,7 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
     underWay -= 1;
     if (result.kind === "pause") failed(queued, result);
     if (result.kind === "again") put({ ...queued, dueAt: result.dueAt, isAttempted: true });
+    if (result.kind === "untried" && result.again !== undefined) put(result.again);
     // After all that, since the next attempt of another lane begins in here.
     giveBack();
     if (running) pump();
@@ -184,8 +185,7 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
     reporting -= 1;
     // The disk failed: at the next tick once more.
     if (result.kind === "pause" && !result.left) put(queued);
-    // It is to be attempted all the same: the disk kept it from that, or the claim waits for another gateway.
-    if (result.kind === "again") put({ ...queued, dueAt: result.dueAt, isAttempted: false });
+    if (result.kind === "untried" && result.again !== undefined) put(result.again);
     if (running) {
       reportExpired();
       pump();

@@ -8,9 +8,9 @@ import { keepIdLine, render } from "../message/rewrite.ts";
 import { formatDate } from "../message/trace.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
-import { makeSubmissionId, type SpooledTransmission } from "../spool/record.ts";
+import { makeSubmissionId } from "../spool/record.ts";
 import type { LostMail, NewSubmission, SpooledMail } from "../spool/spool.ts";
-import type { QueuedTransmission, ToQueue } from "./queue.ts";
+import type { Entering } from "./queue.ts";
 
 /** A notification with its claim, not yet in the spool. */
 export interface Notice {
@@ -44,15 +44,8 @@ export interface NoticeParts {
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly random: Random;
-  readonly toQueue: ToQueue;
-  readonly enqueue: (queued: QueuedTransmission) => void;
-  /** In its place for what is doubtful. */
-  readonly takeUp: (
-    queued: QueuedTransmission,
-    transmission: SpooledTransmission,
-    cause: string,
-    firstDate: string,
-  ) => Promise<void>;
+  /** See Entrance. */
+  readonly enter: (entering: Entering) => void;
 }
 
 export interface NoticeOptions {
@@ -70,7 +63,7 @@ const HEADER_END = Buffer.from("\r\n\r\n");
 export function createNotices(parts: NoticeParts, options: NoticeOptions): Notices {
   const { hostname, from, sender } = options;
   const fields = options.keepIdFields.map(keepIdLine);
-  const { ledger, clock, random, toQueue, enqueue, takeUp } = parts;
+  const { ledger, clock, random, enter } = parts;
 
   const submissionOf = async (
     mail: SpooledMail | LostMail,
@@ -147,9 +140,7 @@ export function createNotices(parts: NoticeParts, options: NoticeOptions): Notic
       const key = { submission: submission.submission.id, index: 0 };
       const [transmission] = submission.transmissions;
       if (transmission === undefined) return;
-      const queued = toQueue(key, claim, transmission);
-      if (firstDate === undefined) enqueue(queued);
-      else void takeUp(queued, transmission, "attempted before without an answer", firstDate);
+      enter({ key, claim, transmission, doubtful: firstDate !== undefined });
     },
   };
 }

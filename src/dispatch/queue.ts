@@ -23,6 +23,15 @@ export interface QueuedTransmission {
   expiresAt?: number | undefined;
 }
 
+/** A transmission that is new in the spool, durably and under an accepted claim. */
+export interface Entering {
+  readonly key: TransmissionKey;
+  readonly claim: Claim;
+  readonly transmission: SpooledTransmission;
+  /** An earlier attempt of the id ended without an answer. */
+  readonly doubtful: boolean;
+}
+
 /** The entry in the queue for a transmission of the spool. */
 export type ToQueue = (
   key: TransmissionKey,
@@ -30,13 +39,17 @@ export type ToQueue = (
   transmission: SpooledTransmission,
 ) => QueuedTransmission;
 
-/** What an attempt leaves to be done. */
+/** What an attempt leaves to be done, by its lane. */
 export type AttemptResult =
-  /** The transmission has left the queue: relayed, reported, dropped or held. */
+  /** The upstream has answered, and the transmission has left the queue: relayed, reported, dropped or held. */
   | { readonly kind: "done" }
-  /** As done, but the upstream was not asked: it says nothing about a pause. */
-  | { readonly kind: "untried" }
+  /** The upstream has answered, and the transmission is due again. */
   | { readonly kind: "again"; readonly dueAt: number }
+  /**
+   * The upstream was not asked, or what it said does not count, so this says nothing about a pause. What is given is
+   * to be queued; otherwise the transmission has left the queue.
+   */
+  | { readonly kind: "untried"; readonly again?: QueuedTransmission | undefined }
   /**
    * Nothing can be relayed in this lane now, this transmission or any other. Unless it has left the queue
    * all the same, it is due as before.

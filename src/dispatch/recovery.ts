@@ -1,11 +1,11 @@
-// The start: everything in the spool is claimed again before the first client is heard, so that no id
+// The start: everything in the spool is claimed again before the first client is served, so that no id
 // that is on its way can be accepted a second time.
 import { type ClaimResult, type Ledger, noClaim } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { freed, type SpooledTransmission } from "../spool/record.ts";
 import type { Loaded, Spool } from "../spool/spool.ts";
-import type { Doubts } from "./doubt.ts";
+import type { Entrance } from "./entrance.ts";
 import type { QueuedTransmission, ToQueue } from "./queue.ts";
 import type { Reports } from "./reports.ts";
 import type { Verdicts } from "./verdicts.ts";
@@ -15,7 +15,7 @@ export interface RecoveryParts {
   readonly ledger: Ledger;
   readonly toQueue: ToQueue;
   readonly enqueue: (queued: QueuedTransmission) => void;
-  readonly doubts: Doubts;
+  readonly entrance: Pick<Entrance, "doubtful">;
   readonly verdicts: Verdicts;
   readonly reports: Pick<Reports, "ended">;
   readonly clock: Clock;
@@ -37,7 +37,7 @@ export interface RecoveryOptions {
 
 /** Resolves when every transmission of the spool is claimed and queued, held, or taken out. */
 export async function recover(parts: RecoveryParts, { binds, retentionMs }: RecoveryOptions): Promise<void> {
-  const { spool, ledger, toQueue, enqueue, doubts, verdicts, reports, clock, log } = parts;
+  const { spool, ledger, toQueue, enqueue, entrance, verdicts, reports, clock, log } = parts;
   let recovered = 0;
   let doubtful = 0;
   let settled = 0;
@@ -67,7 +67,11 @@ export async function recover(parts: RecoveryParts, { binds, retentionMs }: Reco
       return;
     }
     doubtful += 1;
-    await doubts.takeUp(queued, transmission, "unsettled when the gateway started", result.firstDate);
+    const { firstDate } = result;
+    await entrance.doubtful(queued, transmission, {
+      cause: "unsettled when the gateway started",
+      firstDate,
+    });
   };
 
   /** What of the transmission this start changes, if anything. */

@@ -51,7 +51,7 @@ export interface SpooledDoubt {
   readonly transmission: SpooledTransmission;
 }
 
-/** How a decision is made and carried out; see dispatch/doubt.ts and offline.ts. */
+/** How a decision is made and carried out; see dispatch/decisions.ts, dispatch/resolutions.ts and offline.ts. */
 export interface DecisionParts {
   /** It is being attempted, or policy acts on it: what comes of that is not known yet. */
   isBusy(id: Id): boolean;

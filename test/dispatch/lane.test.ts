@@ -165,13 +165,14 @@ test("what expired before its first attempt was made, while a pause ended, is at
     lane: 0,
   };
   const rest = { acceptedAt: clock.now(), isAttempted: false };
-  dispatcher.enqueue({ ...queued, ...rest } as unknown as QueuedTransmission);
+  const entry = { ...queued, ...rest } as unknown as QueuedTransmission;
+  dispatcher.enqueue(entry);
   // The disk refuses to note it, and the lane waits until after its lifetime.
   await end({ kind: "pause", reason: "no space", retryAfterMs: 25_500, left: false });
   clock.advance(25_000);
   expect(begun).toEqual(["attempt", "report"]);
   // The wait ends while nothing is in the queue.
   clock.advance(1_000);
-  await end({ kind: "again", dueAt: clock.now() });
+  await end({ kind: "untried", again: { ...entry, dueAt: clock.now() } });
   expect(begun).toEqual(["attempt", "report", "attempt"]);
 });

@@ -1,0 +1,59 @@
+// The way into the queue for what comes from outside it: with a submission, a report or a start. What is in doubt already
+// is queued only if policy says so.
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import type { SpooledTransmission } from "../spool/record.ts";
+import type { Doubt, Doubts } from "./doubt.ts";
+import type { Entering, QueuedTransmission, ToQueue } from "./queue.ts";
+import { STORAGE_RETRY_MS } from "./recorder.ts";
+import type { Resolutions } from "./resolutions.ts";
+
+export interface Entrance {
+  /** It is queued, or policy decides in the background: what fails is tried again. */
+  accepted(entering: Entering): void;
+  /** Resolves when policy has decided, and that is done; rejects when the disk keeps it from that. */
+  doubtful(
+    queued: QueuedTransmission,
+    transmission: SpooledTransmission,
+    doubt: Pick<Doubt, "cause" | "firstDate">,
+  ): Promise<void>;
+}
+
+export interface EntranceParts {
+  readonly doubts: Doubts;
+  readonly resolutions: Pick<Resolutions, "during">;
+  readonly toQueue: ToQueue;
+  readonly enqueue: (queued: QueuedTransmission) => void;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const NEVER = new AbortController().signal;
+
+export function createEntrance(parts: EntranceParts): Entrance {
+  const { doubts, resolutions, toQueue, enqueue, clock, log } = parts;
+
+  const doubtful: Entrance["doubtful"] = async (queued, transmission, doubt) => {
+    const { result: next, isOut } = await resolutions.during(queued, NEVER, () =>
+      doubts.decide(queued, transmission, { ...doubt, ended: "earlier" }, NEVER),
+    );
+    if (next !== undefined && !isOut) enqueue(next);
+  };
+
+  const doubtfulSoon = (queued: QueuedTransmission, transmission: SpooledTransmission): void => {
+    const doubt = { cause: "attempted before without an answer" };
+    doubtful(queued, transmission, doubt).catch((error: unknown) => {
+      log.error("dispatch.failed", { error: error instanceof Error ? error.stack : String(error) });
+      clock.after(STORAGE_RETRY_MS, () => doubtfulSoon(queued, transmission));
+    });
+  };
+
+  return {
+    accepted({ key, claim, transmission, doubtful }) {
+      const queued = toQueue(key, claim, transmission);
+      if (doubtful) doubtfulSoon(queued, transmission);
+      else enqueue(queued);
+    },
+    doubtful,
+  };
+}

@@ -1,0 +1,116 @@
+// A claim that has lapsed while its gateway was away: another gateway has taken the id over. It answers for it now, and
+// nothing of the attempt here counts (P8). If it has given the id up again, nobody else has the mail, and it is claimed
+// here as at a start (P5).
+import type { Id } from "../identity/message-id.ts";
+import type { Claim, Ledger } from "../ledger/ledger.ts";
+import { formatDate } from "../message/trace.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Random } from "../runtime/random.ts";
+import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
+import type { Spool } from "../spool/spool.ts";
+import { type BackoffRange, backoff } from "./backoff.ts";
+import type { Decisions } from "./decisions.ts";
+import type { Doubts, InDoubt } from "./doubt.ts";
+import { factsOf } from "./facts.ts";
+import type { AttemptResult, QueuedTransmission } from "./queue.ts";
+import { claimOf } from "./recorder.ts";
+import type { Verdicts } from "./verdicts.ts";
+
+/** @param isDoubtful the attempt here ended without an answer, which the ledger does not know */
+export type Lapsed = (
+  queued: QueuedTransmission,
+  transmission: SpooledTransmission,
+  isDoubtful: boolean,
+  signal: AbortSignal,
+) => Promise<AttemptResult>;
+
+export interface LapsedParts {
+  readonly spool: Spool;
+  readonly ledger: Ledger;
+  readonly inDoubt: InDoubt;
+  readonly doubts: Doubts;
+  readonly decisions: Pick<Decisions, "relayed">;
+  readonly verdicts: Verdicts;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface LapsedOptions {
+  readonly retry: BackoffRange;
+  /** Log the recipient. */
+  readonly addresses: boolean;
+}
+
+export function createLapsed(parts: LapsedParts, { retry, addresses }: LapsedOptions): Lapsed {
+  const { spool, ledger, inDoubt, doubts, decisions, verdicts, clock, random, log } = parts;
+  /**
+   * Ids whose verdict another gateway's client waits for, and that this one is bound to; whether an attempt of this
+   * one ended without an answer.
+   */
+  const waiting = new Map<Id, boolean>();
+
+  /** That other gateway gives the verdict to its own client only, while the client here has 250: it is kept till then. */
+  const wait = (
+    queued: QueuedTransmission,
+    transmission: SpooledTransmission,
+    isDoubtful: boolean,
+  ): AttemptResult => {
+    const { id } = transmission;
+    if (!waiting.has(id)) log.warn("transmission.waiting", factsOf(transmission, addresses, {}));
+    waiting.set(id, isDoubtful || waiting.get(id) === true);
+    const dueAt = clock.now() + backoff(1, retry, random);
+    // What is past its lifetime is not reported until that verdict is known.
+    const isAttempted = queued.isExpired !== true;
+    return { kind: "untried", again: { ...queued, dueAt, isAttempted, isExpired: false } };
+  };
+
+  /** The ledger has forgotten the attempt, and an operator decides by what it knows. */
+  const noteDoubt = async (
+    key: TransmissionKey,
+    { id, firstDate }: SpooledTransmission,
+    claim: Claim,
+  ): Promise<void> => {
+    try {
+      const mail = await spool.read(key);
+      const date = firstDate ?? (mail?.kind === "whole" ? mail.submission.header.date : undefined);
+      await ledger.attempt(claim, date ?? formatDate(clock.now()));
+      await ledger.settle(claim, "doubtful");
+    } catch (error) {
+      // The next try finds the old claim stale once more.
+      waiting.set(id, true);
+      await ledger.release([claim]).catch(() => {});
+      throw error;
+    }
+  };
+
+  return async (queued, transmission, isDoubtful, signal) => {
+    const { id } = transmission;
+    // An operator has decided that it was relayed: it leaves the spool at the end of the attempt.
+    if ((await decisions.relayed(id)) === true) return { kind: "untried" };
+    const [result] = await ledger.claim([claimOf(transmission)]);
+    if (result?.kind === "repeat" && result.standing === "awaited" && transmission.awaited !== true) {
+      return wait(queued, transmission, isDoubtful);
+    }
+    const wasDoubtful = isDoubtful || waiting.get(id) === true;
+    waiting.delete(id);
+    log.error("transmission.stale", factsOf(transmission, addresses, { fence: queued.claim.fence }));
+    if (result === undefined || result.kind === "repeat") {
+      await spool.remove(queued.key);
+      inDoubt.delete(id);
+      verdicts.give(id, { kind: "pending" });
+      return { kind: "untried" };
+    }
+    if (result.kind === "claimed" && wasDoubtful) await noteDoubt(queued.key, transmission, result.claim);
+    ledger.accepted([result.claim], transmission.awaited === true);
+    const again = { ...queued, claim: result.claim };
+    if (result.kind === "claimed" && !wasDoubtful) return { kind: "untried", again };
+    const doubt = {
+      cause: "taken over by another gateway, and given up again",
+      ended: "earlier",
+      firstDate: result.kind === "doubtful" ? result.firstDate : undefined,
+    } as const;
+    return { kind: "untried", again: await doubts.decide(again, transmission, doubt, signal) };
+  };
+}

@@ -1,0 +1,103 @@
+// Carries out what an operator has decided about a doubtful id; the ledger knows of the decision already. Where work keeps
+// the id busy (decisions.ts), a decision that it was relayed is carried out at the end of that work.
+import type { Id } from "../identity/message-id.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import { freed } from "../spool/record.ts";
+import type { Spool } from "../spool/spool.ts";
+import type { Decisions } from "./decisions.ts";
+import type { Doubtful, InDoubt } from "./doubt.ts";
+import type { QueuedTransmission } from "./queue.ts";
+import { type Recorder, STORAGE_RETRY_MS } from "./recorder.ts";
+import type { Verdicts } from "./verdicts.ts";
+
+export interface Resolutions {
+  /**
+   * Runs work on a transmission. What is decided as relayed meanwhile leaves the spool at its end.
+   *
+   * @returns with `isOut` when it has left the spool for that
+   */
+  during<T>(
+    queued: QueuedTransmission,
+    signal: AbortSignal,
+    work: () => Promise<T>,
+  ): Promise<{ readonly result: T; readonly isOut: boolean }>;
+  /** It was decided that it was relayed: it leaves the spool, unless work does that at its end. Never rejects. */
+  decidedRelayed(id: Id): Promise<void>;
+  /** It was decided that it was not relayed: it is due. Never rejects. */
+  decidedNotRelayed(id: Id): Promise<void>;
+}
+
+export interface ResolutionParts {
+  readonly inDoubt: InDoubt;
+  readonly decisions: Decisions;
+  readonly spool: Spool;
+  readonly recorder: Recorder;
+  readonly verdicts: Verdicts;
+  readonly enqueue: (queued: QueuedTransmission) => void;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export function createResolutions(parts: ResolutionParts): Resolutions {
+  const { inDoubt, decisions, spool, recorder, verdicts, enqueue, clock, log } = parts;
+
+  const left = (id: Id): void => {
+    inDoubt.delete(id);
+    verdicts.give(id, { kind: "relayed" });
+  };
+
+  /**
+   * Attempts it no sooner than the spool knows, durably: a start that finds an attempt of what is held would take the
+   * doubt for the one that was announced. Never rejects.
+   */
+  const free = async ({ queued, transmission }: Doubtful): Promise<void> => {
+    const now = clock.now();
+    try {
+      await spool.update(queued.key, freed(transmission, now), "durably");
+      enqueue({ ...queued, dueAt: now, acceptedAt: now, expiresAt: undefined });
+    } catch (error) {
+      log.error("spool.unavailable", { error: String(error) });
+      clock.after(STORAGE_RETRY_MS, () => void free({ queued, transmission }));
+    }
+  };
+
+  return {
+    during: (queued, signal, work) =>
+      decisions.during(queued.claim.id, async () => {
+        const { id } = queued.claim;
+        const result = await work();
+        const isRelayed = decisions.relayed(id);
+        if (isRelayed === undefined || !(await isRelayed)) return { result, isOut: false };
+        try {
+          await recorder.remove(queued.key, signal);
+        } catch {
+          // The process stops while the disk is away; the next start finds that it is relayed.
+          return { result, isOut: false };
+        }
+        left(id);
+        return { result, isOut: true };
+      }),
+
+    async decidedRelayed(id) {
+      const found = inDoubt.get(id);
+      if (found === undefined || decisions.isBusy(id)) return;
+      try {
+        await spool.remove(found.queued.key);
+        left(id);
+      } catch (error) {
+        // Its next attempt finds what was decided, and takes it out.
+        log.error("spool.unavailable", { error: String(error) });
+        if (found.transmission.held === true) enqueue({ ...found.queued, dueAt: clock.now() });
+      }
+    },
+
+    async decidedNotRelayed(id) {
+      const found = inDoubt.get(id);
+      if (found === undefined) return;
+      inDoubt.delete(id);
+      // What is not held waits in the queue, and is there once only.
+      if (found.transmission.held === true) await free(found);
+    },
+  };
+}
