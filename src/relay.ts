@@ -14,6 +14,7 @@ import { strictest } from "./dispatch/failover.ts";
 import { createFailures } from "./dispatch/failures.ts";
 import { createLapsed } from "./dispatch/lapsed.ts";
 import { createNotices } from "./dispatch/notice.ts";
+import { createOneReport } from "./dispatch/one-report.ts";
 import type { QueuedTransmission, ToQueue } from "./dispatch/queue.ts";
 import { createRecorder, STORAGE_RETRY_MS } from "./dispatch/recorder.ts";
 import { recover } from "./dispatch/recovery.ts";
@@ -160,13 +161,14 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { ledger, random, clock, enter: (entering) => entrance.accepted(entering) },
     { hostname, ...reportsFrom(config), keepIdFields },
   );
-  const reports = createReports(
+  const oneReport = createOneReport(
     {
       ...{ spool, ledger, notices, recorder, clock, log },
       mayMail: (submitter, reversePath) => policy.recipient(submitter, reversePath),
     },
     { secret: identity.secret, lifetimeMs: lifetime, addresses },
   );
+  const reports = createReports({ spool, oneReport, clock, log });
   const warnOfDelay = createDelayWarnings(reports, clock, config.spool.delay_warning);
   const inDoubt: InDoubt = new Map();
   const doubts = createDoubts(

@@ -1,5 +1,5 @@
 // The report to the reverse-path (RFC 3464) as a submission of our own: it goes through the same spool and ledger as
-// any mail. What is reported, and when, is in reports.ts.
+// any mail. What is in it is in one-report.ts, and when it is made in reports.ts.
 import { idRightOf, type SenderDomains } from "../identity/id-right.ts";
 import { messageIdOf } from "../identity/message-id.ts";
 import { type Claim, DIGEST_OCTETS, type Ledger } from "../ledger/ledger.ts";
