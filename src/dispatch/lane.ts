@@ -9,7 +9,7 @@ import type { Rate } from "../runtime/rate.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
 import type { Budget } from "./budget.ts";
-import { createLifetimes } from "./lifetimes.ts";
+import { createExpiry } from "./expiry.ts";
 import { createOddMails } from "./odd-mails.ts";
 import { createPause, type PauseMark, PROBE_MAX_MS } from "./pause.ts";
 import type { AttemptResult, QueuedTransmission } from "./queue.ts";
@@ -70,9 +70,6 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
   let failing: Id | "several" | undefined;
   let running = false;
   let underWay = 0;
-  /** Past their lifetime, and not reported yet. */
-  const expired: QueuedTransmission[] = [];
-  let reporting = 0;
   /** Of those under way, the ones that the upstream has not taken. */
   let untaken = 0;
   let wake: Timer | undefined;
@@ -85,16 +82,15 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
   const silence = createSilence(clock, (why) => {
     if (pause.standing() === "none") log.warn("dispatch.silent", { ...about, ...why, ...facts() });
   });
-  const lifetimes = createLifetimes(clock, options.lifetimeMs, () => {
-    takeExpired();
-    return running && waiting.length + underWay + reporting > 0;
-  });
-
   const put = (queued: QueuedTransmission): void => {
-    lifetimes.begin(queued);
+    expiry.begin(queued);
     waiting.add(queued);
-    if (running) lifetimes.wake();
   };
+  const expiry = createExpiry(
+    { waiting, attempt, put, isBusy: () => underWay > 0, ended: () => goOn(), clock },
+    options.lifetimeMs,
+    options.concurrency,
+  );
 
   /** It could not be relayed, as if nothing could. */
   const failed = (queued: QueuedTransmission, result: Extract<AttemptResult, { kind: "pause" }>): void => {
@@ -113,7 +109,7 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
     if (!result.left) put({ ...attempted, dueAt: clock.now() + retryMs });
   };
 
-  /** The upstream has answered an attempt that began under this mark: one from before the pause tells nothing of now. */
+  /** The upstream has answered an attempt that began under this mark: one from before the pause says nothing of now. */
   const answered = (id: Id, mark: PauseMark): void => {
     if (mark === pause.mark()) odd.answered(id);
     if (!pause.answered(mark)) return;
@@ -154,42 +150,16 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
     if (result.kind === "untried" && result.again !== undefined) put(result.again);
     // After all that, since the next attempt of another lane begins in here.
     giveBack();
-    if (running) pump();
-    else endWhenDrained();
+    goOn();
   };
 
+  function goOn(): void {
+    if (running) pump();
+    else endWhenDrained();
+  }
+
   function endWhenDrained(): void {
-    if (underWay === 0 && reporting === 0) drained?.();
-  }
-
-  /** Takes what was attempted and is past its lifetime out of the queue, to be reported. */
-  function takeExpired(): void {
-    if (!running) return;
-    const isOver = (queued: QueuedTransmission) => queued.isAttempted && lifetimes.isOver(queued);
-    expired.push(...waiting.takeAll(isOver));
-    reportExpired();
-  }
-
-  /** The upstream is not asked, so neither pause nor rate keep it waiting. */
-  function reportExpired(): void {
-    while (running && reporting < options.concurrency) {
-      const queued = expired.shift();
-      if (queued === undefined) return;
-      void report(queued);
-    }
-  }
-
-  async function report(queued: QueuedTransmission): Promise<void> {
-    reporting += 1;
-    const result = await attempt({ ...queued, isExpired: true }, () => {});
-    reporting -= 1;
-    // The disk failed: at the next tick once more.
-    if (result.kind === "pause" && !result.left) put(queued);
-    if (result.kind === "untried" && result.again !== undefined) put(result.again);
-    if (running) {
-      reportExpired();
-      pump();
-    } else endWhenDrained();
+    if (underWay === 0 && expiry.underWay() === 0) drained?.();
   }
 
   /** Milliseconds to wait before this transmission may be attempted. */
@@ -234,7 +204,7 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
 
     start() {
       running = true;
-      lifetimes.wake();
+      expiry.start();
       pump();
     },
 
@@ -248,7 +218,7 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
       wake?.cancel();
       pause.cancel();
       silence.cancel();
-      lifetimes.stop();
+      expiry.stop();
       return new Promise((resolve) => {
         drained = resolve;
         endWhenDrained();

@@ -17,7 +17,7 @@ export interface QueuedTransmission {
   readonly acceptedAt: number;
   /** An attempt of it has ended. */
   readonly isAttempted: boolean;
-  /** Its lifetime has passed, and it is not to be attempted any more; see lane.ts. */
+  /** Its lifetime has passed, and it is not to be attempted any more; see expiry.ts. */
   readonly isExpired?: boolean;
   /** When its lifetime ends, by the count of its lane, which sets it; see lifetimes.ts. */
   expiresAt?: number | undefined;

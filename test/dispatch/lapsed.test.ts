@@ -103,6 +103,27 @@ test.each([
   expect(calls).toHaveLength(ends === "relayed" ? 1 : 2);
 });
 
+test("a try of a paused upstream that finds its claim at another gateway says nothing of the upstream", async () => {
+  const { calls, events, first, clock, retryMs, lapse } = await gatewayAmongOthers();
+  first.answer({ kind: "down", reply: "ECONNREFUSED" });
+  await settled();
+  const { other, claim } = await lapse("claimed");
+  other.accepted([claim], true);
+  await other.attempt(claim, "Thu, 01 Jan 2026 00:00:00 +0000");
+  clock.advance(retryMs);
+  await settled();
+  expect(events).toContain("transmission.waiting");
+  expect(events).not.toContain("dispatch.resumed");
+  await other.settle(claim, "refused");
+  await other.release([claim]);
+  clock.advance(retryMs);
+  await settled();
+  expect(calls).toHaveLength(2);
+  calls[1]?.answer(ACCEPTED);
+  await settled();
+  expect(events).toContain("dispatch.resumed");
+});
+
 test.each([
   ["has it", 451],
   ["has given it up again", 250],
