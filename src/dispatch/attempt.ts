@@ -17,6 +17,7 @@ import { factsOf } from "./facts.ts";
 import type { Failures } from "./failures.ts";
 import type { Lapsed } from "./lapsed.ts";
 import { outgoingOf } from "./outgoing.ts";
+import { pauseFor } from "./pause.ts";
 import type { AttemptResult, QueuedTransmission } from "./queue.ts";
 import { type Recorder, STORAGE_RETRY_MS } from "./recorder.ts";
 import type { Reports } from "./reports.ts";
@@ -55,7 +56,6 @@ interface Place {
 }
 
 type Accepted = Extract<Outcome, { kind: "accepted" }> & Place;
-type Down = Extract<Outcome, { kind: "down" }> & Place;
 /** It is certain that the upstream does not have the message. */
 type Untaken = Extract<Outcome, { kind: "refused" | "later" | "down" }> & Place;
 
@@ -127,12 +127,12 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       const verdict = kind === "refused" ? { kind, reply } : ({ kind: "later" } as const);
       await failures.answer(queued, mail, verdict, signal);
       log.warn("transmission.refused", about);
-      return kind === "down" ? { ...pauseFor(outcome), left: true } : { kind: "done" };
+      return kind === "down" ? pauseFor(outcome, true) : { kind: "done" };
     }
     if (kind === "down") {
       // Not counted each time: for the next refusal the wait is to begin anew. But it was attempted.
       if (transmission.attempts === 0) await recorder.note(queued, { ...transmission, attempts });
-      return { ...pauseFor(outcome), left: false };
+      return pauseFor(outcome, false);
     }
     if (kind === "refused") {
       log.warn("transmission.refused", about);
@@ -231,12 +231,6 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     return isOut ? withoutMail(result) : result;
   };
 }
-
-const pauseFor = ({ reply, retryAfterMs }: Omit<Down, "kind">) => ({
-  kind: "pause" as const,
-  reason: reply,
-  ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-});
 
 /** What else the result says still holds; the transmission has left the queue. */
 function withoutMail(result: AttemptResult): AttemptResult {

@@ -5,7 +5,7 @@ import type { Log } from "../runtime/log.ts";
 import type { Rate } from "../runtime/rate.ts";
 import type { Outcome, Transmission, Upstream, UpstreamLimits } from "../upstream/upstream.ts";
 import type { BackoffRange } from "./backoff.ts";
-import { createPause, type Pause, type PauseParts } from "./pause.ts";
+import { createPause, type Pause, type PauseParts, pauseFor } from "./pause.ts";
 
 /** One upstream of a list. It may be in several lists: that it takes nothing is found out once for all. */
 export interface Member {
@@ -63,7 +63,7 @@ export function createFailover(members: readonly [Member, ...Member[]]): Upstrea
       member.isTried = false;
       member.lastTry = transmission.id;
     }
-    if (outcome.kind === "down") pause.failed(pauseOf(outcome));
+    if (outcome.kind === "down") pause.failed(pauseFor(outcome, false));
     else if (pause.answered(mark)) log.info("dispatch.resumed", { upstream: upstream.name });
     return { upstream: upstream.name, ...outcome };
   }
@@ -92,13 +92,6 @@ export function createFailover(members: readonly [Member, ...Member[]]): Upstrea
     },
   };
 }
-
-const pauseOf = ({ reply, retryAfterMs }: Down) => ({
-  kind: "pause" as const,
-  reason: reply,
-  left: false,
-  ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-});
 
 /** One outcome for all. Asked again when the first of them may be back, which is soon unless all named a time. */
 function allDown(refusals: readonly Down[]): Down {

@@ -101,7 +101,7 @@ export function createFailures(parts: FailureParts, addresses: boolean): Failure
     announce: () => void,
     signal: AbortSignal,
   ): Promise<AttemptResult> => {
-    // It changes nothing of a live claim, and tells whether it is one.
+    // It changes nothing of a live claim, and shows whether it is one.
     if ((await recorder.settle(queued.claim, "refused", signal)) === "stale") {
       return await lapsed(queued, mail.transmission, false, signal);
     }

@@ -21,7 +21,7 @@ export interface Pause {
   failed(result: Extract<AttemptResult, { kind: "pause" }>): void;
   /**
    * An attempt was answered. It ends the pause only if it began as a try under it: one that was already
-   * under way when the upstream began to refuse tells nothing about now. True when the pause has ended.
+   * under way when the upstream began to refuse says nothing about now. True when the pause has ended.
    */
   answered(mark: PauseMark): boolean;
   /** Ends the wait, so that one may be tried at once; not where the upstream named the time. */
@@ -47,6 +47,17 @@ export interface PauseParts {
   readonly random: Random;
   readonly log: Log;
 }
+
+/** What an attempt leaves whose upstream is down. @param left the transmission has left the queue all the same */
+export const pauseFor = (
+  { reply, retryAfterMs }: { readonly reply: string; readonly retryAfterMs?: number },
+  left: boolean,
+): Extract<AttemptResult, { kind: "pause" }> => ({
+  kind: "pause",
+  reason: reply,
+  left,
+  ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+});
 
 interface Wait {
   readonly waitedMs: number;

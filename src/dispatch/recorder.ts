@@ -40,7 +40,7 @@ export interface Recorder {
   /** Takes what the ledger knows as ended out of the spool, trying again as settle does. */
   remove(key: TransmissionKey, signal: AbortSignal): Promise<void>;
   /**
-   * Notes in the spool what the ledger or a later attempt would tell again. Never rejects: that it can't
+   * Notes in the spool what the ledger or a later attempt would show again. Never rejects: that it can't
    * be noted must not undo a decision that was taken, or a held transmission would be attempted.
    *
    * @returns "gone" when the transmission has left the spool meanwhile

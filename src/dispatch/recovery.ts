@@ -27,8 +27,8 @@ const BATCH = 500;
 
 export interface RecoveryOptions {
   /**
-   * Clients of this gateway hear 250 before the verdict. What an earlier start left awaited, whose clients have lost
-   * their connections, is bound then: a copy of it hears 250 too.
+   * Clients of this gateway get 250 before the verdict. What an earlier start left awaited, whose clients have lost
+   * their connections, is bound then: a copy of it gets 250 too.
    */
   readonly binds: boolean;
   /** After which a doubt without a claim expires, milliseconds. */
@@ -45,7 +45,7 @@ export async function recover(parts: RecoveryParts, { binds, retentionMs }: Reco
   const admit = async ([key, transmission, hasContent]: Loaded, result: ClaimResult) => {
     if (result.kind === "repeat") {
       if (result.standing === "awaited" && transmission.awaited !== true) {
-        // Another gateway's client is told what becomes of it, and this one's has heard 250: it may not be left to
+        // Another gateway's client gets the verdict, and this one's has 250: it may not be left to
         // the other. Whether it still has to be relayed is known when that one's verdict is.
         recovered += 1;
         enqueue(toQueue(key, noClaim(transmission.id), transmission));
@@ -85,7 +85,7 @@ export async function recover(parts: RecoveryParts, { binds, retentionMs }: Reco
     return after.held === true && isFree ? freed(after, now) : after;
   };
 
-  /** Durably, before anybody can hear 250 for it, and before it is attempted. */
+  /** Durably, before any client can get 250 for it, and before it is attempted. */
   const prepare = async (loaded: Loaded, result: ClaimResult): Promise<Loaded> => {
     const [key, transmission, hasContent] = loaded;
     if (result.kind === "repeat") return loaded;

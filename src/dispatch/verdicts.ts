@@ -15,23 +15,23 @@ export type Verdict =
 export interface Verdicts {
   /** The id is on its way and somebody waits for it. To be called before its claim is accepted. */
   open(id: Id): void;
-  /** The verdict, or undefined for an id that nobody was told to wait for. */
+  /** The verdict, or undefined for an id that no client waits for. */
   of(id: Id): Promise<Verdict> | undefined;
   /** To be called once the ledger has recorded it. */
   give(id: Id, verdict: Verdict): void;
-  /** Who still waits is told that it is pending. */
+  /** Clients that still wait get `pending`. */
   close(): void;
 }
 
 /**
- * A second copy asks the ledger, hears that the id is on its way, and only then asks here; its verdict may
+ * A second copy asks the ledger, finds that the id is on its way, and only then asks here; its verdict may
  * have been given in between. Seconds cover any such moment.
  */
 const KEEP_MS = 10_000;
 
 /**
  * RFC 5321 §4.5.3.2.6 lets a client wait ten minutes after the final dot; mailers wait less. Half of it is
- * long enough for an upstream and leaves the client time to hear us.
+ * long enough for an upstream and leaves the client time for our reply.
  */
 const WAIT_MS = 5 * 60_000;
 

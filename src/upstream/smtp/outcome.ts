@@ -18,7 +18,7 @@ export interface Exchange {
   readonly problem: string;
   /** The server was shown our password and refused it, now or a short while ago. */
   readonly isPasswordRefused?: true | undefined;
-  /** What the client asked to be told went along. */
+  /** What the client asked for in reports went along. */
   readonly reports?: true | undefined;
 }
 
