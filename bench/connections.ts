@@ -12,7 +12,7 @@ const FEW = 20;
 const MANY = 1_000;
 
 const METHOD = `Mails of 4 KB, each with a new id, from smtp-source to one gateway, on ${FEW} kept connections and on
-${whole(MANY)} in turns, relayed to smtp-sink. Memory is what was resident at most (VmHWM) from the start of the gateway
+${whole(MANY)} in turns, relayed to smtp-sink. Memory is the most that was resident (VmHWM) from the start of the gateway
 to the end of all turns.`;
 
 const { seconds, turns } = timing({ seconds: 5, turns: 3 });

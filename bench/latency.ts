@@ -18,11 +18,11 @@ const SHARES = [0.25, 0.5, 0.75];
 const AIMED_FOR = 0.5;
 
 const METHOD = `Milliseconds from the final dot to 250 while mails of 4 KB, each with a new id, are submitted at a fixed rate and
-relayed to smtp-sink. The rates are shares of what the same gateway relayed at the beginning of each turn, from
-smtp-source on ${CONNECTIONS} kept connections as fast as it could. Each time counts from when the mail was due to be sent
-by the clock, whether or not the client was ready and a connection free, so that a stall counts for every mail that it
-held up (no coordinated omission). What the client itself was late is in the times, and its 99th percentile beside them.
-All turns' mails are in one row, beside the median of the turns' rates.`;
+relayed to smtp-sink. The rates are shares of the highest rate of the same gateway, measured at the beginning of each turn from
+smtp-source on ${CONNECTIONS} kept connections. Each time counts from the moment when the mail was due to be sent, whether or not
+the client was ready and a connection free. So a stall counts for every mail that it delayed (no coordinated omission).
+The times include the client's own delay; its 99th percentile is beside them. Each row has the mails of all turns, and
+the median of the turns' rates.`;
 
 const { seconds, turns } = timing({ seconds: 6, turns: 3 });
 

@@ -172,13 +172,12 @@ const targets: Target[] = peers.flatMap((peer) =>
 
 publish({
   name: "ledger-peers",
-  question: "The ledger beside what is built by hand",
-  method: `A record of an id that was not there, durable before the caller goes on; so many callers, each with one id at a time,
+  question: "The ledger beside other stores",
+  method: `Each caller records one new id at a time, durably, before it goes on;
 ${seconds} s, ${turns} turns, each beginning empty. mailonce runs in the callers' process, as SQLite does. Its claim and settle are
-one durable record, as the others' insert is; with the attempt there are two, and an id whose holder died is known to be in
-doubt. Redis: \`appendfsync always\`, one connection, all ids in its memory; by its own client, and by octets put together by
-hand. PostgreSQL: \`synchronous_commit\` on, a prepared statement a claim, 64 connections. SQLite: WAL, \`synchronous = FULL\`, a
-transaction a claim; its calls hold up the process.`,
+one durable record, like the insert of the others. With the attempt there are two records, and an id whose holder died is
+known to be doubtful. Redis: \`appendfsync always\`, one connection, all ids in its memory; with its own client, and with
+octets put together by hand. PostgreSQL: \`synchronous_commit\` on, a prepared statement a claim, 64 connections. SQLite: WAL, \`synchronous = FULL\`, a transaction a claim; its calls block the process.`,
   tables: [
     {
       columns: ["durable claims a second", ...CALLERS.flatMap((callers) => [`${callers} callers`, "p99"])],

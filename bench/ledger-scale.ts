@@ -242,9 +242,9 @@ try {
 publish({
   name: values.millions === "10" ? "ledger-scale" : `ledger-scale-${values.millions}`,
   question: `The embedded ledger with ${size}`,
-  method: `A durable claim is the path of an id that is new: its claim, and the record that it was relayed, durable; ${CALLERS}
-callers with one id each. With the attempt there is one more durable write. Each part runs in a process of its own. Octets
-written are those of \`write_bytes\` in \`/proc/self/io\`.`,
+  method: `A durable claim is the path of a new id: its claim, and the durable record that it was relayed; ${CALLERS}
+callers with one id each. With the attempt there is one more durable write. Each part runs in its own process. Octets
+written are \`write_bytes\` in \`/proc/self/io\`.`,
   tables,
   targets,
 });

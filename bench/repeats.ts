@@ -15,8 +15,8 @@ const PASSES = 2;
 
 const METHOD = `One task's mail of 4 KB to many recipients, from smtp-source on ${LOAD.connections} kept connections: first as new
 mails, relayed to smtp-sink until the last is there, then the same run of the task ${PASSES} times over, as a queue repeats
-it. The rate of repeats is until the last 250; a repeat goes no further. The sink must get each mail once, and
-nothing at all while only repeats are submitted.`;
+it. The rate of repeats counts until the last 250, since a repeat goes no further. The sink must get each mail
+once, and nothing while only repeats are submitted.`;
 
 /** All of the mails again; upstream, nothing may come of it. */
 async function repeatRate(gateway: Relay, messages: number, load: Load): Promise<Omit<Rate, "relayed">> {

@@ -1,4 +1,4 @@
-// Runs the benchmarks, one after the other, and writes docs/benchmarks.md with its chart. What was found stays in
+// Runs the benchmarks, one after the other, and writes docs/evidence/benchmarks.md with its chart. What was found stays in
 // bench/results/, so that the page can be made again from it.
 //
 //   npm run bench [-- NAME…] [--seconds 5] [--turns 3] [--render]

@@ -23,17 +23,17 @@ const WARM_SECONDS = 1.5;
 const FIRST_LOAD = 2_000;
 
 const METHOD = `Mails of 4 KB, each with one recipient, to an SES on the same machine that reads a request, counts it and
-answers: one process that does nothing else. 20 calls at once everywhere.
+answers. SES is one process that does nothing else. There are 20 calls at once everywhere.
 
-- bare loop: \`SendEmailCommand\` with Raw content over and over in one process, the client as its manual makes it but
-  for \`maxAttempts: 1\`. It keeps nothing: no queue, no record of what was sent.
-- upstream: what the gateway calls for each mail, alone in the same loop.
+- bare loop: \`SendEmailCommand\` with Raw content again and again in one process, with the client of the manual and
+  \`maxAttempts: 1\`. It keeps nothing: no queue, no record of sent mail.
+- upstream: the gateway's call for each mail, alone in the same loop.
 - mailonce: the whole gateway, default settings; mails from smtp-source over 20 kept connections, every one of them
   new and durable in spool and ledger, until SES has the last.
 
-The processor time is that of a process with all its threads and what the kernel does for it; that of SES is beside
-it, and smtp-source takes some more. No rate exceeds what the busiest thread allows, and where every thread has a core
-that is what it comes near.`;
+The processor time is that of a process with all its threads, including the kernel's work for it. That of SES is beside
+it; smtp-source takes some more. The busiest thread limits the rate. Where every thread has a core, the rate comes near
+that limit.`;
 
 process.env.AWS_REGION ??= "eu-west-1";
 process.env.AWS_ACCESS_KEY_ID ??= "AKIAEXAMPLE";

@@ -38,13 +38,14 @@ if (missing.includes(postfix.name))
   throw new Error("postfix is missing: it brings smtp-source and smtp-sink");
 
 const METHOD = `One task's mails of 4 KB, one recipient each and all of them new, from smtp-source, relayed to smtp-sink (both of
-Postfix), until the last mail is there. Every relay has a queue of its own on the same disk and syncs each mail to it before it says 250:
+Postfix), until the last mail is there. Every relay has its own queue on the same disk and syncs each mail to it before it
+answers 250:
 
 ${here.map(({ program: { name, setUp } }) => `- ${name}: ${setUp}`).join("\n")}
 ${missing.map((name) => `- ${name}: not installed, left out.\n`).join("")}
-None of the others knows what a repeat is: mail that is submitted twice is relayed twice. What mailonce does
-besides relaying is in its figures. Processor time is that of all processes of a relay; memory was resident at most (VmHWM),
-of the relay that is one process.`;
+The others don't know repeats: mail that is submitted twice is relayed twice. The figures of mailonce include its extra
+work. Processor time is that of all processes of a relay. Memory is the most that was resident (VmHWM), for the relay
+that is one process.`;
 
 const { seconds, turns } = timing({ seconds: 5, turns: 3 });
 

@@ -14,8 +14,9 @@ import type { SetOptions } from "./cli/ledger-set.ts";
 import type { AddUserOptions, UserOptions } from "./cli/user.ts";
 
 /**
- * What V8 has compiled is kept for the next start, by Node 22.8 and newer. Beside the program, not in Node's default, a
- * folder that all users share: whoever writes there decides what runs. Where it can't be written nothing is kept.
+ * What V8 has compiled is kept for the next start, by Node 22.8 and newer. It is beside the program, not in
+ * Node's default folder, which all users share: a user who writes there decides what runs. If it can't be
+ * written, nothing is kept.
  */
 const COMPILED = fileURLToPath(new URL("../node_modules/.cache/mailonce", import.meta.url));
 
@@ -161,7 +162,7 @@ function program(exit: (code: number) => void): Command {
 }
 
 /**
- * What is made is for our own user: LevelDB names no mode for its files, and a socket is there before its
+ * New files are only for our own user: LevelDB sets no mode for its files, and a socket exists before its
  * mode can be set.
  */
 const UMASK = 0o077;
@@ -189,7 +190,10 @@ const flushed = (stream: NodeJS.WriteStream): Promise<void> =>
     else stream.write("", () => resolve());
   });
 
-/** What is printed is whole, or the exit code says that it is not: the reader may have gone, or the disk may be full. */
+/**
+ * The output is whole, or the exit code shows that it is not: the reader may have gone, or the disk may be
+ * full.
+ */
 async function run(): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const code = await main();

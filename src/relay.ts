@@ -45,7 +45,7 @@ export interface World extends LedgerWorld {
   readonly upstreams: ReadonlyMap<string, Upstream>;
   /** Room for what is received; a disk without end when left out. */
   readonly freeSpace?: FreeSpace | undefined;
-  /** Told of the gateways that share the ledger. */
+  /** Gets the number of gateways that share the ledger. */
   readonly fleet?: FollowingFleet;
 }
 
@@ -54,7 +54,10 @@ export interface Relay {
   readonly submit: SubmissionHandler;
   readonly policy: Policy;
   readonly doubtful: DoubtfulDesk;
-  /** Says what is forgotten by settings that are others than at the last start. @param found in the folder `ledger` */
+  /**
+   * Warns of ids that are forgotten because settings have changed since the last start. @param found in the
+   * folder `ledger`
+   */
   compareStarts(found: readonly string[]): Promise<void>;
   /** Begins no further attempt, and ends those under way within the grace. Submissions go on. */
   drain(): Promise<void>;
@@ -63,12 +66,12 @@ export interface Relay {
 }
 
 /**
- * Attempts under way at a stop may take this long; what then is without an answer is doubtful. Below the
- * 30 s after which container runtimes kill.
+ * Attempts under way at a stop may take this long; an attempt without an answer by then is doubtful. Below
+ * the 30 s after which container runtimes kill.
  */
 const GRACE_MS = 20_000;
 
-/** Those of the strictest upstream, as a mail can't know at MAIL by which it will go. */
+/** At MAIL we don't know the upstream yet, so the strictest limits apply. */
 export const submissionLimits = ({ smtp }: Config, { upstreams }: World) => {
   const { messageOctets, ...limits } = strictest([...upstreams.values()].map(({ limits }) => limits));
   const least = Math.min(smtp.size_max_bytes, messageOctets);
@@ -76,7 +79,7 @@ export const submissionLimits = ({ smtp }: Config, { upstreams }: World) => {
   return { ...limits, messageOctets: least, headerOctets, bareNewlines };
 };
 
-/** Each upstream with the rate that it tells itself, or else the configured one. */
+/** Each upstream with its own rate, or else the configured one. */
 const routedUpstreams = (
   config: Config,
   { upstreams, clock, fleet }: World,
@@ -100,8 +103,8 @@ const keepIdFieldsOf = ({ upstream, upstreams }: Config): string[] => {
 };
 
 /**
- * What tells our own trace fields from those of others, in a file of the data folder. A disk that can't keep it does
- * not keep the gateway from starting: a loop is then noticed within one run only.
+ * The name that distinguishes our own trace fields from others', in a file of the data folder. If the disk
+ * can't keep it, the gateway still starts, and notices a loop only within one run.
  */
 const traceNameOf = async ({ storage, random, log }: World): Promise<string> => {
   try {
@@ -112,7 +115,7 @@ const traceNameOf = async ({ storage, random, log }: World): Promise<string> => 
   }
 };
 
-/** Whose mail a report is: the gateway's own, and routed as such. */
+/** The sender of a report: the gateway itself, and it is routed as such. */
 export function reportsFrom({ notices, hostname }: Config): {
   readonly from: string;
   readonly sender: SenderDomains;

@@ -27,8 +27,8 @@ const USR = join(PREFIX, "usr");
 export const exim: Contestant = {
   name: "Exim",
   setUp:
-    "syncs the files of each mail, which is relayed as soon as it is accepted, by a process of its own. It takes no part " +
-    "with 1,000 connections, each of which is a process too.",
+    "syncs the files of each mail, and relays it as soon as it is accepted, in a separate process. It takes no part " +
+    "with 1,000 connections, since each is a process too.",
   version,
   start,
 };

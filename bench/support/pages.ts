@@ -38,6 +38,6 @@ export const keptResults = (): Result[] =>
 
 /** By path. */
 export const pages = (results: readonly Result[]): Readonly<Record<string, string>> => ({
-  "docs/benchmarks.md": reportMarkdown(results),
-  "docs/benchmarks.svg": chartSvg(results.flatMap(({ charts = [] }) => charts)),
+  "docs/evidence/benchmarks.md": reportMarkdown(results),
+  "docs/evidence/benchmarks.svg": chartSvg(results.flatMap(({ charts = [] }) => charts)),
 });

@@ -1,4 +1,4 @@
-// What a benchmark has found, in the one form that is printed, kept and made into docs/benchmarks.md.
+// What a benchmark has found, in the one form that is printed, kept and made into docs/evidence/benchmarks.md.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { decimal } from "./figures.ts";

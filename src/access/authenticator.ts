@@ -1,5 +1,5 @@
-// Is this the user's password? What that may cost is bounded here: an SMTP server verifies passwords for
-// whoever asks, and each is meant to be slow.
+// Is this the user's password? This file bounds the cost: an SMTP server verifies passwords for any client,
+// and each verification is slow on purpose.
 import { createHmac, randomBytes } from "node:crypto";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
@@ -14,7 +14,7 @@ export type Verdict =
       /** Not any more once the user is removed or has another hash: a session must not outlive that. */
       valid(): boolean;
     }
-  /** No such user, or not the password: nobody is told which. Answered late (failures.ts). */
+  /** No such user, or a wrong password; the client can't tell which. Answered late (failures.ts). */
   | { readonly kind: "wrong" }
   /** Not verified: the address is blocked, too many wait, or it could not be. */
   | { readonly kind: "later" };
@@ -109,7 +109,7 @@ export function createAuthenticator({ users, failures, clock, log }: Authenticat
         } catch (error) {
           log.error("auth.failed", { error: error instanceof Error ? error.message : String(error) });
         }
-        // Of many guesses at once those beyond the limit learn nothing, whether they are right or wrong.
+        // Many guesses at once: those beyond the limit get the same answer, right or wrong.
         if (isRight === undefined || failures.blocked(address)) return { kind: "later" };
         if (!isRight || !valid()) {
           await failures.failed(address, askedAt);

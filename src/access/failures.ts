@@ -1,5 +1,6 @@
 // Wrong passwords of an address: each is answered later than the one before, and after too many the address
-// is blocked. Who guesses from many addresses is slowed down by the cost of a hash only (authenticator.ts).
+// is blocked. Only the cost of a hash slows down a client that guesses from many addresses
+// (authenticator.ts).
 
 import { addressKey } from "../address/networks.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -38,7 +39,7 @@ export function createFailures(
   clock: Clock,
   log: Pick<Log, "warn">,
 ): Failures {
-  // The one that is one too many blocks.
+  // The first failure beyond the limit blocks.
   const quota = createQuota({ points: max - 1, perMs: windowMs, blockMs });
 
   return {

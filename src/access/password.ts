@@ -26,7 +26,7 @@ export type HashResult =
  * N=2^15, r=8, p=3: one of the settings that OWASP's Password Storage Cheat Sheet counts as equally strong,
  * the first being N=2^17, r=8, p=1. RFC 7914 §2 gives r=8 and leaves N to the memory at hand: this one takes
  * 32 MiB for each password that is verified where the first takes 128, and an SMTP server verifies passwords
- * for whoever asks. About 0.15 s.
+ * for any client. About 0.15 s.
  */
 const LOG2_COST = 15;
 const COSTS: Costs = { cost: 2 ** LOG2_COST, blockSize: 8, parallelization: 3 };
@@ -64,7 +64,7 @@ export function decoyHash(): PasswordHash {
   return { kind: "scrypt", text: phc(salt, key), salt, key, ...COSTS };
 }
 
-/** The hash, or what is wrong with it as a predicate of the hash, without its text. */
+/** The hash, or its fault as a predicate of the hash, without its text. */
 export function parseHash(text: string): HashResult {
   const bcrypt = BCRYPT.exec(text);
   if (bcrypt !== null) {

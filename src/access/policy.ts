@@ -1,5 +1,5 @@
-// What somebody may submit: sender, From, recipients, and how much in an hour. Decided at MAIL and RCPT;
-// only From has to wait for the header.
+// What a client may submit: sender, From, recipients, and how much in an hour. MAIL and RCPT decide; only
+// From has to wait for the header.
 
 import { allDomains } from "../address/mailboxes.ts";
 import { addressKey } from "../address/networks.ts";
@@ -9,7 +9,7 @@ import type { SesNames } from "../message/ses-fields.ts";
 import { createQuota, type Quota } from "./quota.ts";
 import { type AllowedSesNames, forbiddenSesName } from "./ses-names.ts";
 
-/** Who submits: from where, and the name under which he has authenticated. */
+/** The submitter: their address, and the name under which they have authenticated. */
 export interface Submitter {
   readonly address: string;
   readonly user?: string | undefined;
@@ -36,7 +36,7 @@ export interface Policy {
   sesNames(user: string | undefined, names: SesNames): Refusal | undefined;
 }
 
-/** One user's rules, or those of everybody without rules of his own. */
+/** One user's rules, or the rules for all users that have none. */
 interface Rules {
   readonly reversePaths: AddressPatterns | undefined;
   readonly fromDomains: AddressPatterns | undefined;
@@ -82,7 +82,7 @@ export function createPolicy({ policy, users, identity, smtp }: Config): Policy 
   const addressMessages = quotaOf(policy.address_messages_per_hour);
   const addressRecipients = quotaOf(policy.address_recipients_per_hour);
 
-  /** Takes one from both; where nobody has authenticated, the address stands for the user. */
+  /** Takes one from both; without authentication the address counts as the user. */
   const take = (
     { address, user }: Submitter,
     ofUser: Quota | undefined,
@@ -129,7 +129,7 @@ export function createPolicy({ policy, users, identity, smtp }: Config): Policy 
       const { fromDomains } = rulesOf(user);
       if (fromDomains === undefined) return undefined;
       const refused = (reason: string): Refusal => ({ kind: "never", reason });
-      // RFC 5322 §3.6: once. Of two a receiver may show the one that was not looked at.
+      // RFC 5322 §3.6: once. With two, a receiver may show the one that was not checked.
       if (values.length !== 1) return refused(`${values.length} From fields; one is needed`);
       const [value = ""] = values;
       const domains = allDomains(value) ?? [];

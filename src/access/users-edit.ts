@@ -53,7 +53,8 @@ async function edit(
   try {
     // A link stays one: what it leads to is replaced.
     const path = await realpath(given).catch(absent(given));
-    // Of two who edit at the same time the second hears so, instead of undoing what the first did.
+    // When two people edit at the same time, the second gets an error instead of undoing the first one's
+    // change.
     const draft = `${path}.new`;
     const file = await open(draft, "wx", OWNER_ONLY).catch((error: unknown) => {
       if (codeOf(error) !== "EEXIST") throw error;
@@ -81,7 +82,7 @@ async function edit(
   }
 }
 
-/** A file with faults is not edited: what is meant by it only its owner knows. */
+/** A file with faults is not edited, since only its owner knows what it should say. */
 function linesOf(text: string, path: string): string[] {
   const result = parseUsers(text);
   if (!result.ok) throw new UsersFileError(result.faults.map((fault) => `${path}: ${fault}`));

@@ -8,7 +8,7 @@ import type { PasswordHash } from "./password.ts";
 import { parseUsers, type UserHashes } from "./users-lines.ts";
 
 export interface Users {
-  /** The user's hash; undefined for whom the file does not name. */
+  /** The user's hash; undefined for a name that is not in the file. */
   get(name: string): PasswordHash | undefined;
 }
 
@@ -23,7 +23,7 @@ export interface UsersFile extends Users {
   close(): void;
 }
 
-/** All that is wrong with a users file; `faults` are whole lines, each with the file's path. */
+/** All faults of a users file; `faults` are whole lines, each with the file's path. */
 export class UsersFileError extends Error {
   override readonly name = "UsersFileError";
   readonly faults: readonly string[];
@@ -39,7 +39,7 @@ const OCTETS_MAX = 8 * 1024 * 1024;
 
 /**
  * Looked at by time instead of watched: a watch (inotify) stays with a file that an editor, `mailonce user`
- * or a container's secret has replaced by another, and hears nothing of a network file system.
+ * or a container's secret has replaced by another, and gets no events from a network file system.
  */
 const POLL_MS = 2_000;
 
@@ -69,7 +69,7 @@ export async function openUsersFile(
   clock: Clock,
   log: Pick<Log, "info" | "error">,
 ): Promise<UsersFile> {
-  /** What the file looked like just before it was read last: a change while it was read shows later. */
+  /** The file's state just before it was read last, so that a change during the reading shows later. */
   let readStamp = await stampOf(path);
   let users = await readUsers(path);
   /** Another look of the file, at the last look. */

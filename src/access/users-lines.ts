@@ -1,5 +1,5 @@
-// The lines of a users file: `NAME:HASH`, blank lines, and comments ("#" first). No fault holds more of a line
-// than the name before a good hash: what stands there may be a password by mistake.
+// The lines of a users file: `NAME:HASH`, blank lines, and comments ("#" first). A fault quotes only the name
+// before a good hash, since the rest of a line may be a password by mistake.
 
 import { USER_NAME } from "../identity/user-name.ts";
 import { type PasswordHash, parseHash } from "./password.ts";
@@ -12,7 +12,7 @@ export type UsersResult =
   /** Each with its line: "line 3: …". */
   | { readonly ok: false; readonly faults: readonly string[] };
 
-/** What is wrong with a user's name, as a predicate of it; undefined when nothing is. */
+/** The fault of a user's name, as a predicate of it; undefined when it is right. */
 export const userNameFault = (name: string): string | undefined =>
   USER_NAME.test(name) && !name.startsWith("#")
     ? undefined

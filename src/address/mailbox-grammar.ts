@@ -5,7 +5,7 @@
 export interface GrammarMailbox {
   /** As written, an address literal with its brackets. */
   readonly domain: string;
-  /** Its local-part has an "@" in quotes, so whoever overlooks them reads another mailbox. */
+  /** Its local-part has an "@" in quotes, so a reader that overlooks the quotes sees another mailbox. */
   readonly isAmbiguous: boolean;
 }
 

@@ -12,8 +12,7 @@ const FROM_MAX = 8192;
 /**
  * The domain of each mailbox, in lower-case A-labels, in their order; undefined for one that has no valid
  * domain (no address, an address literal).
- *
- * @param from the unfolded value of the field, of which the first 8192 characters are read
+ * @param from the unfolded value of the field; only its first 8192 characters are read
  */
 export function mailboxDomains(from: string): (string | undefined)[] {
   const plain = PLAIN_MAILBOX.exec(from);

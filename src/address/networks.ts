@@ -1,6 +1,6 @@
-// IP addresses and networks: who is in which, and by what an address is counted. IPv4-mapped IPv6
-// addresses (RFC 4291 §2.5.5.2) count as IPv4 everywhere, since a dual-stack listener writes IPv4 clients
-// that way. ipaddr.js is imported here and nowhere else.
+// IP addresses and networks: which address is in which network, and the unit by which limits count it.
+// IPv4-mapped IPv6 addresses (RFC 4291 §2.5.5.2) count as IPv4 everywhere, since a dual-stack listener writes
+// IPv4 clients that way. ipaddr.js is imported here and nowhere else.
 import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 
@@ -98,8 +98,7 @@ export const canonicalAddress = (text: string): string | undefined => parseAddre
 
 /**
  * Reads "10.0.0.0/8", "2001:db8::/32", or a single address.
- *
- * @returns the network, or what is wrong, as the end of a sentence that begins with where the text stands
+ * @returns the network, or the fault, as the end of a sentence that begins with the text's place
  */
 export function parseNetwork(text: string): { ok: true; network: Network } | { ok: false; fault: string } {
   const fault = (what: string) => ({ ok: false as const, fault: `${JSON.stringify(text)} ${what}` });
@@ -164,8 +163,8 @@ export function networksOf(texts: readonly string[]): Networks {
 }
 
 /**
- * Whoever has one IPv6 address has the whole of its /64 (RFC 6177, RFC 7421) and could take a fresh address
- * for each connection, so limits count by that.
+ * A client with one IPv6 address has the whole of its /64 (RFC 6177, RFC 7421) and could take a fresh
+ * address for each connection, so limits count by the /64.
  */
 const COUNTED_PREFIX = 64;
 

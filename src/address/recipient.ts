@@ -32,7 +32,7 @@ export function canonicalRecipient(forwardPath: string): RecipientResult {
   const fault = (text: string): RecipientResult => ({ ok: false, fault: text });
   if (forwardPath === "") return fault("is empty");
   if (forwardPath.length > PATH_MAX) {
-    return fault(`is ${forwardPath.length} characters long, of which ${PATH_MAX} are allowed`);
+    return fault(`is ${forwardPath.length} characters long; at most ${PATH_MAX} are allowed`);
   }
   if (SURROGATE.test(forwardPath)) return fault("has half a character");
   // RFC 5321 §4.5.1: the one mailbox that needs no domain, in any case.
@@ -62,7 +62,7 @@ function canonicalLocalPart(local: string, quoted: boolean): string | undefined 
   const content = inner.replace(/\\(.)/gsu, "$1");
   if (DOT_STRING.test(content)) return content;
   if (!quoted && DOTS_ANYWHERE.test(content)) return content;
-  // Without quotes, RFC 821 let a backslash stand for them.
+  // RFC 821 allowed a backslash instead of quotes.
   if (!quoted && content === inner) return undefined;
   return QUOTABLE.test(content) ? `"${content.replace(/["\\]/g, "\\$&")}"` : undefined;
 }

@@ -17,7 +17,10 @@ export interface Output {
   discard(): Promise<void>;
 }
 
-/** Only our own user reads it: whoever knows a task can tell from it what was relayed. */
+/**
+ * Only our own user can read it: with it, anyone who knows a task can find out which of its mails were
+ * relayed.
+ */
 const MODE = 0o600;
 
 /** Every method rejects with a FileError. */
@@ -26,7 +29,7 @@ export async function openOutput(path: string | undefined): Promise<Output> {
 }
 
 function streamOutput(stream: Writable, name: string): Output {
-  // Each write hears of its own error; without this the process would end at the first.
+  // Each write gets its own error; without this listener the first one would end the process.
   stream.on("error", () => {});
   return {
     write: (chunk) =>
@@ -64,8 +67,8 @@ async function fileOutput(path: string): Promise<Output> {
 }
 
 /**
- * The octets of an archive. A file is looked at first: one that is cut off is refused before anything of it is
- * read. What comes from a stream is found to be cut off at its end.
+ * The octets of an archive. A file that is cut off is refused before any of it is read. A stream that is cut
+ * off shows it only at its end.
  *
  * @throws FileError
  */

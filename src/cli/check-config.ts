@@ -1,5 +1,5 @@
-// `mailonce check-config`: what a start with this configuration would say, without starting; with --online also what the
-// upstreams say, without sending. Values of secrets are never printed.
+// `mailonce check-config`: checks a configuration as a start does, without starting; with --online it asks
+// the upstreams too, without sending. Values of secrets are never printed.
 import { type Config, ConfigError, loadConfig } from "../config/config.ts";
 import { readConfigFiles } from "../config/files.ts";
 import { refuseOwnListener } from "../config/own-listener.ts";
@@ -76,8 +76,9 @@ function describe(tree: Config | object, path = ""): string[] {
 }
 
 /**
- * The user info of every URL (RFC 3986 §3.2.1): a password as a rule, whatever the key is called. It ends at the last
- * "@" of the authority, as whoever reads the URL takes it, and may hold what should be encoded in it.
+ * The user info of every URL (RFC 3986 §3.2.1): a password as a rule, whatever the key is called. It ends at
+ * the last "@" of the authority, as programs that read the URL take it, and may contain characters that
+ * should be encoded.
  */
 const concealed = (value: unknown): unknown =>
   typeof value === "string"

@@ -2,7 +2,7 @@
 import type { Config } from "../config/config.ts";
 import { createLog, type Log, silentLog } from "../runtime/log.ts";
 
-/** What a running gateway's log would not have missed either, and what is put right once; the next start says the rest. */
+/** Only events that the next start does not report again, such as decisions and repairs. */
 const SAID_ONCE = /^(operator\.|data\.|ledger\.doubtful_expired$)/;
 
 export function createCommandLog({ level, format }: Config["log"]): Log {

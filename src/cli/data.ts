@@ -1,5 +1,5 @@
-// `mailonce data check` and `data accept`: what is wrong in the data folder while no gateway runs on it, and going on
-// with it all the same.
+// `mailonce data check` and `data accept`: lists the faults of a data folder while no gateway runs on it, and
+// makes it usable without the damaged parts.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, ConfigError, loadConfig } from "../config/config.ts";
@@ -16,7 +16,7 @@ import { FORMATTED, findLostSeals } from "../storage/sealed-format.ts";
 import { StorageError } from "../storage/storage.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 
-/** Of what a start says. What it repairs has been named before, and doubt is no damage. */
+/** The start's warnings to leave out: repairs have been named before, and doubt is no damage. */
 const DAMAGE_EVENTS = /^(data\.(?!repaired)|ledger\.(filter|generation_adopted)|spool\.)/;
 
 interface DataOptions {
@@ -27,11 +27,11 @@ export interface AcceptOptions extends DataOptions {
   readonly yes?: boolean;
 }
 
-/** Prints a line for each thing that is wrong. Exit code 1 when there is one. */
+/** Prints a line for each fault. Exit code 1 when there is one. */
 export function checkData(options: DataOptions): Promise<number> {
   return onFolder(options, async (config, check) => {
     const lines = linesOf(check);
-    // What lies in the stores is looked at only when they can be opened.
+    // The contents of the stores are checked only when they can be opened.
     if (check.findings.length === 0) lines.push(...(await openAsStartDoes(config)));
     for (const line of lines) process.stdout.write(`${line}\n`);
     if (lines.length === 0) process.stdout.write("nothing is wrong\n");
@@ -39,7 +39,7 @@ export function checkData(options: DataOptions): Promise<number> {
   });
 }
 
-/** Goes on with what is there, and says what that is. */
+/** Accepts the folder without its damaged parts, and prints what was done. */
 export function acceptData(options: AcceptOptions): Promise<number> {
   return onFolder(options, async ({ data_dir: folder }, check) => {
     for (const line of linesOf(check)) process.stdout.write(`${line}\n`);

@@ -69,7 +69,7 @@ async function asked(
   }
 }
 
-/** Opens what a gateway would, but for its queue: what is decided here is found by the next start. */
+/** Opens the parts of a gateway except its queue; the next start finds the decisions. */
 async function askFolder(config: Config, request: OperatorRequest): Promise<unknown> {
   const log = createCommandLog(config.log);
   const storage = createDiskStorage(config.data_dir, log);

@@ -1,8 +1,8 @@
-// Exit codes, and how a command says what is wrong: one fault a line on standard error.
+// Exit codes, and how a command reports faults: one a line on standard error.
 
 export const exitCodes = {
   ok: 0,
-  /** The command was understood and could not be done. */
+  /** The command was valid but failed. */
   failed: 1,
   /** The configuration or the command line is wrong. */
   badConfiguration: 2,

@@ -42,7 +42,7 @@ export function exportLedger({ config, output }: ExportOptions): Promise<number>
           ids = totals.relayed + doubtful;
         })) {
           await out.write(chunk);
-          progress.told(ids);
+          progress.report(ids);
         }
         await out.close();
       } catch (error) {
@@ -69,7 +69,7 @@ export function importLedger({ config, input }: ImportOptions): Promise<number> 
           retentionMs: known.ledger.retention,
           told: (counts) => {
             ({ read } = counts);
-            progress.told(read);
+            progress.report(read);
           },
         });
         say(progress, summaryOf(imported, progress));
@@ -132,7 +132,7 @@ async function openArchive({ data_dir, ledger, log }: Config): Promise<Archive> 
   }
 }
 
-/** An export of nothing would look like one of a ledger without ids: a wrong folder is told instead. */
+/** An empty export would look like that of a ledger without ids, so a wrong folder is an error. */
 async function refuseMissing({ data_dir, ledger }: Config): Promise<void> {
   if (ledger.kind !== "embedded") return;
   const names = await createDiskStorage(data_dir).list("ledger");

@@ -1,5 +1,5 @@
-// A password from whoever runs a command: typed, without an echo, or the first line of standard input where
-// that is no terminal. Never an argument: those stand in process lists and in the history of shells.
+// The password for a command: typed without an echo, or the first line of standard input where that is no
+// terminal. Never an argument: process lists and the history of shells show those.
 import { createInterface } from "node:readline";
 import { type Readable, Writable } from "node:stream";
 

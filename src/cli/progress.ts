@@ -7,8 +7,8 @@ const LINES_MS = 5_000;
 
 export interface Progress {
   /** @param ids how many have been done so far */
-  told(ids: number): void;
-  /** Removes what stands in place, so that something else can be said. */
+  report(ids: number): void;
+  /** Removes the line in place, so that something else can be printed. */
   clear(): void;
   /** Ids and seconds and ids a second. */
   summary(ids: number): string;
@@ -36,7 +36,7 @@ export function createProgress(
   }
 
   return {
-    told(ids) {
+    report(ids) {
       if (elapsed() - toldAt < (isInPlace ? TERMINAL_MS : LINES_MS)) return;
       toldAt = elapsed();
       // To the beginning of the line, and away with its rest (ECMA-48 EL).

@@ -1,4 +1,4 @@
-// Proxy variables of the environment, which nothing here goes by: whoever sets one must know.
+// Proxy variables of the environment. mailonce ignores them, so a person who sets one must learn that.
 import type { Config } from "../config/config.ts";
 
 const VARIABLES = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];

@@ -34,7 +34,7 @@ export async function addUser(
     }
     const exists = () =>
       reportFaults([`${name} is there; --replace gives another password`], exitCodes.failed);
-    // Said before anybody types a password; what is wrong with the file is said when it is to be changed.
+    // Checked before anybody types a password; faults of the file are reported when it is changed.
     const users = await readUsers(path).catch(() => undefined);
     if (users?.has(name) === true && options.replace !== true) return exists();
     const answer = await readPassword(terminal, true);

@@ -1,5 +1,6 @@
-// What `mailonce serve` says to a person when it listens: where, with which ledger and upstream, what becomes of mail
-// that names no task, and where to look. In a log of JSON the event gateway.listening has the same facts.
+// The block that `mailonce serve` prints for a person when it listens: address, ledger, upstream, the policy
+// for mail without a task id, and where to look. In a log of JSON the event gateway.listening has the same
+// facts.
 import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 
@@ -49,6 +50,6 @@ function whereToLook(upstreams: readonly string[]): string {
   const [only = ""] = upstreams;
   const folder = /^maildir (.*)$/.exec(only)?.[1];
   return upstreams.length === 1 && folder !== undefined
-    ? `npm run demo drops a repeat; relayed mail lies in ${folder}/new`
+    ? `npm run demo drops a repeat; relayed mail is in ${folder}/new`
     : "this log; docs/replies.md has every event";
 }

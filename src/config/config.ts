@@ -1,5 +1,5 @@
-// Loads the configuration: a TOML file and the environment through one schema. Everything that is wrong is
-// reported at once, each fault with its place; what is not understood is refused, never ignored.
+// Loads the configuration: a TOML file and the environment through one schema. All faults are reported at
+// once, each with its place. An unknown key or value is refused, never ignored.
 import { readFileSync } from "node:fs";
 import { parse, TomlError } from "smol-toml";
 import { z } from "zod";
@@ -10,7 +10,7 @@ import { holdsSecret, readSecrets } from "./secrets.ts";
 
 export type { Config, ListenerConfig, UpstreamConfig, UserConfig } from "./schema.ts";
 
-/** All that is wrong with a configuration; `faults` are whole lines, each with its place. */
+/** All faults of a configuration; `faults` are whole lines, each with its place. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly faults: readonly string[];

@@ -1,4 +1,4 @@
-// What is wrong with a configuration although every single value is right.
+// Contradictions between settings whose single values are right.
 import { listenerFaults } from "./listeners.ts";
 import type { PlaceOf } from "./places.ts";
 import { routingFaults } from "./routes.ts";

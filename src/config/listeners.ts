@@ -1,5 +1,5 @@
-// The listeners that a configuration names: one shape for the one of [smtp] and for several, and all that
-// would make one an open relay, a way round TLS, or a door that nobody can come through.
+// The listeners that a configuration names: one shape for the one of [smtp] and for several, and the faults
+// that would make one an open relay, a way round TLS, or a listener that nobody can use.
 import { isIPv4 } from "node:net";
 import { isInternetWide, parseNetwork } from "../address/networks.ts";
 import type { PlaceOf } from "./places.ts";
@@ -96,7 +96,7 @@ function tlsFaults(config: Config, placeOf: PlaceOf): string[] {
     faults.push(`${placeOf(["tls", "client_crl_file"])}: needs tls.client_ca_file`);
   }
   if (listenersOf(config).every((listener) => listener.tls === "none")) {
-    // A password or a certificate would never be asked for, and its owner would think it is.
+    // Nobody would be asked for a password or a certificate, although its owner thinks so.
     const why = "is asked for under TLS only, and no listener has it; set tls";
     if (access.users_file !== undefined)
       faults.push(`${placeOf(["access", "users_file"])}: a password ${why}`);

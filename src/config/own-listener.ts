@@ -1,5 +1,5 @@
-// An upstream that is one of this gateway's own listeners: each mail would come back, and go out again. Both sides are
-// looked up, so it does not matter by which of its names or in which spelling either is written.
+// An upstream that is one of this gateway's own listeners: each mail would come back, and go out again. Both
+// sides are looked up, so any name and any spelling of either is recognised.
 import { lookup } from "node:dns/promises";
 import { hostname as machineName, networkInterfaces } from "node:os";
 import { canonicalAddress } from "../address/networks.ts";

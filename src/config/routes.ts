@@ -1,5 +1,5 @@
-// The upstreams that a configuration names and the routes to them: what contradicts itself there, and one
-// shape for a single upstream and for several. The keys are in config.ts.
+// The upstreams that a configuration names and the routes to them: their contradictions, and one shape for a
+// single upstream and for several. The keys are in config.ts.
 import { join } from "node:path";
 import type { PlaceOf } from "./places.ts";
 import type { Config, UpstreamConfig } from "./schema.ts";
@@ -49,7 +49,7 @@ function routeFaults({ upstreams, routes }: Config, placeOf: PlaceOf): string[] 
     for (const [position, name] of names.entries()) {
       const place = placeOf(["routes", index, "upstreams", position]);
       if (!Object.hasOwn(upstreams, name)) faults.push(`${place}: no upstream is named "${name}"`);
-      if (names.indexOf(name) !== position) faults.push(`${place}: "${name}" stands in the list already`);
+      if (names.indexOf(name) !== position) faults.push(`${place}: "${name}" is in the list already`);
       used.add(name);
     }
     for (const [position, one] of (domains ?? []).entries()) {

@@ -1,5 +1,5 @@
-// Every key of the configuration, with its default and the reason for it. docs/configuration.md is held to
-// this by a test.
+// Every key of the configuration, with its default and the reason for it. A test compares
+// docs/configuration.md with it.
 import { hostname } from "node:os";
 import { z } from "zod";
 import {
@@ -76,7 +76,7 @@ const listenerKeys = {
   auth: z.enum(["untrusted", "everyone"]).default("untrusted"),
 };
 
-/** What one who submits may submit. Lists that are empty or left out allow everything. */
+/** What a client may submit. Lists that are empty or left out allow everything. */
 const policyKeys = {
   /** Addresses, domains, domains with all below ("*.example.com"), and "<>" for the null reverse-path. */
   reverse_paths: z.array(addressPattern).optional(),
@@ -103,7 +103,7 @@ export const schema = z.strictObject({
   smtp: z
     .strictObject({
       ...listenerKeys,
-      /** 40 MiB, of which no common mailer writes more; less where the upstream takes less. */
+      /** 40 MiB: no common mailer writes more. Less where the upstream takes less. */
       size_max_bytes: count.default(40 * MEBIBYTE),
       /** Several times what any mailer writes; the header is held in memory. */
       header_max_bytes: count.default(256 * 1024),
@@ -119,7 +119,9 @@ export const schema = z.strictObject({
       command_max_bytes: z.int().min(512).max(65_536).default(4_096),
       /** Commands answered by 5yz, for syntax or sequence, before the connection ends. As Postfix. */
       errors_max: count.default(20),
-      /** Reverse-paths and recipients refused for good since the last mail: who goes on is trying them out. */
+      /**
+       * Reverse-paths and recipients refused for good since the last mail: a client with more is guessing.
+       */
       refusals_max: count.default(100),
       /** Commands since the last mail that submit nothing, such as NOOP or RSET. As Postfix. */
       junk_commands_max: count.default(100),
@@ -127,7 +129,7 @@ export const schema = z.strictObject({
       unauthenticated_commands_max: count.default(20),
       /** Demand what RFC 5321 demands of EHLO and of paths, where old clients and devices don't keep to it. */
       strict: z.boolean().default(false),
-      /** Received fields of a mail; beyond it, it goes round in a circle. As Postfix. */
+      /** Received fields of a mail; one with more is in a loop. As Postfix. */
       hops_max: count.default(50),
       bare_newline: z.enum(["normalize", "reject"]).default("normalize"),
       timeouts: z
@@ -181,7 +183,7 @@ export const schema = z.strictObject({
   policy: z
     .strictObject({
       ...policyKeys,
-      /** Of one address, whoever submits from there. */
+      /** Of one address, for all its users together. */
       address_messages_per_hour: count.optional(),
       address_recipients_per_hour: count.optional(),
     })
@@ -206,7 +208,7 @@ export const schema = z.strictObject({
       message_id: z.enum(["derive", "keep"]).default("derive"),
       /** An id that joins References, for replies to a mail whose Message-ID the recipient does not see. */
       references: z.enum(["none", "derived", "own"]).default("none"),
-      /** "strict" takes another body for another mail too. */
+      /** For "strict" another body is another mail too. */
       conflict: z.enum(["reject", "strict", "drop"]).default("reject"),
     })
     .prefault({}),
@@ -242,7 +244,7 @@ export const schema = z.strictObject({
       retry_max: duration.prefault("15m"),
       /** No warning of a delay when left out. */
       delay_warning: duration.optional(),
-      /** Below it no mail is taken; what is taken still has to be settled, which writes too. */
+      /** Below it no mail is taken, since accepted mail must still be settled, which writes too. */
       free_min_bytes: z
         .int()
         .min(0)
@@ -253,8 +255,8 @@ export const schema = z.strictObject({
     .strictObject({
       ...upstreamKeys,
       /**
-       * What attempts under way may hold of contents. With what the process needs besides it stays below
-       * 512 MiB, and the largest mail that SES takes fits in twice.
+       * Memory for the contents of attempts under way. With the rest of the process it stays below 512 MiB,
+       * and the largest mail that SES takes fits in twice.
        */
       memory_max_bytes: count.default(256 * MEBIBYTE),
     })

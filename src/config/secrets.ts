@@ -11,7 +11,7 @@ export const SECRET_KEYS: ReadonlySet<string> = new Set(["secret", "password", "
 const isSecret = (key: string, value: string): boolean =>
   SECRET_KEYS.has(key) && (key === "url" ? /:\/\/[^/]*:[^/]*@|password=/.test(value) : value !== "");
 
-/** Whether a secret stands in it, at any depth. */
+/** Whether it contains a secret, at any depth. */
 export const holdsSecret = (tree: unknown): boolean =>
   typeof tree === "object" &&
   tree !== null &&
@@ -19,7 +19,7 @@ export const holdsSecret = (tree: unknown): boolean =>
     typeof value === "string" ? isSecret(key, value) : holdsSecret(value),
   );
 
-/** Puts what the *_file keys name in place of the secrets themselves; the faults of those that it can't. */
+/** Reads the files of the *_file keys into the secrets. Returns the faults of those that it can't read. */
 export function readSecrets(config: Config, placeOf: PlaceOf): string[] {
   const faults: string[] = [];
   const read = (holder: object, key: string, path: readonly string[]): void => {

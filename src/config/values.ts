@@ -23,7 +23,10 @@ export const duration = z
   })
   .refine((ms) => ms > 0, "must be longer than nothing");
 
-/** The three policies, and the two words that stood for them before; those stay as they were given, for a line at the start. */
+/**
+ * The three policies, and the two words that meant them before. Those stay as given, for a warning at the
+ * start.
+ */
 export const envidPolicy = z.preprocess(
   (value) => (value === "true" ? true : value === "false" ? false : value),
   z.union([z.enum(["uuid", "any", "off"]), z.boolean()], {
@@ -63,7 +66,7 @@ export const network = z.string().superRefine((value, context) => {
   if (!parsed.ok) context.addIssue({ code: "custom", message: parsed.fault });
 });
 
-/** A user's name: it becomes the namespace, and stands before a colon in the users file. */
+/** A user's name: it becomes the namespace, and comes before a colon in the users file. */
 export const userName = z
   .string()
   .regex(USER_NAME, "a user's name has 1 to 255 printable ASCII characters, no colon");
@@ -80,7 +83,7 @@ export const domainPattern = addressPattern.refine(
   'expected a domain, such as "example.com" or "*.example.com"',
 );
 
-/** One address in ASCII, as it stands in a header field. */
+/** One address in ASCII, as in a header field. */
 export const mailboxAddress = z.string().transform((value, context) => {
   const canonical = canonicalRecipient(value);
   const isPlain =

@@ -1,4 +1,4 @@
-// What is right in a configuration and may not be what was meant: said at each start, and by check-config.
+// Settings that are valid but may be a mistake. Each start logs them, and check-config prints them.
 import type { EnvidPolicy } from "../identity/identify.ts";
 import type { Config } from "./schema.ts";
 
@@ -27,7 +27,10 @@ function envidWarnings(config: Config): ConfigWarning[] {
   return [{ key: "identity.envid", warning: `${envid} is read as "${policy}"${change}` }];
 }
 
-/** A task of one user is a repeat of another's: meant for one mailer with several passwords, and for nobody else. */
+/**
+ * A task of one user is then a repeat of another's, which is right only for one mailer with several
+ * passwords.
+ */
 function namespaceWarnings(
   { users, identity, access, tls }: Config,
   names: readonly string[],

@@ -1,6 +1,6 @@
-// A fingerprint stands in for the task of mailers that can't be changed: the same for a mail that was
-// composed anew from the same content, different for any other. So it covers what a person would see, and
-// neither Date, Message-ID, Received, X-Mailer, MIME boundaries nor transfer encodings.
+// A fingerprint replaces the task of mailers that can't be changed: it is the same for a mail that was
+// composed again from the same content, and different for any other. So it covers what a person would see,
+// and neither Date, Message-ID, Received, X-Mailer, MIME boundaries nor transfer encodings.
 //
 // createFingerprint() takes content that was decoded elsewhere; createOctetFingerprint() takes the octets of
 // a message that can't be decoded.
@@ -57,7 +57,7 @@ export function createFingerprint(turn: () => Promise<void> = async () => {}): F
 /**
  * Line ends as LF, no white space at the ends of lines and of the text: transfer encodings differ in these.
  * In HTML a Content-ID is left out of its URL, since composing anew often makes new ones (Python's
- * make_msgid); what it stands for is an attachment and counted as such.
+ * make_msgid); the attachment that it names is covered anyway.
  */
 async function canonicalText(type: string, text: string, turn: () => Promise<void>): Promise<string> {
   const lines = (piece: string): string =>

@@ -1,5 +1,5 @@
-// Where a submission's task comes from: the configured header fields in their order, then ENVID. A source
-// that is there and bad is never passed over for the next one, which might name something else.
+// Where a submission's task comes from: the configured header fields in their order, then ENVID. A bad value
+// is refused; the next source is not tried, since it might name another task.
 
 import { decodeWords } from "../address/encoded-words.ts";
 import type { HeaderField } from "../message/header.ts";
@@ -25,7 +25,7 @@ export type Identification =
   | { readonly kind: "keyed"; readonly task: string; readonly part: string; readonly source: string }
   /** `passedOver`: there was an ENVID, and it is no UUID. */
   | { readonly kind: "unkeyed"; readonly passedOver?: "ENVID" }
-  /** For a 554 and the log. Names the source and what is wrong, and quotes nothing that the client sent. */
+  /** For a 554 and the log. Names the source and the fault, and quotes nothing that the client sent. */
   | { readonly kind: "bad"; readonly fault: string };
 
 type Found =

@@ -10,7 +10,7 @@ export type Id = string;
 export const ID_OCTETS = 20;
 
 export interface IdentityParts {
-  /** The configured secret; empty when none is set. */
+  /** The configured secret, or empty. */
   readonly secret: string;
   readonly namespace: string;
   /** In canonical form, from canonicalTask(). */
@@ -22,7 +22,7 @@ export interface IdentityParts {
 }
 
 /**
- * NUL parts the fields, and no field can hold one (canonical forms are printable), so no two mails
+ * NUL separates the fields, and no field can contain one (canonical forms are printable). So no two mails
  * share a text by moving a character from one field to the next.
  */
 export function deriveId(parts: IdentityParts): Id {

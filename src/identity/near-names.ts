@@ -1,5 +1,5 @@
-// Where a mailer wrote the task, and the gateway does not look: a field whose name is nearly right, or a line that
-// turned out to be in the body. Pure; it only finds, for a warning.
+// Finds a task that a mailer wrote where the gateway does not read it: in a field whose name is nearly right,
+// or in a line of the body. Pure, and only for a warning.
 import type { HeaderField } from "../message/header.ts";
 
 /** Names that were looked at: each mail has the same ones, and clients may make up others. */
@@ -70,7 +70,7 @@ export function fieldInBody(beginning: Uint8Array, names: readonly string[]): st
     line.startsWith(name) && line.slice(name.length).trimStart().startsWith(":");
   return names.find((name) => {
     const wanted = name.toLowerCase();
-    // A byte order mark, as UTF-8 or as what a program made of it, stands before the first line's name.
+    // A byte order mark, in UTF-8 or as a program has garbled it, comes before the first line's name.
     return lines.some((line) => isField(line.replace(/^[^\t\x20-\x7e]+/, ""), wanted));
   });
 }

@@ -1,6 +1,6 @@
-// Values that stand where a task's name should be and name no task: what a language writes for "nothing", an object in
-// the place of a text, and a template that was never filled. All tasks of a mailer with such a fault share one value, so
-// its second mail would be dropped as a repeat of the first.
+// Placeholders in place of a task id: what a language prints for "nothing", an object in place of a text, and
+// a template that was never filled. All tasks of a mailer with such a fault share one value, so its second
+// mail would be dropped as a repeat of the first.
 
 /**
  * What languages write for a value that is not there, or for one that is no text: Python, JavaScript, Ruby, Perl, Go,
@@ -15,7 +15,7 @@ const NOTHING: ReadonlySet<string> = new Set([
   ...["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"],
 ]);
 
-/** Templates that nobody filled, wherever in the value they stand. None of them can backtrack. */
+/** Templates that nobody filled, anywhere in the value. None of these patterns can backtrack. */
 const UNFILLED: readonly RegExp[] = [
   // {{id}} of Jinja, Handlebars and Twig, {% … %}, ${id}, #{id}, %{id}, @{id}, <%= id %>, <?= $id ?>. JSON has "}}".
   /\{\{|\{%|%\}|[$#%@&]\{|<%|%>|<\?|\?>|\[%|%\]|\*\||\|\*/,
@@ -62,7 +62,7 @@ const OBJECT: readonly RegExp[] = [
 ];
 
 /**
- * What is wrong with a value that names nothing, as a predicate of the value, or undefined.
+ * The fault of a value that is a placeholder, as a predicate of the value, or undefined.
  *
  * @param text canonical
  */
@@ -82,7 +82,7 @@ export function placeholderFault(text: string): string | undefined {
 export const taskFault = (text: string): string | undefined =>
   /^(?:true|false)$/i.test(text) ? "is a truth value and names nothing" : placeholderFault(text);
 
-/** A word for no value, in whatever marks it stands, or nothing but such words: "null-null", "['None']". */
+/** A word for no value, in any marks, or nothing but such words: "null-null", "['None']". */
 function isNothing(text: string): boolean {
   const bare = stripped(text.toLowerCase());
   if (NOTHING.has(bare)) return true;

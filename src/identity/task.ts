@@ -55,7 +55,7 @@ function hyphenated(text: string): string | undefined {
 
 /** What is wrong, as a predicate of the value. Positions count from 1. */
 function faultOf(text: string): string | undefined {
-  if (text.length > NAME_MAX) return `is ${text.length} characters long, of which ${NAME_MAX} are allowed`;
+  if (text.length > NAME_MAX) return `is ${text.length} characters long; at most ${NAME_MAX} are allowed`;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code >= 0x20 && code <= 0x7e) continue;

@@ -1,6 +1,6 @@
-// Who gets a connection: the limits over all listeners together. A gateway that is full makes room for a
-// newcomer by dismissing whoever has been idle longest without having submitted anything, so that
-// connections held open for nothing never keep a mailer out.
+// Who gets a connection: the limits over all listeners together. A full gateway makes room for a new
+// connection by closing the one that has been idle longest without submitting anything, so that connections
+// held open for nothing never keep a mailer out.
 import { addressKey, type Networks } from "../address/networks.ts";
 import type { Log } from "../runtime/log.ts";
 import { type Reply, replies } from "../submission/reply.ts";
@@ -9,9 +9,9 @@ import { type Reply, replies } from "../submission/reply.ts";
 export interface Guest {
   /** Milliseconds since the epoch: when it last got a reply, or connected. */
   readonly idleSince: number;
-  /** It has not submitted a mail, and none is under way on it. */
+  /** It has not submitted a mail, and is not submitting one. */
   readonly dispensable: boolean;
-  /** Ends it with the reply, where it is in a state to hear one. */
+  /** Ends it, with the reply where the client can receive one. */
   dismiss(reply: Reply): void;
 }
 
@@ -41,12 +41,12 @@ interface Place {
 }
 
 /**
- * A stranger this young may still be about to authenticate; only older ones are dismissed for other strangers.
- * Whoever is trusted can't be kept out by strangers that come and go.
+ * A stranger this young may still be about to authenticate; only older ones are dismissed for other
+ * strangers. So strangers that come and go can't keep out trusted clients.
  */
 const YOUNG_MS = 1_000;
 
-/** Between two lines about a full gateway: the log is not to be filled by whoever fills the gateway. */
+/** Between two lines about a full gateway, so that a client that fills the gateway can't fill the log. */
 const FULL_LOG_MS = 60_000;
 
 export function createAdmission(

@@ -1,5 +1,5 @@
-// Assembles what stands before the listeners: who gets a connection, who may submit, and what. One for all
-// listeners, since their limits are common.
+// Assembles the checks that all listeners share: who gets a connection, who may submit, and what. There is
+// one for all listeners, since their limits are common.
 import { type Authenticator, createAuthenticator } from "../access/authenticator.ts";
 import { createFailures } from "../access/failures.ts";
 import type { Policy } from "../access/policy.ts";
@@ -33,7 +33,7 @@ export interface Gate {
 export interface OpenGate extends Gate {
   /** Calls back with each new certificate. */
   onTls(apply: (options: TlsOptions) => void): void;
-  /** Reads users and certificates again; what is wrong is logged, and the old stay. */
+  /** Reads users and certificates again. Faults are logged, and then the old ones stay. */
   reload(): Promise<void>;
   close(): void;
 }

@@ -1,5 +1,5 @@
-// The digest by which the ledger tells another mail of the same id (a conflict) from a repeat, and a repeat
-// from one whose body was rendered anew. It holds no address and no subject.
+// The digest by which the ledger distinguishes a conflict (another mail of the same id) from a repeat, and a
+// repeat with the same body from one whose body was rendered again. It holds no address and no subject.
 import { createHash, hash } from "node:crypto";
 
 /** Octets of each half: From and Subject, then the body. Together they are the ledger's DIGEST_OCTETS. */

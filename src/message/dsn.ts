@@ -14,13 +14,13 @@ import { formatDate } from "./trace.ts";
  */
 export type NoticeReason = "refused" | "expired" | "lost" | "delayed" | "relayed";
 
-/** One recipient of the message, and what became of its mail. */
+/** One recipient of the message, and the fate of its mail. */
 export interface NoticeRecipient {
   readonly recipient: string;
   /** RFC 3461 §4.2, decoded: the recipient as the sender named it. */
   readonly orcpt?: string | undefined;
   readonly reason: NoticeReason;
-  /** What the upstream said, or what kept us from asking it. */
+  /** The upstream's reply, or the reason why it was not called. */
   readonly diagnostic: string;
   /** When the transmission was attempted last, milliseconds since the epoch. */
   readonly lastAttemptAt: number;
@@ -50,7 +50,7 @@ export interface NoticeFacts {
   readonly fields?: readonly string[];
 }
 
-/** What a sender needs to find the message; a notice is not to grow with what failed. */
+/** Enough for a sender to find the message; a notice must not grow with the message. */
 const ORIGINAL_HEADER_MAX = 32 * 1024;
 /** Of a header that has to be encoded: quoted-printable makes up to three octets of one, and line ends besides. */
 const ENCODED_HEADER_MAX = 15 * 1024;
@@ -58,7 +58,7 @@ const ENCODED_HEADER_MAX = 15 * 1024;
 /** A whole message that was asked for (RET=FULL) and is larger comes back as its header. */
 export const ORIGINAL_MESSAGE_MAX = 50_000;
 
-/** RFC 5321 §4.5.3.1.5 allows reply lines of 512 octets; what says more is cut. */
+/** RFC 5321 §4.5.3.1.5 allows reply lines of 512 octets; a longer reply is cut. */
 const DIAGNOSTIC_MAX = 512;
 
 interface Words {
@@ -186,9 +186,9 @@ function originalRecipient(orcpt: string): string {
 /** The status code (RFC 3463), its class that of the action. */
 function statusOf(reason: NoticeReason, diagnostic: string): string {
   if (reason === "relayed") return "2.0.0";
-  // X.4.7: delivery time expired, whatever the last attempt heard.
+  // X.4.7: delivery time expired, whatever the last reply was.
   if (reason === "expired") return "5.4.7";
-  // X.3.0: the mail system itself, whatever the last attempt heard.
+  // X.3.0: the mail system itself, whatever the last reply was.
   if (reason === "lost") return "5.3.0";
   const digit = reason === "delayed" ? 4 : 5;
   const said = /^(\d)\d\d[ -]+(\d\.\d{1,3}\.\d{1,3})\b/.exec(diagnostic);

@@ -1,5 +1,5 @@
-// The header of a message as fields that keep their octets. This is not a validator: what a mailer wrote
-// is carried on, so the only question asked of a line is whether it still belongs to the header.
+// The header of a message as fields that keep their octets. This is not a validator: the mailer's header is
+// relayed as it is, so the only question about a line is whether it still belongs to the header.
 import { bufferOf } from "../runtime/buffer-view.ts";
 
 export interface HeaderField {
@@ -77,7 +77,7 @@ function extentOf(octets: Buffer, from: number): Extent {
  */
 export const parseHeader = (block: Uint8Array): HeaderField[] => [...eachField(block)];
 
-/** As parseHeader; undefined when there are more than so many fields, of which the rest is not looked at. */
+/** As parseHeader; undefined when there are more fields than that. It reads none beyond the limit. */
 export function parseHeaderWithin(block: Uint8Array, most: number): HeaderField[] | undefined {
   const fields: HeaderField[] = [];
   for (const field of eachField(block)) if (fields.push(field) > most) return undefined;
@@ -125,7 +125,7 @@ const HIGH = /[\x80-\xff]/;
 
 /**
  * RFC 5322 §2.2.3: removes each line end that white space follows, and all white space around the whole. A
- * line end elsewhere stays, for whoever reads the text to refuse.
+ * line end elsewhere stays, so that the reader of the text can refuse it.
  */
 export function unfold(text: string): string {
   const line = text.replace(/\r?\n(?=[ \t])/g, "");
@@ -148,7 +148,7 @@ export function fieldValue(fields: readonly HeaderField[], name: string): string
 }
 
 export type HeaderScan =
-  /** `separator`: an empty line stood between the header and `rest`; it is in neither. */
+  /** `separator`: an empty line was between the header and `rest`; it is in neither. */
   | {
       readonly kind: "header";
       readonly header: Uint8Array;
@@ -198,7 +198,7 @@ export function createHeaderScanner(maxOctets: number): HeaderScanner {
     },
     end() {
       const octets = held.subarray(0, used);
-      // A line of which no more came than could be a name is no field, so the body begins with it.
+      // A last line that ends where its name could still go on is no field, so the body begins with it.
       const header = extentOf(octets, line).length;
       if (header > maxOctets) return { kind: "too-long" };
       return {

@@ -1,5 +1,5 @@
-// Whether a mail goes round in a circle (RFC 5321 §6.3): by the number of its Received fields, and by those of them
-// that this gateway wrote itself. Host names don't tell: two gateways may have the same, and one may have two.
+// Whether a mail is in a loop (RFC 5321 §6.3): by the number of its Received fields, and by those that this
+// gateway wrote itself. Host names don't show it: two gateways may have the same, and one may have two.
 import type { HeaderField } from "./header.ts";
 
 /**
@@ -14,7 +14,7 @@ export type Loop = "too-many-hops" | "own-trace";
 export const traceMark = (name: string): string => `(mailonce ${name})`;
 
 /**
- * What says that the mail is in a loop, or undefined.
+ * The evidence that the mail is in a loop, or undefined.
  *
  * @param hopsMax Received fields that are allowed
  * @param traceName of this gateway

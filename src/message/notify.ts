@@ -1,4 +1,4 @@
-// What a client asked to be told about its mail: the parameters of MAIL and RCPT of RFC 3461, decoded. Pure.
+// The notifications that a client asked for: the parameters of MAIL and RCPT of RFC 3461, decoded. Pure.
 
 export type NotifyKeyword = "NEVER" | "SUCCESS" | "FAILURE" | "DELAY";
 
@@ -12,15 +12,15 @@ export interface MailRequest {
 
 /** Parameters of RCPT TO. */
 export interface RecipientRequest {
-  /** §4.1; NEVER stands alone. */
+  /** §4.1; NEVER can't be combined. */
   readonly notify?: readonly NotifyKeyword[];
   /** §4.2: type, semicolon and the address that the sender gave, before anybody rewrote it. */
   readonly orcpt?: string;
 }
 
 /**
- * Whether somebody wants to be told. Without NOTIFY a failure is reported and success is not; a delay may
- * be (RFC 3461 §4.1), and whether ours are is configured.
+ * Whether a notification is wanted. Without NOTIFY a failure is reported and success is not. A delay may be
+ * reported (RFC 3461 §4.1); a setting decides.
  */
 export const wants = (event: Exclude<NotifyKeyword, "NEVER">, { notify }: RecipientRequest = {}): boolean =>
   notify === undefined ? event !== "SUCCESS" : notify.includes(event);

@@ -1,7 +1,7 @@
-// What is changed in a message, and nothing else (DESIGN.md, section 8). The header is rewritten once, when
-// the submission is accepted, into octets that all its recipients share; what differs between them goes into
-// a slot at dispatch. So every attempt of a transmission carries the same octets, even when a newer version
-// of this file makes a later one.
+// All changes to a message; docs/design.md lists them under "What is changed in a message". The header is
+// rewritten once, when the submission is accepted, into octets that all its recipients share. The fields that
+// differ between recipients go into a slot at dispatch. So every attempt of a transmission carries the same
+// octets, even when a newer version of this file makes a later one.
 import { fieldValue, type HeaderField, isWhiteSpace } from "./header.ts";
 import { formatDate } from "./trace.ts";
 
@@ -35,20 +35,20 @@ export interface PreparedHeader {
   readonly setsMessageId: boolean;
   /** The text of the message's Date: its own, or that of `acceptedAt` when it has none that can be kept. */
   readonly date: string;
-  /** Where the Date field stands in `octets`; both are equal when a signature keeps it as it is. */
+  /** Where the Date field is in `octets`; both are equal when a signature keeps it as it is. */
   readonly dateStart: number;
   readonly dateEnd: number;
   /** Where the derived id joins References: at the end of the field, or, where there was none, as a field. */
   readonly references?: { readonly at: number; readonly continues: boolean } | undefined;
 }
 
-/** What differs between the transmissions of one submission. */
+/** The differences between the transmissions of one submission. */
 export interface TransmissionFields {
   /** With its angle brackets. */
   readonly messageId: string;
   /**
-   * The text of the Date field of an id that is sent again. The text and not the instant: receivers that
-   * go by Message-ID and Date compare the text.
+   * The text of the Date field of an id that is sent again. The text and not the instant: receivers that use
+   * Message-ID and Date compare the text.
    */
   readonly firstDate?: string | undefined;
 }
@@ -143,7 +143,7 @@ export function signedAndRemoved(fields: readonly HeaderField[], taskFields: Rea
   return [...new Set(removed.map(({ name }) => name))];
 }
 
-/** RFC 5322 §3.6.4, or what looks like it closely enough to stand in another field and in the log. */
+/** RFC 5322 §3.6.4, or close enough to it to be written in another field and in the log. */
 const MESSAGE_ID = /^<[\x21-\x3b\x3d\x3f-\x7e]{1,250}>$/;
 
 /** The Message-ID with which a mail arrives, if it has one that can be written elsewhere. */
@@ -230,8 +230,8 @@ export function render(prepared: PreparedHeader, fields: TransmissionFields): Ui
 }
 
 /**
- * The fields that go into the slot. X-Mailonce-ID is set always: SES puts its own Message-ID in place of
- * ours, and a receiver behind it can only go by this one.
+ * The fields that go into the slot. X-Mailonce-ID is set always: SES replaces our Message-ID by its own, and
+ * a receiver behind it has only this field.
  *
  * @param messageId with its angle brackets
  */

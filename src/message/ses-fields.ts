@@ -1,5 +1,5 @@
-// The header fields by which a message speaks to SES, and what they name. Pure: what SES is told of them is for the
-// upstream, and who may name what for the policy.
+// The header fields of a message that are for SES, and the names in them. Pure: the upstream passes them to
+// SES, and the policy decides who may use which name.
 import { fieldValues, type HeaderField } from "./header.ts";
 
 /** Lower-case names. */

@@ -1,6 +1,7 @@
-// What an operator sees and decides of doubtful ids (P6), on the parts of a gateway that runs or of one
-// that does not: both own ledger and spool, only the former has a queue. The decision itself is the ledger's
-// (the two decisions in the table of ledger/protocol.ts); what follows for the spool is the same either way.
+// Lists doubtful ids for an operator, and carries out their decisions (P6). It works on the parts of a
+// gateway that runs or of one that doesn't: both own ledger and spool, only the former has a queue. The
+// ledger makes the decision (the two decisions in the table of ledger/protocol.ts); the consequence for the
+// spool is the same either way.
 import type { Id } from "../identity/message-id.ts";
 import type { Decided, Decision, Ledger } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
@@ -27,7 +28,7 @@ export interface DoubtfulEntry {
   readonly since: string;
 }
 
-/** A decision that was made, and what becomes of the id. */
+/** A decision that was made, and the id's new state. */
 interface Made {
   readonly ok: true;
   readonly id: Id;
@@ -53,7 +54,7 @@ export interface SpooledDoubt {
 
 /** How a decision is made and carried out; see dispatch/decisions.ts, dispatch/resolutions.ts and offline.ts. */
 export interface DecisionParts {
-  /** It is being attempted, or policy acts on it: what comes of that is not known yet. */
+  /** It is being attempted, or policy acts on it: the result is not known yet. */
   isBusy(id: Id): boolean;
   /** Calls the ledger, and then what carries the decision out. */
   make(
@@ -81,7 +82,7 @@ export interface DeskParts {
 export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk {
   const { ledger, spool, spooled, decisions, log, addresses } = parts;
 
-  /** For the log; what can't be read is left out, as the decision is made. */
+  /** For the log; fields that can't be read are left out, since the decision is made. */
   const taskOf = async ({ key }: SpooledDoubt): Promise<string | undefined> => {
     const mail = await spool.read(key).catch(() => undefined);
     return mail?.kind === "whole" ? mail.submission.task : undefined;

@@ -1,4 +1,4 @@
-// The desk of a gateway that does not run: opens its spool and its ledger, which the next start finds as they are left.
+// Decisions for a gateway that does not run: opens its spool and its ledger; the next start finds the result.
 import type { Config } from "../config/config.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -43,7 +43,7 @@ async function deskOf(
   const transmissions = new Map<Id, SpooledDoubt>();
   try {
     for await (const [key, transmission] of spool.load()) {
-      // What only waits for its report is under nobody's doubt.
+      // A mail that only waits for its report is not doubtful.
       if (transmission.ended === undefined) transmissions.set(transmission.id, { key, transmission });
     }
   } catch (error) {

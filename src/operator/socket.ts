@@ -109,7 +109,7 @@ function firstLine(socket: Socket, limit = REQUEST_MAX): Promise<string | undefi
     const lines = createInterface({ input: socket });
     lines.once("line", resolve);
     lines.once("close", () => resolve(undefined));
-    // It passes on what goes wrong with the socket, which would end the process.
+    // It passes on the socket's errors, which would end the process otherwise.
     lines.on("error", () => resolve(undefined));
   });
 }

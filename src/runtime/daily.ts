@@ -1,4 +1,4 @@
-// What is worth a line of the log once a day, and not once a mail: a mailer with a fault has it in every mail.
+// Warnings that come once a day instead of once a mail, since a mailer with a fault has it in every mail.
 import type { Clock } from "./clock.ts";
 
 export interface Daily {

@@ -1,6 +1,7 @@
-// Where the log's lines go: a file, a pipe or a terminal that may take nothing for a while, or for good. Mail does not
-// wait for it. A line is out when `write` returns, as long as all goes well; else lines are counted, the few that must
-// not be lost are kept in a bounded space, and the first line afterwards says how many are missing.
+// The log's destination: a file, a pipe or a terminal that may take nothing for a while, or for good. Mail
+// does not wait for it. As long as writing works, a line is out when `write` returns. Otherwise lines are
+// counted, the few that must not be lost are kept in a bounded space, and the first line afterwards has the
+// number of missing lines.
 import { fstatSync, writeSync } from "node:fs";
 import type { Clock } from "./clock.ts";
 
@@ -109,7 +110,10 @@ export function createLogOutput({ fd, clock, resumed, complain }: LogOutputOptio
     return true;
   }
 
-  /** The number of lines that are missing. With the next line in one piece: alone it may find room where none is. */
+  /**
+   * The number of lines that are missing. In one piece with the next line: alone it might fit where the next
+   * line does not.
+   */
   function sayMissed(): boolean {
     const cause = failure ?? "unknown";
     const said = resumed({ missed, late, since: new Date(since).toISOString(), cause });
@@ -188,15 +192,19 @@ export function createLogOutput({ fd, clock, resumed, complain }: LogOutputOptio
 }
 
 /**
- * Has writes to a pipe or a socket on standard output fail with EAGAIN where they would wait for the reader, and the
- * process would stand still with it. Node does so when it opens its own stream of it, and takes it back at its end.
+ * Makes writes to a pipe or a socket on standard output fail with EAGAIN instead of waiting for the reader,
+ * which would stop the whole process. Node does so when it opens its own stream of it, and undoes it at its
+ * end.
  */
 export function neverWaitForReader(): void {
   const kind = fstatSync(STDOUT);
   if (kind.isFIFO() || kind.isSocket()) survive(process.stdout);
 }
 
-/** That the reader of a stream has gone is no reason to end: without a listener the error would be thrown. */
+/**
+ * The process must not end when the reader of a stream has gone: without a listener the error would be
+ * thrown.
+ */
 export function survive(stream: NodeJS.WriteStream): void {
   stream.on("error", () => {});
 }

@@ -1,5 +1,5 @@
-// An event as one line for a person: its sentence (log-sentences.ts), then what that does not say. What comes from outside
-// can neither break the line nor colour the terminal.
+// An event as one line for a person: its sentence (log-sentences.ts), then the other fields. Values from
+// outside can neither break the line nor colour the terminal.
 import { sentences } from "./log-sentences.ts";
 
 export type Facts = Readonly<Record<string, unknown>>;

@@ -1,46 +1,45 @@
-// What each event says to a person at a terminal: one sentence with its facts. docs/replies.md has the events and their
-// fields; how a sentence is filled in is in log-sentence.ts.
+// Each event for a person at a terminal: one sentence with its facts. docs/replies.md has the events and
+// their fields; how a sentence is filled in is in log-sentence.ts.
 //
 //   {field}          its value; a duration where the name ends in "ms"
 //   {field:noun}     a number of things: "1 id", "2 ids"
-//   {if field}       nothing; the part is said when the field is true
-//   {unless field}   nothing; the part is said when the field is false
-//   [ … ]            a part that is left out when a field of it is not there
+//   {if field}       nothing; the part is printed when the field is true
+//   {unless field}   nothing; the part is printed when the field is false
+//   [ … ]            a part that is left out when one of its fields is missing
 
 export const sentences: ReadonlyMap<string, string> = new Map(
   Object.entries({
     "config.warning": "The setting {key} may not be what you meant: {warning}",
     "gateway.trace_name_lost":
-      "The name of this data folder can't be used, so mail that comes back is known within this run only: {error}",
+      "The name of this data folder can't be used, so mail that comes back is recognised only within this run: {error}",
 
     "submission.accepted":
       "Accepted submission {submission}[ of task {task}][ without a task id{if unkeyed}][ by {user}][ from {from}]" +
       "[ to {recipients}]: {queued} queued, {repeats:repeat}, {size:octet}.",
     "transmission.repeat":
       "Dropped a repeat of {messageId}[ to {recipient}][ of task {task}], which is {standing}" +
-      "[; its body is another than the first one's{if bodyDiffers}][ of {firstAt}][, and came at {thisAt}].",
+      "[; its body differs from the first one's{if bodyDiffers}][ of {firstAt}][, and came at {thisAt}].",
     "transmission.body_differs":
       "{messageId}[ to {recipient}][ of task {task}] was attempted before with another body, so the recipient may get both.",
     "submission.refused": "Refused[ submission {submission}] from {client}[, user {user}]: {reply}",
     "submission.conflict":
-      "Submission {submission}[ of task {task}] is another mail under an id that is known; by the policy: {policy}.",
+      "Submission {submission}[ of task {task}] is another mail under a known id; the policy is {policy}.",
     "identity.weak_task":
-      "Task {task} of submission {submission}[, user {user}], may name several tasks ({problem}); it is from {source}.",
+      "Task {task} of submission {submission}[, user {user}], may be the id of several tasks ({problem}); it is from {source}.",
     "identity.similar_field":
       "Submission {submission}[, user {user},] has a field {field}, which is not read; {wanted} would be.",
     "identity.field_in_body":
       "The field {field} of submission {submission}[, user {user},] is in the body, where it is not read.",
     "submission.signature_broken":
-      "A DKIM signature of submission {submission}[, user {user},] covers what is removed here, so it fails: {fields}",
+      "A DKIM signature of submission {submission}[, user {user},] covers fields that mailonce removes, so it fails: {fields}",
     "identity.envid_ignored":
-      "Submission {submission}[, user {user},] names no task but for an ENVID that is no UUID, which is not read.",
+      "Submission {submission}[, user {user},] has no task id but an ENVID that is not a UUID and is not read.",
     "submission.failed": "The client has to try again[ with submission {submission}]: {error}",
     "submission.aborted": "The client went away before the end of the content: {error}",
     "submission.connection_error": "A connection ended with an error: {error}",
 
-    "connection.refused": "Turned {client} away: {reason}",
-    "connection.full":
-      "There are {connections:connection}, as many as are allowed, so others are turned away.",
+    "connection.refused": "Refused a connection of {client}: {reason}",
+    "connection.full": "There are {connections:connection}, the most that is allowed, so others are refused.",
     "auth.blocked": "Blocked {address} for {blockMs} after {failures:wrong password}.",
     "auth.foreign_identity":
       "{client} tried to authenticate as {user} under another identity, and was refused.",
@@ -67,11 +66,11 @@ export const sentences: ReadonlyMap<string, string> = new Map(
       "{upstream} refuses submission {submission} while it takes others ({times:time}), so it waits alone for " +
       "{retryMs}: {reason}",
     "transmission.reported":
-      "{messageId}[ to {recipient}] has failed, and leaves the queue with report {notice}.",
+      "{messageId}[ to {recipient}] has failed and leaves the queue with report {notice}.",
     "transmission.delayed": "{messageId}[ to {recipient}] is late; report {notice} warns its sender.",
     "report.refused":
       "Report {messageId}[ to {recipient}] was refused, so its sender does not learn of the failure ({reason}): {reply}",
-    "report.sender_unverified": "{upstream} would refuse reports, which are from {from}: {error}",
+    "report.sender_unverified": "{upstream} would refuse reports from {from}: {error}",
     "report.forbidden": "No report is sent about submission {submission}: {reason}",
     "report.postponed": "The report about submission {submission} waits: {reason}",
     "report.failed": "A report about submission {submission} could not be made, and is tried again: {error}",
@@ -82,39 +81,41 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "transmission.lost":
       "The content of {messageId}[ to {recipient}], submission {submission}, is lost, so it can't be relayed: {cause}",
     "transmission.stale":
-      "The claim of {messageId}[ to {recipient}] (fence {fence}) is no longer ours, as another gateway took it over.",
+      "The claim of {messageId}[ to {recipient}] (fence {fence}) is no longer ours, since another gateway took it over.",
     "transmission.waiting":
-      "{messageId}[ to {recipient}] waits, as another gateway relays it for its own client.",
+      "{messageId}[ to {recipient}] waits, since another gateway relays it for its own client.",
 
     "dispatch.paused": "Nothing is relayed to {upstream} for {retryMs}: {reason}",
     "dispatch.still_paused":
-      "Nothing is relayed to {upstream} since {since}[; {waiting:mail} waiting][, {underWay} under way]" +
+      "Nothing has been relayed to {upstream} since {since}[; {waiting:mail} waiting][, {underWay} under way]" +
       "[, the oldest {oldestMs} old]: {reason}",
     "dispatch.try_failed": "A try of {upstream} failed too, the next is in {retryMs}: {reason}",
     "dispatch.silent":
-      "{upstream} takes nothing since {since} ({waiting:mail} waiting[, {underWay} under way]" +
+      "{upstream} has taken nothing since {since} ({waiting:mail} waiting[, {underWay} under way]" +
       "[, the oldest {oldestMs} old]): {reason}",
     "dispatch.resumed": "{upstream} answers again[, and {queued:mail} go on].",
     "dispatch.failed": "The disk failed during an attempt, which is made again: {error}",
     "spool.low_space":
-      "No mail is taken, as only {free:octet} are free on the disk, and {minimum} have to be.",
+      "No mail is taken, since only {free:octet} are free on the disk, and {minimum} are needed.",
     "spool.recovered":
       "Found {transmissions:mail} in the spool: {doubtful} in doubt, {settled} that had been relayed already.",
     "spool.unavailable": "The spool can't be written[ for submission {submission}]: {error}",
     "dispatch.unrecorded":
       "The disk can't record how an attempt ended[ ({failures:failure})], which is tried every second: {error}",
     "ledger.doubtful_found": "Found {ids:id} in doubt: attempted without an answer.",
-    "ledger.doubtful_expired": "Forgot {id}, which is in doubt since {firstDate}, longer than the retention.",
+    "ledger.doubtful_expired":
+      "Forgot {id}, which has been in doubt since {firstDate}, longer than the retention.",
     "ledger.generation_opened": "New ids go into generation {generation}, which holds {capacity:id}.",
     "ledger.generation_expired": "Forgot generation {generation} with {ids:id} older than the retention.",
     "ledger.generation_adopted":
-      "Took in generation {generation}, which the ledger's state does not know: somebody put an older state back.",
-    "ledger.filter_rebuilt": "Built the filter of generation {generation} anew from {ids:id}.",
+      "Added generation {generation}, which the ledger's state does not know: somebody restored an older state.",
+    "ledger.filter_rebuilt": "Rebuilt the filter of generation {generation} from {ids:id}.",
     "ledger.filter_unused": "The filter of generation {generation} is not used ({fault}); {consequence}",
     "ledger.filter_unread": "The filter of generation {generation} is built from the ids: {cause}",
-    "ledger.filter_missing": "Look-ups in generation {generation} are slower, as it has no filter: {cause}",
+    "ledger.filter_missing":
+      "Look-ups in generation {generation} are slower, since it has no filter: {cause}",
     "ledger.filter_unsaved": "The filter of generation {generation} could not be saved: {cause}",
-    "ledger.taken_over": "Took {id} ({state}) over from a gateway that is dead.",
+    "ledger.taken_over": "Took {id} ({state}) over from a dead gateway.",
     "ledger.settled_stale":
       "An attempt of {id} ended as {settlement} after another gateway had taken it over.",
     "ledger.superseded":
@@ -122,28 +123,28 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "ledger.unreachable": "The ledger's database does not answer, so clients have to try again: {error}",
     "ledger.reached": "The ledger's database answers again after {failures:failure}.",
     "ledger.time_stepped_back":
-      "The time of PostgreSQL went back by {ms}, so what expires is kept for so much longer.",
+      "The clock of PostgreSQL went back by {ms}, so ids are kept for that much longer.",
     "ledger.full_page_writes_off":
       "full_page_writes of PostgreSQL is off, so a crash of its machine may damage the ledger.",
     "ledger.kind_changed": "The ledger was {from} and is {to}; {consequence}",
-    "identity.changed": "What ids are derived from has changed ({settings}); {consequence}",
+    "identity.changed": "Settings that ids depend on have changed ({settings}); {consequence}",
     "ledger.settings_changed":
       "The ledger's settings were changed to version {version}: lease {lease}, retention {retention}" +
       "[, not in force until every gateway has confirmed them{unless inForce}]" +
-      "[; the configuration of this gateway still has others{unless configured}].",
+      "[; the configuration of this gateway still has the old ones{unless configured}].",
     "ledger.settings_unfit":
-      "This gateway can't go by version {version} of the ledger's settings, so they are not in force: {contradiction}",
+      "This gateway can't use version {version} of the ledger's settings, so they are not in force: {contradiction}",
     "ledger.identity_changed":
-      "The ledger was given another secret or task fields (version {version}): stop this gateway, and start it with them.",
-    "ledger.namespace_differs": "The namespaces are others than those of the first gateway of the ledger.",
-    "ledger.ttl_off":
-      "DynamoDB does not remove what has expired: TTL of table {table} by {attribute} is off.",
-    "ledger.sweep_failed": "What has expired could not be removed, which is tried again later: {cause}",
+      "The ledger got another secret or other task fields (version {version}): stop this gateway, and start it with them.",
+    "ledger.namespace_differs": "The namespaces differ from those of the first gateway of the ledger.",
+    "ledger.ttl_off": "DynamoDB does not remove expired items: TTL of table {table} by {attribute} is off.",
+    "ledger.sweep_failed": "Expired ids could not be removed, which is tried again later: {cause}",
 
     "upstream.quota":
       "{upstream} takes {rate:mail} a second; {sent} were sent within 24 hours[ of {max}][, {remaining} remain].",
     "upstream.quota_unreadable": "{upstream} does not say what the account may send: {error}",
-    "upstream.rate_lowered": "{upstream} refuses so many as too fast that it gets only {rate:mail} a second.",
+    "upstream.rate_lowered":
+      "{upstream} refuses too many calls as too fast, so it gets only {rate:mail} a second.",
     "upstream.rate_restored": "{upstream} gets its full rate again.",
     "upstream.bad_tags": "{upstream} would refuse tags of {messageId}, which were left out: {left_out}",
     "upstream.unusable": "{upstream} can't be used, so mail is taken and waits: {error}",
@@ -152,7 +153,7 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "gateway.listening":
       "Ready on {host}:{port}[ (listening on {listeners})][, mailonce {version}]: upstream {upstream}, ledger {ledger} in " +
       "{data_dir}, mail without a task id: {unkeyed}.",
-    "data.repaired": "Put {file} right, which was not as it should be ({fault}); {consequence}",
+    "data.repaired": "Repaired {file} ({fault}); {consequence}",
     "data.damaged": "{file} of {store} is damaged ({fault}); {consequence}",
     "data.check_failed": "The data folder could not be checked for damage: {error}",
     "data.unsealed": "The seals can't be written, which is tried every second: {error}",
@@ -161,8 +162,8 @@ export const sentences: ReadonlyMap<string, string> = new Map(
       "it is now {next}.",
     "operator.unavailable": "mailonce doubtful can't reach this gateway while it runs: {error}",
     "log.resumed":
-      "The log can be written again, after {cause} since {since}: {missed:line} lost, {late} that follow late.",
-    "gateway.stopping": "Stopping: nothing more is accepted, attempts under way have 20 seconds.",
+      "The log can be written again, after {cause} since {since}: {missed:line} lost, {late} follow late.",
+    "gateway.stopping": "Stopping: no more mail is accepted, attempts under way have 20 seconds.",
     "gateway.stopped": "Stopped.",
   }),
 );

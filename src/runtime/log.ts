@@ -19,7 +19,7 @@ export interface LogOptions {
   readonly format: "pretty" | "json";
 }
 
-/** Lines that say what nobody could find out later: they are written late rather than never. */
+/** Lines with facts that nobody could find out later: they are written late rather than never. */
 const KEPT = /^(transmission\.doubtful|ledger\.doubtful_expired|operator\..*)$/;
 
 /** In words, for standard error. */
@@ -31,8 +31,8 @@ const CAUSES: Readonly<Record<string, string>> = {
 
 /**
  * Lines are written before the call returns: a line that precedes a deed (a doubtful mail about to be
- * transmitted again) must be out even when the process dies in the deed. What becomes of them when they can't be
- * written is in log-output.ts.
+ * transmitted again) must be out even when the process dies in the deed. log-output.ts handles lines that
+ * can't be written.
  *
  * @param destination where lines go; standard output unless given
  */

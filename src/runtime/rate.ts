@@ -52,13 +52,13 @@ export function createTokenBucket(perSecond: number, burstSeconds: number, clock
     setRate(next) {
       fill();
       rate = next;
-      // What was saved up under no limit, or a higher one, is not there under this one.
+      // Tokens saved under no limit, or a higher one, don't count under this one.
       tokens = Math.min(tokens, capacity());
     },
   };
 }
 
-/** A steady limit, with bursts of one second's worth, of which each gateway of the fleet has an equal part. */
+/** A steady limit, with bursts of one second's worth. Each gateway of the fleet has an equal part. */
 export function createRate(perSecond: number, clock: Clock, fleet: Fleet = alone): Rate {
   const bucket = createTokenBucket(perSecond / fleet.size(), 1, clock);
   let size = fleet.size();

@@ -1,6 +1,6 @@
 // Files that hold a secret: read with care, and refused when other users of the machine can read or change
-// them. The rights that a group has are the operator's affair: systemd's credentials and the volumes of
-// Kubernetes (fsGroup) come readable to a group. No message holds the content.
+// them. The operator decides about the rights of a group: systemd's credentials and the volumes of Kubernetes
+// (fsGroup) come readable to a group. No message holds the content.
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
 
 /** Of a secret, a password or a key. A larger file is another file that was named by mistake. */
@@ -24,11 +24,11 @@ const tooOpenFault = (path: string, stats: Stats): string | undefined => {
 };
 
 /**
- * What is wrong with the rights of a file that only its owner, and perhaps a group, may use: the users file,
- * a key, a configuration file that holds a secret itself. A symbolic link stands for what it leads to.
+ * The fault in the rights of a file that only its owner, and perhaps a group, may use: the users file, a key,
+ * a configuration file that holds a secret itself. A symbolic link counts as its target.
  *
- * @returns the fault, with path and remedy; undefined when nothing is wrong, or the file can't be reached,
- *   which whoever reads it will say
+ * @returns the fault, with path and remedy; undefined when there is none, or when the file can't be reached,
+ *   since its reader reports that
  */
 export function tooOpen(path: string): string | undefined {
   try {

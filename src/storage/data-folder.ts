@@ -1,6 +1,6 @@
-// Whose the data folder is. Mails, addresses and the record of who got what lie in it, so it is the user's
-// who runs the gateway, and closed to all others. Everything below needs no look: nobody gets there but
-// through this folder.
+// The owner of the data folder. It has mails, addresses and the record of who got what, so it belongs to the
+// user of the gateway and is closed to all others. Folders below need no check, since they can be reached
+// only through this one.
 import { stat } from "node:fs/promises";
 import { StorageError } from "./storage.ts";
 
@@ -8,8 +8,8 @@ import { StorageError } from "./storage.ts";
 const OF_OTHERS = 0o077;
 
 /**
- * Refuses a folder that others can open, as PostgreSQL does. It is not put right in silence: whoever opened
- * it must hear that the mails in it could be read, and would open it again.
+ * Refuses a folder that others can open, as PostgreSQL does. It does not close the folder itself: the person
+ * who opened it must learn that others could read the mails in it, and would open it again.
  *
  * A folder of another user is refused too. That user can open it again; and files that one user adds (root,
  * who ran a command) the other can't use, which would be found out in the middle of a mail.

@@ -23,7 +23,7 @@ export function toStorageError(error: unknown, path: string): StorageError {
 }
 
 /**
- * What lies there can't be trusted, and nobody but its operator can say what may be forgotten.
+ * The stored data can't be trusted, and only its operator can decide what may be forgotten.
  *
  * @param consequence of going on with what is there
  */
@@ -33,7 +33,7 @@ export function damaged(path: string, said: string, consequence = CONSEQUENCE): 
 
 const CONSEQUENCE = "what it held may be lost or forgotten";
 
-/** What to do about stored state that is not what it should be. */
+/** Advice about damaged stored state. */
 export const adviceWith = (consequence: string): string =>
   "restore the whole data folder from a backup, or run mailonce data accept --yes to go on with what is there: " +
   consequence;

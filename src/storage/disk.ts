@@ -11,7 +11,7 @@ import { createSeals } from "./seals.ts";
 import type { FileWriter, Storage } from "./storage.ts";
 import { syncFolder } from "./sync-folder.ts";
 
-/** Names of what is being written or removed. They never show in a list. */
+/** Names of files and stores that are being written or removed. They never show in a list. */
 const TEMPORARY_PREFIX = ".tmp-";
 
 /** Mails and the record of who got them are for the user who runs the gateway, and nobody else. */
@@ -23,19 +23,19 @@ const CHUNK_OCTETS = 64 * 1024;
 /**
  * @param folder made when it is not there; one that is there must be our user's, and closed to all others.
  *   One process at a time, which the locks of its stores see to
- * @param log of what is found and put right in the folder
+ * @param log of faults in the folder that are found and repaired
  */
 export function createDiskStorage(folder: string, log: Log = silentLog): Storage {
   const seals = createSeals(folder, log);
   const prefix = `${TEMPORARY_PREFIX}${randomBytes(6).toString("hex")}-`;
   let temporaries = 0;
-  /** Folders that are there, durably, and free of what an earlier process left behind. */
+  /** Folders that exist durably and have been cleared of an earlier process's leftovers. */
   const prepared = new Map<string, Promise<void>>();
   /** Stores that are out of sight, by their own names, and whose removal failed after that. */
   const hidden = new Map<string, string>();
   let checked: Promise<void> | undefined;
 
-  /** Before anything is put into the folder. What was wrong may have been put right since it was found. */
+  /** Before anything is put into the folder. A fault may have been repaired since it was found. */
   function check(): Promise<void> {
     checked ??= mkdir(folder, { recursive: true, mode: FOLDER_MODE }).then(() => refuseShared(folder));
     checked.catch(() => {

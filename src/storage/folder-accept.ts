@@ -1,5 +1,5 @@
-// Goes on with a data folder as it is: what is damaged is put into a state that can be opened, and sealed. Only an
-// operator decides this, since what is missing is forgotten from then on.
+// Accepts a data folder with its losses: damaged parts are put into a state that can be opened, and sealed.
+// Only an operator decides this, since the gateway forgets the missing parts from then on.
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";

@@ -1,4 +1,4 @@
-// What is wrong in a data folder, file by file, while no process has it open.
+// The faults of a data folder, file by file, while no process has it open.
 import { existsSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ export const SEALED_FILES: readonly string[] = ["ledger/gateway"];
 /** Stores whose tables are read to the last octet at each start: they are small, and what they hold is acted on. */
 const READ_WHOLE: readonly string[] = ["spool/queue", "ledger/state"];
 
-/** Something that is put right at the start. */
+/** Something that the start repairs. */
 export interface Repair {
   readonly file: string;
   readonly fault: string;
@@ -20,14 +20,14 @@ export interface Repair {
 
 export interface FolderCheck {
   readonly seals: FoundSeals;
-  /** What can't be put right. */
+  /** Something that can't be repaired. */
   readonly findings: readonly Finding[];
   readonly repairs: readonly Repair[];
   /** Stores that are there and in no seal. */
   readonly unsealed: readonly string[];
 }
 
-/** What an operator has to know of a store that is damaged. */
+/** The facts about a damaged store for an operator. */
 export function consequenceOf(store: string): string {
   if (store === "spool/queue") return "mail that was answered 250 may be lost, or relayed again";
   if (store === "ledger/state")

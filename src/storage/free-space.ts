@@ -1,6 +1,6 @@
-// Room on the disk, asked before mail is taken and while its content arrives: a disk that is full to the last octet
-// keeps what was taken from being settled. One answer of the disk serves for a second, in which what is taken is
-// counted, so that many contents at once don't each find the same room.
+// Room on the disk, checked before mail is taken and while its content arrives: on a disk that is full to the
+// last octet, accepted mail can't be settled. One answer of the disk serves for a second, in which what is
+// taken is counted, so that many contents at once don't each find the same room.
 import { statfs } from "node:fs/promises";
 
 export interface FreeSpace {

@@ -1,5 +1,5 @@
-// Group commit: one sync of the disk costs the same for one caller as for a thousand, so what arrives
-// while a flush is under way waits and goes together as the next one. Knows nothing of what is flushed.
+// Group commit: one sync of the disk costs the same for one caller as for a thousand, so items that arrive
+// during a flush wait and form the next one together. It knows nothing of their content.
 
 export interface GroupCommit<Item> {
   /**
@@ -35,7 +35,7 @@ export function createGroupCommit<Item>(flush: (items: readonly Item[]) => Promi
   let running = false;
 
   async function run(): Promise<void> {
-    // Whoever calls in the same turn of the event loop belongs to the first batch too.
+    // Callers in the same turn of the event loop belong to the first batch too.
     await undefined;
     for (let batch = waiting.shift(); batch !== undefined; batch = waiting.shift()) {
       flushing = batch;
@@ -46,8 +46,9 @@ export function createGroupCommit<Item>(flush: (items: readonly Item[]) => Promi
         batch.reject(error);
       }
       flushing = undefined;
-      // The callers just told often have their next item at hand; a batch that leaves before they have
-      // added it would split them into two groups that take turns, at half the speed. A full one need not wait.
+      // The callers of the last batch often have their next item ready. A batch that leaves before they have
+      // added it would split them into two groups that take turns, at half the speed. A full one need not
+      // wait.
       const [next] = waiting;
       if (next !== undefined && next.items.length < BATCH_MAX) await new Promise(setImmediate);
     }

@@ -9,17 +9,18 @@ import { syncFolder } from "./sync-folder.ts";
 
 type Level = ClassicLevel<Uint8Array, Uint8Array> & {
   /**
-   * What abstract-level has its implementations define beneath batch(), which copies each operation three
-   * times for encodings, hooks and sublevels that are not used here: a third of all commits in a second.
-   * It does not check that the database is open; the group commit and `usable` below see to that.
+   * The method of abstract-level's implementations beneath batch(). batch() copies each operation three times
+   * for encodings, hooks and sublevels that are not used here, which costs a third of all commits in a
+   * second. It does not check that the database is open; the group commit and `usable` below see to that.
    */
   _batch(operations: readonly Operation[], options: { readonly sync: boolean }): Promise<void>;
 };
 
 /**
- * Octets that LevelDB gathers in memory before it writes a table. Of what is kept long, keys are random, so every
- * table spans all keys and is merged with all others; four times the default makes a quarter as many. While a table
- * is written, commits on the same disk wait for it, so of what is kept shortly tables are small.
+ * Octets that LevelDB gathers in memory before it writes a table. Values that are kept long have random keys,
+ * so every table spans all keys and is merged with all others; four times the default makes a quarter as
+ * many. While a table is written, commits on the same disk wait for it, so values that are kept shortly get
+ * small tables.
  */
 const WRITE_BUFFER_OCTETS: Readonly<Record<Kept, number>> = {
   long: 16 * 2 ** 20,

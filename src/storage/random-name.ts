@@ -1,5 +1,5 @@
-// A name that is made once and kept in a file of the data folder: random, so that no two folders share one, and the
-// folder is locked by one process, so whoever starts with it goes by the same name.
+// A name that is made once and kept in a file of the data folder: random, so that no two folders share one.
+// One process locks the folder, so every process that starts on it has the same name.
 import { encodeBase32 } from "../runtime/base32.ts";
 import type { Random } from "../runtime/random.ts";
 import { type Storage, StorageError } from "./storage.ts";

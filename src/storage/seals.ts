@@ -22,7 +22,7 @@ import { measureClosed, measureStore, newestLog } from "./store-measure.ts";
 import { type TableWatch, watchTables } from "./table-watch.ts";
 import { writeWhole } from "./whole-file.ts";
 
-/** What a crash may leave unsealed. */
+/** The time of writes that a crash may leave unsealed. */
 const SEAL_EVERY_MS = 1_000;
 
 export interface Seals {
@@ -96,7 +96,7 @@ export function createSeals(folder: string, log: Log): Seals {
     await write(running);
   }
 
-  /** What is wrong is looked at twice: a process that was just ending may have changed files as they were read. */
+  /** A fault is checked twice: a process that was just ending may have changed files as they were read. */
   async function checkUnlocked(first: string): Promise<FolderCheck> {
     const check = await checkFolder(folder);
     // After the check, since asking for a lock makes files anew whose absence is named.
@@ -210,7 +210,7 @@ export function createSeals(folder: string, log: Log): Seals {
 
   function failed(): void {
     opening--;
-    // What is wrong may be put right before the next opening.
+    // The fault may be repaired before the next opening.
     if (held.size === 0 && opening === 0) begun = undefined;
   }
 

@@ -1,6 +1,6 @@
-// What the ledger and the spool need of a disk, and no more: ordered stores whose commits are durable
-// and whole, and files that are durable once closed. storage/disk.ts is the real one; a simulation
-// brings its own, with crashes. Names are paths relative to the data folder, "/" between the parts.
+// The disk for ledger and spool, and no more: ordered stores whose commits are durable and whole, and files
+// that are durable once closed. storage/disk.ts is the real one; a simulation brings its own, with crashes.
+// Names are paths relative to the data folder, "/" between the parts.
 
 export type Operation =
   | { readonly type: "put"; readonly key: Uint8Array; readonly value: Uint8Array }
@@ -16,7 +16,7 @@ export interface Range {
 export interface Store {
   /** The value, or undefined when the key is absent. Sees every commit and write that has resolved. */
   get(key: Uint8Array): Promise<Uint8Array | undefined>;
-  /** A consistent view, taken when the iteration begins, of what had resolved by then. */
+  /** A consistent view of the writes that had resolved when the iteration began. */
   entries(range?: Range): AsyncIterable<[key: Uint8Array, value: Uint8Array]>;
   /** As `entries`, without reading the values. */
   keys(range?: Range): AsyncIterable<Uint8Array>;

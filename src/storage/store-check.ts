@@ -1,5 +1,5 @@
-// Compares the files of one store with what was sealed, before LevelDB opens it: LevelDB drops what is damaged in a log
-// in silence, takes a shorter or an older manifest for a whole one, and writes new files over what it found.
+// Compares the files of one store with its seal before LevelDB opens it. LevelDB silently drops damaged parts
+// of a log, treats a shorter or older manifest as whole, and overwrites files that it finds.
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { type Manifest, readManifest } from "./leveldb/manifest.ts";
 import { checkTable } from "./leveldb/table.ts";
 import type { SealedFile, StoreSeal } from "./seal.ts";
 
-/** What is wrong with one file. */
+/** The fault of one file. */
 export interface Finding {
   /** The name of the store. */
   readonly store: string;

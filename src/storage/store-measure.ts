@@ -1,5 +1,5 @@
-// How far the files of a store are durable. LevelDB syncs its manifest record by record and its log as commits ask
-// for it; what this says is durable has been synced once more, or before.
+// How far the files of a store are durable. LevelDB syncs its manifest record by record and its log when a
+// commit asks for it. Lengths reported here have been synced once more, or before.
 import { open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { currentManifest, logName, logNumbers, manifestName } from "./leveldb/files.ts";

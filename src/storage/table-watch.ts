@@ -1,5 +1,5 @@
-// Reads every table of every open store again and again, and says when one has changed on the disk: LevelDB reads
-// without looking at checksums. Slow on purpose, so that it costs next to nothing.
+// Reads every table of every open store again and again, and reports one that has changed on the disk, since
+// LevelDB does not verify checksums when it reads. Slow on purpose, so that it costs next to nothing.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Log } from "../runtime/log.ts";

@@ -1,5 +1,5 @@
 // What becomes of one submission: derive, claim, spool, answer. The order is what the promises rest on:
-// claimed before it is spooled (P1), durable before 250 (P4), and nothing kept of what was refused (P9).
+// claimed before it is spooled (P1), durable before 250 (P4), and nothing of a refused mail is kept (P9).
 
 import type { Policy } from "../access/policy.ts";
 import { idRightFor, type SenderDomains, senderDomainsOf } from "../identity/id-right.ts";
@@ -33,9 +33,9 @@ export interface AcceptParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Told of each transmission once it is durable. */
+  /** Called with each transmission once it is durable. */
   readonly queued: (accepted: Accepted) => void;
-  /** Given when clients are to hear the upstream's verdict; else they hear that their mail is durable. */
+  /** Given when clients get the upstream's verdict; else they get 250 once their mail is durable. */
   readonly awaiting: Awaiting | undefined;
   readonly policy: Pick<Policy, "from" | "sesNames" | "namespaceOf">;
   /** What contents being received may hold in memory together. */
@@ -82,9 +82,9 @@ interface Submission {
 interface Sorted {
   readonly claimed: readonly Claimed[];
   readonly repeats: readonly Candidate[];
-  /** Repeats of what another client waits for the verdict of. */
+  /** Repeats of mail whose verdict another client waits for. */
   readonly awaited: readonly Candidate[];
-  /** Doubtful, held, and nothing in the spool: the client hears so, and submits again. */
+  /** Doubtful, held, and not in the spool: the client gets that reply, and submits again. */
   readonly withheld: readonly Candidate[];
 }
 
@@ -128,8 +128,8 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     try {
       return await decide(submission);
     } catch (error) {
-      const told = error instanceof Error ? error.stack : String(error);
-      log.error("submission.failed", { submission: submission.id, error: told });
+      const cause = error instanceof Error ? error.stack : String(error);
+      log.error("submission.failed", { submission: submission.id, error: cause });
       return replyForFailure(error);
     }
   }

@@ -1,11 +1,11 @@
-// What a submission is answered: one reply for all its recipients, as SMTP has it, and one for each of them,
-// as LMTP does (RFC 2033 §4.2).
+// The answer to a submission: one reply for all its recipients, as in SMTP, and one for each, as in LMTP (RFC
+// 2033 §4.2).
 import type { Id } from "../identity/message-id.ts";
 import { type Reply, replies } from "./reply.ts";
 
 /** The reply for the whole. */
 export type Answer = Reply & {
-  /** By recipient, where recipients hear different things; the others hear the reply for the whole. */
+  /** By recipient, where replies differ; the other recipients get the reply for the whole. */
   readonly each?: ReadonlyMap<string, Reply>;
 };
 
@@ -15,7 +15,7 @@ export interface AnsweredRecipient {
   readonly messageId: string;
 }
 
-/** How a submission hears what became of its mail. */
+/** How a submission learns the verdict about its mail. */
 export interface Awaiting {
   /** To be called before the claim is accepted. */
   open(id: Id): void;
@@ -40,9 +40,9 @@ export function durableAnswer(
   awaited: readonly AnsweredRecipient[],
 ): Answer {
   const durable = durableReply(submission, queued.length, repeats);
-  // A retry is safe: what was queued is a repeat then.
+  // A retry is safe: queued mail is a repeat then.
   const whole = awaited.length === 0 ? durable : replies.awaited;
-  // All hear the same.
+  // All get the same.
   if (queued.length + repeats.length + awaited.length === 1) return whole;
   if (repeats.length + awaited.length === 0) return whole;
   return {
@@ -68,10 +68,10 @@ function repeatReply(repeats: readonly AnsweredRecipient[]): Reply {
     : replies.repeats(repeats.length);
 }
 
-/** How the recipients of a submission stand whose client waits for the upstream. */
+/** The recipients of a submission whose client waits for the upstream, by their state. */
 export interface Awaited {
   readonly queued: readonly AnsweredRecipient[];
-  /** Repeats of what was relayed, or what a gateway is bound to relay or report. */
+  /** Repeats of mail that was relayed, or that a gateway is bound to relay or report. */
   readonly repeats: readonly AnsweredRecipient[];
   /** Repeats whose verdict another client waits for. */
   readonly awaited: readonly AnsweredRecipient[];

@@ -1,5 +1,5 @@
-// Where the doors and the decision meet: what a listener hands over for one mail, and the answer that it gets. Nothing
-// here or behind it knows by which protocol a mail came.
+// The boundary between listeners and the decision: what a listener hands over for one mail, and the answer
+// that it gets. Nothing here or behind it knows the protocol by which a mail came.
 import type { MailRequest, RecipientRequest } from "../message/notify.ts";
 import type { Answer } from "./answer.ts";
 
@@ -13,7 +13,7 @@ export interface Client {
   readonly user?: string | undefined;
 }
 
-/** What a client has said about the mail whose content it is about to hand over. */
+/** The client's envelope of the mail whose content follows. */
 export interface Envelope extends Pick<MailRequest, "ret"> {
   /** Without angle brackets; empty for the null reverse-path. */
   readonly reversePath: string;

@@ -1,8 +1,9 @@
-// The bound in front of mailparser: each line of a message passes here before any library has looked at it, and what
-// it will cost is counted. Beyond a limit decoding stops for good. After every few lines it waits for a turn of the event loop.
+// The bound in front of mailparser: each line of a message passes here before any library reads it, and its
+// cost is counted. Beyond a limit decoding stops for good. After every few lines it waits for a turn of the
+// event loop.
 //
-// This is no MIME reader: where a header ends and how a part is encoded is what mailparser's own splitter says. The
-// method it is asked by is not in mailparser's documentation, so a version that has none is refused.
+// This is no MIME reader: mailparser's own splitter tells where a header ends and how a part is encoded. The
+// method that tells it is not in mailparser's documentation, so a version without it is refused.
 import {
   base64Work,
   createHeaderWork,
@@ -125,7 +126,7 @@ export function boundParser(parser: object, turns: Turns, over: () => void): voi
     try {
       processLine(line, final, next);
     } catch {
-      // Nobody else is on the stack: it would end the process.
+      // No caller is on the stack: it would end the process.
       stop();
     }
   };

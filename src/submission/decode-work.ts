@@ -1,6 +1,6 @@
 // What decoding costs, estimated from the octets before mailparser decodes them. The libraries do some work in one piece: a
 // header, a text, all that is quoted-printable. No piece may hold the event loop up for more than 10 ms, so these count
-// the nanoseconds that the worst known input of each kind takes (docs/parser-costs.md), and never look at a clock:
+// the nanoseconds that the worst known input of each kind takes (docs/evidence/parser-costs.md), and never look at a clock:
 // the same mail has the same fingerprint on a busy machine.
 
 /** Nanoseconds: the most for all headers of a message together, and for all that is decoded in one piece. */

@@ -1,6 +1,6 @@
 // Decodes a message for its fingerprint: MIME parts, charsets, transfer encodings and encoded words.
 // mailparser is imported here and nowhere else. It holds a message's text in memory and streams its
-// attachments. What it may cost is bounded in decode-bounds.ts.
+// attachments. decode-bounds.ts bounds its cost.
 import { once } from "node:events";
 import type {
   AddressObject,
@@ -75,8 +75,9 @@ async function createDecoder(turns: Turns): Promise<Decoder> {
   // Left on, these make text of HTML and HTML of text, and put images in place of their cid: links.
   const options: MailParserOptions & SplitterOptions = {
     maxChildNodes: PARTS_MAX,
-    // Taken apart, a message that is shown inline hangs mailparser when it ends in its header, and the time of now
-    // comes into its text where its Date can't be read. So it is an attachment, as any other attached message.
+    // mailparser hangs when it decodes an inline message that ends in its header, and puts the present time
+    // into the text where a Date can't be read. So an inline message is an attachment, like any other
+    // attached message.
     ignoreEmbedded: true,
     skipHtmlToText: true,
     skipTextToHtml: true,
@@ -94,7 +95,7 @@ async function createDecoder(turns: Turns): Promise<Decoder> {
     failed = true;
     end();
   };
-  // What is thrown in here would end the process: nobody else is on the stack of an event.
+  // An error thrown in here would end the process, since no caller is on the stack of an event.
   const orFail = (work: () => void): void => {
     try {
       work();
@@ -154,7 +155,7 @@ function addFields(fingerprint: Fingerprint, headers: ReadonlyMap<string, Header
   }
 }
 
-/** A field that may stand once and stands twice comes as an array. */
+/** A field that is allowed once but appears twice comes as an array. */
 function addressesOf(value: AddressObject | AddressObject[]): string {
   return JSON.stringify([value].flat().map((addresses) => addresses.value));
 }
@@ -164,5 +165,5 @@ async function addText(fingerprint: Fingerprint, parts: MessageText): Promise<vo
   if (typeof parts.html === "string") await fingerprint.text("text/html", parts.html);
 }
 
-/** Of a malformed Content-Type mailparser makes `false`, whatever its types say. */
+/** For a malformed Content-Type mailparser gives `false`, against its types. */
 const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);

@@ -1,5 +1,5 @@
-// From a submission that is to be relayed to what the spool keeps of it: the header is rewritten here, once
-// for all attempts and all recipients.
+// Makes the spool's records of a submission that is to be relayed. The header is rewritten here, once for all
+// attempts and all recipients.
 import type { SenderDomains } from "../identity/id-right.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Claim } from "../ledger/ledger.ts";

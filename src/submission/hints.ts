@@ -1,5 +1,5 @@
-// What is worth a warning about how a mailer names its tasks: each is taken, and each may mean that a repeat is not
-// noticed or that two mails are taken for one. Said once a day for each user, as such a fault is in every mail.
+// Warnings about how a mailer names its tasks. Each such mail is taken, but a repeat may go unnoticed, or two
+// mails may count as one. A warning comes once a day for each user, since such a fault is in every mail.
 import { fieldInBody, nearlyNamed } from "../identity/near-names.ts";
 import { weakness } from "../identity/placeholder.ts";
 import { signedAndRemoved } from "../message/rewrite.ts";

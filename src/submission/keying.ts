@@ -1,5 +1,5 @@
-// From a submission to the ids of its transmissions: keyed by its task, or by what policy makes of one
-// without. Pure but for the chance that makes an unkeyed id and the decoding behind a fingerprint.
+// From a submission to the ids of its transmissions: keyed by its task, or, without a task, by policy. Pure
+// but for the chance that makes an unkeyed id and the decoding behind a fingerprint.
 
 import { type Identification, type IdentitySources, identify } from "../identity/identify.ts";
 import { deriveId, ID_OCTETS, type Id, messageIdOf } from "../identity/message-id.ts";
@@ -18,7 +18,7 @@ export interface KeyingOptions extends IdentitySources {
   readonly fingerprintWindowMs: number;
 }
 
-/** How one submission is told from others. */
+/** How one submission is distinguished from others. */
 export interface Keying {
   /** Canonical; absent when unkeyed. */
   readonly task?: string;

@@ -1,5 +1,5 @@
-// What all connections together may hold of content in memory. A client chooses how much it sends and how
-// slowly, so a bound on each alone would be multiplied by their number.
+// The memory for content of all connections together. A client chooses how much it sends and how slowly, so a
+// bound on each alone would be multiplied by their number.
 
 /** What one submission has taken of the budget. */
 export interface ReceiveShare {

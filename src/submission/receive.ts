@@ -1,6 +1,6 @@
-// Receives the content of one mail transaction: line ends normalised, header apart, the body in memory
-// up to a threshold and in a file of the spool beyond it. What it holds in memory is bounded, whatever
-// the client sends, for itself and over all connections. What the content means is for accept.ts.
+// Receives the content of one mail transaction: line ends normalised, header apart, the body in memory up to
+// a threshold and in a file of the spool beyond it. The memory that it holds is bounded for each mail and
+// over all connections, whatever the client sends. accept.ts interprets the content.
 import { createMailDigest, type MailDigest } from "../message/digest.ts";
 import { createFromLineFilter } from "../message/from-line.ts";
 import {
@@ -21,7 +21,7 @@ export interface ReceiveLimits {
   readonly headerOctets: number;
   /** Octets of a line without its CRLF. */
   readonly lineOctets: number;
-  /** What becomes of content with a CR or an LF alone: each becomes CRLF (unless given), or it is refused. */
+  /** For content with a bare CR or LF: each becomes CRLF (unless given), or the content is refused. */
   readonly bareNewlines?: "normalize" | "reject";
 }
 

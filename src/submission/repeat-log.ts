@@ -1,12 +1,12 @@
-// What the log says of mails whose id is known already. A body that differs can be another mail: of what has a task that
-// is worth a warning, with the times of both (P14).
+// The log lines about mails whose id is known already. A body that differs may be another mail, so a mail
+// with a task gets a warning with the times of both (P14).
 import type { ClaimResult } from "../ledger/ledger.ts";
 import { sameBody } from "../message/digest.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log, LogFields } from "../runtime/log.ts";
 import type { Keying } from "./keying.ts";
 
-/** One recipient with what the ledger said of its id. */
+/** One recipient with the ledger's answer about its id. */
 interface Known {
   readonly recipient: string;
   readonly messageId: string;

@@ -1,6 +1,6 @@
-// Every reply to a client, DESIGN.md section 9. The type pairs a reply code with an enhanced status of
-// the same class (RFC 3463 §2: the class mirrors the first digit), so that a wrong pair can't be written.
-// Wire text is short and generic; details go to the log.
+// Every reply to a client; docs/replies.md lists them. The type pairs a reply code with an enhanced status of
+// the same class (RFC 3463 §2: the class mirrors the first digit), so that a wrong pair does not compile. The
+// texts are short and generic; details go to the log.
 
 import { StorageError } from "../storage/storage.ts";
 
@@ -37,13 +37,15 @@ export const replies = {
   }),
   unavailable: { code: 451, status: "4.3.0", text: "try again later" },
   full: { code: 452, status: "4.3.1", text: "out of storage, try again later" },
-  /** All connections together hold as much as is allowed; `full` is about the disk. */
-  busy: { code: 452, status: "4.3.1", text: "too much is being received at once, try again later" },
-  /** Another copy is under way, and what becomes of it its own client is told: no 250 can rest on it. */
+  /** All connections together hold as much memory as is allowed; `full` is about the disk. */
+  busy: { code: 452, status: "4.3.1", text: "too much mail at once, try again later" },
+  /**
+   * Another client waits for the verdict about a copy. Only that client gets it, so no 250 can rest on it.
+   */
   awaited: {
     code: 451,
     status: "4.3.0",
-    text: "a copy of it is being relayed for another client, try again later",
+    text: "another client waits for a copy of this mail, try again later",
   },
   shuttingDown: { code: 421, status: "4.3.2", text: "shutting down" },
   tooManyConnections: { code: 421, status: "4.3.2", text: "too many connections, try again later" },
@@ -59,7 +61,7 @@ export const replies = {
   /** The code and status that Postfix gives for it. */
   bareNewlineInCommand: { code: 521, status: "5.5.2", text: "a command ends in LF without CR" },
   /** RFC 2920 §3.1. */
-  unsynchronised: { code: 554, status: "5.5.0", text: "something follows a command whose reply comes first" },
+  unsynchronised: { code: 554, status: "5.5.0", text: "the client did not wait for a reply" },
   wrongCredentials: { code: 535, status: "5.7.8", text: "authentication credentials invalid" },
   authenticateLater: { code: 454, status: "4.7.0", text: "can't authenticate now, try again later" },
   notAllowed: (what: string): Reply => ({ code: 550, status: "5.7.1", text: what }),
@@ -89,7 +91,7 @@ export const replies = {
   bareNewline: {
     code: 554,
     status: "5.6.0",
-    text: "the content has a CR or an LF alone, where lines end in both",
+    text: "the content has a bare CR or LF",
   },
   tooManyHops: (count: number): Reply => ({
     code: 554,
@@ -116,7 +118,7 @@ export const replies = {
     status: "4.4.2",
     text: "the upstream gave no answer and may have the message, try again later",
   },
-  /** @param reply what the upstream said, where one recipient was refused */
+  /** @param reply the upstream's own, where one recipient was refused */
   refusedForGood: (recipients: readonly string[], reply: string): Reply => ({
     code: 554,
     status: "5.0.0",
@@ -130,6 +132,6 @@ export const replies = {
   },
 } as const satisfies Record<string, Reply | ((...args: never[]) => Reply)>;
 
-/** The reply when something of ours failed. */
+/** The reply when the gateway itself failed. */
 export const replyForFailure = (error: unknown): Reply =>
   error instanceof StorageError && error.code === "full" ? replies.full : replies.unavailable;

@@ -1,5 +1,6 @@
-// Turns of the event loop for work that would hold it up: one piece a turn, whatever number of mails has one waiting,
-// each mail after the others. So a mail with much work takes longer, and nobody waits longer than for one piece.
+// Turns of the event loop for work that would hold it up: one piece a turn, whatever number of mails has one
+// waiting, each mail after the others. So a mail with much work takes longer, and no other mail waits for
+// more than one piece.
 
 export interface Turns {
   /** Resolves when the next piece of work may be done. */

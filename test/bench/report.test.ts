@@ -1,4 +1,4 @@
-// docs/benchmarks.md and its chart are what the kept results make, and nobody's own words.
+// docs/evidence/benchmarks.md and its chart are what the kept results make, and nobody's own words.
 import { existsSync, readdirSync } from "node:fs";
 import { expect, test } from "vitest";
 import { BENCHMARKS, KEPT, keptResults, pages } from "../../bench/support/pages.ts";
@@ -43,8 +43,8 @@ test("every kept result belongs to a benchmark, and every benchmark has a comman
 });
 
 test("a target is met by what was measured, not by how it is written", () => {
-  const rows = rowsOf(pages([result])["docs/benchmarks.md"] ?? "");
-  const targets = rows.filter(({ heading }) => heading === "What was aimed for");
+  const rows = rowsOf(pages([result])["docs/evidence/benchmarks.md"] ?? "");
+  const targets = rows.filter(({ heading }) => heading === "Targets");
   // The first two are the table's head and its rule.
   expect(targets.slice(2).map(({ cells }) => cells)).toEqual([
     ["rate", "at least 2.00", "2.00", "**no**"],
@@ -53,7 +53,7 @@ test("a target is met by what was measured, not by how it is written", () => {
 });
 
 test("the chart's bars are as long as their values, and are told in words", () => {
-  const svg = pages([result])["docs/benchmarks.svg"] ?? "";
+  const svg = pages([result])["docs/evidence/benchmarks.svg"] ?? "";
   const widths = [...svg.matchAll(/<rect class="(?:ours|other)"[^>]* width="([\d.]+)"/g)].map(([, width]) =>
     Number(width),
   );

@@ -41,7 +41,7 @@ upstreams = ["c"]
     'upstreams.c.smtp.host: needed when upstreams.c.kind is "smtp"',
     "upstreams.c.smtp.password: username and password go together",
     'routes.0.upstreams.1: no upstream is named "x"',
-    'routes.0.upstreams.2: "a" stands in the list already',
+    'routes.0.upstreams.2: "a" is in the list already',
     "routes.0.domains.1: one.example has a route by from already",
     "routes: one without domains is needed, for all other mail; there are 0",
     "upstreams.b: no route leads there",

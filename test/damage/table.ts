@@ -21,8 +21,8 @@ export type Outcome =
 /** As the page puts them. */
 export const SAYS: Readonly<Record<Outcome, string>> = {
   refused: "refused",
-  repaired: "`data.repaired` names it: it is made anew",
-  rebuilt: "`ledger.filter_unused` names it: the filter is built anew",
+  repaired: "`data.repaired` names it: it is made again",
+  rebuilt: "`ledger.filter_unused` names it: the filter is rebuilt",
   reported:
     "`transmission.lost`: at once when it is missing or has another size, else when the mail is attempted",
   "named within the hour": "nothing at the start; within the hour `data.damaged` names it",
@@ -106,7 +106,7 @@ export const ROWS: readonly Row[] = [
     pattern: /^spool\/bodies\//,
     damages: ALL,
     outcome: "reported",
-    lost: "that mail: its sender is told",
+    lost: "that mail: its sender gets a report",
   },
   {
     files: "`ledger/gateway`",

@@ -1,5 +1,5 @@
-// Every octet that DESIGN.md section 8 doesn't name survives, whatever the message and its chunks.
-// The expectation is computed on strings, by other means than the code under test.
+// Only what docs/design.md lists changes in a message: every other octet survives, whatever the message and
+// its chunks. The expectation is computed on strings, by other means than the code under test.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { cut, DERIVED, OPTIONS, pipe } from "./pipeline.ts";

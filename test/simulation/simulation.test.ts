@@ -12,12 +12,12 @@ import { simulate } from "./simulate.ts";
 const FIXED = { first: 1, count: 250 } as const;
 const FRESH = 50;
 
-/** Histories within which each broken gateway must be caught; docs/simulation.md says how soon each was. */
+/** Histories within which each broken gateway must be caught; docs/evidence/simulation.md says how soon each was. */
 const CAUGHT_WITHIN = 1_000;
 /** For that many on a machine that others use too. */
 const PATIENCE_MS = 300_000;
 
-/** With people in them: fewer, as the commands of docs/simulation.md run many. */
+/** With people in them: fewer, as the commands of docs/evidence/simulation.md run many. */
 const FIXED_WITH_PEOPLE = 100;
 const FRESH_WITH_PEOPLE = 30;
 

@@ -1,5 +1,5 @@
 // No input makes a parser slow: the worst that was found for each, held to a bound by CPU time and megabyte. The table
-// of docs/parser-costs.md has what was measured; a bound is several times that, since other work runs beside a test.
+// of docs/evidence/parser-costs.md has what was measured; a bound is several times that, since other work runs beside a test.
 import { describe, expect, test } from "vitest";
 import { decodeWords } from "../../src/address/encoded-words.ts";
 import { allDomains, mailboxDomains } from "../../src/address/mailboxes.ts";

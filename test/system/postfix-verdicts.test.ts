@@ -1,4 +1,4 @@
-// The same inputs to this gateway and to a real Postfix: the same verdicts, or a difference that docs/peers.md gives the
+// The same inputs to this gateway and to a real Postfix: the same verdicts, or a difference that docs/evidence/peers.md gives the
 // reason of. A difference that is not in the table fails, and so does one that is no more.
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

@@ -13,7 +13,7 @@ const FIRST = "first@example.com";
 const SECOND = "second@example.com";
 const QUEUED = /^250 2\.0\.0 queued as/;
 const REPEAT = /^250 2\.0\.0 repeat of/;
-const AWAITED = "451 4.3.0 a copy of it is being relayed for another client, try again later";
+const AWAITED = "451 4.3.0 another client waits for a copy of this mail, try again later";
 
 let folder: ReturnType<typeof makeFolder>;
 let upstream: ScriptedSmtp;

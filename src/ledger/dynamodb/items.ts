@@ -9,9 +9,10 @@
 //     expires     seconds since the epoch, for DynamoDB's TTL; never of an open record
 //     doubt       only of open records, so that only they are in the index of that name
 //
-// Claimed and queued records have `expires` too: what a gateway that never comes back leaves is removed, and
-// a live one's is attempted within the spool's lifetime, which is shorter than the retention (docs/design.md,
-// P11). If it is removed all the same, the id is claimed again before its attempt.
+// Claimed and queued records have `expires` too, so that DynamoDB removes those of a gateway that never comes
+// back. A live gateway attempts its own within the spool's lifetime, which is shorter than the retention
+// (docs/design.md, P11). If such a record were removed anyway, the gateway would claim the id again before its
+// attempt.
 
 import {
   type Change,

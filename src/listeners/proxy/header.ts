@@ -1,6 +1,6 @@
 // Reads the PROXY header that a load balancer puts before a connection's first octet (HAProxy,
-// doc/proxy-protocol.txt): before the SMTP dialogue, and before the handshake of implicit TLS. Whose header
-// is believed is not decided here: only connections of listed proxies may come this way.
+// doc/proxy-protocol.txt): before the SMTP dialogue, and before the handshake of implicit TLS. The caller
+// decides who may send a header: only connections of listed proxies come here.
 import type { Socket } from "node:net";
 import { type Clock, systemClock } from "../../runtime/clock.ts";
 import { type ProxySource, parseProxyHeader } from "./parse.ts";
@@ -13,7 +13,7 @@ import { type ProxySource, parseProxyHeader } from "./parse.ts";
  * @param socket just accepted, nothing read from it
  * @param timeoutMs for the header as a whole; the standard wants at least 3 seconds, for a lost segment
  * @throws Error when the header is malformed, too long or too slow, or the connection ends before it does.
- *   The socket is destroyed then. The message repeats nothing of what was received.
+ *   The socket is destroyed then. The message repeats nothing that was received.
  */
 export function readProxyHeader(
   socket: Socket,
@@ -61,7 +61,7 @@ export function readProxyHeader(
     socket.on("end", onEnd);
     socket.on("close", onEnd);
     socket.on("error", onError);
-    // What ended before there was a listener says so no more.
+    // A socket that ended before it had a listener emits no further event.
     if (socket.destroyed || socket.readableEnded) onEnd();
   });
 }

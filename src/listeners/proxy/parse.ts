@@ -2,7 +2,7 @@
 // is not a library's: docs/decisions/0005-proxy-protocol.md.
 import { canonicalAddress } from "../../address/networks.ts";
 
-/** Whom the header says the connection is from. */
+/** The origin of the connection, by the header. */
 export type ProxySource =
   /** Of a client, over TCP: its canonical address (IPv4-mapped as IPv4) and port. */
   | { readonly kind: "proxied"; readonly address: string; readonly port: number }
@@ -70,7 +70,7 @@ function parseV1(octets: Buffer): ProxyParse {
   if (line[end + 1] !== 0x0a) return fault("version 1: a CR without LF");
   const text = line.toString("latin1", 0, end);
   const length = end + 2;
-  // §2.1: whatever stands behind it is ignored.
+  // §2.1: the rest of the line is ignored.
   if (/^PROXY UNKNOWN(?: [\x20-\x7e]*)?$/.test(text))
     return { kind: "header", source: { kind: "local" }, length };
   const [, family, source, destination, sourcePort, destinationPort] =
@@ -90,7 +90,8 @@ function parseV1(octets: Buffer): ProxyParse {
 }
 
 function parseV2(octets: Buffer): ProxyParse {
-  // Each octet is looked at as soon as it is there, so that nobody waits for the rest of what can't be right.
+  // Each octet is checked as soon as it arrives, so that nobody waits for the rest of a header that can't be
+  // right.
   const versionAndCommand = octets[12];
   if (versionAndCommand === undefined) return INCOMPLETE;
   if (versionAndCommand >> 4 !== 2) return fault("version 2: another version");
@@ -107,7 +108,7 @@ function parseV2(octets: Buffer): ProxyParse {
   const tlvsAt = V2_FIXED + 2 * (addressOctets ?? 0) + 4;
   if (command === 1 && length < tlvsAt) return fault("version 2: too short for its addresses");
   if (octets.length < length) return INCOMPLETE;
-  // §2.2: what LOCAL brings is discarded, its family included.
+  // §2.2: the rest of a LOCAL header is discarded, its family included.
   if (command === 0 || addressOctets === undefined)
     return { kind: "header", source: { kind: "local" }, length };
   const header = octets.subarray(0, length);
@@ -123,7 +124,7 @@ function parseV2(octets: Buffer): ProxyParse {
 const groupsOf = (address: Buffer): string =>
   Array.from({ length: 8 }, (_, i) => address.readUInt16BE(2 * i).toString(16)).join(":");
 
-/** Walks what follows the addresses: each is skipped but the checksum, which has to be right. */
+/** Walks the fields after the addresses. It skips all but the checksum, which must be right. */
 function faultOfTlvs(header: Buffer, start: number): string | undefined {
   let checksumAt: number | undefined;
   for (let at = start; at < header.length; ) {

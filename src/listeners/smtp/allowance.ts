@@ -1,4 +1,4 @@
-// What a connection may still do before it is ended: its limits, and what it has used of them. Counts, and nothing else.
+// How much a connection may still do before it is ended: its limits, and their use so far. It only counts.
 
 /** What a connection is allowed, each with its reason in the schema of the configuration. */
 export interface ConnectionLimits {
@@ -19,7 +19,7 @@ export interface ConnectionLimits {
   };
 }
 
-/** Commands that bring no mail nearer. */
+/** Commands that don't lead to a mail. */
 const JUNK: ReadonlySet<string> = new Set([
   "NOOP",
   "RSET",

@@ -1,5 +1,5 @@
-// One client's dialogue: what is decided at each command, and what is known of it between commands. It knows no
-// library; server.ts reads the commands and says the replies. Who may submit, and what, is asked of access/.
+// One client's dialogue: the decision at each command, and the state between commands. It uses no library;
+// server.ts reads the commands and sends the replies. access/ decides who may submit, and what.
 import type { Authenticator } from "../../access/authenticator.ts";
 import type { Policy, Refusal, Submitter } from "../../access/policy.ts";
 import type { Networks } from "../../address/networks.ts";
@@ -18,9 +18,9 @@ export interface Peer {
   /** See Client. */
   readonly protocol: string;
   readonly isSecure: boolean;
-  /** What was known before TLS counts no more (RFC 3207 §4.2). */
+  /** Under TLS the client's state begins anew (RFC 3207 §4.2). */
   readonly isAuthenticated: boolean;
-  /** A proxy speaks for itself: whom it would speak for is not known. */
+  /** A proxy's own connection: it has named no client yet. */
   readonly isProxy: boolean;
 }
 
@@ -37,7 +37,7 @@ export interface MailParameters {
 export interface Credentials {
   readonly username: string;
   readonly password: string;
-  /** For whom it asks to act (RFC 4616 §2); empty for itself. */
+  /** The user that it asks to act for (RFC 4616 §2); empty for itself. */
   readonly authzid: string;
 }
 
@@ -76,7 +76,7 @@ export interface DialogueParts {
 
 export interface DialogueOptions {
   readonly tls: "none" | "opportunistic" | "required" | "implicit";
-  /** Who has to authenticate: whoever is not trusted, or the trusted as well. */
+  /** Who has to authenticate: clients that are not trusted, or all. */
   readonly auth: "untrusted" | "everyone";
   /** Offer SMTPUTF8 (RFC 6531): the upstream can hand such addresses on. */
   readonly smtpUtf8: boolean;
@@ -112,7 +112,7 @@ export function createDialogue(parts: DialogueParts, options: DialogueOptions, p
     return standing.trusted;
   };
 
-  /** What keeps the client from submitting. */
+  /** Why the client may not submit. */
   const obstacle = (): Reply | undefined => {
     if (options.tls === "required" && !peer.isSecure) return replies.startTlsFirst;
     const current = currentGrant();
@@ -149,7 +149,7 @@ export function createDialogue(parts: DialogueParts, options: DialogueOptions, p
     return undefined;
   };
 
-  /** With the line of a refusal, and a reply for what fails on the way. */
+  /** Logs a refusal, and replies to an unexpected error. */
   const decided = async (decision: Promise<Reply | undefined>): Promise<Reply | undefined> => {
     try {
       const reply = await decision;
@@ -172,7 +172,7 @@ export function createDialogue(parts: DialogueParts, options: DialogueOptions, p
     },
 
     async authenticate({ username, password, authzid }) {
-      // To act for somebody else takes a right that nobody has here. The password is not even looked at.
+      // Nobody here has the right to act for somebody else, so the password is not verified.
       if (authzid !== "" && authzid !== username) {
         log.warn("auth.foreign_identity", { client: peer.address, user: username });
         return replies.wrongCredentials;

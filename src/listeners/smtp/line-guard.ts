@@ -1,6 +1,6 @@
-// Looks at what a client sends where commands are read, before the parser does: line ends that are not CRLF,
-// and octets that came before the reply they had to wait for. Both are what a smuggled mail needs, and both
-// are gone once the parser has cut the octets into commands. Pure.
+// Checks a client's octets before the parser of commands: line ends that are not CRLF, and octets that came
+// before the reply they had to wait for. A smuggled mail needs both, and neither can be seen once the parser
+// has cut the octets into commands. Pure.
 import { bufferOf } from "../../runtime/buffer-view.ts";
 
 export type LineFault =

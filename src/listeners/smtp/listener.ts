@@ -1,5 +1,5 @@
-// One listener: binds the server to an address, and leads what the library reads to each client's dialogue. What is
-// decided at a command is in dialogue.ts; connections and their limits are server.ts's.
+// One listener: binds the server to an address, and passes commands from the library to each client's
+// dialogue. dialogue.ts decides; server.ts has connections and their limits.
 import type { TLSSocket } from "node:tls";
 import type { NotifyKeyword, RecipientRequest } from "../../message/notify.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -94,7 +94,7 @@ export async function listen(
     ...(options.tls === "none" ? {} : gate.tls),
     // CRAM-MD5 would need passwords that can be read; XOAUTH2 a service that knows the tokens.
     authMethods: ["PLAIN", "LOGIN"],
-    // Who has to is decided at MAIL.
+    // MAIL decides who has to authenticate.
     authOptional: true,
     // The commands that sendmail joked with, and what has no meaning here.
     disabledCommands: [
@@ -117,7 +117,7 @@ export async function listen(
 
     onAuth({ method, username = "", password = "", authzid = "" }, session, callback) {
       const { dialogue } = server.connectionOf(session);
-      // The relay has authenticated its client, and is trusted to say whom.
+      // The relay has authenticated its client, and is trusted to name them.
       if (method === "XCLIENT") {
         dialogue.vouched(username);
         callback(null, { user: username });

@@ -1,6 +1,6 @@
-// smtp-server, imported here and nowhere else, with what has to be different about it. What is decided at a command is in
-// dialogue.ts. These are members that the library calls its own; its version is pinned, and decision 0012 says for each
-// why, and what would end it.
+// smtp-server, imported only here, with our changes to it. dialogue.ts decides about each command. The
+// overridden members are private to the library, so its version is pinned. Decision 0012 gives the reason for
+// each, and the change of the library that would make it unnecessary.
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from "smtp-server";
@@ -18,7 +18,7 @@ import { Visitor } from "./visitor.ts";
 
 export type { SMTPServerAddress, SMTPServerOptions, SMTPServerSession } from "smtp-server";
 
-/** What the server asks of those who decide. Addresses are IP addresses as text. */
+/** The decisions that the server needs. Addresses are IP addresses as text. */
 export interface ServerHooks {
   readonly admission: Admission;
   readonly limits: ConnectionLimits;
@@ -34,7 +34,7 @@ export interface ServerHooks {
   now(): number;
 }
 
-/** What the library says on its own and section 9 of the design words otherwise. */
+/** The library's own texts that we replace, each with our reply. */
 const OWN_WORDS: Readonly<Record<string, Reply>> = { "Server shutting down": replies.shuttingDown };
 
 const FAULT_REPLIES: Readonly<Record<LineFault, Reply>> = {
@@ -48,7 +48,7 @@ const SWEEP_MS = 1_000;
 /** A refusal before the dialogue has this long to reach the client. */
 const LINGER_MS = 1_000;
 
-/** They let an address look like another, begin a line of its own somewhere, or end a path that they stand in. */
+/** They make an address look like another, begin a new line somewhere, or end the path that contains them. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
 const UNSAFE_IN_PATH = /[\x00-\x1f\x7f-\x9f\u200b\u2060\ufeff<>]/;
 class Connection extends SMTPConnection implements Peer {
@@ -56,7 +56,7 @@ class Connection extends SMTPConnection implements Peer {
   readonly dialogue: Dialogue;
   /** When it last got a reply. */
   idleSince: number;
-  /** A proxy's own connection: whom it would speak for is not known. */
+  /** A proxy's own connection: it has named no client. */
   isProxy = false;
   readonly #allowance: Allowance;
   #submitted = false;
@@ -93,7 +93,7 @@ class Connection extends SMTPConnection implements Peer {
     return this.session.user !== undefined && this.session.user !== false;
   }
 
-  /** No mail has come of it, and none is under way. */
+  /** It has not submitted a mail, and is not submitting one. */
   get dispensable(): boolean {
     return !this.#submitted && !this._handlerPending && this.session.envelope?.mailFrom === false;
   }
@@ -147,7 +147,9 @@ class Connection extends SMTPConnection implements Peer {
     this.#allowance.submitted();
   }
 
-  /** What the library takes is taken as it reads it; of the rest, what has a path in it goes to identity. */
+  /**
+   * A command that the library accepts keeps its reading. Of the others, those with a path go to identity.
+   */
   override _parseAddressCommand(
     ...[name, command]: Parameters<SMTPConnection["_parseAddressCommand"]>
   ): ReturnType<SMTPConnection["_parseAddressCommand"]> {
@@ -175,14 +177,14 @@ class Connection extends SMTPConnection implements Peer {
     return Buffer.from(`${name} ${words.join("?")}`);
   }
 
-  /** AUTH only under TLS, and only where there is somebody to ask. */
+  /** AUTH only under TLS, and only where there are users. */
   override _isSupported(command: string): boolean {
     if (command === "AUTH" && !(this._server.hooks.offersAuth && this.secure)) return false;
     return super._isSupported(command);
   }
 
   override _onCommand(command: Buffer, callback?: () => void): void {
-    // The line is a credential, or nothing will come of it.
+    // The line is a credential, or it is refused anyway.
     if (this._nextHandler !== false || this._closing || this._upgrading) {
       super._onCommand(command, callback);
       return;
@@ -215,7 +217,7 @@ class Connection extends SMTPConnection implements Peer {
         write(chunk, encoding, next);
         return;
       }
-      // What came whole before it is answered.
+      // Whole lines before it get their replies.
       write(chunk.subarray(0, found.before), encoding, (error) => {
         if (!parser.isClosed) this.#end(FAULT_REPLIES[found.fault], found.fault);
         next(error);
@@ -229,7 +231,7 @@ class Connection extends SMTPConnection implements Peer {
     return this._server.hooks.mayXclient(this._originalRemoteAddress) && this._isSupported(command);
   }
 
-  /** Whom XCLIENT names must be welcome too. */
+  /** The client that XCLIENT names must be allowed too. */
   override handler_XCLIENT(command: Buffer, callback: () => void): void {
     const before = this.remoteAddress;
     super.handler_XCLIENT(command, () => {
@@ -313,7 +315,7 @@ export class Server extends SMTPServer {
   }
 
   override _acceptSocket(socket: Socket, handshake: boolean): (() => void) | false {
-    // Whom a proxy stands for is not known yet.
+    // The proxy has not named its client yet.
     if (!this._expectsProxyHeader(socket)) {
       const refusal = this.#admit(socket, socket.remoteAddress ?? "");
       if (refusal !== undefined) {

@@ -1,6 +1,6 @@
-// One mail transaction as it builds up between MAIL and DATA. smtp-server keeps recipients apart by
-// their address in lower case and lets a later one replace an earlier one; identity tells User@ from
-// user@ (RFC 5321 §2.4), so the list is kept here.
+// One mail transaction as it builds up between MAIL and DATA. smtp-server keeps recipients apart by their
+// address in lower case and lets a later one replace an earlier one; identity distinguishes User@ from user@
+// (RFC 5321 §2.4), so the list is kept here.
 import { canonicalRecipient } from "../../address/recipient.ts";
 import type { MailRequest, RecipientRequest } from "../../message/notify.ts";
 import type { Envelope } from "../../submission/contract.ts";

@@ -1,6 +1,6 @@
-// What a listener needs for TLS: certificate and key, and who vouches for clients, read from files and
-// checked so that what is wrong is said at once and in full, not by the first handshake. Changes on disk
-// are tls-watch.ts's.
+// The TLS files of a listener: certificate, key and the authorities of client certificates. They are read and
+// checked so that a start reports every fault at once, before the first handshake. watch.ts follows changes
+// on the disk.
 import { constants, createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { open } from "node:fs/promises";
 import { createSecureContext } from "node:tls";

@@ -12,7 +12,7 @@ export interface TlsWatch {
   close(): void;
 }
 
-/** Soon enough for whoever has just renewed, and seldom enough to cost nothing: four small files. */
+/** Soon enough after a renewal, and seldom enough to cost nothing: four small files. */
 const LOOK_MS = 5_000;
 
 const DAY_MS = 24 * 60 * 60_000;
@@ -21,8 +21,8 @@ const DAY_MS = 24 * 60 * 60_000;
 const SOON_MS = 14 * DAY_MS;
 
 /**
- * Certificate and key are replaced one after the other, so what is found between the two does not fit. What
- * is wrong is therefore said when it still is at the next look; who calls `reload` hears at once.
+ * Certificate and key are replaced one after the other, so between the two they do not fit. A fault is
+ * therefore reported only if the next look finds it too; a caller of `reload` gets it at once.
  *
  * @param inForce what the listeners have been started with
  * @param apply hands it to the listeners
@@ -37,7 +37,7 @@ export function watchTls(
   const certificate = files.certFile;
   let closed = false;
   let loaded = inForce;
-  /** Of what was last applied or reported. */
+  /** The state that was last applied or reported. */
   let settled = inForce.digest;
   let failing = false;
   let warnedAt = 0;

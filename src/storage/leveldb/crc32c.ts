@@ -52,7 +52,10 @@ export function crc32c(octets: Uint8Array, at = 0, end = octets.length): number 
   return ~remainder >>> 0;
 }
 
-/** LevelDB stores a CRC rotated and shifted, since the CRC of what holds a CRC is weak (util/crc32c.h). */
+/**
+ * LevelDB stores a CRC rotated and shifted, since a CRC over data that contains a CRC is weak
+ * (util/crc32c.h).
+ */
 export function maskedCrc32c(octets: Uint8Array, at: number, end: number): number {
   const crc = crc32c(octets, at, end);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;

@@ -1,6 +1,6 @@
-// LevelDB's log format, which its write-ahead logs and its manifests have (doc/log_format.md): blocks of 32 KiB, in
-// them records of a masked CRC-32C, a length, a type and the octets. LevelDB itself drops what does not fit in silence
-// when it reads a write-ahead log, so this reads it first.
+// LevelDB's log format, which its write-ahead logs and its manifests have (doc/log_format.md): blocks of 32
+// KiB, in them records of a masked CRC-32C, a length, a type and the octets. When LevelDB reads a write-ahead
+// log it silently drops records that don't fit, so this reads it first.
 import { maskedCrc32c } from "./crc32c.ts";
 import { uint32At } from "./octets.ts";
 
@@ -14,7 +14,7 @@ const LAST = 4;
 export interface Walk {
   /** The end of the last whole record: everything before it is as it was written. */
   readonly wholeUntil: number;
-  /** What is wrong behind that; undefined when that is the end. */
+  /** The fault behind that; undefined when that is the end. */
   readonly fault: string | undefined;
 }
 
