@@ -94,14 +94,6 @@ export async function findLedger(config: Config, world: LedgerWorld): Promise<Fo
 }
 
 /**
- * For who has opened what else is in the data folder. Rejects with a StorageError or a SettingsError that says what to
- * do; nothing stays open then.
- */
-export async function openLedger(config: Config, world: LedgerWorld): Promise<OpenedLedger> {
-  return await (await findLedger(config, world)).open();
-}
-
-/**
  * For what judges by the configured lease and retention without being a gateway of the ledger. Rejects with a
  * SettingsError where its gateways have agreed on others, or derive other ids.
  */

@@ -70,12 +70,6 @@ export function finished({ before: _, ...settings }: LedgerSettings): LedgerSett
   return { ...settings, version: settings.version + 1 };
 }
 
-/** The settings of a gateway's configuration that are others than the ledger's. */
-export interface Difference {
-  readonly setting: "ledger.lease" | "ledger.retention" | "identity.secret" | "identity.headers";
-  readonly text: string;
-}
-
 /** A configuration that does not fit the ledger. */
 export class SettingsError extends Error {
   override readonly name = "SettingsError";
