@@ -45,7 +45,9 @@ export async function claimBatch<Live extends Entry>(
     }
     const found = steps.lookUp(reserved);
     const own = found instanceof Promise ? await found : found;
-    for (const [at, index] of places.entries()) results[index] = own[at] as ClaimResult;
+    places.forEach((index, at) => {
+      results[index] = own[at] as ClaimResult;
+    });
     return results;
   } catch (error) {
     for (const entry of reserved) {

@@ -13,10 +13,11 @@ import type { Log } from "../../runtime/log.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { type BatchSteps, claimBatch } from "../claim-batch.ts";
 import { type Claims, createClaims } from "../claims.ts";
-import type { Claim, ClaimResult, Decided, Decision, Doubt, Ledger, Settlement } from "../ledger.ts";
-import { DECISION_EVENTS, decidedBy, type IdEvent, type IdState, PROTOCOL } from "../protocol.ts";
+import type { Claim, ClaimResult, Doubt, Ledger, Settlement } from "../ledger.ts";
+import { PROTOCOL } from "../protocol.ts";
 import { createUnderWay } from "../under-way.ts";
 import { FIRST_CAPACITY } from "./capacity.ts";
+import { createDecide } from "./deciding.ts";
 import { type Generations, openGenerations } from "./generations.ts";
 import { loadMarks, type MarkedEntry, type Marks, unmarked } from "./marks.ts";
 import { openState, type State } from "./state.ts";
@@ -66,6 +67,7 @@ function createLedger(
 ): Ledger {
   const underWay = createUnderWay();
   const tracked = underWay.run;
+  const decide = createDecide({ claims, marks, fences: state.fences, relay });
 
   const steps: BatchSteps<MarkedEntry> = {
     reserve: (request) => claims.begin(request, state.fences.next()),
@@ -102,9 +104,6 @@ function createLedger(
     return Math.max(clock.now(), marks.get(entry.id)?.time ?? 0, entry.relayedBefore + 1);
   }
 
-  /** That of a live claim. Whether it is accepted changes who waits for it, and nothing durable. */
-  const stateOf = (entry: MarkedEntry): IdState => marks.get(entry.id)?.state ?? "queued";
-
   async function relay(entry: MarkedEntry): Promise<void> {
     await generations.add(entry.key, { time: timeFor(entry), digest: entry.digest });
     marks.forget(entry);
@@ -124,7 +123,7 @@ function createLedger(
       // An operator may have ended it meanwhile.
       const entry = claims.live(one);
       if (entry === undefined) return "stale";
-      const next = PROTOCOL[stateOf(entry)][event];
+      const next = PROTOCOL[marks.stateOf(entry.id)][event];
       switch (next) {
         case "relayed":
           await relay(entry);
@@ -150,38 +149,6 @@ function createLedger(
       // A mark is the doubt that stays; one that may be on the disk only was never an attempt.
       if (marks.get(entry.id) === undefined) await marks.remove(entry);
       claims.end(entry);
-    });
-  }
-
-  async function decide(id: Id, decision: Decision): Promise<Decided> {
-    const event = DECISION_EVENTS[decision];
-    const held = claims.get(id);
-    if (held === undefined) return await decideRemembered(id, event);
-    const decided = await claims.inTurn(held, async () => {
-      if (claims.get(id) !== held) return undefined;
-      const pending = marks.get(id) === undefined ? "claimed" : "reclaimed";
-      const next = decidedBy(PROTOCOL[held.isAccepted ? stateOf(held) : pending][event]);
-      if (next === "relayed") await relay(held);
-      if (next === "queued") await marks.remove(held);
-      return next;
-    });
-    // The claim has ended, and with it what would be decided; perhaps there is another one.
-    return decided ?? (await decide(id, decision));
-  }
-
-  async function decideRemembered(id: Id, event: IdEvent): Promise<Decided> {
-    const mark = marks.get(id);
-    if (mark === undefined) return decidedBy(PROTOCOL.absent[event]);
-    const entry = claims.begin({ id, digest: mark.digest }, state.fences.next());
-    return await claims.inTurn(entry, async () => {
-      try {
-        const next = decidedBy(PROTOCOL.remembered[event]);
-        if (next === "relayed") await relay(entry);
-        else await marks.remove(entry);
-        return next;
-      } finally {
-        claims.end(entry);
-      }
     });
   }
 

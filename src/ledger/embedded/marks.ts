@@ -5,6 +5,7 @@ import type { Id } from "../../identity/message-id.ts";
 import { encodeBase32 } from "../../runtime/base32.ts";
 import type { Relayed } from "../archive/archive.ts";
 import type { Entry } from "../claims.ts";
+import type { IdState } from "../protocol.ts";
 import type { MarkStore } from "./mark-store.ts";
 import type { Mark } from "./records.ts";
 
@@ -27,6 +28,8 @@ export type MarkedEntry = Entry & Markable;
 export interface Marks {
   readonly size: number;
   get(id: Id): Mark | undefined;
+  /** Of an id whose claim is live. Whether that is accepted changes who waits for it, and nothing durable. */
+  stateOf(id: Id): IdState;
   /** A new claim finds the mark: whatever was attempted is in doubt now. */
   doubt(id: Id): Mark | undefined;
   all(): Iterable<readonly [Id, Mark]>;
@@ -65,6 +68,7 @@ export async function loadMarks(
       return marks.size;
     },
     get: (id) => marks.get(id)?.mark,
+    stateOf: (id) => marks.get(id)?.mark.state ?? "queued",
     doubt(id) {
       const known = marks.get(id);
       if (known === undefined) return undefined;
