@@ -67,7 +67,7 @@ export function importLedger({ config, input }: ImportOptions): Promise<number> 
         const imported = await importArchive(archive, {
           source,
           retentionMs: known.ledger.retention,
-          told: (counts) => {
+          onProgress: (counts) => {
             ({ read } = counts);
             progress.report(read);
           },

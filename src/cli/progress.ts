@@ -26,7 +26,7 @@ export function createProgress(
 ): Progress {
   const startedAt = elapsed();
   const isInPlace = screen.isTTY === true;
-  let toldAt = startedAt;
+  let saidAt = startedAt;
   let isShown = false;
 
   function summary(ids: number): string {
@@ -37,8 +37,8 @@ export function createProgress(
 
   return {
     report(ids) {
-      if (elapsed() - toldAt < (isInPlace ? TERMINAL_MS : LINES_MS)) return;
-      toldAt = elapsed();
+      if (elapsed() - saidAt < (isInPlace ? TERMINAL_MS : LINES_MS)) return;
+      saidAt = elapsed();
       // To the beginning of the line, and away with its rest (ECMA-48 EL).
       screen.write(isInPlace ? `\r\x1b[K${summary(ids)}` : `${summary(ids)}\n`);
       isShown = isInPlace;

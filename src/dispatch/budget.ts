@@ -20,7 +20,7 @@ export function createBudget(maxOctets: number): Budget {
 
   const fits = (octets: number): boolean => taken === 0 || taken + octets <= maxOctets;
 
-  /** Ends, since whoever asks again on its turn has taken something or does not fit. */
+  /** Ends, since each one that asks again on its turn takes something or does not fit. */
   function callWaiting(): void {
     for (const [again, octets] of waiting) {
       if (!fits(octets)) return;

@@ -17,7 +17,7 @@ export interface DispatcherParts {
    * Makes one attempt. Never rejects.
    *
    * @param taken called when the upstream has taken the message: what is left is to record it, and another may
-   *   be attempted in its place. Of what ends in another way it is not known before its end whether more should.
+   *   be attempted in its place. Other outcomes free their place only when they end.
    */
   readonly attempt: (
     queued: QueuedTransmission,

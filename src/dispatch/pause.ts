@@ -39,7 +39,7 @@ const PROBE_MIN_MS = 1_000;
 /** The next try comes after this share of the pause so far, so that a pause is overrun by no more. */
 const PROBE_SHARE = 0.1;
 
-/** Whoever looks at the log of an hour must not miss what began the day before. */
+/** A person who reads the log of one hour must see a pause that began the day before. */
 export const REMIND_MS = 5 * 60_000;
 
 export interface PauseParts {

@@ -8,7 +8,7 @@ import type { QueuedTransmission } from "./queue.ts";
 
 export interface Recorder {
   /**
-   * Settles, trying again until it is recorded: until then the claim stands, no repeat passes, and a crash
+   * Settles, trying again until it is recorded: until then the claim goes on, no repeat passes, and a crash
    * leaves the id doubtful. Rejects only when the signal aborts while the disk is away. "stale": another
    * gateway has taken the id over, and nothing is recorded.
    */

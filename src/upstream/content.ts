@@ -3,7 +3,7 @@ import type { Transmission } from "./upstream.ts";
 
 /**
  * - untouched: not one octet was asked for, so none can have left.
- * - begun: some were; the end was not reached, so nobody was told that the message is whole.
+ * - begun: some were; the end was not reached, so no server can take the message for whole.
  * - complete: all were read. Whether they arrived is unknown.
  */
 export type Progress = "untouched" | "begun" | "complete";

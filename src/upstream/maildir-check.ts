@@ -9,10 +9,10 @@ import type { UpstreamCheck } from "./upstream.ts";
 /** Of a Maildir, beside it itself. */
 export const FOLDERS = ["tmp", "new", "cur"] as const;
 
-/** Who else can write in a folder can put a link there, or take a mail for another. */
+/** Another user who can write in a folder can put a link there, or replace a mail. */
 const WRITABLE_BY_OTHERS = 0o022;
 
-/** "any": whoever asks is not who runs the gateway, as with check-config. */
+/** "any": the user who asks may be another than the one who runs the gateway, as with check-config. */
 type Owner = "ours" | "any";
 
 /**

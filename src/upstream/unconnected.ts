@@ -9,7 +9,7 @@ export interface ConnectError {
   readonly syscall?: unknown;
   /** One error an address when a name has several. */
   readonly errors?: readonly ConnectError[];
-  /** Whoever watched the connection knows that it never was ready. */
+  /** The connection was watched, and it never was ready. */
   readonly neverConnected?: boolean;
 }
 

@@ -7,7 +7,7 @@ import type { Rate } from "../runtime/rate.ts";
 /** One message for one recipient, rendered: what the upstream is to receive. */
 export interface Transmission {
   readonly id: Id;
-  /** The derived Message-ID with its angle brackets, as it stands in the content. */
+  /** The derived Message-ID with its angle brackets, as the content has it. */
   readonly messageId: string;
   /** RFC 5321 reverse-path without angle brackets; empty for the null reverse-path. */
   readonly reversePath: string;

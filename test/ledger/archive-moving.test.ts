@@ -47,7 +47,7 @@ const move = (from: ArchivePlace, to: ArchivePlace): Promise<Imported> =>
       importArchive(target, {
         source: exportArchive(source, () => {}),
         retentionMs: RETENTION_MS,
-        told() {},
+        onProgress() {},
       }),
     ),
   );

@@ -174,7 +174,7 @@ describe("of two records of an id", () => {
 
 describe("an import", () => {
   const importInto = (archive: Archive, octets: Uint8Array) =>
-    importArchive(archive, { source: chunked(octets, 1_000), retentionMs: RETENTION_MS, told() {} });
+    importArchive(archive, { source: chunked(octets, 1_000), retentionMs: RETENTION_MS, onProgress() {} });
 
   test("of an archive that is cut off rejects, leaves what it had, and can be made whole", async () => {
     const records = merged(fc.sample(record, { numRuns: 2_500, seed: 7 }));

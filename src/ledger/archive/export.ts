@@ -9,11 +9,11 @@ const CHUNK_OCTETS = 64 * 1024;
 /**
  * The whole archive, in chunks of whole lines.
  *
- * @param told is called with what has been written so far, the last time with all of it
+ * @param onProgress is called with what has been written so far, the last time with all of it
  */
 export async function* exportArchive(
   archive: Archive,
-  told: (totals: Totals) => void,
+  onProgress: (totals: Totals) => void,
 ): AsyncGenerator<Uint8Array> {
   let relayed = 0;
   let doubtful = 0;
@@ -33,9 +33,9 @@ export async function* exportArchive(
     else doubtful++;
     if (text.length < CHUNK_OCTETS) continue;
     yield chunk();
-    told({ relayed, doubtful });
+    onProgress({ relayed, doubtful });
   }
   yield chunk();
   yield Buffer.from(encodeEnd({ relayed, doubtful, crc32: checksum }));
-  told({ relayed, doubtful });
+  onProgress({ relayed, doubtful });
 }

@@ -41,13 +41,13 @@ export interface ImportOptions {
   /** Milliseconds for which the ledger keeps an id. */
   readonly retentionMs: number;
   /** Is called with what has been done so far. */
-  readonly told: (counts: ImportCounts) => void;
+  readonly onProgress: (counts: ImportCounts) => void;
 }
 
 /** Rejects with an ArchiveError when the archive is not whole, and with a StorageError. */
 export async function importArchive(
   archive: Archive,
-  { source, retentionMs, told }: ImportOptions,
+  { source, retentionMs, onProgress }: ImportOptions,
 ): Promise<Imported> {
   const counts = { read: 0, added: 0, strengthened: 0, kept: 0, expired: 0, held: 0 };
   const heldIds: Id[] = [];
@@ -63,7 +63,7 @@ export async function importArchive(
       const { key } = records[i] as ArchiveRecord;
       if (what === "held" && heldIds.length < HELD_NAMED_MAX) heldIds.push(encodeBase32(key));
     });
-    told(counts);
+    onProgress(counts);
   }
 
   async function begin(): Promise<void> {

@@ -27,7 +27,7 @@ export interface Agreement {
    *
    * @returns whether this gateway has taken up something that it has not confirmed
    */
-  heard(beat: Beat): boolean;
+  receive(beat: Beat): boolean;
   /** Throws a SettingsError when the configuration is not what the gateways have agreed on. */
   assertOwn(): void;
 }
@@ -104,7 +104,7 @@ export async function openAgreement(options: AgreementOptions): Promise<Agreemen
     get confirmed() {
       return confirmed;
     },
-    heard({ settings: stored, confirmed: byAll }) {
+    receive({ settings: stored, confirmed: byAll }) {
       // Answers may overtake one another.
       if (stored === undefined || stored.version < settings.version) return false;
       if (stored.version > settings.version) {

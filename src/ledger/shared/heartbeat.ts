@@ -84,16 +84,16 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
     const sentAt = elapsed();
     beats++;
     const { confirmed } = agreement;
-    const heard = await engine.beat(gatewayId, incarnation, confirmed);
-    gateways = Math.max(heard.gateways, 1);
-    const { behindMs = 0 } = heard;
+    const received = await engine.beat(gatewayId, incarnation, confirmed);
+    gateways = Math.max(received.gateways, 1);
+    const { behindMs = 0 } = received;
     if (behindMs > 0 && !isBehind) log.warn("ledger.time_stepped_back", { ms: behindMs });
     isBehind = behindMs > 0;
     isAgreed = true;
-    if (agreement.heard(heard)) isUnconfirmed = true;
+    if (agreement.receive(received)) isUnconfirmed = true;
     else if (agreement.confirmed === confirmed) isUnconfirmed = false;
     if (sentAt - confirmedAt > outageMs()) reachedAgainAt = elapsed();
-    if (heard.current) confirmedAt = Math.max(confirmedAt, sentAt);
+    if (received.current) confirmedAt = Math.max(confirmedAt, sentAt);
     else if (!isSuperseded) {
       isSuperseded = true;
       log.error("ledger.superseded", { gateway: gatewayId, incarnation });

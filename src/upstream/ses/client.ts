@@ -1,4 +1,4 @@
-// Calls of the SES API. The SDK says where a request goes, what stands in its header, how it is signed and
+// Calls of the SES API. The SDK says where a request goes, what its header has, how it is signed and
 // what an answer other than success means; but a message does not go through the SDK's middleware, which
 // costs more than twice what signing and HTTP do together. The SDK is imported here and nowhere else.
 import { Readable } from "node:stream";
@@ -33,8 +33,8 @@ export interface SesClientOptions {
 
 const timeoutDefaults: SesTimeouts = {
   connectMs: 5_000,
-  // SES answers within a second. Whoever waits longer than its front end does only waits; whoever gives
-  // up before makes doubtful ids.
+  // SES answers within a second. Waiting longer than its front end does brings nothing; giving up before
+  // makes doubtful ids.
   requestMs: 60_000,
   // A request on a connection that the server is just closing ends in a reset, which is doubtful though
   // nothing was read. So ours are given up long before a front end does so (60 s and more).

@@ -29,7 +29,7 @@ type Meaning =
  * By name first, without "Exception" at its end: SES answers 400 to throttling and to a bad message alike.
  * AccountSuspended and NotFound are permanent by their names, but they are so for every message unless it named
  * what is missing itself, and a queue must not be bounced for what an operator repairs. SendingPaused has no time of
- * its own: whoever pauses an account may resume it in seconds.
+ * its own: a paused account may be resumed within seconds.
  */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   MessageRejected: "refused",

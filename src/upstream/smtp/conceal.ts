@@ -1,7 +1,7 @@
 // Keeps our own credentials out of what a server says: a reply to AUTH that repeats what it was given would
 // go into the log, the notification to the sender and, with `reply = "relayed"`, to the client. Pure.
 
-/** What stands in the place of a credential. */
+/** Replaces a credential. */
 const CONCEALED = "(concealed)";
 
 export type Conceal = (text: string) => string;

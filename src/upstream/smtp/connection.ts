@@ -10,7 +10,7 @@ import type { SmtpTimeouts } from "./timeouts.ts";
 /**
  * - required: STARTTLS, and nothing is sent without it.
  * - opportunistic: STARTTLS when it is offered, any certificate (RFC 7435); with a password, as
- *   `required`, since a password is not for whoever answers. A handshake that fails is a failure:
+ *   `required`, since a password must not go to a server that anyone may run. A handshake that fails is a failure:
  *   there is no second try in plain text.
  * - implicit: TLS from the first octet (RFC 8314).
  * - none: plain text even when STARTTLS is offered.
@@ -44,7 +44,7 @@ const processResponse = (SMTPConnection.prototype as unknown as ReplyHandling)._
 
 /**
  * The library pipes what it sends through two streams, which look at each octet and write the final dot by
- * itself; here whoever sends writes to the socket.
+ * itself; here the sender writes to the socket.
  */
 export class SmtpConnection extends SMTPConnection {
   /**

@@ -1,5 +1,5 @@
-// How often our password is shown to an SMTP server. Servers and their fail2ban shut out whoever shows a wrong one a few
-// times, so after a refusal it is shown again only after a minute, then two, four … or when another one is there.
+// How often our password is shown to an SMTP server. Servers and their fail2ban shut out a client that shows a wrong
+// one a few times, so after a refusal it is shown again only after a minute, then two, four … or when another one is there.
 import type { Clock } from "../../runtime/clock.ts";
 import { type Exchange, PASSWORD_RETRY_MS } from "./outcome.ts";
 import type { SmtpSession } from "./session.ts";

@@ -60,7 +60,7 @@ export function outcomeOf(exchange: Exchange, conceal: Conceal = (text) => text)
 
 function refusedWith(code: number, reply: string): Outcome {
   if (SESSION_CODES.has(code)) return { kind: "down", reply };
-  // SES says it by 554. It is nobody's message that is refused there, and whoever paused it may resume it.
+  // SES says it by 554. It refuses all messages, not this one, and sending may be resumed.
   if (SENDING_PAUSED.test(reply)) return { kind: PAUSED_FOR_SOME.test(reply) ? "later" : "down", reply };
   return { kind: code >= 500 && code !== OUT_OF_STEP ? "refused" : "later", reply };
 }
