@@ -1,18 +1,14 @@
-// Opens the ledger that the configuration names. An engine's own libraries are loaded with it only.
+// Opens the ledger that the configuration names, and loads nothing of the others: neither their code nor their libraries.
 import type { Config } from "../config/config.ts";
 import { envidOf } from "../config/warnings.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import type { Storage } from "../storage/storage.ts";
-import { openEmbeddedLedger } from "./embedded/embedded.ts";
 import { digestIdentity, type IdentityRules } from "./identity-digest.ts";
 import type { Ledger } from "./ledger.ts";
-import { refuseOthers } from "./shared/agreement.ts";
 import type { Engine, EngineLimits } from "./shared/engine.ts";
-import { gatewayIdOf } from "./shared/gateway-id.ts";
 import { faultsOf, formatDuration, parseSettings, SettingsError } from "./shared/settings.ts";
-import { openSharedLedger } from "./shared/shared.ts";
 
 export interface LedgerWorld {
   readonly storage: Storage;
@@ -52,6 +48,7 @@ export async function findLedger(config: Config, world: LedgerWorld): Promise<Fo
   if (kind === "embedded" && world.openEngine === undefined) {
     return {
       async open() {
+        const { openEmbeddedLedger } = await import("./embedded/embedded.ts");
         const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs });
         return { ledger, name: undefined, gateways: () => 1 };
       },
@@ -72,6 +69,7 @@ export async function findLedger(config: Config, world: LedgerWorld): Promise<Fo
     }
   }
 
+  const { refuseOthers, gatewayIdOf, openSharedLedger } = await import("./shared/open.ts");
   await unlessFailed(() => refuseOthers(engine, (salt) => ({ ...limits, identity: identity(salt) })));
   return {
     async open() {
