@@ -241,7 +241,9 @@ describe("an end of data that is none, with commands behind it", () => {
       const mails = [0, 1, 2, 3].map((cut) => ({ cut, mail: mailWith(end) }));
       const replies = await Promise.all(mails.map(({ cut, mail }) => inSegments(mail, [mail.at + cut])));
       for (const reply of replies) {
-        expect(reply, JSON.stringify(end)).toMatch(isBare ? /^554 5\.6\.0 the content has a CR/ : /^250 /);
+        expect(reply, JSON.stringify(end)).toMatch(
+          isBare ? /^554 5\.6\.0 the content has a bare CR/ : /^250 /,
+        );
       }
       if (!isBare) taken.push(...mails.map(({ mail }) => mail));
     }
