@@ -9,12 +9,12 @@
 // - exclusive: of any number of concurrent claims of one id one succeeds. No other succeeds before it ends, and then
 //   under a greater fence.
 // - stale: the table is about the live claim. A call under any other fence changes nothing and says "stale".
-// - durable: what a call has made of an id is so when the call resolves. After a crash the id goes on from there, with
-//   the date of its first attempt and the digest of its claim.
+// - durable: what a call makes of an id is durable when the call resolves. After a crash the id goes on from there, as
+//   the column crash says, with the date of its first attempt and the digest of its claim.
 // - retention: a relayed id stays one for at least the retention, whatever generations come and go.
-// - since: a relayed id whose relaying lies before `since` counts as absent to that claim.
-// - doubts: `doubts` and `doubt` name what is in doubt, with the first date and the digest, and nothing else: an id
-//   that is attempted under a live claim is not in doubt before the attempt has ended without an answer.
+// - since: an id that was relayed before `since` counts as absent to that claim.
+// - doubts: an id is in doubt in the states doubtful, reattempted, remembered and reclaimed. `doubts` names all of them,
+//   `doubt` one, with its first date and digest.
 // - awaited: what was accepted as awaited is `awaited` instead of `underway`, however its attempts go.
 // - no deadlock: batches that overlap in any order never wait for each other for ever.
 // - filter: it never decides. Cold, stale or answering "maybe" to everything, it changes no result.
