@@ -2,7 +2,16 @@
 // and says so; CI has them all, and fails without.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, readFileSync, watch, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  watch,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 
@@ -12,7 +21,7 @@ const FOLDERS = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/usr/loca
 export function findProgram(name: string): string | undefined {
   for (const folder of FOLDERS) {
     try {
-      execFileSync("test", ["-x", join(folder, name)]);
+      accessSync(join(folder, name), constants.X_OK);
       return join(folder, name);
     } catch {
       // Not in this folder.

@@ -22,8 +22,10 @@ export interface GatewayProcess {
   readonly port: number;
   /** Every line logged so far. */
   readonly lines: readonly LogLine[];
-  /** Resolves when so many lines of the event have been logged since the start. */
-  logged(event: string, count?: number): Promise<void>;
+  /** Those of the event, and of them those that are wanted. */
+  said(event: string, isWanted?: (line: LogLine) => boolean): LogLine[];
+  /** Resolves when so many lines of the event, of those that are wanted, have been logged since the start. */
+  logged(event: string, count?: number, isWanted?: (line: LogLine) => boolean): Promise<void>;
   /** Resolves with the exit code, or the signal that ended the process. */
   readonly exited: Promise<number | string>;
   /** SIGTERM, and the exit code. */
@@ -112,12 +114,13 @@ export async function startProcess(
     for (const check of [...waiting]) check();
   });
   const exited = exitOf(child);
-  const said = (event: string): LogLine[] => lines.filter((line) => line.event === event);
+  const said: GatewayProcess["said"] = (event, isWanted = () => true) =>
+    lines.filter((line) => line.event === event && isWanted(line));
 
-  const logged = (event: string, count = 1): Promise<void> =>
+  const logged: GatewayProcess["logged"] = (event, count = 1, isWanted) =>
     new Promise((resolve, reject) => {
       const check = (): void => {
-        if (said(event).length < count) return;
+        if (said(event, isWanted).length < count) return;
         waiting.delete(check);
         resolve();
       };
@@ -133,6 +136,7 @@ export async function startProcess(
     pid: child.pid as number,
     port: said("gateway.listening")[0]?.port as number,
     lines,
+    said,
     logged,
     exited,
     stop() {

@@ -44,6 +44,14 @@ export async function connectSmtp(port: number, options: ConnectOptions = {}): P
   return client;
 }
 
+/** Submits one mail on a connection of its own; the last reply. */
+export async function submitMail(port: number, mail: Mail): Promise<string> {
+  const client = await connectSmtp(port);
+  const reply = await client.submit(mail);
+  await client.quit();
+  return reply;
+}
+
 /** A connection on which nothing has been said and heard. */
 export async function openSmtp(port: number, options: ConnectOptions = {}): Promise<SmtpClient> {
   const { from, preamble } = options;

@@ -1,5 +1,6 @@
 // Who may submit, over the built process: passwords under STARTTLS and implicit TLS from the clients that
 // people use, client certificates, certificates and users that change, and tenants that never meet.
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { chmodSync, copyFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -7,10 +8,11 @@ import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { createTransport } from "nodemailer";
-import { afterEach, describe, expect, test } from "vitest";
-import { readMaildir } from "../support/maildir.ts";
+import { describe, expect } from "vitest";
+import { readMaildir, valuesOf } from "../support/maildir.ts";
 import { findProgram, runClient } from "../support/peers.ts";
-import { type GatewayProcess, makeFolder, run, startProcess } from "../support/process.ts";
+import { type Place, test as testWithPlace } from "../support/place.ts";
+import { type GatewayProcess, type LogLine, run } from "../support/process.ts";
 import { connectSmtp, openSmtp, type SmtpClient, taskMail } from "../support/smtp-client.ts";
 
 const swaks = findProgram("swaks");
@@ -21,13 +23,7 @@ const fixture = (name: string): string => new URL(`../../fixtures/tls/${name}`, 
 const read = (name: string): string => readFileSync(fixture(name), "utf8");
 const ca = read("ca.pem");
 
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-interface Place {
-  readonly folder: string;
+interface Doors {
   readonly gateway: GatewayProcess;
   /** Offers STARTTLS and demands it. */
   readonly submission: number;
@@ -50,20 +46,25 @@ async function writeUsers(file: string, users: Readonly<Record<string, string>>)
   }
 }
 
-async function start(more = ""): Promise<Place> {
-  const { path: folder, remove } = makeFolder();
-  cleanups.push(remove);
+interface Files {
+  readonly config: string;
+  readonly users: string;
+}
+
+/** What a gateway with three doors needs, in the place's folder. */
+function writeFiles({ folder, data }: Place, usersFile: string, more = ""): Files {
   for (const name of ["server", "server-renewed"]) {
     copyFileSync(fixture(`${name}.pem`), join(folder, `${name}.pem`));
     copyFileSync(fixture(`${name}-key.pem`), join(folder, `${name}-key.pem`));
     chmodSync(join(folder, `${name}-key.pem`), 0o600);
   }
   const users = join(folder, "users");
-  await writeUsers(users, PASSWORDS);
+  copyFileSync(usersFile, users);
+  chmodSync(users, 0o600);
   const config = join(folder, "mailonce.toml");
   writeFileSync(
     config,
-    `data_dir = "${folder}/data"
+    `data_dir = "${data}"
 [[listeners]]
 port = 0
 tls = "required"
@@ -86,26 +87,47 @@ users_file = "${users}"
 ${more}`,
     { mode: 0o600 },
   );
-  const gateway = await startProcess({ CONFIG: config });
-  cleanups.push(() => gateway.stop());
-  const [listening] = gateway.lines.filter(({ event }) => event === "gateway.listening");
+  return { config, users };
+}
+
+async function openDoors(place: Place, { config }: Files): Promise<Doors> {
+  const gateway = await place.start({ CONFIG: config });
+  const [listening] = gateway.said("gateway.listening");
   const addresses = listening?.listeners as string[];
   const [submission, implicit, plain] = addresses.map((address) => Number(address.split(":").at(-1))) as [
     number,
     number,
     number,
   ];
-  return { folder, gateway, submission, implicit, plain };
+  return { gateway, submission, implicit, plain };
 }
 
-const acceptedBy = ({ lines }: GatewayProcess): unknown[] =>
-  lines.filter(({ event }) => event === "submission.accepted").map(({ user }) => user);
+/**
+ * Passwords are hashed once for the file, and one gateway serves each test that changes nothing about it. Tests run
+ * beside each other, since wrong passwords are answered late; each has clients of its own addresses, for which the
+ * failures count, or recipients and tasks of its own.
+ */
+const test = testWithPlace
+  .extend("usersFile", { scope: "file" }, async ({ shared }) => {
+    const file = join(shared.folder, "users-made-once");
+    await writeUsers(file, PASSWORDS);
+    return file;
+  })
+  .extend("doors", { scope: "file" }, ({ shared, usersFile }) =>
+    openDoors(shared, writeFiles(shared, usersFile, "auth_failures_max = 100\n")),
+  )
+  .extend("files", ({ place, usersFile }) => writeFiles(place, usersFile));
 
 /** A client on a connection under TLS, after EHLO. */
-async function underTls(port: number, how: "implicit" | "starttls", options = {}): Promise<SmtpClient> {
-  const tls = { ca, host: "127.0.0.1", servername: "localhost", ...options };
+async function underTls(
+  port: number,
+  how: "implicit" | "starttls",
+  { from = "127.0.0.1", ...certificate }: { from?: string; cert?: string; key?: string } = {},
+): Promise<SmtpClient> {
+  const tls = { ca, servername: "localhost", ...certificate };
   if (how === "implicit") {
-    const socket = connectTls({ port, ...tls });
+    const plain = connectTcp({ port, host: "127.0.0.1", localAddress: from });
+    const socket = connectTls({ socket: plain, ...tls });
     const secured = once(socket, "secureConnect");
     const client = await openSmtp(port, { socket });
     await secured;
@@ -113,7 +135,7 @@ async function underTls(port: number, how: "implicit" | "starttls", options = {}
     await client.command("EHLO client.example");
     return client;
   }
-  const plain = await connectSmtp(port);
+  const plain = await connectSmtp(port, { from });
   expect(await plain.command("STARTTLS")).toMatch(/^220 /);
   plain.socket.removeAllListeners();
   const socket = connectTls({ socket: plain.socket, ...tls });
@@ -127,36 +149,46 @@ async function underTls(port: number, how: "implicit" | "starttls", options = {}
 const token = (user: string, password: string): string =>
   Buffer.from(`\0${user}\0${password}`).toString("base64");
 
+interface Attempt {
+  readonly how: "starttls" | "implicit" | "plain";
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  /** The client's address. */
+  readonly from: string;
+  readonly task: string;
+}
+
 describe("clients that people use", () => {
   const SMTPLIB = `
 import smtplib, ssl, sys
-how, port, user, password = sys.argv[1:5]
-context = ssl.create_default_context(cafile=sys.argv[5])
+how, port, user, password, cafile, source, task = sys.argv[1:]
+context = ssl.create_default_context(cafile=cafile)
+source = (source, 0)
 try:
-    if how == "implicit": smtp = smtplib.SMTP_SSL("localhost", int(port), context=context)
-    else: smtp = smtplib.SMTP("localhost", int(port))
+    if how == "implicit": smtp = smtplib.SMTP_SSL("localhost", int(port), context=context, source_address=source)
+    else: smtp = smtplib.SMTP("localhost", int(port), source_address=source)
     if how == "starttls": smtp.starttls(context=context)
     smtp.ehlo()
     smtp.login(user, password)
-    smtp.sendmail("a@sender.example", ["b@example.net"], "Subject: smtplib\\r\\n\\r\\nHello\\r\\n")
+    smtp.sendmail("a@sender.example", ["b@example.net"], f"X-Task-Id: {task}\\r\\nSubject: x\\r\\n\\r\\nHello\\r\\n")
     print("sent")
 except smtplib.SMTPException as error:
     print(type(error).__name__, error)
 `;
-  const clients: Record<
-    string,
-    (how: string, port: number, user: string, password: string) => Promise<string>
-  > = {
-    "Python's smtplib": async (how, port, user, password) =>
-      (await runClient(python ?? "", ["-c", SMTPLIB, how, String(port), user, password, fixture("ca.pem")]))
-        .output,
-    nodemailer: async (how, port, user, password) => {
+  const clients: Record<string, (attempt: Attempt) => Promise<string>> = {
+    "Python's smtplib": async ({ how, port, user, password, from, task }) => {
+      const args = [how, String(port), user, password, fixture("ca.pem"), from, task];
+      return (await runClient(python ?? "", ["-c", SMTPLIB, ...args])).output;
+    },
+    nodemailer: async ({ how, port, user, password, from, task }) => {
       const transport = createTransport({
         ...{ host: "localhost", port, secure: how === "implicit", requireTLS: how === "starttls" },
-        ...{ ignoreTLS: how === "plain", auth: { user, pass: password }, tls: { ca } },
+        ...{ ignoreTLS: how === "plain", auth: { user, pass: password }, tls: { ca }, localAddress: from },
       });
       try {
-        await transport.sendMail({ from: "a@sender.example", to: "b@example.net", text: "Hello" });
+        const headers = { "X-Task-Id": task };
+        await transport.sendMail({ from: "a@sender.example", to: "b@example.net", text: "Hello", headers });
         return "sent";
       } catch (error) {
         return String(error);
@@ -164,42 +196,28 @@ except smtplib.SMTPException as error:
         transport.close();
       }
     },
-    swaks: async (how, port, user, password) => {
+    swaks: async ({ how, port, user, password, from, task }) => {
       const { code, output } = await runClient(swaks ?? "", [
-        ...[
-          "--server",
-          "127.0.0.1",
-          "--port",
-          String(port),
-          "--from",
-          "a@sender.example",
-          "--to",
-          "b@example.net",
-        ],
+        ...["--server", "127.0.0.1", "--port", String(port), "--local-interface", from],
+        ...["--from", "a@sender.example", "--to", "b@example.net", "--add-header", `X-Task-Id: ${task}`],
         ...["--auth", "PLAIN", "--auth-user", user, "--auth-password", password],
         ...(how === "implicit" ? ["--tls-on-connect"] : how === "starttls" ? ["--tls"] : []),
       ]);
       return code === 0 ? "sent" : output;
     },
-    "openssl s_client": async (how, port, user, password) => {
+    "openssl s_client": async ({ how, port, user, password, from, task }) => {
       const lines = [
         ...["EHLO client.example", `AUTH PLAIN ${token(user, password)}`, "MAIL FROM:<a@sender.example>"],
-        ...["RCPT TO:<b@example.net>", "DATA", "Subject: openssl\r\n\r\nHello\r\n.", "QUIT"],
+        ...["RCPT TO:<b@example.net>", "DATA"],
+        ...[`X-Task-Id: ${task}\r\nSubject: openssl\r\n\r\nHello\r\n.`, "QUIT"],
       ];
       if (how === "plain") return "plain text is not what it speaks";
-      const { output } = await converse(
+      const args = ["s_client", "-quiet", "-crlf", "-ign_eof", "-verify_return_error"];
+      const output = await converse(
         openssl ?? "",
         [
-          ...[
-            "s_client",
-            "-quiet",
-            "-crlf",
-            "-ign_eof",
-            "-CAfile",
-            fixture("ca.pem"),
-            "-verify_return_error",
-          ],
-          ...["-connect", `127.0.0.1:${port}`, ...(how === "starttls" ? ["-starttls", "smtp"] : [])],
+          ...[...args, "-CAfile", fixture("ca.pem"), "-connect", `127.0.0.1:${port}`, "-bind", `${from}:0`],
+          ...(how === "starttls" ? ["-starttls", "smtp"] : []),
         ],
         lines,
       );
@@ -208,32 +226,44 @@ except smtplib.SMTPException as error:
   };
 
   const present = { "Python's smtplib": python, nodemailer: "here", swaks, "openssl s_client": openssl };
-  test.each(Object.keys(clients).filter((name) => present[name as keyof typeof present] !== undefined))(
+  const names = Object.keys(clients).filter((name) => present[name as keyof typeof present] !== undefined);
+  test.concurrent.for(names)(
     "%s authenticates over STARTTLS and implicit TLS, and with nothing else",
-    async (name) => {
-      const place = await start("auth_failures_max = 100\n");
+    async (name, { doors: { gateway, submission, implicit, plain } }) => {
       const submit = clients[name] as (typeof clients)[string];
-      const { shop } = PASSWORDS;
-      expect(await submit("starttls", place.submission, "shop", shop)).toContain("sent");
-      expect(await submit("implicit", place.implicit, "shop", shop)).toContain("sent");
-      expect(acceptedBy(place.gateway)).toEqual(["shop", "shop"]);
-      expect(await submit("starttls", place.submission, "shop", "wrong")).not.toContain("sent");
-      expect(await submit("implicit", place.implicit, "nobody", shop)).not.toContain("sent");
-      expect(await submit("plain", place.plain, "shop", shop)).not.toContain("sent");
-      expect(acceptedBy(place.gateway)).toHaveLength(2);
+      const from = `127.0.2.${1 + names.indexOf(name)}`;
+      const task = randomUUID();
+      const right = { user: "shop", password: PASSWORDS.shop, from };
+      const accepted = () =>
+        gateway
+          .said("submission.accepted", (line) => String(line.task).startsWith(task))
+          .map(({ user }) => user);
+      const [starttls, tls] = await Promise.all([
+        submit({ ...right, how: "starttls", port: submission, task: `${task}-1` }),
+        submit({ ...right, how: "implicit", port: implicit, task: `${task}-2` }),
+      ]);
+      expect(starttls).toContain("sent");
+      expect(tls).toContain("sent");
+      expect(accepted()).toEqual(["shop", "shop"]);
+      const refused = await Promise.all([
+        submit({ ...right, password: "wrong", how: "starttls", port: submission, task: `${task}-3` }),
+        submit({ ...right, user: "nobody", how: "implicit", port: implicit, task: `${task}-4` }),
+        submit({ ...right, how: "plain", port: plain, task: `${task}-5` }),
+      ]);
+      for (const said of refused) expect(said).not.toContain("sent");
+      expect(accepted()).toHaveLength(2);
     },
   );
 });
 
-/** Says a line after each reply, as a person at a terminal. */
-async function converse(program: string, args: readonly string[], lines: readonly string[]) {
-  const { spawn } = await import("node:child_process");
+/** Says a line after each reply, as a person at a terminal. @returns what the program wrote */
+async function converse(program: string, args: readonly string[], lines: readonly string[]): Promise<string> {
   const child = spawn(program, args);
   let output = "";
   let said = 0;
   child.stdout.setEncoding("latin1").on("data", (text: string) => {
     output += text;
-    // The last line of a reply: three digits and a space. STARTTLS swallows the greeting.
+    // The last line of a reply: three digits and a space.
     const replies = output.match(/^\d{3} .*$/gm)?.length ?? 0;
     const next = lines[said];
     if (next !== undefined && replies > said) {
@@ -244,20 +274,15 @@ async function converse(program: string, args: readonly string[], lines: readonl
   child.stderr.setEncoding("latin1").on("data", (text: string) => {
     output += text;
   });
-  // After -starttls there is a "250" of s_client's own EHLO, or nothing: a first line breaks the silence.
-  if (args.includes("-starttls") && said === 0) {
-    const begin = setTimeout(() => {
-      if (said === 0) child.stdin.write(`${lines[said++]}\n`);
-    }, 1_000);
-    child.once("close", () => clearTimeout(begin));
-  }
+  // What s_client's own EHLO was answered it prints, after -starttls, with what comes next: a first line breaks the
+  // silence. It is read when TLS is there.
+  if (args.includes("-starttls")) child.stdin.write(`${lines[said++]}\n`);
   await once(child, "close");
-  return { output };
+  return output;
 }
 
 describe("passwords", () => {
-  test("AUTH is offered and taken under TLS only", async () => {
-    const { plain, submission } = await start();
+  test.concurrent("AUTH is offered and taken under TLS only", async ({ doors: { plain, submission } }) => {
     const open = await openSmtp(plain);
     await open.reply();
     expect(await open.command("EHLO client.example")).not.toContain("AUTH");
@@ -278,8 +303,9 @@ describe("passwords", () => {
     secured.destroy();
   });
 
-  test("TLS 1.1 and ciphers without forward secrecy are refused", async () => {
-    const { implicit } = await start();
+  test.concurrent("TLS 1.1 and ciphers without forward secrecy are refused", async ({
+    doors: { implicit },
+  }) => {
     const weak = [
       { maxVersion: "TLSv1.1", minVersion: "TLSv1", ciphers: "DEFAULT@SECLEVEL=0" },
       { maxVersion: "TLSv1.2", ciphers: "AES128-SHA:AES256-GCM-SHA384" },
@@ -290,17 +316,21 @@ describe("passwords", () => {
     }
   });
 
-  test("what was pipelined in plain text behind STARTTLS is not heard under TLS", async () => {
-    const { plain } = await start();
+  test.concurrent("what was pipelined in plain text behind STARTTLS is not heard under TLS", async ({
+    doors: { plain },
+  }) => {
     const client = await connectSmtp(plain);
     client.write("STARTTLS\r\nMAIL FROM:<smuggled@sender.example>\r\n");
     expect(await client.reply()).toMatch(/^554 5\.5\.0 /);
     client.destroy();
   });
 
-  test("a user who is removed can't go on, and one who is added can begin, without a restart", async () => {
-    const { folder, gateway, implicit } = await start();
-    const file = join(folder, "users");
+  test.concurrent("a user who is removed can't go on, and one who is added can begin, without a restart", async ({
+    place,
+    files,
+  }) => {
+    const { gateway, implicit } = await openDoors(place, files);
+    const file = files.users;
     const client = await underTls(implicit, "implicit");
     expect(await client.command(`AUTH PLAIN ${token("till", PASSWORDS.till)}`)).toMatch(/^235 /);
     expect(await client.submit({ to: ["b@example.net"], content: taskMail(randomUUID()) })).toMatch(/^250 /);
@@ -319,27 +349,26 @@ describe("passwords", () => {
     fresh.destroy();
   });
 
-  test("an identity to act for is refused unless it is the user's own", async () => {
-    const { gateway, implicit } = await start();
+  test.concurrent("an identity to act for is refused unless it is the user's own", async ({
+    doors: { gateway, implicit },
+  }) => {
     const plain = (authzid: string) => Buffer.from(`${authzid}\0till\0${PASSWORDS.till}`).toString("base64");
     for (const [authzid, reply] of [
       ["shop", /^535 5\.7\.8 /],
       ["till", /^235 /],
       ["", /^235 /],
     ] as const) {
-      const client = await underTls(implicit, "implicit");
+      const client = await underTls(implicit, "implicit", { from: "127.0.2.9" });
       expect(await client.command(`AUTH PLAIN ${plain(authzid)}`)).toMatch(reply);
       client.destroy();
     }
     await gateway.logged("auth.foreign_identity");
   });
 
-  test("guessing blocks the address, and nobody else", async () => {
-    const { gateway, implicit } = await start('auth_failures_max = 2\ntrusted_networks = ["127.0.0.1"]\n');
-    const from = (address: string) =>
-      underTls(implicit, "implicit", {
-        socket: connectTcp({ port: implicit, host: "127.0.0.1", localAddress: address }),
-      });
+  test.concurrent("guessing blocks the address, and nobody else", async ({ place, usersFile }) => {
+    const settings = 'auth_failures_max = 2\ntrusted_networks = ["127.0.0.1"]\n';
+    const { gateway, implicit } = await openDoors(place, writeFiles(place, usersFile, settings));
+    const from = (address: string) => underTls(implicit, "implicit", { from: address });
     const guesser = await from("127.0.1.1");
     expect(await guesser.command(`AUTH PLAIN ${token("shop", "guess")}`)).toMatch(/^535 /);
     expect(await guesser.command(`AUTH PLAIN ${token("shop", "guess again")}`)).toMatch(/^535 |^454 /);
@@ -360,12 +389,14 @@ describe("passwords", () => {
 describe("certificates", () => {
   const certificate = (name: string) => ({ cert: read(`${name}.pem`), key: read(`${name}-key.pem`) });
 
-  test.each(["starttls", "implicit"] as const)("of clients, over %s", async (how) => {
-    const place = await start();
-    const port = how === "implicit" ? place.implicit : place.submission;
+  test.concurrent.for(["starttls", "implicit"] as const)("of clients, over %s", async (how, { doors }) => {
+    const { gateway, ...ports } = doors;
+    const port = how === "implicit" ? ports.implicit : ports.submission;
+    const task = randomUUID();
     const client = await underTls(port, how, certificate("client"));
-    expect(await client.submit({ to: ["b@example.net"], content: taskMail(randomUUID()) })).toMatch(/^250 /);
-    expect(acceptedBy(place.gateway)).toEqual(["app"]);
+    expect(await client.submit({ to: ["b@example.net"], content: taskMail(task) })).toMatch(/^250 /);
+    const accepted = gateway.said("submission.accepted", (line) => line.task === task);
+    expect(accepted.map(({ user }) => user)).toEqual(["app"]);
     client.destroy();
     for (const name of ["client-revoked", "client-other"]) {
       const refused = await underTls(port, how, certificate(name));
@@ -374,8 +405,9 @@ describe("certificates", () => {
     }
   });
 
-  test("of the server, renewed without ending a session", async () => {
-    const { folder, gateway, implicit } = await start();
+  test.concurrent("of the server, renewed without ending a session", async ({ place, files }) => {
+    const { gateway, implicit } = await openDoors(place, files);
+    const { folder } = place;
     const serial = (client: SmtpClient) => (client.socket as TLSSocket).getPeerCertificate().serialNumber;
     const before = await underTls(implicit, "implicit", certificate("client"));
     for (const suffix of [".pem", "-key.pem"]) {
@@ -399,37 +431,43 @@ describe("certificates", () => {
   });
 });
 
-test("two tenants with the same task ids and recipients: both are mailed", async () => {
-  const { folder, gateway, implicit } = await start();
+test.concurrent("two tenants with the same task ids and recipients: both are mailed", async ({
+  shared,
+  doors,
+}) => {
+  const { gateway, implicit } = doors;
   const task = randomUUID();
+  const to = `${randomUUID()}@example.net`;
+  const isOfTask = (line: LogLine) => line.task === task;
   const replies: string[] = [];
   for (const user of ["shop", "till", "shop"] as const) {
     const client = await underTls(implicit, "implicit");
     await client.command(`AUTH PLAIN ${token(user, PASSWORDS[user])}`);
-    replies.push(await client.submit({ to: ["b@example.net"], content: taskMail(task) }));
+    replies.push(await client.submit({ to: [to], content: taskMail(task) }));
     client.destroy();
   }
   expect(replies.map((reply) => reply.split(" ")[2])).toEqual(["queued", "queued", "repeat"]);
-  await gateway.logged("transmission.relayed", 2);
-  expect(readMaildir(join(folder, "data/outbox"))).toHaveLength(2);
-  const ids = gateway.lines
-    .filter(({ event }) => event === "transmission.relayed")
-    .map(({ messageId }) => messageId);
+  await gateway.logged("transmission.relayed", 2, isOfTask);
+  const delivered = valuesOf(readMaildir(shared.outbox), "Delivered-To");
+  expect(delivered.filter((one) => one === to)).toHaveLength(2);
+  const ids = gateway.said("transmission.relayed", isOfTask).map(({ messageId }) => messageId);
   for (const [index, user] of ["shop", "till"].entries()) {
     const { stdout } = await run([
-      ...["id", "--task", task, "--to", "b@example.net", "--from", "app@sender.example", "--user", user],
-      ...["--config", join(folder, "mailonce.toml")],
+      ...["id", "--task", task, "--to", to, "--from", "app@sender.example", "--user", user],
+      ...["--config", join(shared.folder, "mailonce.toml")],
     ]);
     expect(stdout.trim()).toBe(ids[index]);
   }
 });
 
-test("a users file or a certificate that is wrong refuses the start, all faults at once", async () => {
-  const { folder } = await start();
-  writeFileSync(join(folder, "users"), "no line of a users file\n");
-  writeFileSync(join(folder, "server.pem"), "no certificate");
+test.concurrent("a users file or a certificate that is wrong refuses the start, all faults at once", async ({
+  place,
+  files,
+}) => {
+  writeFileSync(files.users, "no line of a users file\n");
+  writeFileSync(join(place.folder, "server.pem"), "no certificate");
   for (const command of ["check-config", "serve"]) {
-    const { code, stderr } = await run([command, "--config", join(folder, "mailonce.toml")]);
+    const { code, stderr } = await run([command, "--config", files.config]);
     expect(code).toBe(2);
     expect(stderr).toMatch(/access\.users_file: .*users.*1/);
     expect(stderr).toMatch(/tls: .*server\.pem/);
