@@ -5,56 +5,61 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { DoubtfulEntry } from "../../src/operator/doubtful.ts";
+import { describe, expect } from "vitest";
+import type { DoubtfulEntry, Resolution } from "../../src/operator/doubtful.ts";
+import { askGateway } from "../../src/operator/socket.ts";
+import { type Place, smtpAt, test as testWithPlace } from "../support/place.ts";
 import {
   environmentOf,
   type GatewayProcess,
   type LogLine,
   MAIN,
-  makeFolder,
+  type Run,
   run,
   type Settings,
-  startProcess,
 } from "../support/process.ts";
-import { createScriptedSmtp, type ScriptedSmtp } from "../support/scripted-smtp.ts";
-import { connectSmtp, taskMail } from "../support/smtp-client.ts";
+import type { ScriptedSmtp } from "../support/scripted-smtp.ts";
+import { connectSmtp, submitMail, taskMail } from "../support/smtp-client.ts";
 
-let folder: ReturnType<typeof makeFolder>;
-let gateway: GatewayProcess;
-let upstream: ScriptedSmtp;
-let settings: Settings;
-
-beforeEach(async () => {
-  folder = makeFolder();
-  upstream = await createScriptedSmtp({ script: "drop-before-reply" });
-  settings = {
-    DATA_DIR: join(folder.path, "data"),
-    LEDGER_DOUBTFUL: "hold",
-    LOG_ADDRESSES: "true",
-    LOG_FORMAT: "json",
-    SPOOL_RETRY_MIN: "50ms",
-    UPSTREAM_KIND: "smtp",
-    UPSTREAM_SMTP_HOST: "127.0.0.1",
-    UPSTREAM_SMTP_PORT: upstream.port,
-    UPSTREAM_SMTP_TLS: "none",
-  };
-  gateway = await startProcess(settings);
-});
-afterEach(async () => {
-  await gateway.kill();
-  await upstream.close();
-  folder.remove();
-});
-
-async function submit(task: string, recipient = "user@example.com"): Promise<string> {
-  const client = await connectSmtp(gateway.port);
-  const reply = await client.submit({ to: [recipient], content: taskMail(task) });
-  await client.quit();
-  return reply;
+/** A gateway whose upstream takes mails without an answer, until it is told to accept them. */
+interface Site {
+  readonly gateway: GatewayProcess;
+  readonly upstream: ScriptedSmtp;
+  readonly settings: Settings;
+  readonly data: string;
+  /** The gateway is another process now. */
+  restart(): Promise<void>;
 }
 
-async function list(): Promise<DoubtfulEntry[]> {
+async function openSite(place: Place, more: Settings = {}): Promise<Site> {
+  const upstream = await place.smtp({ script: "drop-before-reply" });
+  const settings = {
+    ...{ DATA_DIR: place.data, LEDGER_DOUBTFUL: "hold", LOG_ADDRESSES: "true", LOG_FORMAT: "json" },
+    ...{ SPOOL_RETRY_MIN: "50ms", ...smtpAt(upstream.port), ...more },
+  };
+  let gateway = await place.start(settings);
+  return {
+    get gateway() {
+      return gateway;
+    },
+    ...{ upstream, settings, data: place.data },
+    async restart() {
+      gateway = await place.start(settings);
+    },
+  };
+}
+
+const test = testWithPlace.extend("site", ({ place }) => openSite(place));
+/** With one gateway for all tests that leave it running, and nothing in doubt. */
+const testRunning = testWithPlace.extend("site", { scope: "file" }, ({ shared }) =>
+  openSite(shared),
+) as unknown as typeof test;
+
+const submit = ({ gateway }: Site, task: string, recipient = "user@example.com"): Promise<string> =>
+  submitMail(gateway.port, { to: [recipient], content: taskMail(task) });
+
+/** By the command, whether a gateway runs or not. */
+async function list({ settings }: Site): Promise<DoubtfulEntry[]> {
   const { code, stdout, stderr } = await run(["doubtful", "list"], settings);
   expect(stderr).toBe("");
   expect(code).toBe(0);
@@ -64,28 +69,38 @@ async function list(): Promise<DoubtfulEntry[]> {
     .map((line) => JSON.parse(line) as DoubtfulEntry);
 }
 
-const resolve = (id: string, ...decision: string[]) =>
+/** What the command prints, asked of the gateway that runs without starting a process for it. */
+const entriesOf = async ({ data }: Site): Promise<DoubtfulEntry[]> =>
+  (await askGateway(data, { request: "doubtful.list" })) as DoubtfulEntry[];
+
+const resolve = ({ settings }: Site, id: string, ...decision: string[]): Promise<Run> =>
   run(["doubtful", "resolve", id, ...decision], settings);
 
-/** One held mail of the task. */
-async function hold(task: string): Promise<DoubtfulEntry> {
-  await submit(task);
-  await gateway.logged("transmission.doubtful");
-  const entries = await list();
+/** One held mail of the task, and no other. */
+async function hold(site: Site, task: string): Promise<DoubtfulEntry> {
+  site.upstream.play("drop-before-reply");
+  const before = site.gateway.said("transmission.doubtful").length;
+  await submit(site, task);
+  await site.gateway.logged("transmission.doubtful", before + 1);
+  const entries = await entriesOf(site);
   expect(entries).toMatchObject([{ recipient: "user@example.com", standing: "held", attempts: 1 }]);
   return entries[0] as DoubtfulEntry;
 }
 
 describe.each(["running", "stopped"])("gateway %s", (state) => {
-  async function settle(id: string, decision: string): Promise<void> {
-    if (state === "stopped") await gateway.stop();
-    upstream.play("accept");
-    const { code, stderr } = await resolve(id, decision, "--reason", "asked the upstream");
+  const testSettled = state === "running" ? testRunning : test;
+
+  async function settle(site: Site, name: string, decision: string): Promise<void> {
+    if (state === "stopped") await site.gateway.stop();
+    site.upstream.play("accept");
+    const { code, stderr } = await resolve(site, name, decision, "--reason", "asked the upstream");
     // With no gateway that has a log, the line is on standard error.
     const lines = state === "stopped" ? stderr.split("\n").filter((line) => line !== "") : [];
     if (state === "running") expect(stderr).toBe("");
-    const said = state === "running" ? gateway.lines : lines.map((line) => JSON.parse(line) as LogLine);
-    expect(said.filter(({ event }) => event === "operator.resolved")).toMatchObject([
+    const said = state === "running" ? site.gateway.lines : lines.map((line) => JSON.parse(line) as LogLine);
+    const isOfIt = ({ event, id, messageId }: LogLine) =>
+      event === "operator.resolved" && [id, messageId].includes(name);
+    expect(said.filter(isOfIt)).toMatchObject([
       {
         ...{ level: "warn", recipient: "user@example.com", task: expect.any(String) },
         ...{ decision: decision.slice(2), reason: "asked the upstream" },
@@ -93,93 +108,96 @@ describe.each(["running", "stopped"])("gateway %s", (state) => {
       },
     ]);
     expect(code).toBe(0);
-    expect(await list()).toEqual([]);
-    if (state === "stopped") gateway = await startProcess(settings);
+    expect(await list(site)).toEqual([]);
+    if (state === "stopped") await site.restart();
   }
 
-  test("--relayed: never transmitted again, and a repeat stays one", async () => {
+  testSettled("--relayed: never transmitted again, and a repeat stays one", async ({ site }) => {
+    const { upstream } = site;
+    const before = { taken: upstream.taken.length, repeated: upstream.repeated() };
     const task = randomUUID();
-    const { id } = await hold(task);
-    await settle(id, "--relayed");
-    expect(await submit(task)).toContain("repeat of");
-    expect(await submit(randomUUID(), "other@example.com")).toContain("queued as");
-    await upstream.waitFor(2);
-    expect(upstream.repeated()).toEqual([]);
+    const { id } = await hold(site, task);
+    await settle(site, id, "--relayed");
+    expect(await submit(site, task)).toContain("repeat of");
+    expect(await submit(site, randomUUID(), "other@example.com")).toContain("queued as");
+    await upstream.waitFor(before.taken + 2);
+    expect(upstream.repeated()).toEqual(before.repeated);
   });
 
-  test("--not-relayed: transmitted, with the Message-ID given as the name", async () => {
+  testSettled("--not-relayed: transmitted, with the Message-ID given as the name", async ({ site }) => {
+    const { upstream } = site;
+    const before = upstream.repeated();
     const task = randomUUID();
-    const { messageId } = await hold(task);
-    await settle(messageId as string, "--not-relayed");
-    await gateway.logged("transmission.relayed");
-    expect(upstream.repeated()).toEqual([messageId]);
-    expect(await submit(task)).toContain("repeat of");
-  });
-
-  test("what is held is held over a restart, with the same count of attempts", async () => {
-    await hold(randomUUID());
-    await gateway[state === "running" ? "kill" : "stop"]();
-    gateway = await startProcess(settings);
-    expect(await list()).toMatchObject([{ standing: "held", attempts: 1 }]);
+    const { messageId } = await hold(site, task);
+    await settle(site, messageId as string, "--not-relayed");
+    await site.gateway.logged("transmission.relayed", 1, (line) => line.task === task);
+    expect(upstream.repeated()).toEqual([...before, messageId]);
+    expect(await submit(site, task)).toContain("repeat of");
   });
 });
 
-test("a doubt of which nothing is in the spool is remembered, and can be ended", async () => {
-  await gateway.stop();
-  settings = { ...settings, SMTP_REPLY: "relayed" };
-  gateway = await startProcess(settings);
+describe("what is held is held over", () => {
+  test.for(["kill", "stop"] as const)("a %s, with the same count of attempts", async (end, { site }) => {
+    await hold(site, randomUUID());
+    await site.gateway[end]();
+    await site.restart();
+    expect(await entriesOf(site)).toMatchObject([{ standing: "held", attempts: 1 }]);
+  });
+});
+
+test("a doubt of which nothing is in the spool is remembered, and can be ended", async ({ place }) => {
+  const site = await openSite(place, { SMTP_REPLY: "relayed" });
   const task = randomUUID();
-  expect(await submit(task)).toMatch(/^451 4\.4\.2 /);
-  const [entry] = await list();
+  expect(await submit(site, task)).toMatch(/^451 4\.4\.2 /);
+  const [entry] = await entriesOf(site);
   expect(entry).toMatchObject({ standing: "remembered" });
-  upstream.play("accept");
-  const { stdout } = await resolve(entry?.id as string, "--not-relayed");
+  site.upstream.play("accept");
+  const { stdout } = await resolve(site, entry?.id as string, "--not-relayed");
   expect(stdout).toContain("is forgotten");
-  expect(await submit(task)).toBe("250 2.0.0 1 relayed");
+  expect(await submit(site, task)).toBe("250 2.0.0 1 relayed");
 });
 
-test("a doubt whose retry was refused for now is remembered, and can be ended, with reply relayed", async () => {
-  await gateway.stop();
-  settings = { ...settings, SMTP_REPLY: "relayed", LEDGER_DOUBTFUL: "resend" };
-  gateway = await startProcess(settings);
+test("a doubt whose retry was refused for now is remembered, and can be ended, with reply relayed", async ({
+  place,
+}) => {
+  const site = await openSite(place, { SMTP_REPLY: "relayed", LEDGER_DOUBTFUL: "resend" });
   const task = randomUUID();
-  expect(await submit(task)).toMatch(/^451 4\.4\.2 /);
-  upstream.play("refuse-rcpt-4");
-  expect(await submit(task)).toMatch(/^451 4\.3\.0 /);
-  const [entry] = await list();
+  expect(await submit(site, task)).toMatch(/^451 4\.4\.2 /);
+  site.upstream.play("refuse-rcpt-4");
+  expect(await submit(site, task)).toMatch(/^451 4\.3\.0 /);
+  const [entry] = await entriesOf(site);
   expect(entry).toMatchObject({ standing: "remembered" });
-  expect((await resolve(entry?.id as string, "--relayed")).stdout).toContain("counts as relayed");
-  expect(await list()).toEqual([]);
-  expect(await submit(task)).toMatch(/^250 .*repeat of/);
+  expect((await resolve(site, entry?.id as string, "--relayed")).stdout).toContain("counts as relayed");
+  expect(await entriesOf(site)).toEqual([]);
+  expect(await submit(site, task)).toMatch(/^250 .*repeat of/);
 });
 
 describe("a decision about one recipient of two", () => {
   const both = ["one@example.com", "two@example.com"];
-  const submitBoth = async () => {
-    const client = await connectSmtp(gateway.port);
-    await client.submit({ to: both, content: taskMail(randomUUID()) });
-    await client.quit();
-  };
-  const idOf = async (recipient: string) => (await list()).find((one) => one.recipient === recipient)?.id;
 
-  test.each(["relayed", "not-relayed"])(
+  test.for(["relayed", "not-relayed"] as const)(
     "made twice at once as %s: the other one goes on",
-    async (decision) => {
-      await submitBoth();
-      await gateway.logged("transmission.doubtful", 2);
-      const id = (await idOf("one@example.com")) as string;
+    async (decision, { site }) => {
+      const { upstream, data } = site;
+      const idOf = async (recipient: string) =>
+        (await entriesOf(site)).find((one) => one.recipient === recipient)?.id as string;
+      await submitMail(site.gateway.port, { to: both, content: taskMail(randomUUID()) });
+      await site.gateway.logged("transmission.doubtful", 2);
+      const id = await idOf("one@example.com");
       upstream.play("accept");
-      const said = await Promise.all([1, 2, 3].map(() => resolve(id, `--${decision}`)));
-      expect(said.map(({ code }) => code).sort()).toEqual([0, 1, 1]);
-      const faults = said.map(({ stderr }) => stderr).filter((text) => text !== "");
+      // As three commands do, and at the same instant.
+      const asked = [1, 2, 3].map(() => askGateway(data, { request: "doubtful.resolve", id, decision }));
+      const said = (await Promise.all(asked)) as Resolution[];
+      expect(said.map(({ ok }) => ok).sort()).toEqual([false, false, true]);
+      const faults = said.flatMap((one) => (one.ok ? [] : [one.fault]));
       for (const fault of faults) expect(fault).toMatch(/nothing to decide|being attempted/);
-      expect(await resolve(id, `--${decision}`)).toMatchObject({
+      expect(await resolve(site, id, `--${decision}`)).toMatchObject({
         code: 1,
         stderr: `mailonce: ${id} is not doubtful: there is nothing to decide\n`,
       });
-      await gateway.kill();
-      gateway = await startProcess(settings);
-      await resolve((await idOf("two@example.com")) as string, "--not-relayed");
+      await site.gateway.kill();
+      await site.restart();
+      await resolve(site, await idOf("two@example.com"), "--not-relayed");
       const isSentOnce = decision === "relayed" ? 1 : 2;
       // The two that were lost at first were taken too.
       await upstream.waitFor(2 + isSentOnce);
@@ -190,21 +208,21 @@ describe("a decision about one recipient of two", () => {
 });
 
 describe("a list", () => {
-  test("of a folder where no gateway has run is an error, and makes nothing", async () => {
-    const folderOf = join(folder.path, "elsewhere");
-    const said = await run(["doubtful", "list"], { ...settings, DATA_DIR: folderOf });
+  test("of a folder where no gateway has run is an error, and makes nothing", async ({ place }) => {
+    const folderOf = join(place.folder, "elsewhere");
+    const settings = { DATA_DIR: folderOf };
+    const said = await run(["doubtful", "list"], settings);
     expect(said).toMatchObject({ code: 1, stdout: "" });
     expect(said.stderr).toBe(`mailonce: there is no ledger in ${folderOf}\n`);
     expect(existsSync(folderOf)).toBe(false);
     mkdirSync(folderOf, { mode: 0o700 });
-    expect((await run(["doubtful", "list"], { ...settings, DATA_DIR: folderOf })).code).toBe(1);
-    expect(
-      (await run(["doubtful", "resolve", "x", "--relayed"], { ...settings, DATA_DIR: folderOf })).code,
-    ).toBe(1);
+    expect((await run(["doubtful", "list"], settings)).code).toBe(1);
+    expect((await run(["doubtful", "resolve", "x", "--relayed"], settings)).code).toBe(1);
     expect(readdirSync(folderOf)).toEqual([]);
   });
 
-  test("into a pipe whose reader is slow is whole; one that is closed is an error", async () => {
+  test("into a pipe whose reader is slow is whole; one that is closed is an error", async ({ site }) => {
+    const { gateway, settings } = site;
     const count = 600;
     const client = await connectSmtp(gateway.port);
     const names = Array.from({ length: count }, (_, at) => `${"r".repeat(50)}${at}@example.com`);
@@ -216,7 +234,8 @@ describe("a list", () => {
     const list = `${process.execPath} ${MAIN} doubtful list`;
     const env = environmentOf(settings);
     const shell = (command: string) => spawnSync("bash", ["-c", command], { env, encoding: "utf8" });
-    const slow = shell(`set -o pipefail; ${list} | (sleep 1; cat)`);
+    // After its first line the reader waits until the pipe is full: three quarters of the list are still to be written.
+    const slow = shell(`set -o pipefail; ${list} | (read -r first; sleep 0.2; echo "$first"; cat)`);
     expect(slow.status).toBe(0);
     expect(slow.stdout.split("\n").filter((line) => line !== "")).toHaveLength(count);
     const closed = shell(`${list} | true; exit ${"$"}{PIPESTATUS[0]}`);
@@ -224,8 +243,8 @@ describe("a list", () => {
   });
 });
 
-test("connections of operators that ask nothing, or half of it, delay no stop", async () => {
-  const path = join(settings.DATA_DIR as string, "operator.sock");
+test("connections of operators that ask nothing, or half of it, delay no stop", async ({ site }) => {
+  const path = join(site.data, "operator.sock");
   const sockets = ["", '{"request":'].map((text) => {
     const socket = connect(path);
     socket.on("error", () => {});
@@ -234,13 +253,13 @@ test("connections of operators that ask nothing, or half of it, delay no stop", 
   });
   await Promise.all(sockets.map((socket) => once(socket, "connect")));
   const ended = sockets.map((socket) => new Promise((resolve) => socket.once("close", resolve)));
-  expect(await gateway.stop()).toBe(0);
+  expect(await site.gateway.stop()).toBe(0);
   await Promise.all(ended);
 });
 
-test("operators who go before they are answered leave the gateway as it was", async () => {
-  await hold(randomUUID());
-  const path = join(settings.DATA_DIR as string, "operator.sock");
+test("operators who go before they are answered leave the gateway as it was", async ({ site }) => {
+  await hold(site, randomUUID());
+  const path = join(site.data, "operator.sock");
   for (let round = 0; round < 20; round++) {
     const socket = connect(path);
     socket.on("error", () => {});
@@ -251,15 +270,15 @@ test("operators who go before they are answered leave the gateway as it was", as
     socket.destroy();
     await closed;
   }
-  expect(await list()).toHaveLength(1);
-  expect(await gateway.stop()).toBe(0);
+  expect(await entriesOf(site)).toHaveLength(1);
+  expect(await site.gateway.stop()).toBe(0);
 });
 
-test("what is not doubtful can't be resolved, and a decision must be one", async () => {
-  expect(await resolve("nothing", "--relayed")).toMatchObject({
+testRunning("what is not doubtful can't be resolved, and a decision must be one", async ({ site }) => {
+  expect(await resolve(site, "nothing", "--relayed")).toMatchObject({
     code: 1,
     stderr: "mailonce: nothing is not doubtful\n",
   });
-  expect((await resolve("nothing")).code).toBe(2);
-  expect((await resolve("nothing", "--relayed", "--not-relayed")).code).toBe(2);
+  expect((await resolve(site, "nothing")).code).toBe(2);
+  expect((await resolve(site, "nothing", "--relayed", "--not-relayed")).code).toBe(2);
 });
