@@ -24,18 +24,14 @@ const SALT = "A".repeat(22);
 const KEY = "A".repeat(43);
 
 test("a hash is a PHC string with a salt of its own, and verifies its password only", async () => {
-  const [first, second] = await Promise.all([hashPassword("correct horse"), hashPassword("correct horse")]);
+  const [first, second] = await Promise.all([hashPassword("Z\u00fcrich"), hashPassword("Z\u00fcrich")]);
   expect(first).toMatch(/^\$scrypt\$ln=15,r=8,p=3\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
   expect(second).not.toBe(first);
-  expect(await verifyPassword("correct horse", parsed(first))).toBe(true);
-  expect(await verifyPassword("correct horsf", parsed(first))).toBe(false);
+  expect(await verifyPassword("Z\u00fcrich", parsed(first))).toBe(true);
+  // A password is its characters, however they are composed.
+  expect(await verifyPassword("Zu\u0308rich", parsed(first))).toBe(true);
+  expect(await verifyPassword("Zurich", parsed(first))).toBe(false);
   expect(await verifyPassword("", parsed(first))).toBe(false);
-});
-
-test("a password is its characters, however they are composed", async () => {
-  const hash = parsed(await hashPassword("Z\u00fcrich"));
-  expect(await verifyPassword("Zu\u0308rich", hash)).toBe(true);
-  expect(await verifyPassword("Zurich", hash)).toBe(false);
 });
 
 test("a hash made by others: passlib's documentation, and the second vector of RFC 7914 section 12", async () => {
@@ -61,7 +57,7 @@ test("bcrypt hashes of every spelling", async () => {
 });
 
 test("the event loop goes on while bcrypt computes", async () => {
-  const hash = parsed(hashSync("secret", 13));
+  const hash = parsed(hashSync("secret", 11));
   await verifyPassword("to start the thread", parsed(hashSync("x", 4)));
   const before = performance.eventLoopUtilization();
   expect(await verifyPassword("secret", hash)).toBe(true);

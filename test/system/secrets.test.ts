@@ -5,11 +5,11 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { makeFolder, run, type Settings } from "../support/process.ts";
-import { createScriptedSes, type ScriptedSes } from "../support/scripted-ses.ts";
-import { createScriptedSmtp, type ScriptedSmtp } from "../support/scripted-smtp.ts";
-import { connectSmtp, taskMail } from "../support/smtp-client.ts";
+import { describe, expect } from "vitest";
+import { ConfigError, loadConfig } from "../../src/config/config.ts";
+import { type Place, test } from "../support/place.ts";
+import { run, type Settings } from "../support/process.ts";
+import { submitMail, taskMail } from "../support/smtp-client.ts";
 
 const USER = "relay-user";
 const SECRET = "kanarie-identity-5f1c";
@@ -31,25 +31,8 @@ const PAUSED = /dispatch\.paused|Nothing is relayed to /;
 
 const leaksIn = (text: string): string[] => FORMS.filter((form) => text.includes(form));
 
-let folder: ReturnType<typeof makeFolder>;
-let upstream: ScriptedSmtp | ScriptedSes | undefined;
-let gateway: Served | undefined;
-
-beforeEach(() => {
-  folder = makeFolder();
-});
-afterEach(async () => {
-  await gateway?.end();
-  await upstream?.close();
-  gateway = undefined;
-  upstream = undefined;
-  folder.remove();
-});
-
-const dataFolder = (): string => join(folder.path, "data");
-
-function configFile(text: string): string {
-  const file = join(folder.path, `${randomUUID()}.toml`);
+function configFile({ folder }: Place, text: string): string {
+  const file = join(folder, `${randomUUID()}.toml`);
   writeFileSync(file, text, { mode: 0o600 });
   return file;
 }
@@ -64,14 +47,20 @@ interface Served {
   end(): Promise<number | null>;
 }
 
-function serve(settings: Settings, args: readonly string[] = [], more: NodeJS.ProcessEnv = {}): Served {
-  const set = Object.entries({ DATA_DIR: dataFolder(), SMTP_PORT: 0, LOG_LEVEL: "debug", ...settings });
+function serve(
+  { data, atEnd }: Place,
+  settings: Settings,
+  args: readonly string[] = [],
+  more: NodeJS.ProcessEnv = {},
+): Served {
+  const set = Object.entries({ DATA_DIR: data, SMTP_PORT: 0, LOG_LEVEL: "debug", ...settings });
   const environment = Object.fromEntries(set.map(([name, value]) => [`MAILONCE_${name}`, String(value)]));
   const child = spawn(process.execPath, [resolve("dist/main.js"), "serve", ...args], {
     env: { PATH: process.env.PATH, ...environment, ...more },
   });
   let output = "";
   const closed = once(child, "close") as Promise<[number | null]>;
+  atEnd(() => child.kill("SIGKILL"));
   const waiting = new Set<() => void>();
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {
@@ -104,28 +93,26 @@ function serve(settings: Settings, args: readonly string[] = [], more: NodeJS.Pr
 
 async function submit(output: Served): Promise<void> {
   const [, port] = await output.said(/(?:gateway\.listening.*?"port":|listens on \S+:)(\d+)/);
-  const client = await connectSmtp(Number(port));
-  await client.submit({ to: ["user@example.com"], content: taskMail(randomUUID()) });
-  await client.quit();
+  await submitMail(Number(port), { to: ["user@example.com"], content: taskMail(randomUUID()) });
 }
 
 /** Everything in the data folder, file after file. */
-const stored = (): string =>
-  readdirSync(dataFolder(), { recursive: true, withFileTypes: true })
+const stored = ({ data }: Place): string =>
+  readdirSync(data, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => readFileSync(join(entry.parentPath, entry.name), "latin1"))
     .join("\n");
 
 /** A file of its own, as an operator makes one. */
-function secretFile(secret: string): string {
-  const file = join(folder.path, randomUUID());
+function secretFile({ folder }: Place, secret: string): string {
+  const file = join(folder, randomUUID());
   writeFileSync(file, `${secret}\n`, { mode: 0o600 });
   return file;
 }
 
 /** The same secrets in four places. */
-const places = {
-  environment: (port: number): readonly [Settings, string] => [
+const sources = {
+  environment: (_: Place, port: number): readonly [Settings, string] => [
     {
       IDENTITY_SECRET: SECRET,
       UPSTREAM_KIND: "smtp",
@@ -137,24 +124,24 @@ const places = {
     },
     "",
   ],
-  file: (port: number): readonly [Settings, string] => [
+  file: (_: Place, port: number): readonly [Settings, string] => [
     {},
     `[identity]\nsecret = "${SECRET}"\n[upstream]\nkind = "smtp"\n[upstream.smtp]\nhost = "127.0.0.1"\n` +
       `port = ${port}\ntls = "none"\nusername = "${USER}"\npassword = "${PASSWORD}"\n`,
   ],
-  "files of their own": (port: number): readonly [Settings, string] => [
+  "files of their own": (place: Place, port: number): readonly [Settings, string] => [
     {
-      IDENTITY_SECRET_FILE: secretFile(SECRET),
+      IDENTITY_SECRET_FILE: secretFile(place, SECRET),
       UPSTREAM_KIND: "smtp",
       UPSTREAM_SMTP_HOST: "127.0.0.1",
       UPSTREAM_SMTP_PORT: port,
       UPSTREAM_SMTP_TLS: "none",
       UPSTREAM_SMTP_USERNAME: USER,
-      UPSTREAM_SMTP_PASSWORD_FILE: secretFile(PASSWORD),
+      UPSTREAM_SMTP_PASSWORD_FILE: secretFile(place, PASSWORD),
     },
     "",
   ],
-  "file with several upstreams": (port: number): readonly [Settings, string] => [
+  "file with several upstreams": (_: Place, port: number): readonly [Settings, string] => [
     {},
     `[identity]\nsecret = "${SECRET}"\n[upstreams.one]\nkind = "smtp"\n[upstreams.one.smtp]\n` +
       `host = "127.0.0.1"\nport = ${port}\ntls = "none"\nusername = "${USER}"\npassword = "${PASSWORD}"\n` +
@@ -162,55 +149,57 @@ const places = {
   ],
 } as const;
 
-describe.each(Object.entries(places))("secrets from the %s", (_, settingsFor) => {
-  test.each(["json", "pretty"])("a wrong password at the upstream, log %s at level debug", async (format) => {
-    const server = await createScriptedSmtp({ auth: { username: USER, password: "another" } });
-    upstream = server;
-    const [settings, toml] = settingsFor(server.port);
-    const args = toml === "" ? [] : ["--config", configFile(toml)];
+describe.each(Object.entries(sources))("secrets from the %s", (_, settingsFor) => {
+  test.for(["json", "pretty"])("a wrong password, log %s at level debug", async (format, { place }) => {
+    const server = await place.smtp({ auth: { username: USER, password: "another" } });
+    const [settings, toml] = settingsFor(place, server.port);
+    const args = toml === "" ? [] : ["--config", configFile(place, toml)];
     const all = { ...settings, LOG_FORMAT: format, LOG_ADDRESSES: "true" };
-    gateway = serve(all, args);
+    const gateway = serve(place, all, args);
     await submit(gateway);
     await gateway.said(PAUSED);
     expect(server.commands).toContain("AUTH PLAIN");
 
     const commandLine = `/proc/${gateway.pid}/cmdline`;
     if (process.platform === "linux") expect(leaksIn(readFileSync(commandLine, "utf8"))).toEqual([]);
-    const commands = [
-      await run(["check-config", ...args], { ...all, DATA_DIR: dataFolder() }),
-      await run(["doubtful", "list", ...args], { ...all, DATA_DIR: dataFolder() }),
-      await run(["id", "--task", "t", "--to", "a@b.example", "--from", "a@b.example", ...args], all),
-    ];
-    expect(commands.map(({ code }) => code)).toEqual([0, 0, 0]);
-    for (const { stdout, stderr } of commands) expect(leaksIn(stdout + stderr)).toEqual([]);
-    expect(commands[0]?.stdout).toMatch(/^identity\.secret = "\(set\)"$/m);
-    expect(commands[0]?.stdout).toMatch(/smtp\.password = "\(set\)"$/m);
+    // The format is of the log, and these three have none.
+    if (format === "json") {
+      const commands = [
+        await run(["check-config", ...args], { ...all, DATA_DIR: place.data }),
+        await run(["doubtful", "list", ...args], { ...all, DATA_DIR: place.data }),
+        await run(["id", "--task", "t", "--to", "a@b.example", "--from", "a@b.example", ...args], all),
+      ];
+      expect(commands.map(({ code }) => code)).toEqual([0, 0, 0]);
+      for (const { stdout, stderr } of commands) expect(leaksIn(stdout + stderr)).toEqual([]);
+      expect(commands[0]?.stdout).toMatch(/^identity\.secret = "\(set\)"$/m);
+      expect(commands[0]?.stdout).toMatch(/smtp\.password = "\(set\)"$/m);
+    }
 
     expect(await gateway.end()).toBe(0);
     expect(leaksIn(gateway.output())).toEqual([]);
-    expect(leaksIn(stored())).toEqual([]);
+    expect(leaksIn(stored(place))).toEqual([]);
   });
 
-  test("a data folder that is a file", async () => {
-    const [settings, toml] = settingsFor(25);
-    writeFileSync(dataFolder(), "");
-    const args = toml === "" ? [] : ["--config", configFile(toml)];
+  test("a data folder that is a file", async ({ place }) => {
+    const [settings, toml] = settingsFor(place, 25);
+    writeFileSync(place.data, "");
+    const args = toml === "" ? [] : ["--config", configFile(place, toml)];
     const { code, stdout, stderr } = await run(["serve", ...args], {
       ...settings,
-      DATA_DIR: dataFolder(),
+      DATA_DIR: place.data,
       SMTP_PORT: 0,
       LOG_LEVEL: "debug",
     });
     expect(code).toBe(1);
-    expect(stderr).toContain(dataFolder());
+    expect(stderr).toContain(place.data);
     expect(leaksIn(stdout + stderr)).toEqual([]);
   });
 });
 
-test("credentials of AWS that SES refuses", async () => {
-  const ses = await createScriptedSes({ script: "bad-signature" });
-  upstream = ses;
-  gateway = serve({ UPSTREAM_KIND: "ses", UPSTREAM_SES_ENDPOINT: ses.endpoint, LOG_FORMAT: "json" }, [], {
+test("credentials of AWS that SES refuses", async ({ place }) => {
+  const ses = await place.ses({ script: "bad-signature" });
+  const settings = { UPSTREAM_KIND: "ses", UPSTREAM_SES_ENDPOINT: ses.endpoint, LOG_FORMAT: "json" };
+  const gateway = serve(place, settings, [], {
     AWS_REGION: "eu-west-1",
     AWS_ACCESS_KEY_ID: "AKIAEXAMPLE",
     AWS_SECRET_ACCESS_KEY: AWS_KEY,
@@ -248,10 +237,33 @@ const mistakes: Readonly<Record<string, string>> = {
     '[upstreams.b]\n[[routes]]\nupstreams = ["b"]\n',
 };
 
+/** What both commands print of a configuration that can't be: its faults, a line each, and nothing else. */
+test.for(Object.entries(mistakes))("a mistake: %s", ([_, toml], { place }) => {
+  const faults = faultsOf(configFile(place, toml));
+  expect(faults.length).toBeGreaterThan(0);
+  expect(leaksIn(faults.join("\n"))).toEqual([]);
+});
+
+function faultsOf(file: string): readonly string[] {
+  try {
+    loadConfig({ file, environment: {} });
+    return [];
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as ConfigError).faults;
+  }
+}
+
 describe.each(["serve", "check-config"])("%s", (command) => {
-  test.each(Object.entries(mistakes))("%s", async (_, toml) => {
-    const { code, stdout, stderr } = await run([command, "--config", configFile(toml)]);
-    expect(code).toBe(2);
+  test("a mistake in the file: its faults, and nothing else", async ({ place }) => {
+    const file = configFile(place, mistakes["no end of the string"] as string);
+    const { code, stdout, stderr } = await run([command, "--config", file]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toBe(
+      faultsOf(file)
+        .map((fault) => `mailonce: ${fault}\n`)
+        .join(""),
+    );
     expect(stderr).toMatch(/^mailonce: /);
     expect(leaksIn(stdout + stderr)).toEqual([]);
   });
