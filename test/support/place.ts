@@ -1,6 +1,6 @@
 // What most system tests begin with: a folder, gateways on it, and upstreams for them. All of it ends with the test that
 // has the place, or with the file.
-import { test as base } from "vitest";
+import { test as base, vi } from "vitest";
 import { type GatewayProcess, makeFolder, type Program, type Settings, startProcess } from "./process.ts";
 import { createScriptedSes, type ScriptedSes, type ScriptedSesOptions } from "./scripted-ses.ts";
 import { createScriptedSmtp, type ScriptedSmtp, type ScriptedSmtpOptions } from "./scripted-smtp.ts";
@@ -15,7 +15,7 @@ export interface Place {
   start(settings?: Settings, program?: Program): Promise<GatewayProcess>;
   /** Starts an SMTP server that goes wrong on request. */
   smtp(options?: ScriptedSmtpOptions): Promise<ScriptedSmtp>;
-  /** Starts an SES that goes wrong on request. */
+  /** Starts an SES that goes wrong on request. Gateways and commands find credentials for it in the environment. */
   ses(options?: ScriptedSesOptions): Promise<ScriptedSes>;
   /** Does the work when the place ends, before what was asked for earlier. */
   atEnd(work: () => unknown): void;
@@ -28,6 +28,20 @@ export const smtpAt = (port: number): Settings => ({
   UPSTREAM_SMTP_PORT: port,
   UPSTREAM_SMTP_TLS: "none",
 });
+
+/** Settings of a gateway whose upstream is a scripted SES. */
+export const sesAt = ({ endpoint }: ScriptedSes): Settings => ({
+  UPSTREAM_KIND: "ses",
+  UPSTREAM_SES_ENDPOINT: endpoint,
+});
+
+const CREDENTIALS = {
+  AWS_REGION: "eu-west-1",
+  AWS_ACCESS_KEY_ID: "AKIAEXAMPLE",
+  AWS_SECRET_ACCESS_KEY: "secret",
+  // The SDK would ask for others there, on a machine that has no such address.
+  AWS_EC2_METADATA_DISABLED: "true",
+};
 
 function openPlace(): { place: Place; end: () => Promise<void> } {
   const works: (() => unknown)[] = [];
@@ -47,7 +61,11 @@ function openPlace(): { place: Place; end: () => Promise<void> } {
         return gateway;
       },
       smtp: async (options) => closed(await createScriptedSmtp(options)),
-      ses: async (options) => closed(await createScriptedSes(options)),
+      async ses(options) {
+        for (const [name, value] of Object.entries(CREDENTIALS)) vi.stubEnv(name, value);
+        works.push(() => void vi.unstubAllEnvs());
+        return closed(await createScriptedSes({ keepContents: true, ...options }));
+      },
       atEnd: (work) => void works.push(work),
     },
     async end() {

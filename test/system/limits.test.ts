@@ -1,32 +1,44 @@
 // What a client may take up, over the built process: connections, commands, time, disk. Each limit says which
 // it was, to the client by its reply and to the operator by `connection.ended`.
 import { randomUUID } from "node:crypto";
-import { afterEach, expect, test } from "vitest";
-import { type GatewayProcess, makeFolder, type Settings, startProcess } from "../support/process.ts";
+import { describe, expect } from "vitest";
+import { test as testWithPlace } from "../support/place.ts";
+import type { GatewayProcess } from "../support/process.ts";
 import { connectSmtp, openSmtp, type SmtpClient, taskMail } from "../support/smtp-client.ts";
-
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function start(settings: Settings = {}): Promise<GatewayProcess> {
-  const folder = makeFolder();
-  cleanups.push(folder.remove);
-  const gateway = await startProcess({ DATA_DIR: `${folder.path}/data`, ...settings });
-  cleanups.push(() => gateway.stop());
-  return gateway;
-}
 
 /** A stranger: nobody who is trusted connects from there. */
 const STRANGER = "127.0.1.1";
-const STRANGERS = { ACCESS_TRUSTED_NETWORKS: "127.0.0.1" };
+const OTHER_STRANGER = "127.0.1.2";
+
+/** One gateway has every limit that keeps out of the others' way, and one the time-outs, which are short. */
+const test = testWithPlace
+  .extend("limited", { scope: "file" }, ({ shared }) =>
+    shared.start({
+      ACCESS_TRUSTED_NETWORKS: "127.0.0.0/24",
+      ACCESS_ALLOWED_NETWORKS: "127.0.0.0/24,127.0.1.0/24",
+      SMTP_CONNECTIONS_PER_ADDRESS_MAX: 3,
+      SMTP_UNAUTHENTICATED_COMMANDS_MAX: 4,
+      SMTP_ERRORS_MAX: 5,
+      SMTP_JUNK_COMMANDS_MAX: 7,
+      SMTP_COMMAND_MAX_BYTES: 600,
+      SMTP_BARE_NEWLINE: "reject",
+      POLICY_DENIED_RECIPIENTS: "*.invalid",
+    }),
+  )
+  .extend("impatient", { scope: "file" }, ({ shared }) =>
+    shared.start({
+      DATA_DIR: `${shared.folder}/impatient`,
+      SMTP_TIMEOUTS_GREETING: "1s",
+      SMTP_TIMEOUTS_COMMAND: "1s",
+      SMTP_TIMEOUTS_DATA_IDLE: "500ms",
+      SMTP_TIMEOUTS_DATA: "1s",
+    }),
+  );
 
 const mailTo = (to: string) => ({ to: [to], content: taskMail(randomUUID()) });
-const endings = ({ lines }: GatewayProcess) =>
-  lines
-    .filter(({ event }) => event === "connection.ended")
-    .map(({ client, reason }) => `${client} ${reason}`);
+/** Why connections of the address were ended. */
+const endingsOf = ({ said }: GatewayProcess, address: string) =>
+  said("connection.ended", ({ client }) => client === address).map(({ reason }) => reason);
 
 /** The last reply, and that the connection then ends. */
 async function ending(client: SmtpClient): Promise<string> {
@@ -41,11 +53,10 @@ async function ending(client: SmtpClient): Promise<string> {
   return reply;
 }
 
-test("connections of one address, while a trusted one goes on", async () => {
-  const gateway = await start({ ...STRANGERS, SMTP_CONNECTIONS_PER_ADDRESS_MAX: 3 });
+test("connections of one address, while a trusted one goes on", async ({ limited: gateway }) => {
   const connected = await Promise.all([1, 2, 3].map(() => connectSmtp(gateway.port, { from: STRANGER })));
   expect(await ending(await openSmtp(gateway.port, { from: STRANGER }))).toMatch(/^421 4\.3\.2 /);
-  for (const client of [...connected, await connectSmtp(gateway.port, { from: "127.0.1.2" })]) {
+  for (const client of [...connected, await connectSmtp(gateway.port, { from: OTHER_STRANGER })]) {
     await client.quit();
   }
   const trusted = await Promise.all([1, 2, 3, 4, 5].map(() => connectSmtp(gateway.port)));
@@ -55,8 +66,8 @@ test("connections of one address, while a trusted one goes on", async () => {
   await (await connectSmtp(gateway.port, { from: STRANGER })).quit();
 });
 
-test("a full gateway: whoever submits stays, whoever idles goes, and a mailer gets in", async () => {
-  const gateway = await start({ SMTP_CONNECTIONS_MAX: 5 });
+test("a full gateway: whoever submits stays, whoever idles goes, and a mailer gets in", async ({ place }) => {
+  const gateway = await place.start({ SMTP_CONNECTIONS_MAX: 5 });
   const mailer = await connectSmtp(gateway.port);
   await mailer.submit(mailTo("a@example.net"));
   const underWay = await connectSmtp(gateway.port);
@@ -82,50 +93,58 @@ test("a full gateway: whoever submits stays, whoever idles goes, and a mailer ge
   for (const client of [mailer, underWay, newcomer, ...idle]) client.destroy();
 });
 
-test("networks that may not connect", async () => {
-  const gateway = await start({ ACCESS_ALLOWED_NETWORKS: "127.0.0.0/24" });
-  expect(await ending(await openSmtp(gateway.port, { from: STRANGER }))).toMatch(/^554 5\.7\.1 /);
+test("networks that may not connect", async ({ limited: gateway }) => {
+  expect(await ending(await openSmtp(gateway.port, { from: "127.0.2.1" }))).toMatch(/^554 5\.7\.1 /);
   await (await connectSmtp(gateway.port)).quit();
 });
 
-test.each([
-  ["before EHLO", "GREETING", "greeting", async (client: SmtpClient) => void (await client.reply())],
-  [
-    "a command that trickles in",
-    "COMMAND",
-    "command",
-    async (client: SmtpClient) => {
-      await client.reply();
-      await client.command("EHLO client.example");
-      trickle(client, "NOOP ".padEnd(300, "x"));
-    },
-  ],
-  [
-    "content that stops",
-    "DATA_IDLE",
-    "data_idle",
-    async (client: SmtpClient) => {
-      await beginData(client);
-      client.write("Subject: the first line, and the last\r\n");
-    },
-  ],
-  [
-    "content that trickles in",
-    "DATA",
-    "data",
-    async (client: SmtpClient) => {
-      await beginData(client);
-      trickle(client, "x".repeat(300));
-    },
-  ],
-])("time-out: %s", async (_, variable, timeout, wait) => {
-  const others = { SMTP_TIMEOUTS_DATA_IDLE: variable === "DATA" ? "500ms" : "1m", SMTP_TIMEOUTS_DATA: "2m" };
-  const gateway = await start({ ...others, [`SMTP_TIMEOUTS_${variable}`]: "1s" });
-  const client = await openSmtp(gateway.port);
-  await wait(client);
-  expect(await ending(client)).toBe("421 4.4.2 timeout, closing connection");
-  expect(endings(gateway)).toEqual([`127.0.0.1 timeouts.${timeout}`]);
-  expect(gateway.lines.filter(({ event }) => event === "submission.accepted")).toEqual([]);
+describe.concurrent("time-out:", () => {
+  const waits: [string, string, (client: SmtpClient) => Promise<void>][] = [
+    ["before EHLO", "greeting", async (client) => void (await client.reply())],
+    [
+      "a command that trickles in",
+      "command",
+      async (client) => {
+        await client.reply();
+        await client.command("EHLO client.example");
+        trickle(client, "NOOP ".padEnd(300, "x"));
+      },
+    ],
+    [
+      "content that stops",
+      "data_idle",
+      async (client) => {
+        await beginData(client);
+        client.write("Subject: the first line, and the last\r\n");
+      },
+    ],
+    [
+      "content that trickles in",
+      "data",
+      async (client) => {
+        await beginData(client);
+        trickle(client, "x".repeat(300));
+      },
+    ],
+  ];
+
+  test.for(waits)("%s", async ([_, timeout, wait], { impatient: gateway }) => {
+    const from = `127.0.0.${10 + waits.findIndex(([, one]) => one === timeout)}`;
+    const client = await openSmtp(gateway.port, { from });
+    await wait(client);
+    expect(await ending(client)).toBe("421 4.4.2 timeout, closing connection");
+    expect(endingsOf(gateway, from)).toEqual([`timeouts.${timeout}`]);
+    expect(gateway.said("submission.accepted")).toEqual([]);
+  });
+
+  test("each command begins the time anew", async ({ impatient: gateway }) => {
+    const client = await connectSmtp(gateway.port);
+    for (let count = 0; count < 3; count++) {
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      expect(await client.command("NOOP")).toMatch(/^250 /);
+    }
+    await client.quit();
+  });
 });
 
 async function beginData(client: SmtpClient): Promise<void> {
@@ -146,26 +165,11 @@ function trickle(client: SmtpClient, octets: string): void {
   client.socket.once("close", () => clearInterval(timer));
 }
 
-test("each command begins the time anew", async () => {
-  const gateway = await start({
-    SMTP_TIMEOUTS_GREETING: "1s",
-    SMTP_TIMEOUTS_COMMAND: "1s",
-    SMTP_TIMEOUTS_DATA: "3m",
-  });
-  const client = await connectSmtp(gateway.port);
-  for (let count = 0; count < 3; count++) {
-    await new Promise((resolve) => setTimeout(resolve, 600));
-    expect(await client.command("NOOP")).toMatch(/^250 /);
-  }
-  await client.quit();
-});
-
-test.each([
-  ["errors", { SMTP_ERRORS_MAX: 5 }, "MAIL FROM:<bad", 5, "errors_max", "too many errors"],
-  ["junk", { SMTP_JUNK_COMMANDS_MAX: 7 }, "NOOP", 7, "junk_commands_max", "too many commands without a mail"],
-])("too many: %s", async (_, settings, command, allowed, reason, text) => {
-  const gateway = await start(settings);
-  const client = await connectSmtp(gateway.port);
+test.for([
+  ["errors", "127.0.0.21", "MAIL FROM:<bad", 5, "errors_max", "too many errors"],
+  ["junk", "127.0.0.22", "NOOP", 7, "junk_commands_max", "too many commands without a mail"],
+] as const)("too many: %s", async ([_, from, command, allowed, reason, text], { limited: gateway }) => {
+  const client = await connectSmtp(gateway.port, { from });
   const replies: string[] = [];
   for (;;) {
     const reply = await client.command(command);
@@ -176,13 +180,12 @@ test.each([
   if (reason === "errors_max") expect(await ending(client)).toBe(`421 4.7.0 ${text}`);
   else expect(replies.at(-1)).toBe(`421 4.7.0 ${text}`);
   expect(replies.length).toBeLessThanOrEqual(allowed + 1);
-  expect(endings(gateway)).toEqual([`127.0.0.1 ${reason}`]);
+  expect(endingsOf(gateway, from)).toEqual([reason]);
 });
 
-test("a mail forgives the errors before it", async () => {
-  const gateway = await start({ SMTP_ERRORS_MAX: 3, SMTP_JUNK_COMMANDS_MAX: 3 });
+test("a mail forgives the errors before it", async ({ limited: gateway }) => {
   const client = await connectSmtp(gateway.port);
-  for (let count = 0; count < 5; count++) {
+  for (let count = 0; count < 8; count++) {
     expect(await client.command("MAIL FROM:<bad")).toMatch(/^501 /);
     expect(await client.command("NOOP")).toMatch(/^250 /);
     expect(await client.submit(mailTo("a@example.net"))).toMatch(/^250 /);
@@ -190,8 +193,7 @@ test("a mail forgives the errors before it", async () => {
   await client.quit();
 });
 
-test("recipients that are refused are no errors of the client's", async () => {
-  const gateway = await start({ SMTP_ERRORS_MAX: 3, POLICY_DENIED_RECIPIENTS: "*.invalid" });
+test("recipients that are refused are no errors of the client's", async ({ limited: gateway }) => {
   const client = await connectSmtp(gateway.port);
   await client.command("MAIL FROM:<a@sender.example>");
   for (let count = 0; count < 10; count++) {
@@ -201,38 +203,37 @@ test("recipients that are refused are no errors of the client's", async () => {
   client.destroy();
 });
 
-test("a command that is too long", async () => {
-  const gateway = await start({ SMTP_COMMAND_MAX_BYTES: 600 });
+test("a command that is too long", async ({ limited: gateway }) => {
   const client = await connectSmtp(gateway.port);
   expect(await client.command(`NOOP ${"x".repeat(590)}`)).toMatch(/^250 /);
   client.write(`NOOP ${"x".repeat(700)}`);
   expect(await ending(client)).toMatch(/^421 /);
 });
 
-test("a stranger's commands", async () => {
-  const gateway = await start({ ...STRANGERS, SMTP_UNAUTHENTICATED_COMMANDS_MAX: 4 });
-  const client = await connectSmtp(gateway.port, { from: STRANGER });
+test("a stranger's commands", async ({ limited: gateway }) => {
+  const from = "127.0.1.3";
+  const client = await connectSmtp(gateway.port, { from });
   expect(await client.command("MAIL FROM:<a@sender.example>")).toBe("530 5.7.0 authentication required");
   expect(await client.command("RCPT TO:<a@example.net>")).toMatch(/^503 /);
   expect(await client.command("DATA")).toMatch(/^503 /);
   expect(await client.command("MAIL FROM:<a@sender.example>")).toMatch(/^421 4\.7\.0 /);
-  expect(endings(gateway)).toEqual([`${STRANGER} unauthenticated_commands_max`]);
+  expect(endingsOf(gateway, from)).toEqual(["unauthenticated_commands_max"]);
 });
 
-test("a disk with too little room, asked before the content comes", async () => {
-  const gateway = await start({ SPOOL_FREE_MIN_BYTES: Number.MAX_SAFE_INTEGER });
+test("a disk with too little room, asked before the content comes", async ({ place }) => {
+  const gateway = await place.start({ SPOOL_FREE_MIN_BYTES: Number.MAX_SAFE_INTEGER });
   const client = await connectSmtp(gateway.port);
   expect(await client.command("MAIL FROM:<a@sender.example>")).toMatch(/^452 4\.3\.1 /);
   await client.quit();
   // The start has said so too.
-  expect(gateway.lines.find(({ event }) => event === "spool.low_space")).toMatchObject({
+  expect(gateway.said("spool.low_space")[0]).toMatchObject({
     level: "warn",
     minimum: Number.MAX_SAFE_INTEGER,
   });
 });
 
-test("what policy says, to MAIL, to RCPT, and after the content", async () => {
-  const gateway = await start({
+test("what policy says, to MAIL, to RCPT, and after the content", async ({ place }) => {
+  const gateway = await place.start({
     POLICY_REVERSE_PATHS: "sender.example",
     POLICY_FROM_DOMAINS: "sender.example",
     POLICY_DENIED_RECIPIENTS: "nobody@example.net",
@@ -256,11 +257,11 @@ test("what policy says, to MAIL, to RCPT, and after the content", async () => {
     "450 4.7.1 too many messages this hour, try again later",
   );
   await client.quit();
-  expect(gateway.lines.filter(({ event }) => event === "submission.refused")).toHaveLength(6);
+  expect(gateway.said("submission.refused")).toHaveLength(6);
 });
 
-test("PROXY from a listed balancer only, and then it must", async () => {
-  const gateway = await start({
+test("PROXY from a listed balancer only, and then it must", async ({ place }) => {
+  const gateway = await place.start({
     ACCESS_PROXIES: "127.0.1.1",
     ACCESS_TRUSTED_NETWORKS: "192.0.2.0/24,127.0.0.0/8",
   });
@@ -289,8 +290,8 @@ test("PROXY from a listed balancer only, and then it must", async () => {
   other.destroy();
 });
 
-test("XCLIENT from a listed relay only, and whom it names must be welcome", async () => {
-  const gateway = await start({
+test("XCLIENT from a listed relay only, and whom it names must be welcome", async ({ place }) => {
+  const gateway = await place.start({
     ACCESS_XCLIENT: "127.0.0.1",
     ACCESS_ALLOWED_NETWORKS: "127.0.0.0/8,192.0.2.0/24",
   });
@@ -299,7 +300,7 @@ test("XCLIENT from a listed relay only, and whom it names must be welcome", asyn
   await client.command("EHLO client.example");
   expect(await client.submit(mailTo("a@example.net"))).toMatch(/^250 /);
   await gateway.logged("submission.accepted");
-  expect(gateway.lines.find(({ event }) => event === "submission.accepted")?.user).toBe("shop");
+  expect(gateway.said("submission.accepted")[0]?.user).toBe("shop");
   await client.quit();
   const unwelcome = await connectSmtp(gateway.port);
   expect(await unwelcome.command("XCLIENT ADDR=198.51.100.1")).toMatch(/^(220|554 5\.7\.1) /);
@@ -310,20 +311,19 @@ test("XCLIENT from a listed relay only, and whom it names must be welcome", asyn
   other.destroy();
 });
 
-test("octets behind a command whose reply comes first", async () => {
-  const gateway = await start();
-  const client = await connectSmtp(gateway.port);
+test("octets behind a command whose reply comes first", async ({ limited: gateway }) => {
+  const from = "127.0.0.23";
+  const client = await connectSmtp(gateway.port, { from });
   client.write(
     "MAIL FROM:<a@sender.example>\r\nRCPT TO:<a@example.net>\r\nDATA\r\nSubject: too soon\r\n\r\n.\r\n",
   );
   expect(await client.reply()).toMatch(/^250 /);
   expect(await client.reply()).toMatch(/^250 /);
   expect(await ending(client)).toMatch(/^554 5\.5\.0 /);
-  expect(endings(gateway)).toEqual(["127.0.0.1 unsynchronised"]);
+  expect(endingsOf(gateway, from)).toEqual(["unsynchronised"]);
 });
 
-test("bare line feeds where they are refused", async () => {
-  const gateway = await start({ SMTP_BARE_NEWLINE: "reject" });
+test("bare line feeds where they are refused", async ({ limited: gateway }) => {
   const command = await connectSmtp(gateway.port);
   command.write("NOOP\n");
   expect(await ending(command)).toMatch(/^521 5\.5\.2 /);
