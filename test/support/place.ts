@@ -29,8 +29,8 @@ export const smtpAt = (port: number): Settings => ({
   UPSTREAM_SMTP_TLS: "none",
 });
 
-/** Settings of a gateway whose upstream is a scripted SES. */
-export const sesAt = ({ endpoint }: ScriptedSes): Settings => ({
+/** Settings of a gateway whose upstream is an SES of this machine. */
+export const sesAt = ({ endpoint }: Pick<ScriptedSes, "endpoint">): Settings => ({
   UPSTREAM_KIND: "ses",
   UPSTREAM_SES_ENDPOINT: endpoint,
 });

@@ -3,48 +3,27 @@
 import { randomUUID } from "node:crypto";
 import { chmodSync, lstatSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type GatewayProcess, makeFolder, run, type Settings, startProcess } from "../support/process.ts";
-import { createScriptedSmtp, type ScriptedSmtp } from "../support/scripted-smtp.ts";
-import { connectSmtp, taskMail } from "../support/smtp-client.ts";
-
-let folder: ReturnType<typeof makeFolder>;
-let gateway: GatewayProcess | undefined;
-let upstream: ScriptedSmtp | undefined;
-
-beforeEach(() => {
-  folder = makeFolder();
-});
-afterEach(async () => {
-  await gateway?.kill();
-  await upstream?.close();
-  gateway = undefined;
-  upstream = undefined;
-  folder.remove();
-});
-
-const dataFolder = (): string => join(folder.path, "data");
+import { describe, expect } from "vitest";
+import { type Place, smtpAt, test } from "../support/place.ts";
+import { type GatewayProcess, run, type Settings } from "../support/process.ts";
+import { submitMail, taskMail } from "../support/smtp-client.ts";
 
 /** The child takes over the umask that we have when it is made. */
-async function startOpen(settings: Settings = {}): Promise<GatewayProcess> {
+async function startOpen(place: Place, settings: Settings = {}): Promise<GatewayProcess> {
   const before = process.umask(0);
   try {
-    gateway = await startProcess({ DATA_DIR: dataFolder(), ...settings });
+    return await place.start(settings);
   } finally {
     process.umask(before);
   }
-  return gateway;
 }
 
 /** Large enough that it does not stay in memory. */
 const LARGE = `${"x".repeat(76)}\r\n`.repeat(2_000);
 
-async function submit(body?: string): Promise<string> {
-  const client = await connectSmtp(gateway?.port as number);
+function submit({ port }: GatewayProcess, body?: string): Promise<string> {
   const content = taskMail(randomUUID(), body === undefined ? {} : { body });
-  const reply = await client.submit({ to: ["user@example.com"], content });
-  await client.quit();
-  return reply;
+  return submitMail(port, { to: ["user@example.com"], content });
 }
 
 /** Each path below the folder and its mode, and what is wrong with any of them. */
@@ -62,12 +41,12 @@ function walk(path: string): { readonly names: string[]; readonly wrong: string[
   return { names, wrong };
 }
 
-test("mails that were relayed: stores, filters, Maildir and socket", async () => {
-  await startOpen();
-  expect(await submit()).toContain("queued as");
-  expect(await submit(LARGE)).toContain("queued as");
-  await gateway?.logged("transmission.relayed", 2);
-  const running = walk(dataFolder());
+test("mails that were relayed: stores, filters, Maildir and socket", async ({ place }) => {
+  const gateway = await startOpen(place);
+  expect(await submit(gateway)).toContain("queued as");
+  expect(await submit(gateway, LARGE)).toContain("queued as");
+  await gateway.logged("transmission.relayed", 2);
+  const running = walk(place.data);
   expect(running.wrong).toEqual([]);
   for (const part of [
     /^operator\.sock$/,
@@ -78,43 +57,36 @@ test("mails that were relayed: stores, filters, Maildir and socket", async () =>
     expect(running.names).toContainEqual(expect.stringMatching(part));
   }
 
-  expect(await gateway?.stop()).toBe(0);
-  const stopped = walk(dataFolder());
+  expect(await gateway.stop()).toBe(0);
+  const stopped = walk(place.data);
   expect(stopped.wrong).toEqual([]);
   // The filter is written at the stop.
   expect(stopped.names).toContainEqual(expect.stringMatching(/filter/));
 
-  await startOpen();
-  expect(walk(dataFolder()).wrong).toEqual([]);
+  await startOpen(place);
+  expect(walk(place.data).wrong).toEqual([]);
 });
 
-test("mails that wait: the file of a large body", async () => {
-  upstream = await createScriptedSmtp({ script: "refuse-rcpt-4" });
-  await startOpen({
-    UPSTREAM_KIND: "smtp",
-    UPSTREAM_SMTP_HOST: "127.0.0.1",
-    UPSTREAM_SMTP_PORT: upstream.port,
-    UPSTREAM_SMTP_TLS: "none",
-  });
-  expect(await submit(LARGE)).toContain("queued as");
-  await gateway?.logged("transmission.refused");
-  const { names, wrong } = walk(dataFolder());
+test("mails that wait: the file of a large body", async ({ place }) => {
+  const upstream = await place.smtp({ script: "refuse-rcpt-4" });
+  const gateway = await startOpen(place, smtpAt(upstream.port));
+  expect(await submit(gateway, LARGE)).toContain("queued as");
+  await gateway.logged("transmission.refused");
+  const { names, wrong } = walk(place.data);
   expect(names).toContainEqual(expect.stringMatching(/^spool\/bodies\/./));
   expect(wrong).toEqual([]);
 });
 
 describe("a data folder that others can open", () => {
-  test.each([["serve"], ["doubtful", "list"]])(
+  test.for([["serve"], ["doubtful", "list"]])(
     "%s refuses it and leaves it as it was",
-    async (...command) => {
-      mkdirSync(dataFolder());
-      chmodSync(dataFolder(), 0o755);
-      const { code, stderr } = await run(command, { DATA_DIR: dataFolder(), SMTP_PORT: 0 });
+    async (command, { place: { data } }) => {
+      mkdirSync(data);
+      chmodSync(data, 0o755);
+      const { code, stderr } = await run(command, { DATA_DIR: data, SMTP_PORT: 0 });
       expect(code).toBe(1);
-      expect(stderr).toBe(
-        `mailonce: ${dataFolder()} is open to other users (mode 0755); chmod 700 ${dataFolder()}\n`,
-      );
-      expect(readdirSync(dataFolder())).toEqual([]);
+      expect(stderr).toBe(`mailonce: ${data} is open to other users (mode 0755); chmod 700 ${data}\n`);
+      expect(readdirSync(data)).toEqual([]);
     },
   );
 });

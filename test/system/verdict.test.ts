@@ -1,117 +1,133 @@
 // `reply = "relayed"`: the client hears what the upstream said, and a retry of it is always safe.
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect } from "vitest";
 import { freePort } from "../support/peers.ts";
-import { type GatewayProcess, makeFolder, type Settings, startProcess } from "../support/process.ts";
-import { createScriptedSmtp, type ScriptedSmtp, type SmtpScript } from "../support/scripted-smtp.ts";
-import { connectSmtp, taskMail } from "../support/smtp-client.ts";
+import { type Place, smtpAt, test as testWithPlace } from "../support/place.ts";
+import type { GatewayProcess, Settings } from "../support/process.ts";
+import type { ScriptedSmtp, SmtpScript } from "../support/scripted-smtp.ts";
+import { connectSmtp, submitMail, taskMail } from "../support/smtp-client.ts";
+import type { SmtpFault } from "../support/smtp-faults.ts";
 
-let folder: ReturnType<typeof makeFolder>;
-let gateway: GatewayProcess;
-let upstream: ScriptedSmtp;
-
-beforeEach(() => {
-  folder = makeFolder();
-});
-afterEach(async () => {
-  await gateway.kill();
-  await upstream.close();
-  folder.remove();
-});
-
-async function start(script: SmtpScript, settings: Settings = {}): Promise<void> {
-  upstream = await createScriptedSmtp({ script, keepContents: true });
-  await restart(settings);
+interface Site {
+  readonly gateway: GatewayProcess;
+  readonly upstream: ScriptedSmtp;
 }
 
-async function restart(settings: Settings = {}): Promise<void> {
-  gateway = await startProcess({
-    DATA_DIR: join(folder.path, "data"),
-    SMTP_REPLY: "relayed",
-    SPOOL_RETRY_MIN: "50ms",
-    UPSTREAM_KIND: "smtp",
-    UPSTREAM_SMTP_HOST: "127.0.0.1",
-    UPSTREAM_SMTP_PORT: upstream.port,
-    UPSTREAM_SMTP_TLS: "none",
-    ...settings,
-  });
+const start = (place: Place, port: number, settings: Settings = {}): Promise<GatewayProcess> =>
+  place.start({ SMTP_REPLY: "relayed", SPOOL_RETRY_MIN: "50ms", ...smtpAt(port), ...settings });
+
+async function open(place: Place, script: SmtpScript, settings: Settings = {}): Promise<Site> {
+  const upstream = await place.smtp({ script, keepContents: true });
+  return { upstream, gateway: await start(place, upstream.port, settings) };
 }
 
-async function submit(task: string, to: readonly string[] = ["user@example.com"]): Promise<string> {
-  const client = await connectSmtp(gateway.port);
-  const reply = await client.submit({ to, content: taskMail(task) });
-  await client.quit();
-  return reply;
+/** `site` is one gateway for all tests that leave it running. */
+const test = testWithPlace.extend("site", { scope: "file" }, ({ shared }) =>
+  open(shared, "accept", { UPSTREAM_CONCURRENCY: 1 }),
+);
+
+/** The fault, once. */
+function once(fault: SmtpFault): SmtpScript {
+  let isPlayed = false;
+  return () => {
+    if (isPlayed) return "accept";
+    isPlayed = true;
+    return fault;
+  };
 }
 
-test("taken: 250, and the repeat too", async () => {
-  await start("accept");
+const submit = (
+  { gateway }: Pick<Site, "gateway">,
+  task: string,
+  to: readonly string[] = ["user@example.com"],
+): Promise<string> => submitMail(gateway.port, { to, content: taskMail(task) });
+
+/** What the upstream takes from now on. */
+function takenFrom({ upstream }: Site) {
+  const before = upstream.taken.length;
+  return () => upstream.taken.slice(before);
+}
+
+test("taken: 250, and the repeat too", async ({ site }) => {
+  const taken = takenFrom(site);
   const task = randomUUID();
-  expect(await submit(task)).toBe("250 2.0.0 1 relayed");
-  expect(await submit(task)).toMatch(/^250 2\.0\.0 repeat of/);
-  expect(upstream.taken).toHaveLength(1);
+  expect(await submit(site, task)).toBe("250 2.0.0 1 relayed");
+  expect(await submit(site, task)).toMatch(/^250 2\.0\.0 repeat of/);
+  expect(taken()).toHaveLength(1);
 });
 
-test("refused for now: 451, and the retry is a new attempt", async () => {
-  await start((number) => (number === 0 ? "refuse-rcpt-4" : "accept"));
+test("refused for now: 451, and the retry is a new attempt", async ({ site }) => {
+  // Each connection draws its fault when it opens; the one that is there has drawn.
+  site.upstream.dropAll();
+  site.upstream.play(once("refuse-rcpt-4"));
+  const taken = takenFrom(site);
   const task = randomUUID();
-  expect(await submit(task)).toMatch(/^451 4\.3\.0 the upstream refused it for now/);
-  expect(await submit(task)).toBe("250 2.0.0 1 relayed");
-  expect(upstream.taken).toHaveLength(1);
+  expect(await submit(site, task)).toMatch(/^451 4\.3\.0 the upstream refused it for now/);
+  expect(await submit(site, task)).toBe("250 2.0.0 1 relayed");
+  expect(taken()).toHaveLength(1);
 });
 
-test("refused for good: 554 naming whom, and no report by mail", async () => {
-  await start((number) => (number === 0 ? "refuse-rcpt-5" : "accept"), { UPSTREAM_CONCURRENCY: 1 });
+test("refused for good: 554 naming whom, and no report by mail", async ({ place }) => {
+  const site = await open(place, once("refuse-rcpt-5"), { UPSTREAM_CONCURRENCY: 1 });
+  const { gateway, upstream } = site;
   const task = randomUUID();
-  expect(await submit(task, ["one@example.com", "two@example.com"])).toMatch(
+  expect(await submit(site, task, ["one@example.com", "two@example.com"])).toMatch(
     /^554 5\.0\.0 refused by the upstream for one@example\.com: 550 5\.1\.1 no such mailbox/,
   );
   expect(upstream.taken.map(({ recipients }) => recipients)).toEqual([["two@example.com"]]);
   expect(await gateway.stop()).toBe(0);
-  await restart();
-  expect(gateway.lines.some((line) => line.event === "spool.recovered")).toBe(false);
+  expect((await start(place, upstream.port)).said("spool.recovered")).toEqual([]);
 });
 
-test("several recipients, one refused for now: 451, and the retry relays only that one", async () => {
-  await start((number) => (number === 0 ? "refuse-rcpt-4" : "accept"), { UPSTREAM_CONCURRENCY: 1 });
+test("several recipients, one refused for now: 451, and the retry relays only that one", async ({ site }) => {
+  const { upstream } = site;
+  upstream.dropAll();
+  upstream.play(once("refuse-rcpt-4"));
+  const taken = takenFrom(site);
+  const repeated = upstream.repeated();
   const task = randomUUID();
   const to = ["one@example.com", "two@example.com", "three@example.com"];
-  expect(await submit(task, to)).toMatch(/^451 4\.3\.0 /);
-  expect(upstream.taken).toHaveLength(2);
-  expect(await submit(task, to)).toMatch(/^250 2\.0\.0 /);
-  expect(upstream.taken.map(({ recipients }) => recipients[0]).sort()).toEqual([...to].sort());
-  expect(upstream.repeated()).toEqual([]);
+  expect(await submit(site, task, to)).toMatch(/^451 4\.3\.0 /);
+  expect(taken()).toHaveLength(2);
+  expect(await submit(site, task, to)).toMatch(/^250 2\.0\.0 /);
+  expect(
+    taken()
+      .map(({ recipients }) => recipients[0])
+      .sort(),
+  ).toEqual([...to].sort());
+  expect(upstream.repeated()).toEqual(repeated);
 });
 
-test("upstream down: 451 at once, and 250 when it is back", async () => {
-  await start("accept");
-  const port = await freePort();
-  await gateway.kill();
-  await restart({ UPSTREAM_SMTP_PORT: port });
+test("upstream down: 451 at once, and 250 when it is back", async ({ place }) => {
+  const gateway = await start(place, await freePort());
   const task = randomUUID();
-  expect(await submit(task)).toMatch(/^451 4\.3\.0 /);
+  expect(await submit({ gateway }, task)).toMatch(/^451 4\.3\.0 /);
   await gateway.stop();
-  await restart();
-  expect(await submit(task)).toBe("250 2.0.0 1 relayed");
+  expect(await submit(await open(place, "accept"), task)).toBe("250 2.0.0 1 relayed");
 });
 
-test("a second copy waits for the verdict of the first", async () => {
-  await start("held-reply");
+test("a second copy waits for the verdict of the first", async ({ site }) => {
+  const { gateway, upstream } = site;
+  upstream.dropAll();
+  upstream.play(once("held-reply"));
+  const taken = takenFrom(site);
+  const repeats = gateway.said("transmission.repeat").length;
   const task = randomUUID();
   const struck = upstream.struck();
-  const first = submit(task);
+  const first = submit(site, task);
   await struck;
-  const second = submit(task);
-  await gateway.logged("transmission.repeat");
+  const second = submit(site, task);
+  await gateway.logged("transmission.repeat", repeats + 1);
   upstream.release();
   expect(await first).toBe("250 2.0.0 1 relayed");
   expect(await second).toMatch(/^250 2\.0\.0 repeat of/);
-  expect(upstream.taken).toHaveLength(1);
+  expect(taken()).toHaveLength(1);
 });
 
-test("an answer that is lost, resend: 451, the retry carries the same Message-ID and the first Date", async () => {
-  await start((number) => (number === 0 ? "drop-before-reply" : "accept"));
+test("an answer that is lost, resend: 451, the retry carries the same Message-ID and the first Date", async ({
+  place,
+}) => {
+  const { gateway, upstream } = await open(place, once("drop-before-reply"));
   const task = randomUUID();
   const client = await connectSmtp(gateway.port);
   const dated = (date: string) => taskMail(task).replace(/^Date: .*$/m, `Date: ${date}`);
@@ -124,35 +140,37 @@ test("an answer that is lost, resend: 451, the retry carries the same Message-ID
   expect(contents).toHaveLength(2);
   for (const content of contents) expect(content).toContain(`\r\nDate: ${first}\r\n`);
   expect(upstream.repeated()).toHaveLength(1);
-  const doubtful = gateway.lines.filter((line) => line.event === "transmission.doubtful");
-  expect(doubtful).toHaveLength(2);
+  expect(gateway.said("transmission.doubtful")).toHaveLength(2);
 });
 
-test("an answer that is lost, hold: 451 to every retry until an operator decides", async () => {
-  await start((number) => (number === 0 ? "drop-before-reply" : "accept"), { LEDGER_DOUBTFUL: "hold" });
+test("an answer that is lost, hold: 451 to every retry until an operator decides", async ({ place }) => {
+  const site = await open(place, once("drop-before-reply"), { LEDGER_DOUBTFUL: "hold" });
+  const { taken } = site.upstream;
   const task = randomUUID();
-  expect(await submit(task)).toMatch(/^451 4\.4\.2 /);
-  expect(await submit(task)).toMatch(/^451 4\.4\.2 /);
-  expect(upstream.taken).toHaveLength(1);
+  expect(await submit(site, task)).toMatch(/^451 4\.4\.2 /);
+  expect(await submit(site, task)).toMatch(/^451 4\.4\.2 /);
+  expect(taken).toHaveLength(1);
 });
 
-test("an answer that is lost, drop: 250, never transmitted again", async () => {
-  await start((number) => (number === 0 ? "drop-before-reply" : "accept"), { LEDGER_DOUBTFUL: "drop" });
+test("an answer that is lost, drop: 250, never transmitted again", async ({ place }) => {
+  const site = await open(place, once("drop-before-reply"), { LEDGER_DOUBTFUL: "drop" });
+  const { taken } = site.upstream;
   const task = randomUUID();
-  expect(await submit(task)).toBe("250 2.0.0 1 relayed");
-  expect(await submit(task)).toMatch(/^250 2\.0\.0 repeat of/);
-  expect(upstream.taken).toHaveLength(1);
+  expect(await submit(site, task)).toBe("250 2.0.0 1 relayed");
+  expect(await submit(site, task)).toMatch(/^250 2\.0\.0 repeat of/);
+  expect(taken).toHaveLength(1);
 });
 
-test("killed while the client waits: the retry gets the verdict, nothing twice", async () => {
-  await start("held-reply");
+test("killed while the client waits: the retry gets the verdict, nothing twice", async ({ place }) => {
+  const site = await open(place, "held-reply");
+  const { gateway, upstream } = site;
   const task = randomUUID();
   const struck = upstream.struck();
-  const lost = submit(task).catch((error: Error) => error.message);
+  const lost = submit(site, task).catch((error: Error) => error.message);
   await struck;
   await gateway.kill();
   expect(await lost).toBe("connection closed");
   upstream.play("accept");
-  await restart({ LEDGER_DOUBTFUL: "drop" });
-  expect(await submit(task)).toMatch(/^250 2\.0\.0 /);
+  const again = await start(place, upstream.port, { LEDGER_DOUBTFUL: "drop" });
+  expect(await submit({ gateway: again }, task)).toMatch(/^250 2\.0\.0 /);
 });
