@@ -1,30 +1,20 @@
 // What old clients, printers and job queues say at MAIL, RCPT and EHLO: taken as Postfix takes it.
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { canonicalRecipient } from "../../src/address/recipient.ts";
 import { readMaildir, valuesOf } from "../support/maildir.ts";
-import { findProgram, type Postfix, startPostfix } from "../support/peers.ts";
-import { type GatewayProcess, makeFolder, startProcess } from "../support/process.ts";
+import { findProgram, startPostfix } from "../support/peers.ts";
+import { test } from "../support/place.ts";
+import type { GatewayProcess } from "../support/process.ts";
 import { connectSmtp, openSmtp, taskMail } from "../support/smtp-client.ts";
 
 const postfixProgram = process.getuid?.() === 0 ? findProgram("postfix") : undefined;
 
-const folder = makeFolder();
 let gateway: GatewayProcess;
 let strict: GatewayProcess;
 
-beforeAll(async () => {
-  gateway = await startProcess({
-    DATA_DIR: join(folder.path, "data"),
-    SMTP_REFUSALS_MAX: 5,
-    SMTP_ERRORS_MAX: 1000,
-  });
-  strict = await startProcess({ DATA_DIR: join(folder.path, "strict"), SMTP_STRICT: "true" });
-});
-afterAll(async () => {
-  await gateway.kill();
-  await strict.kill();
-  folder.remove();
+test.beforeAll(async ({ shared }) => {
+  gateway = await shared.start({ SMTP_REFUSALS_MAX: 5, SMTP_ERRORS_MAX: 1000 });
+  strict = await shared.start({ DATA_DIR: `${shared.folder}/strict`, SMTP_STRICT: "true" });
 });
 
 /** The first digit of the reply to the last line, each line on a connection of its own that has said EHLO. */
@@ -68,15 +58,13 @@ describe("addresses that identity takes are taken at the door", () => {
     expect(await verdict(gateway.port, HELLO, SENDER, `RCPT TO:<${address}>`)).toBe("5");
   });
 
-  test("the mail arrives under the address as it was written", async () => {
+  test("the mail arrives under the address as it was written", async ({ shared }) => {
     const client = await connectSmtp(gateway.port);
     const to = ["dots..in.a.row.@d.example", '"two words"@x.example'];
     expect(await client.submit({ to, content: taskMail("odd-addresses") })).toContain("queued as");
     await client.quit();
     await gateway.logged("transmission.relayed", 2);
-    expect(valuesOf(readMaildir(join(folder.path, "data", "outbox")), "Delivered-To").sort()).toEqual(
-      to.sort(),
-    );
+    expect(valuesOf(readMaildir(shared.outbox), "Delivered-To").sort()).toEqual(to.sort());
   });
 });
 
@@ -108,7 +96,7 @@ describe("forms of the dialogue", () => {
     expect(await verdict(strict.port, ...lines)).toBe(byTheBook);
   });
 
-  test("the name that a printer gives stands in the trace, and begins nothing there", async () => {
+  test("the name that a printer gives stands in the trace, and begins nothing there", async ({ shared }) => {
     const client = await openSmtp(gateway.port);
     await client.reply();
     expect(await client.command("EHLO My (Printer)")).toMatch(/^250/);
@@ -117,27 +105,22 @@ describe("forms of the dialogue", () => {
     );
     await client.quit();
     await gateway.logged("transmission.relayed", 3);
-    const traces = valuesOf(readMaildir(join(folder.path, "data", "outbox")), "Received");
+    const traces = valuesOf(readMaildir(shared.outbox), "Received");
     expect(traces.filter((trace) => trace?.startsWith("from my??printer? "))).toHaveLength(1);
   });
 });
 
-test.skipIf(postfixProgram === undefined)("Postfix says the same of each", async () => {
-  const place = makeFolder();
-  const postfix: Postfix = await startPostfix(place.path, {
+test.skipIf(postfixProgram === undefined)("Postfix says the same of each", async ({ place }) => {
+  const postfix = await startPostfix(place.folder, {
     settings: { virtual_mailbox_domains: "example.com" },
   });
-  try {
-    const differing: string[] = [];
-    for (const [lines, relaxed] of DIALOGUES) {
-      const said = await verdict(postfix.port, ...lines);
-      if (said !== relaxed) differing.push(`${lines.join(" / ")}: Postfix ${said}, here ${relaxed}`);
-    }
-    expect(differing).toEqual([]);
-  } finally {
-    postfix.stop();
-    place.remove();
+  place.atEnd(() => postfix.stop());
+  const differing: string[] = [];
+  for (const [lines, relaxed] of DIALOGUES) {
+    const said = await verdict(postfix.port, ...lines);
+    if (said !== relaxed) differing.push(`${lines.join(" / ")}: Postfix ${said}, here ${relaxed}`);
   }
+  expect(differing).toEqual([]);
 });
 
 describe("refused recipients", () => {

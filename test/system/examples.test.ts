@@ -1,9 +1,9 @@
 // Every example that the README and examples/ offer, run as they stand against the built gateway.
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect } from "vitest";
 import { findProgram, runClient } from "../support/peers.ts";
-import { type GatewayProcess, makeFolder, startProcess } from "../support/process.ts";
+import { test as testWithPlace } from "../support/place.ts";
 
 const EXAMPLES = new URL("../../examples/", import.meta.url).pathname;
 const PROGRAMS = {
@@ -12,35 +12,29 @@ const PROGRAMS = {
   "swaks.sh": findProgram("swaks") === undefined ? undefined : findProgram("sh"),
 };
 
-const folder = makeFolder();
-let gateway: GatewayProcess;
-
-beforeAll(async () => {
-  gateway = await startProcess({ DATA_DIR: join(folder.path, "data") });
-});
-afterAll(async () => {
-  expect(await gateway.stop()).toBe(0);
-  folder.remove();
-});
-
-const environment = () => ({
-  MAILONCE_SMTP_PORT: String(gateway.port),
-  MAILONCE_DATA_DIR: join(folder.path, "data"),
+/** Where the examples find the gateway. */
+const test = testWithPlace.extend("environment", { scope: "file" }, async ({ shared }) => {
+  const gateway = await shared.start();
+  shared.atEnd(async () => expect(await gateway.stop()).toBe(0));
+  return { MAILONCE_SMTP_PORT: String(gateway.port), MAILONCE_DATA_DIR: shared.data };
 });
 
 for (const [name, program] of Object.entries(PROGRAMS)) {
-  test.skipIf(program === undefined)(`${name}: submits a task's mail, and run again, a repeat`, async () => {
-    const task = randomUUID();
-    const submit = () => runClient(program as string, [join(EXAMPLES, name), task], "", environment());
-    const first = await submit();
-    expect(first.output).toContain("queued as");
-    expect(first.code).toBe(0);
-    expect((await submit()).output).toContain("repeat of");
-  });
+  test.skipIf(program === undefined)(
+    `${name}: submits a task's mail, and run again, a repeat`,
+    async ({ environment }) => {
+      const task = randomUUID();
+      const submit = () => runClient(program as string, [join(EXAMPLES, name), task], "", environment);
+      const first = await submit();
+      expect(first.output).toContain("queued as");
+      expect(first.code).toBe(0);
+      expect((await submit()).output).toContain("repeat of");
+    },
+  );
 }
 
-test("the demo shows three mails relayed of six submitted", async () => {
-  const { code, output } = await runClient(process.execPath, [join(EXAMPLES, "demo.mjs")], "", environment());
+test("the demo shows three mails relayed of six submitted", async ({ environment }) => {
+  const { code, output } = await runClient(process.execPath, [join(EXAMPLES, "demo.mjs")], "", environment);
   expect(code, output).toBe(0);
   expect(output.match(/queued as/g)).toHaveLength(3);
   expect(output.match(/repeat of/g)).toHaveLength(3);

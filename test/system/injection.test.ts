@@ -3,15 +3,13 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { join, resolve } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect } from "vitest";
 import { type FuzzConnection, openConnection } from "../fuzz/connection.ts";
 import { stuffed } from "../fuzz/messages.ts";
 import type { FuzzReply } from "../fuzz/replies.ts";
 import { freePort } from "../support/peers.ts";
-import { type GatewayProcess, makeFolder, type Settings, startProcess } from "../support/process.ts";
-import { createScriptedSes } from "../support/scripted-ses.ts";
-import { createScriptedSmtp, type ScriptedSmtp } from "../support/scripted-smtp.ts";
+import { sesAt, smtpAt, test as testWithPlace } from "../support/place.ts";
+import { environmentOf, MAIN, type Settings } from "../support/process.ts";
 
 const MARK = "Injected";
 
@@ -58,34 +56,16 @@ const KNOWN = "reader@example.com";
 /** To the upstream, which refuses it. */
 const UNKNOWN = "gone@example.com";
 
-let folder: ReturnType<typeof makeFolder>;
-let gateway: GatewayProcess | undefined;
-let upstream: ScriptedSmtp;
-
-beforeEach(async () => {
-  folder = makeFolder();
+const test = testWithPlace.extend("upstream", ({ place }) => {
   // What it says is no more to be trusted than a client's word.
   const refusal = `550 5.1.1 no \x1b[31m such \u0085user\r${MARK}: yes\0 \xff`;
   const refuse = (recipient: string) => (recipient === UNKNOWN ? refusal : undefined);
-  upstream = await createScriptedSmtp({ keepContents: true, refuse });
-});
-afterEach(async () => {
-  await gateway?.kill();
-  gateway = undefined;
-  await upstream.close();
-  folder.remove();
+  return place.smtp({ keepContents: true, refuse });
 });
 
-const settings = (more: Settings = {}): Settings => ({
-  DATA_DIR: join(folder.path, "data"),
-  HOSTNAME: "gateway.example",
-  LOG_LEVEL: "debug",
-  LOG_ADDRESSES: "true",
-  UPSTREAM_KIND: "smtp",
-  UPSTREAM_SMTP_HOST: "127.0.0.1",
-  UPSTREAM_SMTP_PORT: upstream.port,
-  UPSTREAM_SMTP_TLS: "none",
-  ...more,
+const settings = (upstream: Settings): Settings => ({
+  ...{ HOSTNAME: "gateway.example", LOG_LEVEL: "debug", LOG_ADDRESSES: "true" },
+  ...upstream,
 });
 
 type Value = string | Uint8Array;
@@ -219,8 +199,8 @@ function expectNoticeInOrder(notice: string): void {
 }
 
 describe("towards an SMTP upstream", () => {
-  test("replies, Received, notifications and a log of JSON", async () => {
-    gateway = await startProcess(settings());
+  test("replies, Received, notifications and a log of JSON", async ({ place, upstream }) => {
+    const gateway = await place.start(settings(smtpAt(upstream.port)));
     const submitted = await submitAll(gateway.port);
     const taken = submitted.filter(({ last }) => last !== "end" && last.code === 250).length;
     expect(taken).toBeGreaterThan(PAYLOADS.length * PLACES.length);
@@ -249,13 +229,11 @@ describe("towards an SMTP upstream", () => {
     for (const command of upstream.commands) expect(command).not.toMatch(CONTROL);
   });
 
-  test("a log for people", async () => {
+  test("a log for people", async ({ place, upstream }) => {
     const port = await freePort();
-    const variables = Object.entries(settings({ LOG_FORMAT: "pretty", SMTP_PORT: port }));
-    const env = Object.fromEntries(variables.map(([name, value]) => [`MAILONCE_${name}`, String(value)]));
-    const child = spawn(process.execPath, [resolve("dist/main.js"), "serve"], {
-      env: { ...process.env, ...env },
-    });
+    const pretty = { LOG_FORMAT: "pretty", SMTP_PORT: port, DATA_DIR: place.data };
+    const env = environmentOf(settings({ ...smtpAt(upstream.port), ...pretty }));
+    const child = spawn(process.execPath, [MAIN, "serve"], { env });
     let log = "";
     const listening = new Promise<void>((done) => {
       child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -282,43 +260,32 @@ describe("towards an SMTP upstream", () => {
   });
 });
 
-test("towards SES: tags that SES takes, the id first, one recipient, no field of authorization", async () => {
-  vi.stubEnv("AWS_ACCESS_KEY_ID", "test");
-  vi.stubEnv("AWS_SECRET_ACCESS_KEY", "test");
-  const ses = await createScriptedSes({ keepContents: true });
-  try {
-    gateway = await startProcess(
-      settings({
-        UPSTREAM_KIND: "ses",
-        UPSTREAM_SES_ENDPOINT: ses.endpoint,
-        UPSTREAM_SES_REGION: "eu-west-1",
-      }),
-    );
-    const tagFields = [
-      ...PAYLOADS.filter((payload) => !/[\r\n]/.test(payload.toString("latin1"))),
-      ...["=b, mailonce-id=evil", "=b,\r\n mailonce-id=evil, c=d", "=b\r\nX-SES-Source-ARN : arn:evil"],
-    ];
-    let calls = 0;
-    for (const field of tagFields) {
-      const fields = octetsOf("X-SES-MESSAGE-TAGS: a", field, `\r\nX-Task-Id: ${randomUUID()}\r\n`);
-      const { last } = await submit(gateway.port, { fields });
-      if (last === "end" || last.code !== 250) continue;
-      calls += 2;
-      await ses.waitFor(calls);
-      const call = ses.lastCall();
-      const content = Buffer.from(ses.taken.at(-1)?.octets ?? []).toString("latin1");
-      const id = /^X-Mailonce-ID: <([a-z2-7]{32})@/m.exec(content)?.[1];
-      expect(call?.Destination?.ToAddresses?.map((one) => [KNOWN, UNKNOWN].includes(one))).toEqual([true]);
-      expect(call?.EmailTags?.[0]).toEqual({ Name: "mailonce-id", Value: id });
-      expect(call?.EmailTags?.filter(({ Name }) => Name === "mailonce-id").length).toBe(1);
-      for (const { Name, Value } of call?.EmailTags ?? [])
-        expect(`${Name}=${Value}`).toMatch(/^[\w-]+=[\w-]+$/);
-      expect(call).not.toHaveProperty("FromEmailAddressIdentityArn");
-      expect(content).not.toMatch(/^x-ses-[a-z-]*-arn/im);
-    }
-    expect(calls).toBeGreaterThan(10);
-  } finally {
-    await ses.close();
-    vi.unstubAllEnvs();
+test("towards SES: tags that SES takes, the id first, one recipient, no field of authorization", async ({
+  place,
+}) => {
+  const ses = await place.ses();
+  const gateway = await place.start(settings(sesAt(ses)));
+  const tagFields = [
+    ...PAYLOADS.filter((payload) => !/[\r\n]/.test(payload.toString("latin1"))),
+    ...["=b, mailonce-id=evil", "=b,\r\n mailonce-id=evil, c=d", "=b\r\nX-SES-Source-ARN : arn:evil"],
+  ];
+  let calls = 0;
+  for (const field of tagFields) {
+    const fields = octetsOf("X-SES-MESSAGE-TAGS: a", field, `\r\nX-Task-Id: ${randomUUID()}\r\n`);
+    const { last } = await submit(gateway.port, { fields });
+    if (last === "end" || last.code !== 250) continue;
+    calls += 2;
+    await ses.waitFor(calls);
+    const call = ses.lastCall();
+    const content = Buffer.from(ses.taken.at(-1)?.octets ?? []).toString("latin1");
+    const id = /^X-Mailonce-ID: <([a-z2-7]{32})@/m.exec(content)?.[1];
+    expect(call?.Destination?.ToAddresses?.map((one) => [KNOWN, UNKNOWN].includes(one))).toEqual([true]);
+    expect(call?.EmailTags?.[0]).toEqual({ Name: "mailonce-id", Value: id });
+    expect(call?.EmailTags?.filter(({ Name }) => Name === "mailonce-id").length).toBe(1);
+    for (const { Name, Value } of call?.EmailTags ?? [])
+      expect(`${Name}=${Value}`).toMatch(/^[\w-]+=[\w-]+$/);
+    expect(call).not.toHaveProperty("FromEmailAddressIdentityArn");
+    expect(content).not.toMatch(/^x-ses-[a-z-]*-arn/im);
   }
+  expect(calls).toBeGreaterThan(10);
 });

@@ -4,45 +4,28 @@ import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { startPostgres, type TestPostgres, type TestSchema } from "../support/postgres.ts";
-import { type GatewayProcess, makeFolder, run, type Settings, startProcess } from "../support/process.ts";
+import { expect } from "vitest";
+import type { Place } from "../support/place.ts";
+import { test } from "../support/place-postgres.ts";
+import type { TestSchema } from "../support/postgres.ts";
+import { environmentOf, type GatewayProcess, run, type Settings } from "../support/process.ts";
 import { connectSmtp, taskMail } from "../support/smtp-client.ts";
 
 const RECIPIENTS = Array.from({ length: 50 }, (_, n) => `user${n}@example.com`);
 
-let postgres: TestPostgres;
-beforeAll(async () => {
-  postgres = await startPostgres();
-});
-afterAll(() => postgres.stop());
-
-let folder: ReturnType<typeof makeFolder>;
+let place: Place;
 let schema: TestSchema;
-let running: GatewayProcess[];
-beforeEach(async () => {
-  folder = makeFolder();
-  schema = await postgres.schema();
-  running = [];
-});
-afterEach(async () => {
-  for (const gateway of running) await gateway.kill();
-  await schema.drop();
-  folder.remove();
+test.beforeEach(({ place: ownPlace, schema: ownSchema }) => {
+  place = ownPlace;
+  schema = ownSchema;
 });
 
-const embedded = (name: string): Settings => ({ DATA_DIR: join(folder.path, name) });
+const embedded = (name: string): Settings => ({ DATA_DIR: join(place.folder, name) });
 const shared = (name: string): Settings => ({
-  DATA_DIR: join(folder.path, name),
+  DATA_DIR: join(place.folder, name),
   LEDGER_KIND: "postgres",
   LEDGER_POSTGRES_URL: schema.url,
 });
-
-async function start(settings: Settings): Promise<GatewayProcess> {
-  const gateway = await startProcess(settings);
-  running.push(gateway);
-  return gateway;
-}
 
 /** The replies to a mail of the task to each recipient. */
 async function runTask({ port }: GatewayProcess, task: string): Promise<string[]> {
@@ -57,23 +40,18 @@ async function runTask({ port }: GatewayProcess, task: string): Promise<string[]
 
 /** A gateway that has relayed the task's mails, and was stopped. */
 async function relayedBy(settings: Settings, task: string): Promise<void> {
-  const gateway = await start(settings);
+  const gateway = await place.start(settings);
   await runTask(gateway, task);
   await gateway.logged("transmission.relayed", RECIPIENTS.length);
   expect(await gateway.stop()).toBe(0);
 }
 
 async function allRepeated(settings: Settings, task: string): Promise<void> {
-  const gateway = await start(settings);
+  const gateway = await place.start(settings);
   const replies = await runTask(gateway, task);
   expect(replies.filter((reply) => !/^250 2\.0\.0 repeat of/.test(reply))).toEqual([]);
   expect(await gateway.stop()).toBe(0);
 }
-
-const environmentOf = (settings: Settings): NodeJS.ProcessEnv => ({
-  ...process.env,
-  ...Object.fromEntries(Object.entries(settings).map(([name, value]) => [`MAILONCE_${name}`, String(value)])),
-});
 
 /** As an operator pipes one into the other, with a configuration file each. */
 function pipe(from: Settings, to: Settings): Promise<{ code: number; stderr: string }> {
@@ -99,7 +77,7 @@ test("embedded to postgres through a pipe, and to another embedded one through a
   expect(moved).toMatchObject({ code: 0, stderr: expect.stringMatching(/imported 50 ids .* 50 new, /) });
   await allRepeated(shared("new"), task);
 
-  const file = join(folder.path, "ids.ndjson");
+  const file = join(place.folder, "ids.ndjson");
   expect((await run(["ledger", "export", "--output", file], shared("new"))).code).toBe(0);
   expect(statSync(file).mode & 0o777).toBe(0o600);
   const back = await run(["ledger", "import", "--input", file], embedded("other"));
@@ -114,7 +92,7 @@ test("embedded to postgres through a pipe, and to another embedded one through a
 });
 
 test("a folder that a gateway runs on is not exported, nor is one without a ledger", async () => {
-  const gateway = await start(embedded("old"));
+  const gateway = await place.start(embedded("old"));
   const locked = await run(["ledger", "export"], embedded("old"));
   expect(locked).toMatchObject({ code: 1, stdout: "" });
   expect(locked.stderr).toMatch(/^mailonce: \S+ledger\/state is in use by another mailonce\n$/);
@@ -127,9 +105,9 @@ test("a folder that a gateway runs on is not exported, nor is one without a ledg
 test("an export that is cut off is refused: a file before anything of it is imported", async () => {
   const task = randomUUID();
   await relayedBy(embedded("old"), task);
-  const file = join(folder.path, "ids.ndjson");
+  const file = join(place.folder, "ids.ndjson");
   await run(["ledger", "export", "--output", file], embedded("old"));
-  expect(readdirSync(folder.path).sort()).toEqual(["ids.ndjson", "old"]);
+  expect(readdirSync(place.folder).sort()).toEqual(["ids.ndjson", "old"]);
   truncateSync(file, statSync(file).size - 1);
   await run(["ledger", "migrate"], shared("new"));
   const refused = await run(["ledger", "import", "--input", file], shared("new"));
@@ -145,7 +123,7 @@ test("an export that is cut off is refused: a file before anything of it is impo
 test("a bad line is refused with its number", async () => {
   const task = randomUUID();
   await relayedBy(embedded("old"), task);
-  const file = join(folder.path, "ids.ndjson");
+  const file = join(place.folder, "ids.ndjson");
   await run(["ledger", "export", "--output", file], embedded("old"));
   const lines = readFileSync(file, "utf8").split("\n");
   writeFileSync(file, [...lines.slice(0, 10), "{}", ...lines.slice(10)].join("\n"));

@@ -2,34 +2,23 @@
 // with other values does not start and says which, and `mailonce ledger set` changes it while gateways run.
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { startPostgres, type TestPostgres, type TestSchema } from "../support/postgres.ts";
-import { type GatewayProcess, makeFolder, run, type Settings, startProcess } from "../support/process.ts";
-import { connectSmtp, taskMail } from "../support/smtp-client.ts";
+import { expect } from "vitest";
+import type { Place } from "../support/place.ts";
+import { test } from "../support/place-postgres.ts";
+import type { TestSchema } from "../support/postgres.ts";
+import { type GatewayProcess, run, type Settings } from "../support/process.ts";
+import { submitMail, taskMail } from "../support/smtp-client.ts";
 
-let postgres: TestPostgres;
+let place: Place;
 let schema: TestSchema;
-let folder: ReturnType<typeof makeFolder>;
-let running: GatewayProcess[];
-
-beforeAll(async () => {
-  postgres = await startPostgres();
-});
-afterAll(() => postgres.stop());
-beforeEach(async () => {
-  schema = await postgres.schema();
-  folder = makeFolder();
-  running = [];
+test.beforeEach(async ({ place: ownPlace, schema: ownSchema }) => {
+  place = ownPlace;
+  schema = ownSchema;
   expect((await run(["ledger", "migrate"], settingsOf("any"))).code).toBe(0);
-});
-afterEach(async () => {
-  for (const gateway of running) await gateway.kill();
-  await schema.drop();
-  folder.remove();
 });
 
 const settingsOf = (name: string, more: Settings = {}): Settings => ({
-  DATA_DIR: join(folder.path, name),
+  DATA_DIR: join(place.folder, name),
   LEDGER_KIND: "postgres",
   LEDGER_POSTGRES_URL: schema.url,
   LEDGER_LEASE: "6s",
@@ -37,20 +26,13 @@ const settingsOf = (name: string, more: Settings = {}): Settings => ({
   ...more,
 });
 
-async function start(name: string, more: Settings = {}): Promise<GatewayProcess> {
-  const gateway = await startProcess(settingsOf(name, more));
-  running.push(gateway);
-  return gateway;
-}
+const start = (name: string, more: Settings = {}): Promise<GatewayProcess> =>
+  place.start(settingsOf(name, more));
 
 const set = (...options: string[]) => run(["ledger", "set", ...options], settingsOf("any"));
 
-async function submit({ port }: GatewayProcess, task: string): Promise<string> {
-  const client = await connectSmtp(port);
-  const reply = await client.submit({ to: ["user@example.com"], content: taskMail(task) });
-  await client.quit();
-  return reply;
-}
+const submit = ({ port }: GatewayProcess, task: string): Promise<string> =>
+  submitMail(port, { to: ["user@example.com"], content: taskMail(task) });
 
 /** Once the change is in force there. */
 async function inForce(gateway: GatewayProcess): Promise<void> {
@@ -115,7 +97,7 @@ test("a change waits for a gateway that can't go by it, and goes on once that ha
 });
 
 test("what can't be is refused: an embedded ledger, a ledger without gateways, values out of range", async () => {
-  expect(await run(["ledger", "set"], { DATA_DIR: join(folder.path, "own") })).toMatchObject({ code: 2 });
+  expect(await run(["ledger", "set"], { DATA_DIR: join(place.folder, "own") })).toMatchObject({ code: 2 });
   expect(await set()).toMatchObject({ code: 1, stderr: expect.stringContaining("no gateway has used") });
   await start("one");
   expect(await set("--lease", "1s")).toMatchObject({

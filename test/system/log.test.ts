@@ -5,29 +5,27 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { closeSync, constants, openSync, readFileSync, readSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { environmentOf, type LogLine, MAIN, makeFolder } from "../support/process.ts";
-import { createScriptedSmtp, type ScriptedSmtp } from "../support/scripted-smtp.ts";
+import { expect } from "vitest";
+import { type Place, smtpAt, test } from "../support/place.ts";
+import { environmentOf, type LogLine, MAIN } from "../support/process.ts";
+import type { ScriptedSmtp } from "../support/scripted-smtp.ts";
 import { connectSmtp, taskMail } from "../support/smtp-client.ts";
 import { smallDisk } from "../support/storage.ts";
 
-let folder: ReturnType<typeof makeFolder>;
-let upstream: ScriptedSmtp;
 let child: ChildProcess;
 let port: number;
 let stderr: string;
+let upstream: ScriptedSmtp;
+let place: Place;
 
-beforeEach(async () => {
-  folder = makeFolder();
-  upstream = await createScriptedSmtp();
-});
-afterEach(async () => {
-  if (child.exitCode === null && child.signalCode === null) {
+test.beforeEach(async ({ place: own }) => {
+  place = own;
+  upstream = await place.smtp();
+  place.atEnd(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill("SIGKILL");
     await once(child, "exit");
-  }
-  await upstream.close();
-  folder.remove();
+  });
 });
 
 /** A gateway that logs into the descriptor, which is closed here; `listening` finds its port in what it logs. */
@@ -36,11 +34,8 @@ async function start(stdout: number | "pipe", listening: () => Promise<LogLine>)
     stdio: ["ignore", stdout, "pipe"],
     env: environmentOf({
       ...{ SMTP_PORT: 0, LOG_FORMAT: "json", HOSTNAME: "gateway.example", SPOOL_RETRY_MIN: "50ms" },
-      DATA_DIR: join(folder.path, "data"),
-      UPSTREAM_KIND: "smtp",
-      UPSTREAM_SMTP_HOST: "127.0.0.1",
-      UPSTREAM_SMTP_PORT: upstream.port,
-      UPSTREAM_SMTP_TLS: "none",
+      DATA_DIR: place.data,
+      ...smtpAt(upstream.port),
     }),
   });
   if (stdout !== "pipe") closeSync(stdout);
@@ -166,7 +161,7 @@ test("its reader and that of standard error have gone: mail goes on", async () =
 });
 
 test("its reader has stopped: mail goes on, what waits is bounded, and nothing but the counted is missing", async () => {
-  const path = join(folder.path, "pipe");
+  const path = join(place.folder, "pipe");
   execFileSync("mkfifo", [path]);
   const reading = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   let read = "";
@@ -223,7 +218,7 @@ test("its reader is behind: not a line is missing", async () => {
     text += octets.toString();
   });
   let expected = FIRST_LINES - 1;
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 3; round++) {
     out.pause();
     expected += await relay(6, 100);
     out.resume();

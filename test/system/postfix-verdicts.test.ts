@@ -1,11 +1,12 @@
 // The same inputs to this gateway and to a real Postfix: the same verdicts, or a difference that docs/evidence/peers.md gives the
 // reason of. A difference that is not in the table fails, and so does one that is no more.
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { readMaildir } from "../support/maildir.ts";
 import { findProgram, type Postfix, startPostfix } from "../support/peers.ts";
-import { type GatewayProcess, makeFolder, startProcess } from "../support/process.ts";
-import { connectSmtp, openSmtp } from "../support/smtp-client.ts";
+import { smtpAt, test } from "../support/place.ts";
+import type { GatewayProcess } from "../support/process.ts";
+import { openSmtp, submitMail } from "../support/smtp-client.ts";
 
 const hasPostfix = process.getuid?.() === 0 && findProgram("postfix") !== undefined;
 
@@ -66,33 +67,18 @@ async function verdict(port: number, lines: readonly string[]): Promise<string> 
 }
 
 describe.skipIf(!hasPostfix)("beside Postfix (needs root, and Debian's postfix)", () => {
-  const folder = makeFolder();
   let here: GatewayProcess;
   let sink: GatewayProcess;
   let postfix: Postfix;
+  let outbox: string;
 
-  beforeAll(async () => {
+  test.beforeAll(async ({ shared }) => {
     const settings = { SMTP_ERRORS_MAX: 1_000, SMTP_CONNECTIONS_PER_ADDRESS_MAX: 1_000 };
-    sink = await startProcess({
-      DATA_DIR: join(folder.path, "sink"),
-      POLICY_DENIED_RECIPIENTS: "bad.example",
-      ...settings,
-    });
-    here = await startProcess({
-      DATA_DIR: join(folder.path, "here"),
-      UPSTREAM_KIND: "smtp",
-      UPSTREAM_SMTP_HOST: "127.0.0.1",
-      UPSTREAM_SMTP_PORT: sink.port,
-      UPSTREAM_SMTP_TLS: "none",
-      ...settings,
-    });
-    postfix = await startPostfix(folder.path, { relayPort: sink.port });
-  });
-  afterAll(async () => {
-    postfix.stop();
-    await here.kill();
-    await sink.kill();
-    folder.remove();
+    sink = await shared.start({ POLICY_DENIED_RECIPIENTS: "bad.example", ...settings });
+    outbox = shared.outbox;
+    here = await shared.start({ DATA_DIR: join(shared.folder, "here"), ...smtpAt(sink.port), ...settings });
+    postfix = await startPostfix(shared.folder, { relayPort: sink.port });
+    shared.atEnd(() => postfix.stop());
   });
 
   test("what both take, and what both refuse", async () => {
@@ -109,16 +95,8 @@ describe.skipIf(!hasPostfix)("beside Postfix (needs root, and Debian's postfix)"
     expect(await verdict(postfix.port, lines)).toBe(theirs);
   });
 
-  const submit = async (
-    port: number,
-    content: string,
-    recipients = ["user@good.example"],
-  ): Promise<string> => {
-    const client = await connectSmtp(port);
-    const reply = await client.submit({ from: "sender@good.example", to: recipients, content });
-    await client.quit();
-    return reply;
-  };
+  const submit = (port: number, content: string, to = ["user@good.example"]): Promise<string> =>
+    submitMail(port, { from: "sender@good.example", to, content });
 
   test("Received fields: Postfix counts its own too, and stops at 50", async () => {
     const received = "Received: from a by b; Fri, 27 Nov 2026 00:00:00 +0000\r\n";
@@ -143,10 +121,10 @@ describe.skipIf(!hasPostfix)("beside Postfix (needs root, and Debian's postfix)"
       ["postfix", postfix.port],
     ] as const) {
       const reports = (): string[] =>
-        readMaildir(join(folder.path, "sink", "outbox")).filter(
+        readMaildir(outbox).filter(
           (message) => message.includes("multipart/report") && message.includes(`X-From: ${name}`),
         );
-      let relayed = sink.lines.filter(({ event }) => event === "transmission.relayed").length;
+      let relayed = sink.said("transmission.relayed").length;
       await submit(port, `X-From: ${name}\r\nSubject: x\r\n\r\n${"y".repeat(70)}\r\n`, [
         ...bad,
         `${name}@good.example`,

@@ -2,11 +2,12 @@
 // client heard 250 is relayed or reported, and no client hears 250 for what another one still waits for.
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { startPostgres, type TestPostgres, type TestSchema } from "../support/postgres.ts";
-import { type GatewayProcess, makeFolder, run, type Settings, startProcess } from "../support/process.ts";
-import { createScriptedSmtp, type ScriptedSmtp } from "../support/scripted-smtp.ts";
-import { connectSmtp, taskMail } from "../support/smtp-client.ts";
+import { describe, expect } from "vitest";
+import { type Place, smtpAt } from "../support/place.ts";
+import { test } from "../support/place-postgres.ts";
+import { type GatewayProcess, run, type Settings } from "../support/process.ts";
+import type { ScriptedSmtp } from "../support/scripted-smtp.ts";
+import { submitMail, taskMail } from "../support/smtp-client.ts";
 
 const SENDER = "sender@example.com";
 const FIRST = "first@example.com";
@@ -15,52 +16,28 @@ const QUEUED = /^250 2\.0\.0 queued as/;
 const REPEAT = /^250 2\.0\.0 repeat of/;
 const AWAITED = "451 4.3.0 another client waits for a copy of this mail, try again later";
 
-let folder: ReturnType<typeof makeFolder>;
+let place: Place;
 let upstream: ScriptedSmtp;
-let running: GatewayProcess[];
 /** What the upstream says to the second mail's recipient; undefined to take it. */
 let refusal: string | undefined;
 
-beforeEach(async () => {
-  folder = makeFolder();
-  running = [];
+test.beforeEach(async ({ place: own }) => {
+  place = own;
   refusal = undefined;
   const refuse = (recipient: string) => (recipient === SECOND ? refusal : undefined);
-  upstream = await createScriptedSmtp({ refuse });
-});
-afterEach(async () => {
-  for (const gateway of running) await gateway.kill();
-  await upstream.close();
-  folder.remove();
+  upstream = await place.smtp({ refuse });
 });
 
-async function start(
-  name: string,
-  reply: "queued" | "relayed",
-  more: Settings = {},
-): Promise<GatewayProcess> {
-  const gateway = await startProcess({
-    DATA_DIR: join(folder.path, name),
-    SMTP_REPLY: reply,
-    SPOOL_RETRY_MIN: "50ms",
-    SPOOL_RETRY_MAX: "100ms",
-    UPSTREAM_KIND: "smtp",
-    UPSTREAM_SMTP_HOST: "127.0.0.1",
-    UPSTREAM_SMTP_PORT: upstream.port,
-    UPSTREAM_SMTP_TLS: "none",
-    UPSTREAM_CONCURRENCY: 1,
+const start = (name: string, reply: "queued" | "relayed", more: Settings = {}): Promise<GatewayProcess> =>
+  place.start({
+    ...{ DATA_DIR: join(place.folder, name), SMTP_REPLY: reply },
+    ...{ SPOOL_RETRY_MIN: "50ms", SPOOL_RETRY_MAX: "100ms" },
+    ...{ ...smtpAt(upstream.port), UPSTREAM_CONCURRENCY: 1 },
     ...more,
   });
-  running.push(gateway);
-  return gateway;
-}
 
-async function submit({ port }: GatewayProcess, task: string, recipient = SECOND): Promise<string> {
-  const client = await connectSmtp(port);
-  const reply = await client.submit({ from: SENDER, to: [recipient], content: taskMail(task) });
-  await client.quit();
-  return reply;
-}
+const submit = ({ port }: GatewayProcess, task: string, recipient = SECOND): Promise<string> =>
+  submitMail(port, { from: SENDER, to: [recipient], content: taskMail(task) });
 
 /** The upstream holds its reply to a first mail, so that a second one waits in the queue. */
 async function occupy(gateway: GatewayProcess): Promise<{ readonly first: Promise<string> }> {
@@ -164,19 +141,11 @@ describe("between two starts", () => {
 });
 
 describe("at two gateways of one ledger", () => {
-  let postgres: TestPostgres;
-  let schema: TestSchema;
   let shared: Settings;
-  beforeAll(async () => {
-    postgres = await startPostgres();
-  });
-  afterAll(() => postgres.stop());
-  beforeEach(async () => {
-    schema = await postgres.schema();
+  test.beforeEach(async ({ schema }) => {
     shared = { LEDGER_KIND: "postgres", LEDGER_POSTGRES_URL: schema.url };
     expect((await run(["ledger", "migrate"], shared)).code).toBe(0);
   });
-  afterEach(() => schema.drop());
 
   test.each(["queued", "relayed"] as const)(
     "awaited at one: a copy at the other, with reply = %s, hears 451 until the verdict, then 250",

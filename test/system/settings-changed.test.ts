@@ -2,54 +2,36 @@
 // happens. Nothing that was answered 250 is lost, and what is forgotten by a change is said.
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { freePort } from "../support/peers.ts";
-import { startPostgres, type TestPostgres, type TestSchema } from "../support/postgres.ts";
-import { type GatewayProcess, makeFolder, run, type Settings, startProcess } from "../support/process.ts";
-import { createScriptedSmtp, type ScriptedSmtp } from "../support/scripted-smtp.ts";
-import { connectSmtp, taskMail } from "../support/smtp-client.ts";
+import { type Place, smtpAt } from "../support/place.ts";
+import { test } from "../support/place-postgres.ts";
+import { type GatewayProcess, run, type Settings } from "../support/process.ts";
+import type { ScriptedSmtp } from "../support/scripted-smtp.ts";
+import { submitMail, taskMail } from "../support/smtp-client.ts";
 
 const QUEUED = /^250 2\.0\.0 queued as/;
 const REPEAT = /^250 2\.0\.0 repeat of/;
 
-let folder: ReturnType<typeof makeFolder>;
+let place: Place;
 let upstream: ScriptedSmtp;
-let running: GatewayProcess[];
 
-beforeEach(async () => {
-  folder = makeFolder();
-  running = [];
-  upstream = await createScriptedSmtp();
-});
-afterEach(async () => {
-  for (const gateway of running) await gateway.kill();
-  await upstream.close();
-  folder.remove();
+test.beforeEach(async ({ place: own }) => {
+  place = own;
+  upstream = await place.smtp();
 });
 
 const settingsOf = (more: Settings = {}, name = "data"): Settings => ({
-  DATA_DIR: join(folder.path, name),
-  SPOOL_RETRY_MIN: "50ms",
-  SPOOL_RETRY_MAX: "100ms",
-  UPSTREAM_KIND: "smtp",
-  UPSTREAM_SMTP_HOST: "127.0.0.1",
-  UPSTREAM_SMTP_PORT: upstream.port,
-  UPSTREAM_SMTP_TLS: "none",
+  ...{ DATA_DIR: join(place.folder, name), SPOOL_RETRY_MIN: "50ms", SPOOL_RETRY_MAX: "100ms" },
+  ...smtpAt(upstream.port),
   ...more,
 });
 
-async function start(more: Settings = {}, name = "data"): Promise<GatewayProcess> {
-  const gateway = await startProcess(settingsOf(more, name));
-  running.push(gateway);
-  return gateway;
-}
+const start = (more: Settings = {}, name = "data"): Promise<GatewayProcess> =>
+  place.start(settingsOf(more, name));
 
-async function submitted({ port }: GatewayProcess, content: string): Promise<string> {
-  const client = await connectSmtp(port);
-  const reply = await client.submit({ from: "sender@example.com", to: ["user@example.com"], content });
-  await client.quit();
-  return reply;
-}
+const submitted = ({ port }: GatewayProcess, content: string): Promise<string> =>
+  submitMail(port, { from: "sender@example.com", to: ["user@example.com"], content });
 
 const submit = (gateway: GatewayProcess, task: string) => submitted(gateway, taskMail(task));
 
@@ -63,7 +45,7 @@ async function relayedBy(more: Settings, task: string): Promise<void> {
   expect(await gateway.stop()).toBe(0);
 }
 
-const said = (gateway: GatewayProcess, event: string) => gateway.lines.filter((line) => line.event === event);
+const said = (gateway: GatewayProcess, event: string) => gateway.said(event);
 
 describe("identity", () => {
   const ONE = { IDENTITY_SECRET: "the first secret", IDENTITY_NAMESPACE: "shop" };
@@ -200,19 +182,11 @@ test("another retention of an embedded ledger: longer and shorter, what was rela
 });
 
 describe("kinds of ledger", () => {
-  let postgres: TestPostgres;
-  let schema: TestSchema;
   let shared: Settings;
-  beforeAll(async () => {
-    postgres = await startPostgres();
-  });
-  afterAll(() => postgres.stop());
-  beforeEach(async () => {
-    schema = await postgres.schema();
+  test.beforeEach(async ({ schema }) => {
     shared = { LEDGER_KIND: "postgres", LEDGER_POSTGRES_URL: schema.url };
     expect((await run(["ledger", "migrate"], shared)).code).toBe(0);
   });
-  afterEach(() => schema.drop());
 
   test("from embedded to PostgreSQL and back: each start says what is forgotten; the spool goes on", async () => {
     const task = randomUUID();
@@ -235,20 +209,16 @@ describe("kinds of ledger", () => {
     expect(await submit(back, task)).toMatch(REPEAT);
   });
 
-  test("another database: it is another ledger, and is said to be", async () => {
+  test("another database: it is another ledger, and is said to be", async ({ postgres }) => {
     await relayedBy(shared, randomUUID());
     const other = await postgres.schema();
-    try {
-      const elsewhere = { LEDGER_KIND: "postgres", LEDGER_POSTGRES_URL: other.url };
-      expect((await run(["ledger", "migrate"], elsewhere)).code).toBe(0);
-      const moved = await start(elsewhere);
-      expect(said(moved, "ledger.kind_changed")).toMatchObject([{ from: "postgres", to: "postgres" }]);
-      await moved.stop();
-      expect(said(await start(elsewhere), "ledger.kind_changed")).toEqual([]);
-    } finally {
-      for (const gateway of running) await gateway.kill();
-      await other.drop();
-    }
+    place.atEnd(() => other.drop());
+    const elsewhere = { LEDGER_KIND: "postgres", LEDGER_POSTGRES_URL: other.url };
+    expect((await run(["ledger", "migrate"], elsewhere)).code).toBe(0);
+    const moved = await start(elsewhere);
+    expect(said(moved, "ledger.kind_changed")).toMatchObject([{ from: "postgres", to: "postgres" }]);
+    await moved.stop();
+    expect(said(await start(elsewhere), "ledger.kind_changed")).toEqual([]);
   });
 
   test("gateways of one ledger with other namespaces: it warns, and both relay", async () => {

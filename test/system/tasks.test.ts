@@ -1,42 +1,33 @@
 // How mailers name their tasks, right and wrong: two different mails are never one in silence.
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { messageId } from "../../src/index.ts";
 import { readMaildir, valuesOf } from "../support/maildir.ts";
-import { type GatewayProcess, type LogLine, makeFolder, startProcess } from "../support/process.ts";
-import { connectSmtp, taskMail } from "../support/smtp-client.ts";
+import { test } from "../support/place.ts";
+import type { GatewayProcess, LogLine } from "../support/process.ts";
+import { connectSmtp, submitMail, taskMail } from "../support/smtp-client.ts";
 
-const folder = makeFolder();
-let gateway: GatewayProcess;
 let count = 0;
+let gateway: GatewayProcess;
 
-beforeAll(async () => {
-  gateway = await startProcess({ DATA_DIR: join(folder.path, "data"), IDENTITY_ENVID: "true" });
+test.beforeAll(async ({ shared }) => {
+  gateway = await shared.start({ IDENTITY_ENVID: "true" });
 });
-afterAll(async () => {
+test.afterAll(async () => {
   expect(await gateway.stop()).toBe(0);
-  folder.remove();
 });
 
 const nextRecipient = (): string => `task${count++}@example.com`;
 
-async function submit(content: string, to = nextRecipient(), parameters = ""): Promise<string> {
-  const client = await connectSmtp(gateway.port);
-  const reply = await client.submit({ to: [to], content, parameters });
-  await client.quit();
-  return reply;
-}
+const submit = (content: string, to = nextRecipient(), parameters = ""): Promise<string> =>
+  submitMail(gateway.port, { to: [to], content, parameters });
 
-const linesOf = (event: string): LogLine[] => gateway.lines.filter((line) => line.event === event);
+const linesOf = (event: string): LogLine[] => gateway.said(event);
 
 /** The line of the event that is so; waits for it. */
 async function line(event: string, isWanted: (line: LogLine) => boolean): Promise<LogLine> {
-  for (;;) {
-    const found = linesOf(event).find(isWanted);
-    if (found !== undefined) return found;
-    await gateway.logged(event, linesOf(event).length + 1);
-  }
+  await gateway.logged(event, 1, isWanted);
+  return gateway.said(event, isWanted)[0] as LogLine;
 }
 
 /** Without a task, and with a Message-ID of its own. */
@@ -143,60 +134,50 @@ describe("a task field that isn't read", () => {
   });
 });
 
-test("unkeyed mail is logged under the Message-ID that it carries, which X-Mailonce-ID repeats", async () => {
+test("unkeyed mail is logged under the Message-ID that it carries, which X-Mailonce-ID repeats", async ({
+  shared,
+}) => {
   const own = `<${randomUUID()}@mailer.example>`;
   await submit(plainMail(own));
   expect(await line("transmission.relayed", ({ messageId }) => messageId === own)).toMatchObject({
     unkeyed: true,
   });
   expect(linesOf("submission.accepted").at(-1)).toMatchObject({ unkeyed: true });
-  const messages = readMaildir(join(folder.path, "data", "outbox")).filter((message) =>
-    message.includes(own),
-  );
+  const messages = readMaildir(shared.outbox).filter((message) => message.includes(own));
   expect(valuesOf(messages, "Message-ID")).toEqual([own]);
   expect(valuesOf(messages, "X-Mailonce-ID")).toEqual([own]);
 });
 
-test("under strict another body is refused, also while the first is on its way", async () => {
-  const place = makeFolder();
-  const strict = await startProcess({ DATA_DIR: join(place.path, "data"), IDENTITY_CONFLICT: "strict" });
-  try {
-    const client = await connectSmtp(strict.port);
-    const task = randomUUID();
-    const mail = (body: string) => ({ to: ["a@example.com"], content: taskMail(task, { body }) });
-    expect(await client.submit(mail("one\r\n"))).toContain("queued as");
-    expect(await client.submit(mail("two\r\n"))).toMatch(/^554 5\.6\.0 .*X-Task-Part/);
-    expect(await client.submit(mail("one\r\n"))).toContain("repeat of");
-    await client.quit();
-  } finally {
-    await strict.kill();
-    place.remove();
-  }
+test("under strict another body is refused, also while the first is on its way", async ({ place }) => {
+  const strict = await place.start({ IDENTITY_CONFLICT: "strict" });
+  const client = await connectSmtp(strict.port);
+  const task = randomUUID();
+  const mail = (body: string) => ({ to: ["a@example.com"], content: taskMail(task, { body }) });
+  expect(await client.submit(mail("one\r\n"))).toContain("queued as");
+  expect(await client.submit(mail("two\r\n"))).toMatch(/^554 5\.6\.0 .*X-Task-Part/);
+  expect(await client.submit(mail("one\r\n"))).toContain("repeat of");
+  await client.quit();
 });
 
-test("under keep the mailer's Message-ID stays, the repeat is dropped, and References name what is configured", async () => {
-  const place = makeFolder();
+test("under keep the mailer's Message-ID stays, the repeat is dropped, and References name what is configured", async ({
+  place,
+}) => {
   const settings = { IDENTITY_MESSAGE_ID: "keep", IDENTITY_REFERENCES: "derived" };
-  const keeping = await startProcess({ DATA_DIR: join(place.path, "data"), ...settings });
-  try {
-    const client = await connectSmtp(keeping.port);
-    const task = randomUUID();
-    const to = "a@example.com";
-    const content = taskMail(task);
-    expect(await client.submit({ to: [to], content })).toContain("queued as");
-    // Another run of the task has another Message-ID.
-    expect(await client.submit({ to: [to], content: taskMail(task) })).toContain("repeat of");
-    await client.quit();
-    await keeping.logged("transmission.relayed");
-    const messages = readMaildir(join(place.path, "data", "outbox"));
-    const derived = messageId({ task, to, from: "app@sender.example" });
-    expect(valuesOf(messages, "Message-ID")).toEqual([/^Message-ID: (.*)\r$/m.exec(content)?.[1]]);
-    expect(valuesOf(messages, "X-Mailonce-ID")).toEqual([derived]);
-    expect(valuesOf(messages, "References")).toEqual([derived]);
-  } finally {
-    await keeping.kill();
-    place.remove();
-  }
+  const keeping = await place.start(settings);
+  const client = await connectSmtp(keeping.port);
+  const task = randomUUID();
+  const to = "a@example.com";
+  const content = taskMail(task);
+  expect(await client.submit({ to: [to], content })).toContain("queued as");
+  // Another run of the task has another Message-ID.
+  expect(await client.submit({ to: [to], content: taskMail(task) })).toContain("repeat of");
+  await client.quit();
+  await keeping.logged("transmission.relayed");
+  const messages = readMaildir(place.outbox);
+  const derived = messageId({ task, to, from: "app@sender.example" });
+  expect(valuesOf(messages, "Message-ID")).toEqual([/^Message-ID: (.*)\r$/m.exec(content)?.[1]]);
+  expect(valuesOf(messages, "X-Mailonce-ID")).toEqual([derived]);
+  expect(valuesOf(messages, "References")).toEqual([derived]);
 });
 
 test("a signature that covers a field of the task is worth one line a day", async () => {
