@@ -1,18 +1,20 @@
 // Runs the checks of several gateways as tests of one engine.
-import { describe, test } from "vitest";
+import { test as base, describe } from "vitest";
 import type { SharingHarness } from "./sharing.ts";
 import { SHARING_CHECKS } from "./sharing-checks.ts";
 
 export function runSharingConformance(name: string, createHarness: () => Promise<SharingHarness>): void {
+  // biome-ignore lint/correctness/noEmptyPattern: vitest reads from the pattern what a fixture needs
+  const test = base.extend("harness", async ({}, { onCleanup }) => {
+    const harness = await createHarness();
+    onCleanup(() => harness.dispose());
+    return harness;
+  });
+
   describe(`${name}: the rules of several gateways`, () => {
     for (const check of SHARING_CHECKS) {
-      test(`${check.rule}: ${check.title}`, async () => {
-        const harness = await createHarness();
-        try {
-          await check.run(harness);
-        } finally {
-          await harness.dispose();
-        }
+      test(`${check.rule}: ${check.title}`, async ({ harness }) => {
+        await check.run(harness);
       });
     }
   });

@@ -7,6 +7,14 @@ import { idOf } from "../support/ids.ts";
 import { digestOf, plain, request } from "./ledger-steps.ts";
 import type { SharingCheck, SharingHarness, TestGateway } from "./sharing.ts";
 
+const two = async (harness: SharingHarness): Promise<[TestGateway, TestGateway]> => [
+  await harness.start("a"),
+  await harness.start("b"),
+];
+
+const three = (harness: SharingHarness): Promise<TestGateway[]> =>
+  Promise.all(["a", "b", "c"].map((name) => harness.start(name)));
+
 async function claim(harness: SharingHarness, ledger: Ledger, asked: ClaimRequest): Promise<ClaimResult> {
   const [result] = await harness.during(ledger.claim([asked]));
   if (result === undefined) throw new Error("a claim without a result");
@@ -50,7 +58,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S1",
     title: "of three gateways that claim the same ids at once one has each",
     async run(harness) {
-      const gateways = await Promise.all(["a", "b", "c"].map((name) => harness.start(name)));
+      const gateways = await three(harness);
       for (let round = 0; round < 3; round++) {
         const holders = await harness.during(
           Promise.all(
@@ -77,7 +85,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
         if (label.length % 2 === 0) await harness.during(dead.ledger.attempt(own, label));
       }
       await harness.pass(100);
-      const gateways = await Promise.all(["a", "b", "c"].map((name) => harness.start(name)));
+      const gateways = await three(harness);
       await dead.kill();
       await harness.pass(harness.leaseMs * 1.5);
       const holders = await harness.during(
@@ -97,7 +105,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S2",
     title: "a claim waits for another gateway's, and is a repeat once that is accepted",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const own = await claimed(harness, a, request("x", { digest: digestOf(7) }));
       let result: ClaimResult | undefined;
       const waiting = b.ledger.claim([request("x")]).then(([one]) => {
@@ -114,7 +122,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S2",
     title: "a waiting claim succeeds once the other gateway's is released, under a greater fence",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const own = await claimed(harness, a, request("x"));
       const waiting = b.ledger.claim([request("x")]);
       await harness.pass(100);
@@ -128,7 +136,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S2",
     title: "a waiting claim gives up in the end, holds nothing, and says that the ledger is unavailable",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       await claimed(harness, a, request("x"));
       const batch = b.ledger.claim([request("w"), request("x"), request("y"), request("z")]);
       await expect(harness.during(batch)).rejects.toMatchObject({ code: "unavailable" });
@@ -140,7 +148,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S3",
     title: "what a live gateway has accepted is a repeat, with its digest, however its attempts go",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const own = await accepted(harness, a, request("x", { digest: digestOf(7) }));
       const underway = { ...UNDERWAY, digest: [...digestOf(7)] };
       const seen = async () => plain(await claim(harness, b.ledger, request("x")));
@@ -160,7 +168,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S4",
     title: "what a dead gateway never attempted is claimed after the lease, and not before",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       await accepted(harness, a, request("accepted"));
       const fence = (await claimed(harness, a, request("claimed"))).fence;
       await a.kill();
@@ -176,7 +184,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S4",
     title: "a gateway that dies while a claim waits for it is dead for all ids of that claim",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const [x, y] = [await accepted(harness, a, request("x")), await accepted(harness, a, request("y"))];
       expect(await harness.during(a.ledger.attempt(x, "a's date"))).toBe("attempted");
       expect(await harness.during(a.ledger.attempt(y, "a's date"))).toBe("attempted");
@@ -196,7 +204,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S4",
     title: "what a dead gateway attempted is doubtful after the lease, with its first date and digest",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const own = await accepted(harness, a, request("x", { digest: digestOf(7) }));
       await harness.during(a.ledger.attempt(own, "a date"));
       await a.kill();
@@ -215,7 +223,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S4",
     title: "an attempt that is noted while the claim is being taken over is seen, and the holder is alive",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const own = await accepted(harness, a, request("x"));
       a.stop();
       await harness.pass(harness.leaseMs * 1.5);
@@ -233,7 +241,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S5",
     title: "a gateway that was stopped finds what was taken over stale, and changes nothing",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const [queued, tried, free] = [
         await accepted(harness, a, request("queued")),
         await accepted(harness, a, request("tried")),
@@ -259,7 +267,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S6",
     title: "an attempt noted before a stop is not made after the lease, when another has taken over",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const own = await accepted(harness, a, request("x"));
       const answer = a.engine.holdAnswers("change");
       const attempt = a.ledger.attempt(own, "a date");
@@ -279,7 +287,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S6",
     title: "so too when a new heartbeat is confirmed before the note is answered",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const own = await accepted(harness, a, request("x"));
       const answer = a.engine.holdAnswers("change");
       const attempt = a.ledger.attempt(own, "a date");
@@ -316,7 +324,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S7",
     title: "a claim that was taken over and given up, never attempted, goes on",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const own = await accepted(harness, a, request("x"));
       a.stop();
       await harness.pass(harness.leaseMs * 1.5);
@@ -333,7 +341,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     title:
       "if it was attempted the old claim has ended, also when the engine fails in the middle of finding out",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const own = await accepted(harness, a, request("x"));
       a.stop();
       await harness.pass(harness.leaseMs * 1.5);
@@ -359,7 +367,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S8",
     title: "what an earlier life of a gateway held is free for all as soon as it starts again",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       await accepted(harness, a, request("x"));
       await accepted(harness, a, request("y"));
       const tried = await accepted(harness, a, request("z"));
@@ -398,7 +406,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S10",
     title: "an id whose claim was not answered is free again, for all gateways",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       for (const label of ["x", "y"]) {
         a.engine.loseAnswer("insert");
         await expect(harness.during(a.ledger.claim([request(label)]))).rejects.toMatchObject({
@@ -413,7 +421,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S10",
     title: "so is one whose claim arrives only after it was given up, and one whose release was not answered",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const arrive = a.engine.delayCall("insert");
       await expect(harness.during(a.ledger.claim([request("x")]))).rejects.toMatchObject({
         code: "unavailable",
@@ -431,7 +439,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S11",
     title: "an attempt that arrives after the settlement does not undo it",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const own = await accepted(harness, a, request("x"));
       const arrive = a.engine.delayCall("change");
       await expect(harness.during(a.ledger.attempt(own, "5"))).rejects.toMatchObject({ code: "unavailable" });
@@ -445,7 +453,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S12",
     title: "batches of three gateways in different orders come to an end",
     async run(harness) {
-      const gateways = await Promise.all(["a", "b", "c"].map((name) => harness.start(name)));
+      const gateways = await three(harness);
       const batches = gateways.flatMap(({ ledger }, g) =>
         Array.from({ length: 4 }, async (_, i) => {
           const labels = LABELS.map((_, at) => LABELS[(at * 7 + g * 3 + i * 5) % LABELS.length] as string);
@@ -463,7 +471,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S13",
     title: "every gateway knows of all doubt, and whether a live gateway has it",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       for (const label of ["held", "left", "tried"]) {
         const own = await accepted(harness, a, request(label));
         await harness.during(a.ledger.attempt(own, label));
@@ -494,7 +502,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S14",
     title: "what one gateway has relayed is a repeat at all, also at one that knows nothing of it",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const own = await accepted(harness, a, request("x", { digest: digestOf(7) }));
       await harness.during(a.ledger.attempt(own, "5"));
       await harness.during(a.ledger.settle(own, "relayed"));
@@ -513,7 +521,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S15",
     title: "after an outage the others are heard before anything of theirs is taken over",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const own = await accepted(harness, a, request("x"));
       await harness.during(a.ledger.attempt(own, "a date"));
       await accepted(harness, a, request("y"));
@@ -539,7 +547,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S16",
     title: "what is accepted for a client that waits is awaited at another gateway, however its attempts go",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const own = await claimed(harness, a, request("x", { digest: digestOf(7) }));
       const waiting = b.ledger.claim([request("x")]);
       a.ledger.accepted([own], true);
@@ -562,7 +570,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S16",
     title: "an attempt that comes before the announcement says it too, bound or awaited",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       for (const [label, isAwaited] of [
         ["x", true],
         ["y", false],
@@ -580,7 +588,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     async run(harness) {
       const dead = await harness.start("dead");
       await accepted(harness, dead, request("x"));
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       await dead.kill();
       await harness.pass(harness.leaseMs * 1.5);
       const own = await claimed(harness, a, request("x"));
@@ -595,7 +603,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S17",
     title: "what a live gateway holds in doubt is decided there and nowhere else",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const own = await accepted(harness, a, request("x"));
       const decide = async ({ ledger }: TestGateway, decision: Decision) =>
         await harness.during(ledger.decide(idOf("x"), decision));
@@ -666,7 +674,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S19",
     title: "a shorter lease is in force once every live gateway has confirmed it, and no earlier",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const own = await accepted(harness, b, request("x"));
       b.stop();
       await agreeOn(a, { leaseMs: harness.leaseMs / 3 });
@@ -687,7 +695,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S19",
     title: "a longer lease is in force at once for who takes over",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       await accepted(harness, b, request("x"));
       await agreeOn(a, { leaseMs: harness.leaseMs * 2 });
       await harness.pass(harness.leaseMs);
@@ -702,7 +710,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     rule: "S19",
     title: "a shorter retention is in force once every live gateway has confirmed it, and no earlier",
     async run(harness) {
-      const [a, b] = [await harness.start("a"), await harness.start("b")];
+      const [a, b] = await two(harness);
       const own = await accepted(harness, a, request("x"));
       await harness.during(a.ledger.attempt(own, "5"));
       await harness.during(a.ledger.settle(own, "relayed"));

@@ -3,9 +3,9 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { type AddressInfo, connect } from "node:net";
-import { SMTPServer, type SMTPServerOptions } from "smtp-server";
+import { SMTPServer } from "smtp-server";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
-import { afterEach, expect, test } from "vitest";
+import { test as base, expect } from "vitest";
 import { createLineGuard } from "../../src/listeners/smtp/line-guard.ts";
 
 const SAID = {
@@ -53,19 +53,18 @@ class Server extends SMTPServer {
   }
 }
 
-let server: Server | undefined;
-let mails: string[] = [];
-let users: string[] = [];
+/** A server, and what it has taken. */
+interface Taking {
+  readonly port: number;
+  readonly mails: string[];
+  readonly users: string[];
+}
 
-afterEach(() => {
-  server?.close();
-  server = undefined;
-  mails = [];
-  users = [];
-});
-
-async function listen(options: SMTPServerOptions = {}): Promise<number> {
-  server = new Server({
+// biome-ignore lint/correctness/noEmptyPattern: vitest reads from the pattern what a fixture needs
+const test = base.extend("server", async ({}, { onCleanup }): Promise<Taking> => {
+  const mails: string[] = [];
+  const users: string[] = [];
+  const server = new Server({
     disableReverseLookup: true,
     // Not used, and named only for the library not to warn of its own.
     key: readFileSync("fixtures/tls/key.pem"),
@@ -88,12 +87,12 @@ async function listen(options: SMTPServerOptions = {}): Promise<number> {
         callback();
       });
     },
-    ...options,
   });
+  onCleanup(() => server.close());
   server.listen(0, "127.0.0.1");
   await once(server.server, "listening");
-  return (server.server.address() as AddressInfo).port;
-}
+  return { port: (server.server.address() as AddressInfo).port, mails, users };
+});
 
 /** The codes of the replies to each step; "end" when the server closed. A step waits for the replies before it. */
 async function talk(
@@ -133,8 +132,9 @@ async function talk(
 const HELLO = ["EHLO client.example\r\n", 1] as const;
 const GROUP = "MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n";
 
-test("a group that ends in DATA, content, and commands right behind the final dot", async () => {
-  const port = await listen();
+test("a group that ends in DATA, content, and commands right behind the final dot", async ({
+  server: { port, mails },
+}) => {
   expect(await talk(port, [HELLO, [GROUP, 3], ["DATA\nEHLO\r\n.\r\nRSET\r\nQUIT\r\n", 4]])).toEqual([
     "250",
     "250",
@@ -148,8 +148,9 @@ test("a group that ends in DATA, content, and commands right behind the final do
   expect(mails).toEqual(["DATA\nEHLO\r\n"]);
 });
 
-test("a line of the content that looks like a group is not asked about, nor is what is left of a chunk", async () => {
-  const port = await listen();
+test("a line of the content that looks like a group is not asked about, nor is what is left of a chunk", async ({
+  server: { port, mails },
+}) => {
   const content = "x\r\n.\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n";
   expect(await talk(port, [HELLO, [GROUP, 3], [content, 4], ["y\r\n.\r\n", 1], ["QUIT\r\n", 2]])).toEqual([
     "250",
@@ -167,8 +168,9 @@ test("a line of the content that looks like a group is not asked about, nor is w
   expect(mails).toEqual(["x\r\n", "y\r\n"]);
 });
 
-test("content sent with DATA: what comes before is answered, DATA and the content are not read", async () => {
-  const port = await listen();
+test("content sent with DATA: what comes before is answered, DATA and the content are not read", async ({
+  server: { port, mails },
+}) => {
   expect(await talk(port, [HELLO, [`${GROUP}Subject: x\r\n\r\n.\r\n`, 4]])).toEqual([
     "250",
     "250",
@@ -179,8 +181,7 @@ test("content sent with DATA: what comes before is answered, DATA and the conten
   expect(mails).toEqual([]);
 });
 
-test("behind the final dot as well", async () => {
-  const port = await listen();
+test("behind the final dot as well", async ({ server: { port, mails } }) => {
   expect(await talk(port, [HELLO, [GROUP, 3], [`x\r\n.\r\n${GROUP}y\r\n.\r\n`, 5]])).toEqual([
     "250",
     "250",
@@ -195,8 +196,7 @@ test("behind the final dot as well", async () => {
   expect(mails).toEqual(["x\r\n"]);
 });
 
-test("STARTTLS injection and a greeting in a group", async () => {
-  const port = await listen();
+test("STARTTLS injection and a greeting in a group", async ({ server: { port } }) => {
   expect(await talk(port, [HELLO, ["STARTTLS\r\nMAIL FROM:<a@b.example>\r\n", 2]])).toEqual([
     "250",
     "554",
@@ -205,8 +205,9 @@ test("STARTTLS injection and a greeting in a group", async () => {
   expect(await talk(port, [["EHLO a\r\nMAIL FROM:<a@b.example>\r\n", 2]])).toEqual(["554", "end"]);
 });
 
-test("AUTH: lines of the exchange are credentials, and are waited for", async () => {
-  const port = await listen();
+test("AUTH: lines of the exchange are credentials, and are waited for", async ({
+  server: { port, users },
+}) => {
   const base64 = (text: string) => Buffer.from(text).toString("base64");
   expect(
     await talk(port, [
@@ -229,8 +230,9 @@ test("AUTH: lines of the exchange are credentials, and are waited for", async ()
   expect(users).toEqual(["user", "user"]);
 });
 
-test("a command that ends in an LF alone: those before it are answered, it is not run", async () => {
-  const port = await listen();
+test("a command that ends in an LF alone: those before it are answered, it is not run", async ({
+  server: { port },
+}) => {
   expect(await talk(port, [HELLO, ["NOOP\r\nMAIL FROM:<a@b.example>\nRSET\r\n", 3]])).toEqual([
     "250",
     "250",
