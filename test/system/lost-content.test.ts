@@ -2,11 +2,11 @@
 // and its task may submit it again (P5). Its siblings and all other mail go on.
 import { readdir, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect } from "vitest";
+import { expect } from "vitest";
 import { createDiskStorage } from "../../src/storage/disk.ts";
 import type { Operation, Store } from "../../src/storage/storage.ts";
 import { type Place, smtpAt, test } from "../support/place.ts";
-import type { GatewayProcess } from "../support/process.ts";
+import type { GatewayProcess, LogLine } from "../support/process.ts";
 import { submitMail, taskMail } from "../support/smtp-client.ts";
 
 const start = (place: Place, port: number): Promise<GatewayProcess> =>
@@ -40,80 +40,90 @@ async function submissions(store: Store): Promise<[Uint8Array, Uint8Array][]> {
 const LARGE = `${"x".repeat(78)}\r\n`.repeat(1_000);
 
 const BODIES = "spool/bodies";
-const bodyFiles = async ({ data }: Place): Promise<string[]> =>
-  (await readdir(join(data, BODIES))).map((name) => join(data, BODIES, name));
 
-describe.each<[string, string | undefined, (place: Place) => Promise<void>]>([
-  [
-    "its record is gone",
-    undefined,
-    (place) =>
+/** What became of one submission's content: its record in the queue, or the file of its body. */
+const LOSSES: readonly {
+  readonly what: string;
+  readonly body?: string;
+  readonly lose: (place: Place, submission: string) => Promise<void>;
+}[] = [
+  {
+    what: "its record is gone",
+    lose: (place, submission) =>
       inQueue(place, async (store) => {
-        const dels = (await submissions(store)).map(([key]): Operation => ({ type: "del", key }));
-        await store.commit(dels);
+        const own = (await submissions(store)).filter(([key]) => Buffer.from(key).includes(submission));
+        await store.commit(own.map(([key]): Operation => ({ type: "del", key })));
       }),
-  ],
-  [
-    "its record is cut short",
-    undefined,
-    (place) =>
+  },
+  {
+    what: "its record is cut short",
+    lose: (place, submission) =>
       inQueue(place, async (store) => {
-        const cut = (await submissions(store)).map(
-          ([key, value]): Operation => ({ type: "put", key, value: value.subarray(0, -3) }),
+        const own = (await submissions(store)).filter(([key]) => Buffer.from(key).includes(submission));
+        await store.commit(
+          own.map(([key, value]): Operation => ({ type: "put", key, value: value.subarray(0, -3) })),
         );
-        await store.commit(cut);
       }),
-  ],
-  [
-    "its body file is gone",
-    LARGE,
-    async (place) => {
-      for (const file of await bodyFiles(place)) await rm(file);
-    },
-  ],
-  [
-    "its body file is cut short",
-    LARGE,
-    async (place) => {
-      for (const file of await bodyFiles(place)) await truncate(file, 70_000);
-    },
-  ],
-])("a content is lost: %s", (_, body, lose) => {
-  test("an error line each, one report that names both recipients, and the task can be submitted again", async ({
-    place,
-  }) => {
-    const upstream = await place.smtp({ keepContents: true, script: "refuse-rcpt-4" });
-    let gateway = await start(place, upstream.port);
-    const recipients = ["one@example.com", "two@example.com"];
-    expect(await submit(gateway, "task", recipients, body)).toMatch(/^250 /);
-    await gateway.logged("transmission.refused", 2);
-    await gateway.stop();
-    await lose(place);
-    upstream.play("accept");
-    gateway = await start(place, upstream.port);
-    expect(await submit(gateway, "other", ["three@example.com"])).toMatch(/^250 .*queued as/);
-    await gateway.logged("transmission.lost", 2);
-    await gateway.logged("transmission.reported", 2);
-    await upstream.waitFor(2);
-    const reports = upstream.taken.filter(({ reversePath }) => reversePath === "");
-    expect(reports.map(({ recipients: to }) => to)).toEqual([["app@sender.example"]]);
-    const text = Buffer.from(reports[0]?.octets ?? []).toString("latin1");
-    const failed = [...text.matchAll(/^Final-Recipient: rfc822; (\S+)\r$/gm)].map(([, one]) => one);
-    expect(failed.sort()).toEqual(recipients);
-    expect(text.match(/^Status: 5\.3\.0\r$/gm)).toHaveLength(2);
-    expect(gateway.said("transmission.lost")).toMatchObject(
-      recipients.map(() => ({ level: "error", recipient: expect.anything(), cause: expect.anything() })),
-    );
+  },
+  {
+    what: "its body file is gone",
+    body: LARGE,
+    lose: ({ data }, submission) => rm(join(data, BODIES, submission)),
+  },
+  {
+    what: "its body file is cut short",
+    body: LARGE,
+    lose: ({ data }, submission) => truncate(join(data, BODIES, submission), 70_000),
+  },
+];
 
-    expect(await submit(gateway, "task", recipients, body)).toMatch(/^250 .*queued as/);
-    await upstream.waitFor(4);
-    const taken = upstream.taken.filter(({ reversePath }) => reversePath !== "");
-    expect(taken.flatMap(({ recipients: to }) => to).sort()).toEqual([
-      "one@example.com",
-      "three@example.com",
-      "two@example.com",
-    ]);
-  });
+test("contents that are lost: an error line each, one report a mail that names both recipients, and the tasks can be submitted again", async ({
+  place,
+}) => {
+  const upstream = await place.smtp({ keepContents: true, script: "refuse-rcpt-4" });
+  let gateway = await start(place, upstream.port);
+  const mails = LOSSES.map(({ what, body, lose }, n) => ({
+    ...{ what, body, lose, task: `task ${n}` },
+    recipients: [`one@${n}.example`, `two@${n}.example`],
+  }));
+  for (const { task, recipients, body } of mails) {
+    expect(await submit(gateway, task, recipients, body)).toMatch(/^250 /);
+  }
+  for (const { task } of mails) await gateway.logged("transmission.refused", 2, (line) => line.task === task);
+  const submissionOf = new Map(
+    gateway.said("submission.accepted").map((line) => [line.task, line.submission]),
+  );
+  await gateway.stop();
+  for (const { task, lose } of mails) await lose(place, submissionOf.get(task) as string);
+  upstream.play("accept");
+  gateway = await start(place, upstream.port);
+  expect(await submit(gateway, "other", ["three@example.com"])).toMatch(/^250 .*queued as/);
+  await gateway.logged("transmission.lost", 2 * mails.length);
+  await gateway.logged("transmission.reported", 2 * mails.length);
+  await upstream.waitFor(mails.length + 1);
+  const reports = upstream.taken.filter(({ reversePath }) => reversePath === "");
+  expect(reports.map(({ recipients: to }) => to)).toEqual(mails.map(() => ["app@sender.example"]));
+  const texts = reports.map(({ octets }) => Buffer.from(octets).toString("latin1"));
+  for (const { what, recipients } of mails) {
+    const [text = "", ...others] = texts.filter((one) => one.includes(recipients[0] as string));
+    expect(others, what).toEqual([]);
+    const failed = [...text.matchAll(/^Final-Recipient: rfc822; (\S+)\r$/gm)].map(([, one]) => one);
+    expect(failed.sort(), what).toEqual(recipients);
+    expect(text.match(/^Status: 5\.3\.0\r$/gm), what).toHaveLength(2);
+    const isOwn = ({ recipient }: LogLine) => recipients.includes(recipient as string);
+    expect(gateway.said("transmission.lost", isOwn), what).toMatchObject(
+      recipients.map(() => ({ level: "error", cause: expect.anything() })),
+    );
+  }
+
+  for (const { what, task, recipients, body } of mails) {
+    expect(await submit(gateway, task, recipients, body), what).toMatch(/^250 .*queued as/);
+  }
+  await upstream.waitFor(mails.length + 1 + 2 * mails.length);
+  const taken = upstream.taken.filter(({ reversePath }) => reversePath !== "");
+  expect(taken.flatMap(({ recipients: to }) => to).sort()).toEqual(
+    ["three@example.com", ...mails.flatMap(({ recipients }) => recipients)].sort(),
+  );
 });
 
 test("a content that no transmission is left of is removed by the next start", async ({ place }) => {
@@ -130,5 +140,5 @@ test("a content that no transmission is left of is removed by the next start", a
   });
   await (await start(place, upstream.port)).stop();
   await inQueue(place, async (store) => expect(await submissions(store)).toEqual([]));
-  expect(await bodyFiles(place)).toEqual([]);
+  expect(await readdir(join(place.data, BODIES))).toEqual([]);
 });

@@ -3,8 +3,12 @@ import { randomUUID } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, vi } from "vitest";
+import { loadConfig } from "../../src/config/config.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
+import { silentLog } from "../../src/runtime/log.ts";
+import { createUpstreams } from "../../src/upstream/open.ts";
 import { type Place, sesAt, test } from "../support/place.ts";
-import { type GatewayProcess, run, type Settings } from "../support/process.ts";
+import { environmentOf, type GatewayProcess, run, type Settings } from "../support/process.ts";
 import type { ScriptedSes, ScriptedSesOptions } from "../support/scripted-ses.ts";
 import { submitMail, taskMail } from "../support/smtp-client.ts";
 
@@ -147,7 +151,8 @@ describe("what is missing is said at the start", () => {
     });
   });
 
-  // Each by the command, which asks as a start does; by a start one that is verified, and one that is not.
+  // Each on the function that a start and `check-config --online` call; by the command and by a start one that is
+  // verified, and one that is not.
   test.for([
     ["postmaster@shop.example", ["shop.example"], false],
     ["postmaster@mail.shop.example", ["shop.example"], false],
@@ -156,26 +161,36 @@ describe("what is missing is said at the start", () => {
   ] as const)(
     "a sender of reports, %s, where SES has verified %j: %j",
     async ([from, identities, isSaid], { place }) => {
-      const peer = await place.ses({ identities });
-      const result = await run(["check-config", "--online"], { ...sesAt(peer), NOTICES_FROM: from });
-      expect(result.code).toBe(isSaid ? 1 : 0);
-      if (isSaid) expect(result.stderr).toContain("set [notices] from");
+      const environment = environmentOf(sesAt(await place.ses({ identities })));
+      const upstreams = await createUpstreams(loadConfig({ environment }), systemClock, silentLog);
+      const faults = [...upstreams.values()].map((one) =>
+        one.senderFault?.(from, AbortSignal.timeout(30_000)),
+      );
+      const expected = isSaid ? expect.stringContaining("set [notices] from") : undefined;
+      expect(await Promise.all(faults)).toEqual([expected]);
+      for (const upstream of upstreams.values()) await upstream.close();
     },
   );
 
   test.for([
     ["shop.example", false],
     ["other.example", true],
-  ] as const)("by a start, where SES has verified %s: %j", async ([identity, isSaid], { place }) => {
-    const from = "postmaster@shop.example";
-    const { gateway } = await open(place, { identities: [identity] }, { NOTICES_FROM: from });
-    if (isSaid) await gateway.logged("report.sender_unverified");
-    // SES has been asked by the time that a mail is relayed.
-    await submit(gateway, "user@example.com");
-    await gateway.logged("transmission.relayed");
-    const lines = isSaid ? [expect.objectContaining({ level: "error", from })] : [];
-    expect(gateway.said("report.sender_unverified")).toEqual(lines);
-  });
+  ] as const)(
+    "by a start and the command, where SES has verified %s: %j",
+    async ([identity, isSaid], { place }) => {
+      const from = "postmaster@shop.example";
+      const { gateway, peer } = await open(place, { identities: [identity] }, { NOTICES_FROM: from });
+      if (isSaid) await gateway.logged("report.sender_unverified");
+      // SES has been asked by the time that a mail is relayed.
+      await submit(gateway, "user@example.com");
+      await gateway.logged("transmission.relayed");
+      const lines = isSaid ? [expect.objectContaining({ level: "error", from })] : [];
+      expect(gateway.said("report.sender_unverified")).toEqual(lines);
+      const result = await run(["check-config", "--online"], { ...sesAt(peer), NOTICES_FROM: from });
+      expect(result.code).toBe(isSaid ? 1 : 0);
+      if (isSaid) expect(result.stderr).toContain("set [notices] from");
+    },
+  );
 
   test("and a proxy that is not used", async ({ place }) => {
     const peer = await place.ses();

@@ -4,12 +4,27 @@ import { createHash, randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import { largeBody, residentMemory, submitLarge } from "../support/large-mail.ts";
 import { freePort } from "../support/peers.ts";
-import { type Place, smtpAt, test } from "../support/place.ts";
-import type { GatewayProcess, Settings } from "../support/process.ts";
+import { type Place, smtpAt, test as testWithPlace } from "../support/place.ts";
+import type { GatewayProcess, LogLine, Settings } from "../support/process.ts";
+import type { ScriptedSmtp } from "../support/scripted-smtp.ts";
 import { connectSmtp, submitMail, taskMail } from "../support/smtp-client.ts";
+import type { SmtpFault } from "../support/smtp-faults.ts";
 
 const start = (place: Place, port: number, settings: Settings = {}): Promise<GatewayProcess> =>
   place.start({ SPOOL_RETRY_MIN: "50ms", SPOOL_RETRY_MAX: "200ms", ...smtpAt(port), ...settings });
+
+/** `site` is one gateway for tests whose upstream goes wrong for a while only. */
+const test = testWithPlace.extend("site", { scope: "file" }, async ({ shared }) => {
+  const upstream = await shared.smtp({ keepContents: true });
+  return { upstream, gateway: await start(shared, upstream.port) };
+});
+
+/** The fault so many times from now on, on new connections. */
+function play(upstream: ScriptedSmtp, fault: SmtpFault, times: number): void {
+  let left = times;
+  upstream.dropAll();
+  upstream.play(() => (left-- > 0 ? fault : "accept"));
+}
 
 const submit = (
   { port }: GatewayProcess,
@@ -62,27 +77,26 @@ test("a message of 30 MB arrives octet for octet, and 10 held in the queue are n
   expect(upstream.repeated()).toEqual([]);
 });
 
-test("refused for now: tried again until it is taken", async ({ place }) => {
-  const upstream = await place.smtp({ script: (number) => (number < 3 ? "refuse-rcpt-4" : "accept") });
-  const gateway = await start(place, upstream.port);
-  await submit(gateway, ["user@example.com"], taskMail(randomUUID()));
-  await gateway.logged("transmission.refused", 3);
-  await gateway.logged("transmission.relayed");
-  expect(upstream.taken).toHaveLength(1);
+test("refused for now: tried again until it is taken", async ({ site: { gateway, upstream } }) => {
+  play(upstream, "refuse-rcpt-4", 3);
+  const before = upstream.taken.length;
+  const task = randomUUID();
+  const isOfTask = (line: LogLine) => line.task === task;
+  await submit(gateway, ["user@example.com"], taskMail(task));
+  await gateway.logged("transmission.refused", 3, isOfTask);
+  await gateway.logged("transmission.relayed", 1, isOfTask);
+  expect(upstream.taken).toHaveLength(before + 1);
 });
 
 test("refused for good: reported to the reverse-path, once, and the task may be submitted again", async ({
-  place,
+  site: { gateway, upstream },
 }) => {
-  const upstream = await place.smtp({
-    script: (number) => (number === 0 ? "refuse-rcpt-5" : "accept"),
-    keepContents: true,
-  });
-  const gateway = await start(place, upstream.port);
+  play(upstream, "refuse-rcpt-5", 1);
+  const before = upstream.taken.length;
   const task = randomUUID();
   await submit(gateway, ["user@example.com"], taskMail(task));
-  await upstream.waitFor(1);
-  const notice = upstream.taken[0];
+  await upstream.waitFor(before + 1);
+  const notice = upstream.taken[before];
   expect(notice?.reversePath).toBe("");
   expect(notice?.recipients).toEqual(["app@sender.example"]);
   const text = Buffer.from(notice?.octets ?? []).toString("latin1");
@@ -90,7 +104,26 @@ test("refused for good: reported to the reverse-path, once, and the task may be 
   expect(text).toContain("Action: failed\r\n");
   expect(text).toContain("Subject: News\r\n");
   expect(await submit(gateway, ["user@example.com"], taskMail(task))).toContain("queued as");
-  await upstream.waitFor(2);
+  await upstream.waitFor(before + 2);
+  await gateway.logged("transmission.relayed", 1, (line) => line.task === task);
+});
+
+test("an answer that is lost: logged as doubtful, then transmitted again with the same octets", async ({
+  site: { gateway, upstream },
+}) => {
+  play(upstream, "drop-before-reply", 1);
+  const before = { taken: upstream.taken.length, lines: gateway.lines.length };
+  const task = randomUUID();
+  await submit(gateway, ["user@example.com"], taskMail(task));
+  await upstream.waitFor(before.taken + 2);
+  await gateway.logged("transmission.relayed", 1, (line) => line.task === task);
+  const events = gateway.lines
+    .slice(before.lines)
+    .map((line) => line.event)
+    .filter((event) => event.startsWith("transmission."));
+  expect(events).toEqual(["transmission.doubtful", "transmission.relayed"]);
+  const [first, second] = upstream.taken.slice(before.taken);
+  expect(Buffer.compare(first?.octets as Uint8Array, second?.octets as Uint8Array)).toBe(0);
 });
 
 test("a notice that is refused is not reported in turn", async ({ place }) => {
@@ -111,23 +144,6 @@ test("not relayed within the lifetime: reported as expired", async ({ place }) =
   upstream.play("accept");
   await upstream.waitFor(1);
   expect(Buffer.from(upstream.taken[0]?.octets ?? []).toString("latin1")).toContain("Action: failed\r\n");
-});
-
-test("an answer that is lost: logged as doubtful, then transmitted again with the same octets", async ({
-  place,
-}) => {
-  const upstream = await place.smtp({
-    script: (number) => (number === 0 ? "drop-before-reply" : "accept"),
-    keepContents: true,
-  });
-  const gateway = await start(place, upstream.port);
-  await submit(gateway, ["user@example.com"], taskMail(randomUUID()));
-  await upstream.waitFor(2);
-  await gateway.logged("transmission.relayed");
-  const events = gateway.lines.map((line) => line.event).filter((event) => event.startsWith("transmission."));
-  expect(events).toEqual(["transmission.doubtful", "transmission.relayed"]);
-  const [first, second] = upstream.taken;
-  expect(Buffer.compare(first?.octets as Uint8Array, second?.octets as Uint8Array)).toBe(0);
 });
 
 test.for(["hold", "drop"])(
