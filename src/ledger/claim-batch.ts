@@ -1,6 +1,6 @@
 // How every ledger claims a batch: an id that another claim of this process holds is waited for until that claim is
-// accepted or ended; all others are reserved in memory first, and then looked up together. A batch that fails
-// claims nothing.
+// accepted or ended; all others are reserved in memory. A ledger looks an id up when it reserves it, or all of them
+// together at the end. A batch that fails claims nothing.
 import { type Claims, type Entry, repeatOf } from "./claims.ts";
 import type { ClaimRequest, ClaimResult } from "./ledger.ts";
 
@@ -9,7 +9,7 @@ export interface BatchSteps<Live extends Entry> {
   /** Reserves the id, which has no live claim. From the call on it has one. */
   reserve(request: ClaimRequest): Live;
   /**
-   * What has been reserved, in the order of the ids: looks up what it is, and ends the entries of repeats. Without a
+   * What has been reserved is looked up, in the order of the ids, and the entries of repeats have ended. Without a
    * promise where nothing has to be waited for.
    */
   lookUp(reserved: readonly Live[]): readonly ClaimResult[] | Promise<readonly ClaimResult[]>;

@@ -7,6 +7,7 @@ import {
   digestOf,
   expectDoubtful,
   expectRelayed,
+  inOrder,
   one,
   plain,
   relay,
@@ -308,6 +309,24 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
           .sort((a, b) => a.firstDate.localeCompare(b.firstDate));
       };
       expect(await seen()).toEqual([doubt(held, 1, "date 0", true), doubt(left, 2, "date 1", false)]);
+    },
+  },
+  {
+    rule: "doubts",
+    title: "so too while a batch that claims it waits for another id",
+    async run(harness) {
+      const ledger = await harness.open();
+      const [first, second] = inOrder(request("a"), request("b"));
+      const left = await claimed(harness, ledger, first);
+      await soon(harness, ledger.attempt(left, "5"));
+      await soon(harness, ledger.release([left]));
+      const held = await claimed(harness, ledger, second);
+      const waiting = ledger.claim([first, second]);
+      const doubt = { id: left.id, firstDate: "5" };
+      expect(await soon(harness, ledger.doubts())).toMatchObject([doubt]);
+      expect(await soon(harness, ledger.doubt(left.id))).toMatchObject(doubt);
+      await soon(harness, ledger.release([held]));
+      expect((await soon(harness, waiting)).map(({ kind }) => kind)).toEqual(["doubtful", "claimed"]);
     },
   },
 ];

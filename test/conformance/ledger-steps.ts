@@ -21,6 +21,10 @@ export const request = (label: string, more: Partial<ClaimRequest> = {}): ClaimR
   ...more,
 });
 
+/** Two requests in the order of their ids, in which a batch claims them. */
+export const inOrder = (one: ClaimRequest, other: ClaimRequest): readonly [ClaimRequest, ClaimRequest] =>
+  one.id < other.id ? [one, other] : [other, one];
+
 /** Octets compared as values: an implementation may answer with a Buffer. */
 export function plain(result: ClaimResult | undefined) {
   if (result === undefined) return undefined;

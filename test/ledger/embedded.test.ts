@@ -4,6 +4,7 @@ import { openEmbeddedLedger } from "../../src/ledger/embedded/embedded.ts";
 import type { Claim, ClaimResult, Ledger } from "../../src/ledger/ledger.ts";
 import type { Log } from "../../src/runtime/log.ts";
 import { digestOf } from "../conformance/ledger.ts";
+import { inOrder } from "../conformance/ledger-steps.ts";
 import { idOf } from "../support/ids.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { createMemoryStorage } from "../support/memory-storage.ts";
@@ -69,6 +70,18 @@ test("a batch that waited and then fails holds nothing", async () => {
   await failed;
   expect(ledger.counts().claims).toBe(0);
   await ledger.close();
+});
+
+test("a relayed id is a repeat at once, also while a batch that claims it waits for another id", async () => {
+  const { open } = createPlace();
+  const ledger = await open();
+  const [first, second] = inOrder(request("a"), request("b"));
+  const [result] = await ledger.claim([first]);
+  await ledger.settle((result as Extract<ClaimResult, { claim: Claim }>).claim, "relayed");
+  await ledger.claim([second]);
+  const waiting = ledger.claim([first, second]);
+  expect(await ledger.claim([first])).toMatchObject([{ kind: "repeat", standing: "relayed" }]);
+  await Promise.all([expect(waiting).rejects.toMatchObject({ code: "unavailable" }), ledger.close()]);
 });
 
 test("doubt about a later mail survives though the clock was set back behind the first one", async () => {

@@ -69,15 +69,25 @@ function createLedger(
   const tracked = underWay.run;
   const decide = createDecide({ claims, marks, fences: state.fences, relay });
 
-  const steps: BatchSteps<MarkedEntry> = {
-    reserve: (request) => claims.begin(request, state.fences.next()),
-    lookUp(entries) {
-      const found = entries.map(lookUp);
-      // Most batches are: nothing of them is on the disk.
-      const isKnown = !found.some((one) => one instanceof Promise);
-      return isKnown ? (found as ClaimResult[]) : Promise.all(found);
-    },
-  };
+  /** Each id is looked up when it is reserved: what is relayed or in doubt shows at once, whatever the batch waits for. */
+  function createSteps(): BatchSteps<MarkedEntry> {
+    const found: (ClaimResult | Promise<ClaimResult>)[] = [];
+    return {
+      reserve(request) {
+        const entry = claims.begin(request, state.fences.next());
+        const result = lookUp(entry);
+        // It is awaited with the others of its batch, perhaps after one of them has failed.
+        if (result instanceof Promise) result.catch(() => {});
+        found.push(result);
+        return entry;
+      },
+      lookUp() {
+        // Most batches are: nothing of them is on the disk.
+        const isKnown = !found.some((one) => one instanceof Promise);
+        return isKnown ? (found as ClaimResult[]) : Promise.all(found);
+      },
+    };
+  }
 
   function lookUp(entry: MarkedEntry): ClaimResult | Promise<ClaimResult> {
     const mark = marks.doubt(entry.id);
@@ -161,7 +171,7 @@ function createLedger(
   }
 
   return {
-    claim: (requests) => tracked(() => claimBatch(claims, requests, steps)),
+    claim: (requests) => tracked(() => claimBatch(claims, requests, createSteps())),
     accepted(batch, awaited = false) {
       for (const one of batch) {
         const entry = claims.live(one);
