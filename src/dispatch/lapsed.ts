@@ -78,9 +78,7 @@ export function createLapsed(parts: LapsedParts, { retry, addresses }: LapsedOpt
       await ledger.attempt(claim, date ?? formatDate(clock.now()));
       await ledger.settle(claim, "doubtful");
     } catch (error) {
-      // The next try finds the old claim stale once more.
       waiting.set(id, true);
-      await ledger.release([claim]).catch(() => {});
       throw error;
     }
   };
@@ -102,15 +100,22 @@ export function createLapsed(parts: LapsedParts, { retry, addresses }: LapsedOpt
       verdicts.give(id, { kind: "pending" });
       return { kind: "untried" };
     }
-    if (result.kind === "claimed" && wasDoubtful) await noteDoubt(queued.key, transmission, result.claim);
-    ledger.accepted([result.claim], transmission.awaited === true);
-    const again = { ...queued, claim: result.claim };
-    if (result.kind === "claimed" && !wasDoubtful) return { kind: "untried", again };
-    const doubt = {
-      cause: "taken over by another gateway, and given up again",
-      ended: "earlier",
-      firstDate: result.kind === "doubtful" ? result.firstDate : undefined,
-    } as const;
-    return { kind: "untried", again: await doubts.decide(again, transmission, doubt, signal) };
+    const { claim } = result;
+    const again = { ...queued, claim };
+    try {
+      if (result.kind === "claimed" && wasDoubtful) await noteDoubt(queued.key, transmission, claim);
+      ledger.accepted([claim], transmission.awaited === true);
+      if (result.kind === "claimed" && !wasDoubtful) return { kind: "untried", again };
+      const doubt = {
+        cause: "taken over by another gateway, and given up again",
+        ended: "earlier",
+        firstDate: result.kind === "doubtful" ? result.firstDate : undefined,
+      } as const;
+      return { kind: "untried", again: await doubts.decide(again, transmission, doubt, signal) };
+    } catch (error) {
+      // The next try finds the old claim stale once more. With this one it would take the mail for another gateway's.
+      await ledger.release([claim]).catch(() => {});
+      throw error;
+    }
   };
 }

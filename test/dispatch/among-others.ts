@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
 import { deriveId } from "../../src/identity/message-id.ts";
 import type { Claim, ClaimResult, Ledger } from "../../src/ledger/ledger.ts";
-import type { Change } from "../../src/ledger/shared/engine.ts";
+import type { Change, Taking } from "../../src/ledger/shared/engine.ts";
 import { openSharedLedger } from "../../src/ledger/shared/shared.ts";
 import { beginTransaction } from "../../src/listeners/smtp/session.ts";
 import { openRelay } from "../../src/relay.ts";
@@ -38,10 +38,14 @@ export async function openAmongOthers(environment: Readonly<Record<string, strin
   const note = (event: string) => void events.push(event);
   const log: Log = { debug: note, info: note, warn: note, error: note };
   const limits = { messageOctets: 1e9, lineOctets: 1e9, smtpUtf8: true };
-  /** Called before the engine changes what the gateway asks for. */
-  const before: { change: (batch: readonly Change[]) => Promise<void> } = { change: async () => {} };
+  const storage = createMemoryStorage();
+  /** Called before the engine does what the gateway asks for. */
+  const before: {
+    change: (batch: readonly Change[]) => Promise<void>;
+    take: (batch: readonly Taking[]) => Promise<void>;
+  } = { change: async () => {}, take: async () => {} };
   const relay = await openRelay(config, {
-    ...{ storage: createMemoryStorage(), clock, random: systemRandom, log, elapsed: () => clock.now() },
+    ...{ storage, clock, random: systemRandom, log, elapsed: () => clock.now() },
     async openEngine() {
       const engine = engines.connect();
       return {
@@ -49,6 +53,10 @@ export async function openAmongOthers(environment: Readonly<Record<string, strin
         async change(batch) {
           await before.change(batch);
           return await engine.change(batch);
+        },
+        async take(incarnation, batch) {
+          await before.take(batch);
+          return await engine.take(incarnation, batch);
         },
       };
     },
@@ -95,7 +103,7 @@ export async function openAmongOthers(environment: Readonly<Record<string, strin
   };
 
   return {
-    ...{ relay, calls, events, clock, id, before, submit, openOther, lapse },
+    ...{ relay, storage, calls, events, clock, id, before, submit, openOther, lapse },
     retryMs: config.spool.retry_max,
   };
 }

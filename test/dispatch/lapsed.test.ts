@@ -77,6 +77,30 @@ test("what another has attempted first, and given up, goes again with the Date o
   expect(Buffer.from(calls[1]?.transmission.octets ?? []).toString()).toContain(`\r\nDate: ${date}\r\n`);
 });
 
+test("a disk that fails while a lapsed claim is claimed once more loses nothing (P5)", async () => {
+  const { calls, events, storage, before, first, clock, retryMs, lapse } = await gatewayAmongOthers();
+  // From now on the mail is read from the disk.
+  storage.fail({ call: "write", name: "spool/queue" });
+  first.answer(NOT_NOW);
+  await settled();
+  const { other, claim } = await lapse("claimed");
+  const date = "Thu, 01 Jan 2026 00:00:00 +0000";
+  other.accepted([claim]);
+  await other.attempt(claim, date);
+  await other.release([claim]);
+  before.take = async () => {
+    before.take = async () => {};
+    storage.fail({ call: "get", name: "spool/queue" });
+  };
+  clock.advance(retryMs);
+  await settled();
+  expect(events).toContain("dispatch.failed");
+  clock.advance(retryMs);
+  await settled();
+  expect(calls).toHaveLength(2);
+  expect(Buffer.from(calls[1]?.transmission.octets ?? []).toString()).toContain(`\r\nDate: ${date}\r\n`);
+});
+
 test.each([
   ["is relayed there", "relayed"],
   ["is refused there, which the other's client alone is told", "released"],
