@@ -36,9 +36,10 @@ import {
 import { createSite } from "./site.ts";
 import { createSimulatedUpstream } from "./upstream.ts";
 
-// The library that takes contents apart is loaded with the first mail that needs it. That takes time of this machine, which
-// a history does not count.
+// The library that takes contents apart is loaded with the first mail that needs it, and a shared ledger with the first
+// start that needs it. That takes time of this machine, which a history does not count.
 await fingerprintOf((async function* () {})());
+await import("../../src/ledger/shared/open.ts");
 
 /** What a broken gateway changes. Made anew for each history, as some keep what a broken part would keep. */
 export interface Defect {
