@@ -119,7 +119,8 @@ export async function openSmtp(port: number, options: ConnectOptions = {}): Prom
   };
 }
 
-function expectCode(reply: string, code: string): void {
+/** Throws unless the reply has the code. */
+export function expectCode(reply: string, code: string): void {
   if (!reply.startsWith(code)) throw new Error(`expected ${code}: ${reply}`);
 }
 

@@ -1,106 +1,27 @@
 // Who may submit, over the built process: passwords under STARTTLS and implicit TLS from the clients that
 // people use, client certificates, certificates and users that change, and tenants that never meet.
-import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { chmodSync, copyFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { createTransport } from "nodemailer";
 import { describe, expect } from "vitest";
+import {
+  certificate,
+  openDoors,
+  PASSWORDS,
+  token,
+  trust,
+  underTls,
+  writeFiles,
+  writeUsers,
+} from "../support/doors.ts";
+import { LOGIN_CLIENTS } from "../support/login-clients.ts";
 import { readMaildir, valuesOf } from "../support/maildir.ts";
-import { findProgram, runClient } from "../support/peers.ts";
-import { type Place, test as testWithPlace } from "../support/place.ts";
-import { type GatewayProcess, type LogLine, run } from "../support/process.ts";
+import { test as testWithPlace } from "../support/place.ts";
+import { type LogLine, run } from "../support/process.ts";
 import { connectSmtp, openSmtp, type SmtpClient, taskMail } from "../support/smtp-client.ts";
-
-const swaks = findProgram("swaks");
-const python = findProgram("python3");
-const openssl = findProgram("openssl");
-
-const fixture = (name: string): string => new URL(`../../fixtures/tls/${name}`, import.meta.url).pathname;
-const read = (name: string): string => readFileSync(fixture(name), "utf8");
-const ca = read("ca.pem");
-
-interface Doors {
-  readonly gateway: GatewayProcess;
-  /** Offers STARTTLS and demands it. */
-  readonly submission: number;
-  /** TLS from the first octet. */
-  readonly implicit: number;
-  /** Plain, STARTTLS offered, everybody authenticates. */
-  readonly plain: number;
-}
-
-const PASSWORDS = { shop: "correct horse", till: "battery staple" };
-
-async function writeUsers(file: string, users: Readonly<Record<string, string>>): Promise<void> {
-  for (const [name, password] of Object.entries(users)) {
-    const { code, output } = await runClient(
-      process.execPath,
-      ["dist/main.js", "user", "add", name, "--file", file, "--replace"],
-      `${password}\n`,
-    );
-    if (code !== 0) throw new Error(output);
-  }
-}
-
-interface Files {
-  readonly config: string;
-  readonly users: string;
-}
-
-/** What a gateway with three doors needs, in the place's folder. */
-function writeFiles({ folder, data }: Place, usersFile: string, more = ""): Files {
-  for (const name of ["server", "server-renewed"]) {
-    copyFileSync(fixture(`${name}.pem`), join(folder, `${name}.pem`));
-    copyFileSync(fixture(`${name}-key.pem`), join(folder, `${name}-key.pem`));
-    chmodSync(join(folder, `${name}-key.pem`), 0o600);
-  }
-  const users = join(folder, "users");
-  copyFileSync(usersFile, users);
-  chmodSync(users, 0o600);
-  const config = join(folder, "mailonce.toml");
-  writeFileSync(
-    config,
-    `data_dir = "${data}"
-[[listeners]]
-port = 0
-tls = "required"
-auth = "everyone"
-[[listeners]]
-port = 0
-tls = "implicit"
-auth = "everyone"
-[[listeners]]
-port = 0
-tls = "opportunistic"
-auth = "everyone"
-[tls]
-cert_file = "${folder}/server.pem"
-key_file = "${folder}/server-key.pem"
-client_ca_file = "${fixture("ca.pem")}"
-client_crl_file = "${fixture("crl.pem")}"
-[access]
-users_file = "${users}"
-${more}`,
-    { mode: 0o600 },
-  );
-  return { config, users };
-}
-
-async function openDoors(place: Place, { config }: Files): Promise<Doors> {
-  const gateway = await place.start({ CONFIG: config });
-  const [listening] = gateway.said("gateway.listening");
-  const addresses = listening?.listeners as string[];
-  const [submission, implicit, plain] = addresses.map((address) => Number(address.split(":").at(-1))) as [
-    number,
-    number,
-    number,
-  ];
-  return { gateway, submission, implicit, plain };
-}
 
 /**
  * Passwords are hashed once for the file, and one gateway serves each test that changes nothing about it. Tests run
@@ -118,120 +39,11 @@ const test = testWithPlace
   )
   .extend("files", ({ place, usersFile }) => writeFiles(place, usersFile));
 
-/** A client on a connection under TLS, after EHLO. */
-async function underTls(
-  port: number,
-  how: "implicit" | "starttls",
-  { from = "127.0.0.1", ...certificate }: { from?: string; cert?: string; key?: string } = {},
-): Promise<SmtpClient> {
-  const tls = { ca, servername: "localhost", ...certificate };
-  if (how === "implicit") {
-    const plain = connectTcp({ port, host: "127.0.0.1", localAddress: from });
-    const socket = connectTls({ socket: plain, ...tls });
-    const secured = once(socket, "secureConnect");
-    const client = await openSmtp(port, { socket });
-    await secured;
-    expect(await client.reply()).toMatch(/^220 /);
-    await client.command("EHLO client.example");
-    return client;
-  }
-  const plain = await connectSmtp(port, { from });
-  expect(await plain.command("STARTTLS")).toMatch(/^220 /);
-  plain.socket.removeAllListeners();
-  const socket = connectTls({ socket: plain.socket, ...tls });
-  const secured = once(socket, "secureConnect");
-  const client = await openSmtp(port, { socket });
-  await secured;
-  await client.command("EHLO client.example");
-  return client;
-}
-
-const token = (user: string, password: string): string =>
-  Buffer.from(`\0${user}\0${password}`).toString("base64");
-
-interface Attempt {
-  readonly how: "starttls" | "implicit" | "plain";
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
-  /** The client's address. */
-  readonly from: string;
-  readonly task: string;
-}
-
 describe("clients that people use", () => {
-  const SMTPLIB = `
-import smtplib, ssl, sys
-how, port, user, password, cafile, source, task = sys.argv[1:]
-context = ssl.create_default_context(cafile=cafile)
-source = (source, 0)
-try:
-    if how == "implicit": smtp = smtplib.SMTP_SSL("localhost", int(port), context=context, source_address=source)
-    else: smtp = smtplib.SMTP("localhost", int(port), source_address=source)
-    if how == "starttls": smtp.starttls(context=context)
-    smtp.ehlo()
-    smtp.login(user, password)
-    smtp.sendmail("a@sender.example", ["b@example.net"], f"X-Task-Id: {task}\\r\\nSubject: x\\r\\n\\r\\nHello\\r\\n")
-    print("sent")
-except smtplib.SMTPException as error:
-    print(type(error).__name__, error)
-`;
-  const clients: Record<string, (attempt: Attempt) => Promise<string>> = {
-    "Python's smtplib": async ({ how, port, user, password, from, task }) => {
-      const args = [how, String(port), user, password, fixture("ca.pem"), from, task];
-      return (await runClient(python ?? "", ["-c", SMTPLIB, ...args])).output;
-    },
-    nodemailer: async ({ how, port, user, password, from, task }) => {
-      const transport = createTransport({
-        ...{ host: "localhost", port, secure: how === "implicit", requireTLS: how === "starttls" },
-        ...{ ignoreTLS: how === "plain", auth: { user, pass: password }, tls: { ca }, localAddress: from },
-      });
-      try {
-        const headers = { "X-Task-Id": task };
-        await transport.sendMail({ from: "a@sender.example", to: "b@example.net", text: "Hello", headers });
-        return "sent";
-      } catch (error) {
-        return String(error);
-      } finally {
-        transport.close();
-      }
-    },
-    swaks: async ({ how, port, user, password, from, task }) => {
-      const { code, output } = await runClient(swaks ?? "", [
-        ...["--server", "127.0.0.1", "--port", String(port), "--local-interface", from],
-        ...["--from", "a@sender.example", "--to", "b@example.net", "--add-header", `X-Task-Id: ${task}`],
-        ...["--auth", "PLAIN", "--auth-user", user, "--auth-password", password],
-        ...(how === "implicit" ? ["--tls-on-connect"] : how === "starttls" ? ["--tls"] : []),
-      ]);
-      return code === 0 ? "sent" : output;
-    },
-    "openssl s_client": async ({ how, port, user, password, from, task }) => {
-      const lines = [
-        ...["EHLO client.example", `AUTH PLAIN ${token(user, password)}`, "MAIL FROM:<a@sender.example>"],
-        ...["RCPT TO:<b@example.net>", "DATA"],
-        ...[`X-Task-Id: ${task}\r\nSubject: openssl\r\n\r\nHello\r\n.`, "QUIT"],
-      ];
-      if (how === "plain") return "plain text is not what it speaks";
-      const args = ["s_client", "-quiet", "-crlf", "-ign_eof", "-verify_return_error"];
-      const output = await converse(
-        openssl ?? "",
-        [
-          ...[...args, "-CAfile", fixture("ca.pem"), "-connect", `127.0.0.1:${port}`, "-bind", `${from}:0`],
-          ...(how === "starttls" ? ["-starttls", "smtp"] : []),
-        ],
-        lines,
-      );
-      return /^250 2\.0\.0 queued/m.test(output) ? "sent" : output;
-    },
-  };
-
-  const present = { "Python's smtplib": python, nodemailer: "here", swaks, "openssl s_client": openssl };
-  const names = Object.keys(clients).filter((name) => present[name as keyof typeof present] !== undefined);
-  test.concurrent.for(names)(
+  test.concurrent.for(LOGIN_CLIENTS)(
     "%s authenticates over STARTTLS and implicit TLS, and with nothing else",
-    async (name, { doors: { gateway, submission, implicit, plain } }) => {
-      const submit = clients[name] as (typeof clients)[string];
-      const from = `127.0.2.${1 + names.indexOf(name)}`;
+    async ([name, submit], { doors: { gateway, submission, implicit, plain } }) => {
+      const from = `127.0.2.${1 + LOGIN_CLIENTS.findIndex(([one]) => one === name)}`;
       const task = randomUUID();
       const right = { user: "shop", password: PASSWORDS.shop, from };
       const accepted = () =>
@@ -255,31 +67,6 @@ except smtplib.SMTPException as error:
     },
   );
 });
-
-/** Says a line after each reply, as a person at a terminal. @returns what the program wrote */
-async function converse(program: string, args: readonly string[], lines: readonly string[]): Promise<string> {
-  const child = spawn(program, args);
-  let output = "";
-  let said = 0;
-  child.stdout.setEncoding("latin1").on("data", (text: string) => {
-    output += text;
-    // The last line of a reply: three digits and a space.
-    const replies = output.match(/^\d{3} .*$/gm)?.length ?? 0;
-    const next = lines[said];
-    if (next !== undefined && replies > said) {
-      said++;
-      child.stdin.write(`${next}\n`);
-    }
-  });
-  child.stderr.setEncoding("latin1").on("data", (text: string) => {
-    output += text;
-  });
-  // What s_client's own EHLO was answered it prints, after -starttls, with what comes next: a first line breaks the
-  // silence. It is read when TLS is there.
-  if (args.includes("-starttls")) child.stdin.write(`${lines[said++]}\n`);
-  await once(child, "close");
-  return output;
-}
 
 describe("passwords", () => {
   test.concurrent("AUTH is offered and taken under TLS only", async ({ doors: { plain, submission } }) => {
@@ -375,8 +162,7 @@ describe("passwords", () => {
     await gateway.logged("auth.blocked");
     guesser.destroy();
     const socket = connectTls({
-      ca,
-      servername: "localhost",
+      ...trust,
       socket: connectTcp({ port: implicit, host: "127.0.0.1", localAddress: "127.0.1.1" }),
     });
     await expect(once(socket, "secureConnect")).rejects.toThrow();
@@ -387,8 +173,6 @@ describe("passwords", () => {
 });
 
 describe("certificates", () => {
-  const certificate = (name: string) => ({ cert: read(`${name}.pem`), key: read(`${name}-key.pem`) });
-
   test.concurrent.for(["starttls", "implicit"] as const)("of clients, over %s", async (how, { doors }) => {
     const { gateway, ...ports } = doors;
     const port = how === "implicit" ? ports.implicit : ports.submission;
