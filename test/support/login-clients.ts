@@ -1,6 +1,7 @@
 // Mailers that people use, each of which authenticates and submits one mail. Those that are not installed are not there.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { createTransport } from "nodemailer";
 import { AUTHORITY, token, trust } from "./doors.ts";
 import { findProgram, runClient } from "./peers.ts";
@@ -100,23 +101,28 @@ export const LOGIN_CLIENTS = Object.entries(clients).filter(
 async function converse(program: string, args: readonly string[], lines: readonly string[]): Promise<string> {
   const child = spawn(program, args);
   let output = "";
+  let replies = 0;
   let said = 0;
-  child.stdout.setEncoding("latin1").on("data", (text: string) => {
-    output += text;
-    // The last line of a reply: three digits and a space.
-    const replies = output.match(/^\d{3} .*$/gm)?.length ?? 0;
+  // After -starttls s_client has heard the greeting itself, and reads a first line as soon as TLS is there.
+  const greetings = args.includes("-starttls") ? 0 : 1;
+  const sayNext = (): void => {
     const next = lines[said];
-    if (next !== undefined && replies > said) {
-      said++;
-      child.stdin.write(`${next}\n`);
-    }
+    if (next === undefined || replies < said + greetings) return;
+    said++;
+    child.stdin.write(`${next}\n`);
+  };
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    output += `${line}\n`;
+    // The last line of a reply: three digits and a space.
+    if (!/^\d{3} /.test(line)) return;
+    replies++;
+    sayNext();
   });
+  // What s_client says itself, with the last reply to its own EHLO.
   child.stderr.setEncoding("latin1").on("data", (text: string) => {
     output += text;
   });
-  // What s_client's own EHLO was answered it prints, after -starttls, with what comes next: a first line breaks the
-  // silence. It is read when TLS is there.
-  if (args.includes("-starttls")) child.stdin.write(`${lines[said++]}\n`);
+  sayNext();
   await once(child, "close");
   return output;
 }
