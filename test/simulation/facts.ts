@@ -183,6 +183,9 @@ export function gather(events: readonly Event[]): Facts {
   const paused = new Map<number, number>();
   /** By gateway and id, where it heard that its settlement came too late. */
   const stale = new Map<string, number>();
+  const isStale = (key: string): boolean => (stale.get(key) ?? -1) > (noted.get(key) ?? -1);
+  /** By gateway and id: ends under a claim of its own that are not reported yet. The id may be accepted again meanwhile. */
+  const ended = new Map<string, number>();
   const fails = (promise: Promised, text: string, seq: number) => violations.push({ promise, text, seq });
 
   /** By gateway that is starting: its lines so far. */
@@ -284,7 +287,9 @@ export function gather(events: readonly Event[]): Facts {
           push(facts.reported, nameOf(event.messageId), seq);
           push(facts.notices, nameOf(event.messageId), String(event.fields.notice));
           const key = `${event.gateway} ${nameOf(event.messageId)}`;
-          if ((stale.get(key) ?? -1) > (noted.get(key) ?? -1))
+          const ends = ended.get(key) ?? 0;
+          if (ends > 0) ended.set(key, ends - 1);
+          else if (isStale(key))
             fails("P8", `${event.messageId} is reported under a claim that is another's`, seq);
         }
         if (event.event === "transmission.doubtful") {
@@ -301,6 +306,8 @@ export function gather(events: readonly Event[]): Facts {
           (event.event === "transmission.refused" && event.fields.permanence === "permanent")
         ) {
           push(facts.givenUp, event.messageId, seq);
+          const key = `${event.gateway} ${nameOf(event.messageId)}`;
+          if (!isStale(key)) ended.set(key, (ended.get(key) ?? 0) + 1);
         }
         break;
       case "submitted":
