@@ -70,7 +70,7 @@ function createHarness(place: Place, patienceMs: number, defect: Defect = {}): L
 }
 
 /** Answers from memory come within a few turns of the event loop, so that a missing one shows soon. */
-const MEMORY_PATIENCE_MS = 400;
+const MEMORY_PATIENCE_MS = 1_000;
 
 export async function memoryHarness(defect?: Defect): Promise<LedgerHarness> {
   const storage = createMemoryStorage();

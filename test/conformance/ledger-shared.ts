@@ -81,7 +81,7 @@ export async function createSharedHarness(
 }
 
 /** Answers from memory come within a few turns of the event loop, so that a missing one shows soon. */
-const MEMORY_PATIENCE_MS = 400;
+const MEMORY_PATIENCE_MS = 1_000;
 
 export function memoryPlace(
   defect: Pick<Defect, "retentionMs" | "isForgotten"> & { readonly leaseMs?: number } = {},
