@@ -30,14 +30,10 @@ async function run({ name, projects, niceness }) {
       ...projects.map((project) => `--project=${project}`),
       ...(values.reports === undefined ? [] : report),
     ],
-    { stdio: ["ignore", "pipe", "pipe"] },
+    { stdio: "inherit" },
   );
   setPriority(child.pid, niceness);
-  const output = [];
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => output.push(chunk));
   const [code] = await once(child, "close");
-  // Whole, not line by line among those of the other lane.
-  process.stdout.write(Buffer.concat(output));
   return code;
 }
 
