@@ -7,12 +7,19 @@ const CORES = availableParallelism();
 
 const GROUPS = {
   /** Who may submit: users, passwords, certificates, and what nobody else may read. */
-  access: ["test/access/**", "test/system/{access,permissions,secrets}.test.ts"],
+  access: [
+    "test/access/**",
+    "test/config/secret-file.test.ts",
+    "test/listeners/tls*.test.ts",
+    "test/system/{access,permissions,secrets}.test.ts",
+  ],
   /** What attackers send, and mails so odd that they could harm others. */
   hostile: [
     "test/submission/{decode-bounds,parser-cost}.test.ts",
-    "test/system/{injection,limits,loops,memory,odd-mail,smuggling}.test.ts",
+    "test/system/{fingerprints,injection,limits,loops,memory,odd-mail,smuggling}.test.ts",
   ],
+  /** Programs of others, as clients and as upstreams. */
+  peers: ["test/system/{lmtp,peers,postfix-verdicts}.test.ts"],
   /** PostgreSQL and DynamoDB, and several gateways that share one of them. */
   engines: [
     "test/several/**",
@@ -22,8 +29,8 @@ const GROUPS = {
   ],
   /** Kills, power cuts, disks that fail, damaged files, older builds. */
   crash: ["test/crash/**", "test/damage/**", "test/disk-errors/**", "test/upgrade/**"],
-  /** Seeded histories and fuzzing, each with defects that they have to find. */
-  simulation: ["test/simulation/**", "test/fuzz/**"],
+  /** Seeded histories, fuzzing, and the defects that they and the conformance suites have to find. */
+  simulation: ["test/simulation/**", "test/fuzz/**", "test/conformance/*-broken.test.ts"],
   /** What is shipped, and what measures. */
   release: ["test/packaging/**", "test/bench/**"],
 };
@@ -33,12 +40,21 @@ const GROUPS = {
  * those files run alone.
  */
 const WORKERS = {
-  ...{ promises: CORES + 1, access: CORES + 1, hostile: CORES + 1 },
+  ...{ promises: CORES + 1, access: CORES + 1, hostile: CORES + 1, peers: CORES + 1 },
   ...{ simulation: CORES + 1, release: CORES + 1, engines: 1, crash: 1 },
 };
 
 /** Groups with one number run at the same time. */
-const ORDER = { promises: 0, access: 1, hostile: 1, simulation: 1, release: 1, engines: 2, crash: 3 };
+const ORDER = {
+  promises: 0,
+  access: 1,
+  hostile: 1,
+  peers: 1,
+  simulation: 1,
+  release: 1,
+  engines: 2,
+  crash: 3,
+};
 
 type Group = keyof typeof GROUPS;
 
