@@ -2,6 +2,7 @@
 // they are. The file is replaced whole, so that a gateway, or a loss of power, never sees half of one.
 import { type FileHandle, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { syncFolder } from "../runtime/sync-folder.ts";
 import { UsersFileError } from "./users-file.ts";
 import { nameOn, parseUsers } from "./users-lines.ts";
 
@@ -101,15 +102,6 @@ async function keepOwner(file: FileHandle, path: string): Promise<void> {
     });
   }
   if ((old.mode & OTHERS) === 0) await file.chmod(old.mode & 0o777);
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 /** Turns the error that there is no such file into a value. */

@@ -4,12 +4,12 @@ import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { type Log, silentLog } from "../runtime/log.ts";
+import { syncFolder } from "../runtime/sync-folder.ts";
 import { refuseShared } from "./data-folder.ts";
 import { toStorageError } from "./disk-error.ts";
 import { type LevelStore, openLevelStore } from "./level-store.ts";
 import { createSeals } from "./seals.ts";
 import type { FileWriter, Storage } from "./storage.ts";
-import { syncFolder } from "./sync-folder.ts";
 
 /** Names of files and stores that are being written or removed. They never show in a list. */
 const TEMPORARY_PREFIX = ".tmp-";

@@ -2,10 +2,10 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
+import { syncFolder } from "../runtime/sync-folder.ts";
 import { damaged, toStorageError } from "./disk-error.ts";
 import { createGroupCommit } from "./group-commit.ts";
 import { type Kept, type Operation, type Range, StorageError, type Store } from "./storage.ts";
-import { syncFolder } from "./sync-folder.ts";
 
 type Level = ClassicLevel<Uint8Array, Uint8Array> & {
   /**

@@ -2,11 +2,11 @@
 // commit asks for it. Lengths reported here have been synced once more, or before.
 import { open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { syncFolder } from "../runtime/sync-folder.ts";
 import { currentManifest, logName, logNumbers, manifestName } from "./leveldb/files.ts";
 import { lastSequenceOf, walkLog } from "./leveldb/log-file.ts";
 import { readManifest } from "./leveldb/manifest.ts";
 import type { SealedFile, StoreSeal } from "./seal.ts";
-import { syncFolder } from "./sync-folder.ts";
 
 /**
  * The newest log and its length. It ends with a whole record only while nothing is written.

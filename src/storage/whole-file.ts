@@ -1,7 +1,7 @@
 // Replaces small files whole and durably.
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { syncFolder } from "./sync-folder.ts";
+import { syncFolder } from "../runtime/sync-folder.ts";
 
 /**
  * Replaces a file by a whole one, durably: a crash leaves the earlier content or this one.

@@ -5,6 +5,7 @@ import { constants } from "node:fs";
 import nodeFiles from "node:fs/promises";
 import { hostname as machineName } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { syncFolder } from "../runtime/sync-folder.ts";
 import { wholeContent } from "./content.ts";
 import { oneLine } from "./line.ts";
 import { checkMaildir, FOLDERS, folderFault } from "./maildir-check.ts";
@@ -38,15 +39,6 @@ export function createMaildirUpstream(options: MaildirUpstreamOptions): Upstream
   const readNames = createReadNames(cur, files);
   let prepared: Promise<void> | undefined;
 
-  async function syncFolder(folder: string): Promise<void> {
-    const handle = await files.open(folder, "r");
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  }
-
   /** Makes the folders and, once a process, their names durable: else the mails in them are not. */
   async function prepare(): Promise<void> {
     for (const folder of [tmp, fresh, cur]) {
@@ -54,7 +46,7 @@ export function createMaildirUpstream(options: MaildirUpstreamOptions): Upstream
       const top = dirname(made === undefined || made.startsWith(path) ? path : made);
       for (let parent = path; parent.startsWith(top); parent = dirname(parent)) {
         // Above our own folder we may not be allowed to read, as in /var/lib.
-        await syncFolder(parent).catch((error) => {
+        await syncFolder(parent, files).catch((error) => {
           if (parent === path || error.code !== "EACCES") throw error;
         });
         if (parent === dirname(parent)) break;
@@ -101,7 +93,7 @@ export function createMaildirUpstream(options: MaildirUpstreamOptions): Upstream
       // Replaces the file of an earlier attempt, which holds the same octets (P10).
       await files.rename(join(tmp, name), join(fresh, name));
       named = true;
-      await syncFolder(fresh);
+      await syncFolder(fresh, files);
       return accepted;
     } catch (error) {
       // Folders that were removed meanwhile are made again by the next attempt.

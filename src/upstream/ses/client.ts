@@ -11,6 +11,7 @@ import {
 } from "@aws-sdk/client-sesv2";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { isRefusalOfCredentials, WITHOUT_CACHED_FILES } from "../../runtime/aws-credentials.ts";
+import { bufferOf } from "../../runtime/buffer-view.ts";
 import { createSesAgents } from "./agents.ts";
 import type { SendQuota } from "./quota.ts";
 
@@ -243,7 +244,7 @@ const SLICE_OCTETS = 3 * 65_536;
 
 /** The body as the SDK would write it, but the base64 of a large message is not held twice. */
 function bodyOf(envelope: SesEnvelope, raw: Uint8Array): Uint8Array {
-  const octets = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
+  const octets = bufferOf(raw);
   const before = `${JSON.stringify(envelope).slice(0, -1)},"Content":{"Raw":{"Data":"`;
   const after = '"}}}';
   const length = Buffer.byteLength(before) + 4 * Math.ceil(raw.length / 3) + after.length;

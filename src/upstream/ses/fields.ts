@@ -4,6 +4,7 @@
 import type { Id } from "../../identity/message-id.ts";
 import { fieldValue, parseHeader } from "../../message/header.ts";
 import { SES_FIELDS } from "../../message/ses-fields.ts";
+import { bufferOf } from "../../runtime/buffer-view.ts";
 
 export interface SesTag {
   readonly Name: string;
@@ -73,7 +74,7 @@ export function sesFieldsOf(content: Uint8Array, id: Id): SesFields {
 
 /** Most messages say nothing to SES, and are not taken apart for it. */
 function mayHoldSesFields(content: Uint8Array): boolean {
-  const octets = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+  const octets = bufferOf(content);
   const end = octets.indexOf("\r\n\r\n");
   return SES_FIELD.test(octets.toString("latin1", 0, end < 0 ? octets.length : end));
 }

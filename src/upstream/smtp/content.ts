@@ -2,6 +2,7 @@
 // (RFC 5321 §4.5.2), and how far it got: that alone tells a message that was certainly not sent from one that
 // may have been.
 import type { Socket } from "node:net";
+import { bufferOf } from "../../runtime/buffer-view.ts";
 import { contentAtHand, type Progress, wholeContent } from "../content.ts";
 import type { Transmission } from "../upstream.ts";
 
@@ -62,7 +63,7 @@ export function outgoingContent(
 
 /** The chunk in pieces, with a dot before every dot that begins a line. */
 function stuffDots(chunk: Uint8Array, before: number): Uint8Array[] {
-  const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  const octets = bufferOf(chunk);
   const pieces: Uint8Array[] = [];
   let from = 0;
   if (before === LF && octets[0] === DOT[0]) pieces.push(DOT);
