@@ -27,7 +27,10 @@ async function harness(): Promise<LedgerHarness> {
   return await createSharedHarness(await dynamodbPlace(dynamodb, limits), PATIENCE_MS);
 }
 
-runEngineConformance("DynamoDB", (limits) => dynamodbPlace(dynamodb, limits));
+/** A batch of 512 is as many requests to a server of one thread, beside whatever else the machine does. */
+const BATCH_CALL_MS = 20_000;
+
+runEngineConformance("DynamoDB", (limits) => dynamodbPlace(dynamodb, limits, BATCH_CALL_MS));
 runLedgerConformance("shared, on DynamoDB", harness);
 runLedgerProtocol("shared, on DynamoDB", harness);
 runSharingConformance("shared, on DynamoDB", async () => {
