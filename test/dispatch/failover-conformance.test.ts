@@ -26,7 +26,7 @@ testUpstream<SmtpFault>({
     const memberAt = (port: number) => {
       const upstream = createSmtpUpstream({
         ...{ host: "127.0.0.1", port, tls: "none", hostname: "client.example" },
-        timeouts: { connectMs: 150, commandMs: 150, blockMs: 300, replyMs: 300, quitMs: 100 },
+        timeouts: { connectMs: 400, commandMs: 400, blockMs: 500, replyMs: 500, quitMs: 100 },
       });
       const parts = { clock: systemClock, random: systemRandom, log: silentLog };
       return createMember(upstream, unlimited, parts, { minMs: 5_000, maxMs: 900_000 });

@@ -20,7 +20,7 @@ for (const { name, pipelining, chunks } of variants) {
       const peer = await createScriptedSmtp({ script: fault, extensions });
       const upstream = createSmtpUpstream({
         ...{ host: "127.0.0.1", port: peer.port, tls: "none", hostname: "client.example" },
-        timeouts: { connectMs: 150, commandMs: 150, blockMs: 300, replyMs: 300, quitMs: 100 },
+        timeouts: { connectMs: 400, commandMs: 400, blockMs: 500, replyMs: 500, quitMs: 100 },
       });
       return { upstream, peer, close: () => peer.close() };
     },
