@@ -11,6 +11,7 @@ import type { Spool } from "../spool/spool.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
 import type { WarnOfDelay } from "./delay.ts";
 import { factsOf } from "./facts.ts";
+import { firstDateOf } from "./first-date.ts";
 import type { QueuedTransmission } from "./queue.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Verdicts } from "./verdicts.ts";
@@ -164,11 +165,6 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
     return { ...queued, acceptedAt: again.acceptedAt };
   };
 
-  const dateOf = async (key: TransmissionKey): Promise<string | undefined> => {
-    const mail = await spool.read(key);
-    return mail?.kind === "whole" ? mail.submission.header.date : undefined;
-  };
-
   /** Its octets change only if its own Date is another: whatever it has sent so far stays as it was (P10). */
   const datedLike = async (
     key: TransmissionKey,
@@ -176,7 +172,7 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
     firstDate: string | undefined,
   ): Promise<SpooledTransmission> => {
     if (firstDate === undefined) return transmission;
-    const own = transmission.firstDate ?? (await dateOf(key));
+    const own = await firstDateOf(spool, key, transmission);
     return own === undefined || own === firstDate ? transmission : { ...transmission, firstDate };
   };
 

@@ -13,6 +13,7 @@ import { type BackoffRange, backoff } from "./backoff.ts";
 import type { Decisions } from "./decisions.ts";
 import type { Doubts, InDoubt } from "./doubt.ts";
 import { factsOf } from "./facts.ts";
+import { firstDateOf } from "./first-date.ts";
 import type { AttemptResult, QueuedTransmission } from "./queue.ts";
 import { claimOf } from "./recorder.ts";
 import type { Verdicts } from "./verdicts.ts";
@@ -69,16 +70,15 @@ export function createLapsed(parts: LapsedParts, { retry, addresses }: LapsedOpt
   /** The ledger has forgotten the attempt, and an operator decides by what it knows. */
   const noteDoubt = async (
     key: TransmissionKey,
-    { id, firstDate }: SpooledTransmission,
+    transmission: SpooledTransmission,
     claim: Claim,
   ): Promise<void> => {
     try {
-      const mail = await spool.read(key);
-      const date = firstDate ?? (mail?.kind === "whole" ? mail.submission.header.date : undefined);
+      const date = await firstDateOf(spool, key, transmission);
       await ledger.attempt(claim, date ?? formatDate(clock.now()));
       await ledger.settle(claim, "doubtful");
     } catch (error) {
-      waiting.set(id, true);
+      waiting.set(transmission.id, true);
       throw error;
     }
   };
