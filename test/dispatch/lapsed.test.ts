@@ -15,6 +15,16 @@ const NOT_NOW: Outcome = {
 };
 const ACCEPTED: Outcome = { kind: "accepted", upstreamId: "1" };
 
+const DATE = "Thu, 01 Jan 2026 00:00:00 +0000";
+
+/** Another gateway takes the id over, attempts it with a Date of its own, and gives it up. */
+async function attemptedElsewhere(lapse: Awaited<ReturnType<typeof gatewayAmongOthers>>["lapse"]) {
+  const { other, claim } = await lapse("claimed");
+  other.accepted([claim]);
+  await other.attempt(claim, DATE);
+  await other.release([claim]);
+}
+
 test("a refusal of what another gateway has taken over is not reported", async () => {
   const { calls, events, first, lapse } = await gatewayAmongOthers();
   const { other, claim } = await lapse("doubtful");
@@ -66,15 +76,11 @@ test("what another has attempted first, and given up, goes again with the Date o
   // Certainly not there, so that the next attempt is the first one.
   first.answer(NOT_NOW);
   await settled();
-  const { other, claim } = await lapse("claimed");
-  const date = "Thu, 01 Jan 2026 00:00:00 +0000";
-  other.accepted([claim]);
-  await other.attempt(claim, date);
-  await other.release([claim]);
+  await attemptedElsewhere(lapse);
   clock.advance(retryMs);
   await settled();
   expect(calls).toHaveLength(2);
-  expect(Buffer.from(calls[1]?.transmission.octets ?? []).toString()).toContain(`\r\nDate: ${date}\r\n`);
+  expect(Buffer.from(calls[1]?.transmission.octets ?? []).toString()).toContain(`\r\nDate: ${DATE}\r\n`);
 });
 
 test("a disk that fails while a lapsed claim is claimed once more loses nothing (P5)", async () => {
@@ -83,11 +89,7 @@ test("a disk that fails while a lapsed claim is claimed once more loses nothing 
   storage.fail({ call: "write", name: "spool/queue" });
   first.answer(NOT_NOW);
   await settled();
-  const { other, claim } = await lapse("claimed");
-  const date = "Thu, 01 Jan 2026 00:00:00 +0000";
-  other.accepted([claim]);
-  await other.attempt(claim, date);
-  await other.release([claim]);
+  await attemptedElsewhere(lapse);
   before.take = async () => {
     before.take = async () => {};
     storage.fail({ call: "get", name: "spool/queue" });
@@ -98,7 +100,7 @@ test("a disk that fails while a lapsed claim is claimed once more loses nothing 
   clock.advance(retryMs);
   await settled();
   expect(calls).toHaveLength(2);
-  expect(Buffer.from(calls[1]?.transmission.octets ?? []).toString()).toContain(`\r\nDate: ${date}\r\n`);
+  expect(Buffer.from(calls[1]?.transmission.octets ?? []).toString()).toContain(`\r\nDate: ${DATE}\r\n`);
 });
 
 test.each([
