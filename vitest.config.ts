@@ -35,28 +35,14 @@ const GROUPS = {
   release: ["test/packaging/**", "test/bench/**"],
 };
 
-/**
- * Files at once. Most tests wait for processes, sockets and the disk. Leases and kills are measured in real time, so
- * those files run alone.
- */
-const WORKERS = {
-  ...{ promises: CORES + 1, access: CORES + 1, hostile: CORES + 1, peers: CORES + 1 },
-  ...{ simulation: CORES + 1, release: CORES + 1, engines: 1, crash: 1 },
-};
+/** They measure leases and kills in real time, so their files run alone, after all others. */
+const ALONE: ReadonlySet<string> = new Set(["engines", "crash"]);
 
-/** Groups with one number run at the same time. */
-const ORDER = {
-  promises: 0,
-  access: 1,
-  hostile: 1,
-  peers: 1,
-  simulation: 1,
-  release: 1,
-  engines: 2,
-  crash: 3,
-};
-
-type Group = keyof typeof GROUPS;
+/** Most tests wait for processes, sockets and the disk, so more files run at once than there are cores. */
+const together = (name: string) =>
+  ALONE.has(name)
+    ? { maxWorkers: 1, sequence: { groupOrder: 1 } }
+    : { maxWorkers: CORES + 1, sequence: { groupOrder: 0 } };
 
 const common = {
   // The system tests start real processes; a machine under load must not turn that into a failure.
@@ -74,7 +60,7 @@ export default defineConfig({
         test: {
           ...common,
           name: "promises",
-          maxWorkers: WORKERS.promises,
+          ...together("promises"),
           include: ["test/**/*.test.ts"],
           exclude: Object.values(GROUPS).flatMap(tests),
         },
@@ -84,8 +70,7 @@ export default defineConfig({
           ...common,
           name,
           include: tests(paths),
-          maxWorkers: WORKERS[name as Group],
-          sequence: { groupOrder: ORDER[name as Group] },
+          ...together(name),
         },
       })),
     ],

@@ -16,16 +16,12 @@ const LANES = [
 ];
 
 async function run({ name, groups, niceness }) {
-  const report = [
-    "--reporter=default",
-    "--reporter=json",
-    `--outputFile.json=${values.reports}/${name}.json`,
-  ];
-  const child = spawn(
-    "vitest",
-    ["run", ...groups.map((group) => `--project=${group}`), ...(values.reports === undefined ? [] : report)],
-    { stdio: "inherit" },
-  );
+  const projects = groups.map((group) => `--project=${group}`);
+  const report =
+    values.reports === undefined
+      ? []
+      : ["--reporter=default", "--reporter=json", `--outputFile.json=${values.reports}/${name}.json`];
+  const child = spawn("vitest", ["run", ...projects, ...report], { stdio: "inherit" });
   setPriority(child.pid, niceness);
   const [code] = await once(child, "close");
   return code;
