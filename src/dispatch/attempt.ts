@@ -5,7 +5,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
-import type { SpooledTransmission } from "../spool/record.ts";
+import { lastAttemptOf, type SpooledTransmission } from "../spool/record.ts";
 import type { ContentError, Spool, SpooledMail } from "../spool/spool.ts";
 import type { Outcome, Upstream } from "../upstream/upstream.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
@@ -97,9 +97,11 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       reports.left(queued.key, transmission.id);
       return { kind: "done" };
     }
-    const ended = { reason: "relayed", reply: upstreamId, at: clock.now() } as const;
-    const found = await recorder.end(queued.key, { ...transmission, ended }, signal);
-    if (found === "done") reports.ended(queued.key, { ...transmission, ended });
+    const at = clock.now();
+    const ended = { reason: "relayed", reply: upstreamId, at } as const;
+    const after = { ...transmission, ...lastAttemptOf(upstream, upstreamId, at), ended };
+    const found = await recorder.end(queued.key, after, signal);
+    if (found === "done") reports.ended(queued.key, after);
     return { kind: "done" };
   };
 
@@ -109,11 +111,11 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     outcome: Untaken,
     signal: AbortSignal,
   ): Promise<AttemptResult> => {
-    const { transmission } = mail;
     const { kind, reply, upstream } = outcome;
     if ((await recorder.settle(queued.claim, "refused", signal)) === "stale") {
-      return await lapsed(queued, transmission, false, signal);
+      return await lapsed(queued, mail.transmission, false, signal);
     }
+    const transmission = { ...mail.transmission, ...lastAttemptOf(upstream, reply, clock.now()) };
     const attempts = transmission.attempts + 1;
     const about = facts(transmission, {
       task: mail.submission.task,
@@ -136,7 +138,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     }
     if (kind === "refused") {
       log.warn("transmission.refused", about);
-      await failures.report(queued, mail, { reason: "refused", reply }, signal);
+      await failures.report(queued, { ...mail, transmission }, { reason: "refused", reply }, signal);
       return { kind: "done" };
     }
     const growing = outcome.throttled === true ? 0 : backoff(attempts, options.retry, random);
@@ -157,7 +159,8 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     if ((await recorder.settle(queued.claim, "doubtful", signal)) === "stale") {
       return await lapsed(queued, transmission, true, signal);
     }
-    const attempted = { ...transmission, attempts: transmission.attempts + 1 };
+    const last = lastAttemptOf(upstream, cause, clock.now());
+    const attempted = { ...transmission, ...last, attempts: transmission.attempts + 1 };
     const next = await doubts.decide(queued, attempted, { cause, upstream, ended: "now" }, signal);
     return next === undefined ? { kind: "done" } : { kind: "again", dueAt: next.dueAt };
   };

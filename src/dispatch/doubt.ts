@@ -133,7 +133,7 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
   };
 
   const hold = async (queued: QueuedTransmission, transmission: SpooledTransmission): Promise<void> => {
-    const held: SpooledTransmission = { ...transmission, held: true };
+    const held: SpooledTransmission = { ...transmission, held: true, hold: "doubt" };
     inDoubt.set(transmission.id, { queued, transmission: held });
     await recorder.note(queued, held);
   };

@@ -13,6 +13,7 @@ import type { MailRequest, RecipientRequest } from "../message/notify.ts";
 import type { PreparedHeader } from "../message/rewrite.ts";
 import { encodeBase32 } from "../runtime/base32.ts";
 import { bufferOf } from "../runtime/buffer-view.ts";
+import { shortText } from "../runtime/short-text.ts";
 
 /** 16 characters of base32: 6 octets of time, 4 of chance. Named in the reply and in the log. */
 export type SubmissionId = string;
@@ -39,7 +40,7 @@ export interface Submission extends MailRequest {
 }
 
 /** One recipient's share of a submission; with what dispatch has to know of it without reading the content. */
-export interface SpooledTransmission {
+export interface SpooledTransmission extends Partial<LastAttempt> {
   readonly id: Id;
   /** With angle brackets. */
   readonly messageId: string;
@@ -64,8 +65,10 @@ export interface SpooledTransmission {
   readonly attempts: number;
   /** Not before this, milliseconds since the epoch. */
   readonly dueAt: number;
-  /** Doubtful, and waiting for evidence or an operator. */
+  /** It waits for evidence or an operator, and is not attempted; see `holdOf`. */
   readonly held?: true;
+  /** Why it is held; says nothing of what is not. */
+  readonly hold?: Hold;
   /** The client did not get 250: it waits for the verdict, or submits again. */
   readonly awaited?: true | undefined;
   /** Which notifications the client asked for. */
@@ -74,6 +77,18 @@ export interface SpooledTransmission {
   readonly warned?: true;
   /** It has ended, and stays for its report: nothing is attempted any more, and no claim is held. */
   readonly ended?: Ending;
+}
+
+/** doubt: the upstream may have it. operator: a person decided that it waits. */
+export type Hold = "doubt" | "operator";
+
+/** What is kept of the attempt that ended last, for people. Nothing is decided by it. */
+export interface LastAttempt {
+  /** What the upstream said, or what kept it from saying anything: a line of at most 200 octets. */
+  readonly lastReply: string;
+  /** Milliseconds since the epoch. */
+  readonly lastAttemptAt: number;
+  readonly lastUpstream: string;
 }
 
 /** How a transmission ended that is to be reported to the reverse-path. */
@@ -191,7 +206,26 @@ export const encodeBodyFile = (body: BodyFile): Uint8Array => Buffer.from(JSON.s
 
 export const decodeBodyFile = (value: Uint8Array): BodyFile => JSON.parse(fromUtf8.decode(value)) as BodyFile;
 
+/** Octets; a reply of some lines is cut. */
+export const LAST_REPLY_MAX = 200;
+
+export const lastAttemptOf = (upstream: string, reply: string, at: number): LastAttempt => ({
+  lastReply: shortText(reply, LAST_REPLY_MAX),
+  lastAttemptAt: at,
+  lastUpstream: shortText(upstream, LAST_REPLY_MAX),
+});
+
+/**
+ * Why it is held, if it is. An older mailonce holds without saying why, for a doubt; and it leaves the reason there when
+ * it frees what this one held.
+ */
+export const holdOf = ({ held, hold }: SpooledTransmission): Hold | undefined =>
+  held === true ? (hold ?? "doubt") : undefined;
+
 /** The transmission when nothing holds it back any more: due now, and its lifetime begins anew. */
-export function freed({ held: _, ...transmission }: SpooledTransmission, now: number): SpooledTransmission {
+export function freed(
+  { held: _, hold: __, ...transmission }: SpooledTransmission,
+  now: number,
+): SpooledTransmission {
   return { ...transmission, acceptedAt: now, dueAt: now };
 }
