@@ -10,6 +10,7 @@ import { toStorageError } from "./disk-error.ts";
 import { type LevelStore, openLevelStore } from "./level-store.ts";
 import { createSeals } from "./seals.ts";
 import type { FileWriter, Storage } from "./storage.ts";
+import { removeHalfMade } from "./store-check.ts";
 
 /** Names of files and stores that are being written or removed. They never show in a list. */
 const TEMPORARY_PREFIX = ".tmp-";
@@ -65,6 +66,11 @@ export function createDiskStorage(folder: string, log: Log = silentLog): Storage
       const path = join(folder, name);
       return await using(path, async () => {
         await check();
+        if (kept === "loosely") {
+          await makeFolder(folder, path);
+          await removeHalfMade(path);
+          return await openLevelStore(path, kept);
+        }
         await seals.begin(name);
         let level: LevelStore | undefined;
         try {

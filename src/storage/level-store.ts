@@ -25,6 +25,7 @@ type Level = ClassicLevel<Uint8Array, Uint8Array> & {
 const WRITE_BUFFER_OCTETS: Readonly<Record<Kept, number>> = {
   long: 16 * 2 ** 20,
   short: 2 * 2 ** 20,
+  loosely: 2 * 2 ** 20,
 };
 
 /** Entries fetched in one call of an iteration, which crosses a thread each time. */
@@ -196,8 +197,9 @@ async function openLevel(folder: string, kept: Kept): Promise<Level> {
       keyEncoding: "view",
       valueEncoding: "view",
       writeBufferSize: WRITE_BUFFER_OCTETS[kept],
-      // Ids and digests do not compress, and what is not compressed is read where the kernel has it.
-      compression: false,
+      // Ids and digests do not compress, and what is not compressed is read where the kernel has it. What is kept
+      // loosely is text for people, and much of it.
+      compression: kept === "loosely",
     }) as Level;
     await level.open();
     try {

@@ -48,9 +48,10 @@ export interface FileWriter {
 
 /**
  * How long values stay. "long": the store is tuned for what all of it costs to keep. "short": most are removed
- * within seconds, so it is tuned for commits that nothing holds up for long.
+ * within seconds, so it is tuned for commits that nothing holds up for long. "loosely": nothing rests on them. Such a
+ * store is in no seal and in no check of the data folder; one that is damaged is removed, and made anew.
  */
-export type Kept = "long" | "short";
+export type Kept = "long" | "short" | "loosely";
 
 export interface Storage {
   /** Opens the store, making it when it is not there. Rejects with a StorageError. */

@@ -51,8 +51,8 @@ function keepingProof(store: Store): Store {
 function broken(storage: Storage, defect: Defect): Storage {
   return {
     ...storage,
-    async openStore(name) {
-      const store = await storage.openStore(name);
+    async openStore(name, kept) {
+      const store = await storage.openStore(name, kept);
       if (defect === "filter kept") return keepingProof(store);
       return unsynced[defect]?.test(name) ? { ...store, commit: store.write } : store;
     },

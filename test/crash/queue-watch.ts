@@ -45,8 +45,8 @@ export function createQueueWatch(): QueueWatch {
   return {
     watching: (storage) => ({
       ...storage,
-      async openStore(name) {
-        const store = await storage.openStore(name);
+      async openStore(name, kept) {
+        const store = await storage.openStore(name, kept);
         if (name !== "spool/queue") return store;
         for await (const [key, value] of store.entries()) see(key, value);
         return watched(store);

@@ -48,8 +48,8 @@ export function createCrashingStorage(storage: Storage, reached: (moment: Storag
   });
 
   return {
-    openStore: async (name) =>
-      tellingStore(name, await told("openStore", name, () => storage.openStore(name))),
+    openStore: async (name, kept) =>
+      tellingStore(name, await told("openStore", name, () => storage.openStore(name, kept))),
     removeStore: (name) => told("removeStore", name, () => storage.removeStore(name)),
     createFile: async (name) =>
       tellingWriter(name, await told("createFile", name, () => storage.createFile(name))),
