@@ -22,6 +22,8 @@ import { createReports } from "./dispatch/reports.ts";
 import { createResolutions } from "./dispatch/resolutions.ts";
 import { createRoutes, type RoutedUpstream } from "./dispatch/routes.ts";
 import { createVerdicts } from "./dispatch/verdicts.ts";
+import type { HistoryReader } from "./history/history.ts";
+import { openHistory } from "./history/open.ts";
 import { type SenderDomains, senderDomainsOf } from "./identity/id-right.ts";
 import { compareStarts } from "./ledger/last-start.ts";
 import { findLedger, identityRulesOf, type LedgerWorld } from "./ledger/open.ts";
@@ -54,6 +56,7 @@ export interface Relay {
   readonly submit: SubmissionHandler;
   readonly policy: Policy;
   readonly doubtful: DoubtfulDesk;
+  readonly history: HistoryReader;
   /**
    * Warns of ids that are forgotten because settings have changed since the last start. @param found in the
    * folder `ledger`
@@ -142,6 +145,13 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const { ledger, name, gateways } = await found.open();
   world.fleet?.follow(gateways);
   const traceName = await traceNameOf(world);
+  const history = await openHistory(
+    { storage, clock, log },
+    {
+      ...{ retentionMs: config.history.retention, addresses },
+      wasRunBefore: async () => (await spool.lastStart()) !== undefined,
+    },
+  );
   const routes = createRoutes(
     routesOf(config),
     routedUpstreams(config, world),
@@ -175,7 +185,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const warnOfDelay = createDelayWarnings(reports, clock, config.spool.delay_warning);
   const inDoubt: InDoubt = new Map();
   const doubts = createDoubts(
-    { inDoubt, ledger, spool, recorder, verdicts, warnOfDelay, clock, random, log },
+    { inDoubt, ledger, spool, recorder, verdicts, warnOfDelay, history, clock, random, log },
     { policy: doubtful, retry, addresses },
   );
   const resolutions = createResolutions({
@@ -187,13 +197,13 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { retry, addresses },
   );
   const failures = createFailures(
-    { ledger, inDoubt, decisions, lapsed, recorder, reports, verdicts, clock, log },
+    { ledger, inDoubt, decisions, lapsed, recorder, reports, verdicts, history, clock, log },
     addresses,
   );
   const attempt = createAttempt(
     {
       ...{ spool, ledger, inDoubt, doubts, decisions, resolutions, lapsed, failures, reports, warnOfDelay },
-      ...{ recorder, verdicts, clock, random, log },
+      ...{ recorder, verdicts, history, clock, random, log },
     },
     { retry, addresses },
   );
@@ -206,6 +216,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       clock,
       random,
       log,
+      history,
       queued: entrance.accepted,
       awaiting: config.smtp.reply === "relayed" ? createAwaiting(verdicts) : undefined,
       policy,
@@ -244,6 +255,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   return {
     submit,
     policy,
+    history,
     compareStarts: (found) =>
       compareStarts(
         spool,
@@ -252,7 +264,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
         log,
       ),
     doubtful: createDoubtfulDesk({
-      ...{ ledger, spool, log, addresses },
+      ...{ ledger, spool, history, log, addresses },
       spooled(id) {
         const found = inDoubt.get(id);
         return found && { key: found.queued.key, transmission: found.transmission };
@@ -273,6 +285,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     },
 
     async close() {
+      await history.close();
       await ledger.close();
       await spool.close();
       await routes.close();

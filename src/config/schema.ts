@@ -8,6 +8,7 @@ import {
   domain,
   domainPattern,
   duration,
+  durationOrNone,
   envidPolicy,
   fieldName,
   MEBIBYTE,
@@ -269,6 +270,13 @@ export const schema = z.strictObject({
     )
     .default({}),
   routes: z.array(route).default([]),
+  /** What became of each mail, for people. */
+  history: z
+    .strictObject({
+      /** A weekend and a day: what a person asks about is rarely older. 0 keeps none. */
+      retention: durationOrNone.prefault("3d"),
+    })
+    .prefault({}),
   /** Reports to senders. */
   notices: z
     .strictObject({

@@ -23,6 +23,11 @@ export const duration = z
   })
   .refine((ms) => ms > 0, "must be longer than nothing");
 
+/** As `duration`, or "0" → 0. */
+export const durationOrNone = z.union([z.literal("0").transform(() => 0), duration], {
+  error: 'expected a duration such as "30d", "2h", "90s" or "250ms", or "0"',
+});
+
 /**
  * The three policies, and the two words that meant them before. Those stay as given, for a warning at the
  * start.

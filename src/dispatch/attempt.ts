@@ -1,6 +1,7 @@
 // One attempt of one transmission, from the spool to its end: note it, make it, record how it ended.
 // The order of the steps is what the promises rest on: the attempt is durable before the upstream is
 // called (P2), the settlement before the spool forgets (P3, P5), the claim goes last (P1).
+import type { Attempted, HistoryNotes } from "../history/history.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
@@ -37,6 +38,7 @@ export interface AttemptParts {
   readonly warnOfDelay: WarnOfDelay;
   readonly recorder: Recorder;
   readonly verdicts: Verdicts;
+  readonly history: Pick<HistoryNotes, "attempted">;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -61,7 +63,7 @@ type Untaken = Extract<Outcome, { kind: "refused" | "later" | "down" }> & Place;
 
 export function createAttempt(parts: AttemptParts, options: AttemptOptions): Attempt {
   const { spool, ledger, inDoubt, doubts, decisions, resolutions, lapsed, failures } = parts;
-  const { reports, warnOfDelay, recorder, verdicts, clock, random, log } = parts;
+  const { reports, warnOfDelay, recorder, verdicts, history, clock, random, log } = parts;
 
   const facts = (transmission: SpooledTransmission, more: Readonly<Record<string, unknown>>) =>
     factsOf(transmission, options.addresses, more);
@@ -181,6 +183,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     const losses: ContentError[] = [];
     const outgoing = outgoingOf(mail, (error) => void losses.push(error));
     const outcome = { upstream: upstream.name, ...(await upstream.transmit(outgoing, signal)) };
+    history.attempted(transmission.id, attemptedOf(outcome));
     switch (outcome.kind) {
       case "accepted":
         taken();
@@ -233,6 +236,12 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     const { result, isOut } = await resolutions.during(queued, signal, work);
     return isOut ? withoutMail(result) : result;
   };
+}
+
+function attemptedOf(outcome: Outcome & Place): Attempted {
+  const { kind, upstream } = outcome;
+  if (kind === "accepted") return { upstream, outcome: kind, upstreamId: outcome.upstreamId };
+  return { upstream, outcome: kind, reply: kind === "doubtful" ? outcome.cause : outcome.reply };
 }
 
 /** What else the result says still holds; the transmission has left the queue. */

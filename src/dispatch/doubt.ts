@@ -1,6 +1,7 @@
 // Doubtful transmissions (P6): an attempt ended without an answer, so the upstream may or may not hold the
 // message. What happens then is policy, which is decided here and nowhere else; nothing guesses. What an operator decides
 // is in resolutions.ts.
+import type { HistoryNotes } from "../history/history.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -59,6 +60,7 @@ export interface DoubtParts {
   readonly recorder: Recorder;
   readonly verdicts: Verdicts;
   readonly warnOfDelay: WarnOfDelay;
+  readonly history: Pick<HistoryNotes, "ended">;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -94,7 +96,7 @@ function treatmentOf(
 }
 
 export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: DoubtOptions): Doubts {
-  const { inDoubt, ledger, spool, recorder, verdicts, warnOfDelay, clock, random, log } = parts;
+  const { inDoubt, ledger, spool, recorder, verdicts, warnOfDelay, history, clock, random, log } = parts;
 
   /** Out before anything else is done: a second copy is never silent. */
   const announce = (transmission: SpooledTransmission, { cause, upstream }: Doubt): void => {
@@ -187,6 +189,7 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
           return undefined;
         case "drop":
           await drop(queued, transmission, signal);
+          history.ended(transmission.id, { reason: "dropped", cause: doubt.cause });
           return undefined;
         case "withdraw":
           await withdraw(queued, transmission, signal);

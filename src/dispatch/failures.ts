@@ -1,5 +1,6 @@
 // A transmission that will not be relayed leaves the queue. Its client gets the verdict where it waits for it; otherwise
 // the failure is reported to the reverse-path.
+import type { HistoryNotes } from "../history/history.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
@@ -56,13 +57,14 @@ export interface FailureParts {
   readonly recorder: Recorder;
   readonly reports: Reports;
   readonly verdicts: Verdicts;
+  readonly history: Pick<HistoryNotes, "ended">;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** @param addresses log the recipient */
 export function createFailures(parts: FailureParts, addresses: boolean): Failures {
-  const { ledger, inDoubt, decisions, lapsed, recorder, reports, verdicts, clock, log } = parts;
+  const { ledger, inDoubt, decisions, lapsed, recorder, reports, verdicts, history, clock, log } = parts;
 
   const answer: Failures["answer"] = async ({ key, claim }, { transmission }, verdict, signal) => {
     await recorder.replace(key, undefined, signal);
@@ -97,7 +99,7 @@ export function createFailures(parts: FailureParts, addresses: boolean): Failure
   const fail = async (
     queued: QueuedTransmission,
     mail: SpooledMail | LostMail,
-    failure: Pick<Ending, "reason" | "reply">,
+    failure: { readonly reason: "expired" | "lost"; readonly reply: string },
     announce: () => void,
     signal: AbortSignal,
   ): Promise<AttemptResult> => {
@@ -106,6 +108,7 @@ export function createFailures(parts: FailureParts, addresses: boolean): Failure
       return await lapsed(queued, mail.transmission, false, signal);
     }
     announce();
+    history.ended(mail.transmission.id, { reason: failure.reason, cause: failure.reply });
     if (mail.transmission.awaited === true) await answer(queued, mail, { kind: "later" }, signal);
     else await report(queued, mail, failure, signal);
     return { kind: "untried" };

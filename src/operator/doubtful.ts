@@ -2,6 +2,7 @@
 // gateway that runs or of one that doesn't: both own ledger and spool, only the former has a queue. The
 // ledger makes the decision (the two decisions in the table of ledger/protocol.ts); the consequence for the
 // spool is the same either way.
+import type { HistoryNotes } from "../history/history.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Decided, Decision, Ledger } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
@@ -74,13 +75,14 @@ export interface DeskParts {
   /** The doubtful transmission of the spool with this id. */
   readonly spooled: (id: Id) => SpooledDoubt | undefined;
   readonly decisions: DecisionParts;
+  readonly history: Pick<HistoryNotes, "decided">;
   readonly log: Log;
   /** Log the recipient. */
   readonly addresses: boolean;
 }
 
 export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk {
-  const { ledger, spool, spooled, decisions, log, addresses } = parts;
+  const { ledger, spool, spooled, decisions, history, log, addresses } = parts;
 
   /** For the log; fields that can't be read are left out, since the decision is made. */
   const taskOf = async ({ key }: SpooledDoubt): Promise<string | undefined> => {
@@ -117,6 +119,7 @@ export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk {
             ...{ id, messageId: known?.messageId, recipient: addresses ? known?.recipient : undefined },
             ...{ task: found && (await taskOf(found)), decision, reason, next },
           });
+          history.decided(id, { decision, reason, next });
           if (made === "relayed") await decisions.decidedRelayed(id);
           else await decisions.decidedNotRelayed(id);
         },

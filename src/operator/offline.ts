@@ -1,5 +1,7 @@
 // Decisions for a gateway that does not run: opens its spool and its ledger; the next start finds the result.
 import type { Config } from "../config/config.ts";
+import type { History } from "../history/history.ts";
+import { openHistory } from "../history/open.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { findLedger, type LedgerWorld } from "../ledger/open.ts";
@@ -23,11 +25,17 @@ export async function openOfflineDesk(config: Config, world: LedgerWorld): Promi
   });
   try {
     const { ledger } = await found.open();
+    const history = await openHistory(world, {
+      retentionMs: config.history.retention,
+      addresses: config.log.addresses,
+      wasRunBefore: async () => false,
+    });
     const close = async (): Promise<void> => {
+      await history.close();
       await ledger.close();
       await spool.close();
     };
-    return { desk: await deskOf(config, world, ledger, spool), close };
+    return { desk: await deskOf(config, world, ledger, spool, history), close };
   } catch (error) {
     await spool.close();
     throw error;
@@ -39,6 +47,7 @@ async function deskOf(
   { clock, log }: LedgerWorld,
   ledger: Ledger,
   spool: Spool,
+  history: History,
 ): Promise<DoubtfulDesk> {
   const transmissions = new Map<Id, SpooledDoubt>();
   try {
@@ -47,11 +56,12 @@ async function deskOf(
       if (transmission.ended === undefined) transmissions.set(transmission.id, { key, transmission });
     }
   } catch (error) {
+    await history.close();
     await ledger.close();
     throw error;
   }
   return createDoubtfulDesk({
-    ...{ ledger, spool, log, addresses: config.log.addresses },
+    ...{ ledger, spool, history, log, addresses: config.log.addresses },
     spooled: (id) => transmissions.get(id),
     decisions: {
       isBusy: () => false,

@@ -153,6 +153,9 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "gateway.listening":
       "Ready on {host}:{port}[ (listening on {listeners})][, mailonce {version}]: upstream {upstream}, ledger {ledger} in " +
       "{data_dir}, mail without a task id: {unkeyed}.",
+    "history.unavailable": "The history can't be written; mail goes on without it: {error}",
+    "history.resumed": "The history is written again; {missed:note} are missing in it.",
+    "history.made_anew": "The history can't be used and begins anew; mail does not depend on it: {error}",
     "data.repaired": "Repaired {file} ({fault}); {consequence}",
     "data.damaged": "{file} of {store} is damaged ({fault}); {consequence}",
     "data.check_failed": "The data folder could not be checked for damage: {error}",

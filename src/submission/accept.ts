@@ -2,6 +2,7 @@
 // claimed before it is spooled (P1), durable before 250 (P4), and nothing of a refused mail is kept (P9).
 
 import type { Policy } from "../access/policy.ts";
+import type { HistoryNotes } from "../history/history.ts";
 import { idRightFor, type SenderDomains, senderDomainsOf } from "../identity/id-right.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Claim, ClaimResult, Ledger } from "../ledger/ledger.ts";
@@ -33,6 +34,7 @@ export interface AcceptParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly history: Pick<HistoryNotes, "accepted" | "repeated">;
   /** Called with each transmission once it is durable. */
   readonly queued: (accepted: Accepted) => void;
   /** Given when clients get the upstream's verdict; else they get 250 once their mail is durable. */
@@ -89,10 +91,10 @@ interface Sorted {
 }
 
 export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptions): SubmissionHandler {
-  const { ledger, spool, clock, random, log, awaiting, policy } = parts;
+  const { ledger, spool, clock, random, log, history, awaiting, policy } = parts;
   /** Of all contents that are decoded for their fingerprints. */
   const turns = createTurns();
-  const said = createRepeatLog({ clock, log }, options.addresses);
+  const said = createRepeatLog({ clock, log, history }, options.addresses);
   const hintAt = createHints(options, { clock, log });
   const taskFields = new Set([...options.headers, options.partHeader].map((name) => name.toLowerCase()));
 
@@ -284,6 +286,10 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       repeats: repeats.length + awaited.length,
       size: content.bodySize,
     });
+    const { address, user } = client;
+    const { task } = keying;
+    const { reversePath } = envelope;
+    history.accepted({ submission: submission.id, task, client: address, user, reversePath }, claimed);
     for (const accepted of entry.accepted) parts.queued(accepted);
   }
 

@@ -1,5 +1,7 @@
-// The log lines about mails whose id is known already. A body that differs may be another mail, so a mail
+// The log lines about mails whose id is known already, and their count in the history. A body that differs may be another mail, so a mail
 // with a task gets a warning with the times of both (P14).
+import type { HistoryNotes } from "../history/history.ts";
+import type { Id } from "../identity/message-id.ts";
 import type { ClaimResult } from "../ledger/ledger.ts";
 import { sameBody } from "../message/digest.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -8,6 +10,7 @@ import type { Keying } from "./keying.ts";
 
 /** One recipient with the ledger's answer about its id. */
 interface Known {
+  readonly id: Id;
   readonly recipient: string;
   readonly messageId: string;
   readonly result: ClaimResult;
@@ -25,17 +28,21 @@ export interface RepeatLog {
   doubtful(known: readonly Known[], digest: Uint8Array, facts: LogFields): void;
 }
 
+export interface RepeatLogParts {
+  readonly clock: Pick<Clock, "now">;
+  readonly log: Pick<Log, "info" | "warn">;
+  readonly history: Pick<HistoryNotes, "repeated">;
+}
+
 /** @param addresses recipients may be named */
-export function createRepeatLog(
-  { clock, log }: { clock: Pick<Clock, "now">; log: Pick<Log, "info" | "warn"> },
-  addresses: boolean,
-): RepeatLog {
+export function createRepeatLog({ clock, log, history }: RepeatLogParts, addresses: boolean): RepeatLog {
   const named = (recipient: string): string | undefined => (addresses ? recipient : undefined);
 
   return {
     repeats(known, digest, { submission, task }, { canConflict }) {
-      for (const { recipient, messageId, result } of known) {
+      for (const { id, recipient, messageId, result } of known) {
         if (result.kind !== "repeat") continue;
+        history.repeated(id);
         const unkeyed = task === undefined ? true : undefined;
         const { standing } = result;
         const fields = { submission, task, unkeyed, messageId, recipient: named(recipient), standing };

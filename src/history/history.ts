@@ -1,0 +1,109 @@
+// What became of each mail, for people who ask later. It decides nothing: no part reads it to act on it, and mail goes
+// on where it can't be written. What is noted is in memory for a second, and lost if the process ends in it.
+import type { Id } from "../identity/message-id.ts";
+
+/** One thing that happened to an id. Times are milliseconds since the epoch. */
+export type HistoryEvent =
+  | ({ readonly kind: "accepted"; readonly at: number } & AcceptedMail & {
+        /** Where addresses are kept. */
+        readonly recipient?: string | undefined;
+      })
+  | ({ readonly kind: "attempt"; readonly at: number } & Attempted)
+  /** So many since the event before; `at` is the last of them. */
+  | { readonly kind: "repeats"; readonly at: number; readonly count: number }
+  | ({ readonly kind: "ended"; readonly at: number } & Ended)
+  | ({ readonly kind: "decision"; readonly at: number } & Decided);
+
+export interface AcceptedMail {
+  readonly submission: string;
+  readonly task?: string | undefined;
+  /** The client's network address. */
+  readonly client: string;
+  readonly user?: string | undefined;
+  /** Where addresses are kept. */
+  readonly reversePath?: string | undefined;
+}
+
+/** An attempt, when it has ended. */
+export interface Attempted {
+  readonly upstream: string;
+  readonly outcome: "accepted" | "refused" | "later" | "down" | "doubtful";
+  /** What the upstream said, at most 200 octets; of a doubtful one, why it is doubtful. */
+  readonly reply?: string | undefined;
+  /** The upstream's own name of the mail. */
+  readonly upstreamId?: string | undefined;
+}
+
+/** It left the queue without an attempt that said so. */
+export interface Ended {
+  readonly reason: "expired" | "lost" | "dropped";
+  readonly cause: string;
+}
+
+/** What an operator has decided. */
+export interface Decided {
+  readonly decision: string;
+  readonly reason?: string | undefined;
+  /** What became of the id by it. */
+  readonly next?: string | undefined;
+}
+
+/** Takes note. Nothing waits for it, and no call throws. */
+export interface HistoryNotes {
+  /** @param recipients those that entered the spool */
+  accepted(mail: AcceptedMail, recipients: readonly { readonly id: Id; readonly recipient: string }[]): void;
+  repeated(id: Id): void;
+  attempted(id: Id, attempt: Attempted): void;
+  ended(id: Id, end: Ended): void;
+  decided(id: Id, decided: Decided): void;
+}
+
+/** What is read from, and at most how much. */
+export interface PageRequest {
+  /** About so many items; a page may have fewer and still not be the last. */
+  readonly limit: number;
+  /** `next` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Left out when there is no more. */
+  readonly next?: string;
+}
+
+export interface HistoryMail {
+  readonly id: Id;
+  /** When it was accepted, or taken by the upstream. */
+  readonly at: number;
+  readonly recipient?: string;
+}
+
+/** All pages are newest first. Reads what has just been noted, too. Rejects with a StorageError when the disk fails. */
+export interface HistoryReader {
+  /** What happened to the id. @throws RangeError for a cursor that is none */
+  ofId(id: Id, page: PageRequest): Promise<Page<HistoryEvent>>;
+  /** The ids that were accepted of a task. @param recipient of one recipient only, where addresses are kept */
+  ofTask(task: string, recipient: string | undefined, page: PageRequest): Promise<Page<HistoryMail>>;
+  /** The ids that an upstream took under this name. */
+  ofUpstreamId(upstreamId: string, page: PageRequest): Promise<Page<HistoryMail>>;
+}
+
+export interface History extends HistoryNotes, HistoryReader {
+  /** Writes what is noted. Never rejects. */
+  close(): Promise<void>;
+}
+
+const nothing = async (): Promise<Page<never>> => ({ items: [] });
+
+export const noHistory: History = {
+  accepted() {},
+  repeated() {},
+  attempted() {},
+  ended() {},
+  decided() {},
+  ofId: nothing,
+  ofTask: nothing,
+  ofUpstreamId: nothing,
+  async close() {},
+};

@@ -1,0 +1,84 @@
+// Puts the history together. It never keeps a gateway from starting.
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import { shortText } from "../runtime/short-text.ts";
+import type { Storage } from "../storage/storage.ts";
+import { type History, noHistory } from "./history.ts";
+import { createReading } from "./reading.ts";
+import { createShelf, isHistoryThere, removeHistory } from "./shelf.ts";
+import { createSweeping } from "./sweeping.ts";
+import { createWriting } from "./writing.ts";
+
+export interface HistoryParts {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface HistoryOptions {
+  /** Milliseconds; 0 keeps none, and removes what is there. */
+  readonly retentionMs: number;
+  /** Keep addresses of senders and recipients. */
+  readonly addresses: boolean;
+  /** Whether a gateway has run on this data folder before: that there is no history is worth a word then. */
+  readonly wasRunBefore: () => Promise<boolean>;
+}
+
+/** Octets of a reply, a cause or a reason. */
+const TEXT_MAX = 200;
+
+/** Never rejects. */
+export async function openHistory(parts: HistoryParts, options: HistoryOptions): Promise<History> {
+  const { storage, clock, log } = parts;
+  const { retentionMs, addresses, wasRunBefore } = options;
+  if (retentionMs === 0) {
+    await removeHistory(storage).catch((error: unknown) => {
+      log.warn("history.unavailable", { error: String(error) });
+    });
+    return noHistory;
+  }
+  const shelf = createShelf(storage, log);
+  const writing = createWriting({ shelf, clock, log });
+  const sweeping = createSweeping({ shelf, writing, clock, retentionMs });
+  try {
+    if (!(await isHistoryThere(storage)) && (await wasRunBefore())) {
+      log.warn("history.made_anew", { error: "it is not there" });
+    }
+    await shelf.store();
+  } catch (error) {
+    await writing.failed(error);
+  }
+  sweeping.start();
+  const short = (text: string | undefined) => (text === undefined ? undefined : shortText(text, TEXT_MAX));
+
+  return {
+    ...createReading(shelf, writing),
+
+    accepted({ submission, task, client, user, reversePath }, recipients) {
+      const at = clock.now();
+      const from = addresses ? reversePath : undefined;
+      for (const { id, recipient } of recipients) {
+        const to = addresses ? recipient : undefined;
+        const mail = { submission, task, client, user, reversePath: from, recipient: to };
+        writing.note(id, { kind: "accepted", at, ...mail });
+      }
+    },
+    repeated: writing.repeated,
+    attempted(id, { upstream, outcome, reply, upstreamId }) {
+      const said = { upstream, outcome, reply: short(reply), upstreamId };
+      writing.note(id, { kind: "attempt", at: clock.now(), ...said });
+    },
+    ended(id, { reason, cause }) {
+      writing.note(id, { kind: "ended", at: clock.now(), reason, cause: shortText(cause, TEXT_MAX) });
+    },
+    decided(id, { decision, reason, next }) {
+      writing.note(id, { kind: "decision", at: clock.now(), decision, reason: short(reason), next });
+    },
+
+    async close() {
+      await sweeping.stop();
+      await writing.flush();
+      await shelf.close().catch((error: unknown) => writing.failed(error));
+    },
+  };
+}

@@ -1,0 +1,150 @@
+// What is noted waits in memory for a second, and is written in batches. A disk that takes nothing is asked again each
+// second; what does not fit into memory meanwhile is counted and forgotten.
+import type { Id } from "../identity/message-id.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Operation } from "../storage/storage.ts";
+import type { HistoryEvent } from "./history.ts";
+import { encodeBatch, type Noted } from "./record.ts";
+import type { Shelf } from "./shelf.ts";
+
+export interface Writing {
+  note(id: Id, event: HistoryEvent): void;
+  repeated(id: Id): void;
+  /** Writes what is noted, as far as the disk takes it. Never rejects. */
+  flush(): Promise<void>;
+  /** The disk failed in another work on the store. Never rejects. */
+  failed(error: unknown): Promise<void>;
+}
+
+/** So much is lost at most when the process ends. */
+const WAIT_MS = 1_000;
+
+/** Ids of a batch: it is encoded in one go, which holds up everything else for some 2 ms. */
+const BATCH_MAX = 500;
+
+/** Ids and events that wait, together: the fastest load of several seconds, in some 10 MB. */
+const WAITING_MAX = 40_000;
+
+export interface WritingParts {
+  readonly shelf: Shelf;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export function createWriting({ shelf, clock, log }: WritingParts): Writing {
+  const waiting = new Map<Id, Noted>();
+  /** Events of them. */
+  let events = 0;
+  /** Taken from there, and in the store or not: written again, it is there once. */
+  let unwritten: readonly Operation[] | undefined;
+  let batches = 0;
+  let missed = 0;
+  let isFailing = false;
+  let writing: Promise<void> | undefined;
+  let timer: Timer | undefined;
+  let isSoon = false;
+
+  function begin(): void {
+    timer?.cancel();
+    timer = undefined;
+    isSoon = false;
+    if (waiting.size > 0 || unwritten !== undefined) writing ??= write();
+  }
+
+  function schedule(): void {
+    if (writing !== undefined || isSoon) return;
+    isSoon = !isFailing && waiting.size >= BATCH_MAX;
+    if (isSoon) timer?.cancel();
+    // Not in the caller's turn, which has a mail to answer.
+    if (isSoon) timer = clock.after(0, begin);
+    else timer ??= clock.after(WAIT_MS, begin);
+  }
+
+  /** Those that came first. */
+  function take(): readonly Operation[] | undefined {
+    const batch: [Id, Noted][] = [];
+    for (const entry of waiting) {
+      if (batch.push(entry) >= BATCH_MAX) break;
+    }
+    if (batch.length === 0) return undefined;
+    for (const [id, noted] of batch) {
+      waiting.delete(id);
+      events -= noted.events.length;
+    }
+    batches = (batches + 1) & 0xffff;
+    return encodeBatch(batch, { time: clock.now(), count: batches });
+  }
+
+  /** What waits when it begins: something does. What comes meanwhile fills the next batches. Never rejects. */
+  async function write(): Promise<void> {
+    try {
+      for (let left = waiting.size; left > 0 || unwritten !== undefined; left -= BATCH_MAX) {
+        unwritten ??= take();
+        if (unwritten === undefined) break;
+        await (await shelf.store()).write(unwritten);
+        unwritten = undefined;
+        resumed();
+      }
+    } catch (error) {
+      await failed(error);
+    }
+    writing = undefined;
+    if (waiting.size > 0 || unwritten !== undefined) schedule();
+  }
+
+  function resumed(): void {
+    if (!isFailing) return;
+    log.info("history.resumed", { missed });
+    isFailing = false;
+    missed = 0;
+  }
+
+  function unavailable(error: string): void {
+    if (!isFailing) log.warn("history.unavailable", { error });
+    isFailing = true;
+  }
+
+  async function failed(error: unknown): Promise<void> {
+    unavailable(error instanceof Error ? error.message : String(error));
+    await shelf.repair(error);
+  }
+
+  function enter(id: Id): Noted {
+    const noted: Noted = { events: [], repeats: 0, repeatedAt: 0 };
+    waiting.set(id, noted);
+    schedule();
+    return noted;
+  }
+
+  /** Counts what there is no room for. */
+  function isFull(): boolean {
+    if (waiting.size + events < WAITING_MAX) return false;
+    missed++;
+    unavailable("the disk is too slow");
+    return true;
+  }
+
+  return {
+    note(id, event) {
+      if (isFull()) return;
+      (waiting.get(id) ?? enter(id)).events.push(event);
+      events++;
+    },
+
+    repeated(id) {
+      const noted = waiting.get(id) ?? (isFull() ? undefined : enter(id));
+      if (noted === undefined) return;
+      noted.repeats++;
+      noted.repeatedAt = clock.now();
+    },
+
+    async flush() {
+      await writing;
+      begin();
+      await writing;
+    },
+
+    failed,
+  };
+}
