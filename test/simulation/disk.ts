@@ -26,6 +26,8 @@ export function createSimulatedDisk(machine: Machine): SimulatedDisk {
   const memory = createMemoryStorage({
     async pause(call, name, place) {
       const { life } = machine;
+      // That there is none is no step; see plan.ts.
+      if (name.endsWith("history")) return;
       if (!machine.step(life, `${call} ${name} ${place}`)) return await never();
       if (life.number > 0 && chance.happens(faults.slow_disk)) {
         await site.wait(chance.happens(0.05) ? chance.between(500, 5_000) : chance.between(1, 50));
