@@ -1,9 +1,11 @@
 // `mailonce user add|remove|list|verify`: the users file, changed and looked at. A gateway that runs takes a
 // change over by itself within a few seconds.
+
+import { AccessFileError } from "../access/access-file.ts";
+import { nameFaultOf } from "../access/named-lines.ts";
 import { hashPassword, verifyPassword } from "../access/password.ts";
 import { dropUser, putUser } from "../access/users-edit.ts";
-import { readUsers, UsersFileError } from "../access/users-file.ts";
-import { userNameFault } from "../access/users-lines.ts";
+import { readUsers } from "../access/users-file.ts";
 import { ConfigError, loadConfig } from "../config/config.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 import { processTerminal, readPassword, type Terminal } from "./password-input.ts";
@@ -28,7 +30,7 @@ export async function addUser(
   terminal: Terminal = processTerminal,
 ): Promise<number> {
   return await withFile(options, async (path) => {
-    const nameFault = userNameFault(name);
+    const nameFault = nameFaultOf(name);
     if (nameFault !== undefined) {
       return reportFaults([`the name ${nameFault}`], exitCodes.badConfiguration);
     }
@@ -85,7 +87,7 @@ async function withFile(
     const fault = "there is no users file: set access.users_file, or name one with --file";
     return reportFaults([fault], exitCodes.badConfiguration);
   } catch (error) {
-    if (error instanceof ConfigError || error instanceof UsersFileError) {
+    if (error instanceof ConfigError || error instanceof AccessFileError) {
       return reportFaults(error.faults, exitCodes.badConfiguration);
     }
     throw error;

@@ -1,9 +1,11 @@
 // Assembles the checks that all listeners share: who gets a connection, who may submit, and what. There is
 // one for all listeners, since their limits are common.
+
+import { AccessFileError } from "../access/access-file.ts";
 import { type Authenticator, createAuthenticator } from "../access/authenticator.ts";
 import { createFailures } from "../access/failures.ts";
 import type { Policy } from "../access/policy.ts";
-import { openUsersFile, readUsers, UsersFileError } from "../access/users-file.ts";
+import { openUsersFile, readUsers } from "../access/users-file.ts";
 import { type Networks, networksOf } from "../address/networks.ts";
 import { type Config, ConfigError } from "../config/config.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -53,7 +55,7 @@ export async function checkGateFiles({ access, tls }: Config, clock: Clock): Pro
     try {
       await read();
     } catch (error) {
-      if (!(error instanceof UsersFileError || error instanceof TlsError)) throw error;
+      if (!(error instanceof AccessFileError || error instanceof TlsError)) throw error;
       faults.push(...error.faults.map((fault) => `${place}: ${fault}`));
     }
   };

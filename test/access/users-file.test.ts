@@ -2,7 +2,8 @@ import { chmod, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openUsersFile, type UsersFile, UsersFileError } from "../../src/access/users-file.ts";
+import { AccessFileError } from "../../src/access/access-file.ts";
+import { openUsersFile, type UsersFile } from "../../src/access/users-file.ts";
 import { parseUsers } from "../../src/access/users-lines.ts";
 import type { LogFields } from "../../src/runtime/log.ts";
 import { createManualClock } from "../support/manual-clock.ts";
@@ -20,7 +21,7 @@ const faultsOf = (text: string): readonly string[] => {
 describe("the lines", () => {
   test("users, comments and blank lines, with line ends of every kind", () => {
     const result = parseUsers(`# mailers\n\napp:${hash(1)}\r\n  # old\n  \nshop@example.com:${hash(2)}`);
-    expect(result.ok && [...result.users].map(([name, { text }]) => [name, text])).toEqual([
+    expect(result.ok && [...result.values].map(([name, { text }]) => [name, text])).toEqual([
       ["app", hash(1)],
       ["shop@example.com", hash(2)],
     ]);
@@ -96,7 +97,7 @@ describe("the file", () => {
   };
   const refusal = async (at = path): Promise<string> => {
     const error = await openUsersFile(at, clock, { info: line, error: line }).catch((thrown) => thrown);
-    expect(error).toBeInstanceOf(UsersFileError);
+    expect(error).toBeInstanceOf(AccessFileError);
     return error.faults.join("\n");
   };
 
