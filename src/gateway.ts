@@ -6,8 +6,8 @@ import { refuseOwnListener } from "./config/own-listener.ts";
 import { warningsOf } from "./config/warnings.ts";
 import { checkGateFiles, openGate } from "./listeners/gate.ts";
 import { type Listener, type ListenerOptions, listen } from "./listeners/smtp/listener.ts";
-import { createHandler } from "./operator/requests.ts";
-import { openOperatorSocket } from "./operator/socket.ts";
+import { createDiskProbe } from "./operator/http/disk-probe.ts";
+import { checkHttpFiles, openHttp } from "./operator/http/open.ts";
 import { openRelay, reportsFrom, submissionLimits, type World } from "./relay.ts";
 import { createFreeSpace } from "./storage/free-space.ts";
 import { refuseUnsafeMaildirs } from "./upstream/maildir-check.ts";
@@ -19,7 +19,9 @@ export interface Gateway {
   readonly port: number;
   /** Of all listeners, each `host:port`. */
   readonly addresses: readonly string[];
-  /** Reads users and certificates again. */
+  /** A URL on which a browser signs in once, within ten minutes; absent where HTTP is not served. */
+  signInUrl(): string | undefined;
+  /** Reads users, tokens and certificates again. */
   reload(): Promise<void>;
   /** Accepts nothing more, ends what is under way and closes everything. */
   stop(): Promise<void>;
@@ -55,6 +57,7 @@ const commonOptions = (
 /** Opens the relay and listens. Rejects, with everything closed again, when an address can't be had. */
 export async function startGateway(config: Config, world: World): Promise<Gateway> {
   const users = await checkGateFiles(config, world.clock);
+  await checkHttpFiles(config, world.clock);
   const found = await world.storage.list("ledger");
   await refuseOwnListener(config);
   await refuseUnsafeMaildirs(config, "ours");
@@ -63,7 +66,11 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
   const { log, clock, upstreams } = world;
   const { data_dir: folder, spool } = config;
   const freeSpace = world.freeSpace ?? createFreeSpace(folder, spool.free_min_bytes, () => clock.now());
-  const relay = await openRelay(config, { ...world, freeSpace });
+  const http = await openHttp(config, world);
+  const relay = await openRelay(config, { ...world, freeSpace }).catch(async (error: unknown) => {
+    await http.close();
+    throw error;
+  });
   const free = await freeSpace.free();
   if (free !== undefined && free < spool.free_min_bytes) {
     log.warn("spool.low_space", { free, minimum: spool.free_min_bytes });
@@ -72,6 +79,7 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
   const stopListening = () => Promise.all(listeners.map((listener) => listener.stop()));
   const opened = relay.compareStarts(found).then(() => openGate(config, relay.policy, freeSpace, clock, log));
   const gate = await opened.catch(async (error: unknown) => {
+    await http.close();
     await relay.drain();
     await relay.close();
     throw error;
@@ -84,7 +92,8 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
     gate.onTls((options) => {
       for (const listener of listeners) listener.updateTls(options);
     });
-    const operator = await openOperatorSocket(config.data_dir, createHandler(relay.doubtful), log);
+    const disk = createDiskProbe(world.storage, freeSpace, clock);
+    await http.run({ doubtful: relay.doubtful, upstreams, disk });
     const [{ host, port }] = listeners as [Listener];
     const { from } = reportsFrom(config);
     for (const upstream of upstreams.values()) void announceLack(upstream, from, log);
@@ -94,6 +103,7 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
       host,
       port,
       ...(addresses.length === 1 ? {} : { listeners: addresses }),
+      ...(http.address === undefined ? {} : { http: http.address }),
       version: world.version,
       upstream: names.join(", "),
       ledger: config.ledger.kind,
@@ -104,13 +114,17 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
       host,
       port,
       addresses,
-      reload: gate.reload,
+      signInUrl: http.signInUrl,
+      async reload() {
+        await Promise.all([gate.reload(), http.reload()]);
+      },
       async stop() {
         log.info("gateway.stopping");
+        http.stopping();
         // What is still accepted stays in the spool for the next start.
         await Promise.all([stopListening(), relay.drain()]);
         gate.close();
-        await operator.close();
+        await http.close();
         await relay.close();
         log.info("gateway.stopped");
       },
@@ -118,6 +132,7 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
   } catch (error) {
     await stopListening();
     gate.close();
+    await http.close();
     await relay.drain();
     await relay.close();
     throw error;

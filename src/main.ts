@@ -11,6 +11,7 @@ import { exitCodes } from "./cli/exit.ts";
 import type { IdOptions } from "./cli/id.ts";
 import type { ExportOptions, ImportOptions } from "./cli/ledger.ts";
 import type { SetOptions } from "./cli/ledger-set.ts";
+import type { AddTokenOptions, TokenOptions } from "./cli/token.ts";
 import type { AddUserOptions, UserOptions } from "./cli/user.ts";
 
 /**
@@ -45,6 +46,7 @@ const commands = {
   id: () => import("./cli/id.ts"),
   doubtful: () => import("./cli/doubtful.ts"),
   user: () => import("./cli/user.ts"),
+  token: () => import("./cli/token.ts"),
   ledger: () => import("./cli/ledger.ts"),
   data: () => import("./cli/data.ts"),
   ledgerSet: () => import("./cli/ledger-set.ts"),
@@ -157,6 +159,26 @@ function program(exit: (code: number) => void): Command {
   userCommand("verify <name>", "ask for a password; exit code 0 when it is right, 1 when not").action(
     async (name: string, options: UserOptions) =>
       exit(await (await commands.user()).verifyUser(name, options)),
+  );
+  const token = mailonce.command("token").description("who may look and decide over HTTP: the tokens file");
+  const tokenCommand = (name: string, description: string): Command =>
+    token
+      .command(name)
+      .description(description)
+      .option("--file <file>", "the tokens file; http.tokens_file of the configuration otherwise")
+      .option(...CONFIG_OPTION);
+  tokenCommand("add <name>", "make a token and print it; it is shown only now")
+    .requiredOption("--role <role>", "read, or operate, which may read too")
+    .option("--replace", "make another token for a name that is there")
+    .action(async (name: string, options: AddTokenOptions) =>
+      exit(await (await commands.token()).addToken(name, options)),
+    );
+  tokenCommand("remove <name>", "remove a token; its sessions in browsers end too").action(
+    async (name: string, options: TokenOptions) =>
+      exit(await (await commands.token()).removeToken(name, options)),
+  );
+  tokenCommand("list", "print one line of JSON for each").action(async (options: TokenOptions) =>
+    exit(await (await commands.token()).listTokens(options)),
   );
   return mailonce;
 }

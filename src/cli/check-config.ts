@@ -7,6 +7,7 @@ import { viewsOf } from "../config/routes.ts";
 import { SECRET_KEYS } from "../config/secrets.ts";
 import { warningsOf } from "../config/warnings.ts";
 import { checkGateFiles } from "../listeners/gate.ts";
+import { checkHttpFiles } from "../operator/http/open.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { silentLog } from "../runtime/log.ts";
 import { refuseUnsafeMaildirs } from "../upstream/maildir-check.ts";
@@ -23,6 +24,7 @@ export async function checkConfig(options: CheckOptions): Promise<number> {
     const config = loadConfig({ file: options.config, environment: process.env });
     for (const view of viewsOf(config)) readConfigFiles(view.config, view.place);
     const users = await checkGateFiles(config, systemClock);
+    await checkHttpFiles(config, systemClock);
     await refuseOwnListener(config);
     await refuseUnsafeMaildirs(config, "any");
     for (const { key, warning } of warningsOf(config, users))

@@ -1,11 +1,10 @@
 // `mailonce doubtful list` and `resolve`: asks the gateway that runs on the data folder, or opens the folder
 // when none does.
-import { type Config, ConfigError, loadConfig } from "../config/config.ts";
+import { ConfigError, loadConfig } from "../config/config.ts";
 import { SettingsError } from "../ledger/shared/settings.ts";
-import type { DoubtfulEntry, Resolution } from "../operator/doubtful.ts";
+import { type DoubtfulDesk, REASON_MAX } from "../operator/doubtful.ts";
+import { GatewayError, gatewayDesk, NoGatewayError } from "../operator/http/client.ts";
 import { openOfflineDesk } from "../operator/offline.ts";
-import { createHandler, type OperatorRequest, REASON_MAX } from "../operator/requests.ts";
-import { askGateway } from "../operator/socket.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { systemRandom } from "../runtime/random.ts";
 import { createDiskStorage } from "../storage/disk.ts";
@@ -21,8 +20,8 @@ export interface ResolveOptions {
 }
 
 export function listDoubtful({ config }: { config?: string }): Promise<number> {
-  return asked(config, { request: "doubtful.list" }, (answer) => {
-    const lines = (answer as DoubtfulEntry[]).map((entry) => `${JSON.stringify(entry)}\n`);
+  return withDesk(config, async (desk) => {
+    const lines = (await desk.list()).map((entry) => `${JSON.stringify(entry)}\n`);
     process.stdout.write(lines.join(""));
     return exitCodes.ok;
   });
@@ -43,42 +42,42 @@ export async function resolveDoubtful(id: string, options: ResolveOptions): Prom
     return reportFaults([`--reason: at most ${REASON_MAX} characters`], exitCodes.badConfiguration);
   }
   const decision = relayed === true ? "relayed" : "not-relayed";
-  return await asked(config, { request: "doubtful.resolve", id, decision, reason }, (answer) => {
-    const resolution = answer as Resolution;
+  return await withDesk(config, async (desk) => {
+    const resolution = await desk.resolve(id, decision, reason);
     if (!resolution.ok) return reportFaults([resolution.fault], exitCodes.failed);
     process.stdout.write(`${resolution.id} ${WHAT_NEXT[resolution.next]}\n`);
     return exitCodes.ok;
   });
 }
 
-async function asked(
+/** Of the gateway that runs on the folder, or else of the folder itself; the next start finds what was decided there. */
+async function withDesk(
   file: string | undefined,
-  request: OperatorRequest,
-  tell: (answer: unknown) => number,
+  use: (desk: DoubtfulDesk) => Promise<number>,
 ): Promise<number> {
   try {
     const config = loadConfig({ file, environment: process.env });
-    const answer = (await askGateway(config.data_dir, request)) ?? (await askFolder(config, request));
-    const { error } = answer as { error?: string };
-    return error === undefined ? tell(answer) : reportFaults([error], exitCodes.failed);
+    try {
+      return await use(gatewayDesk(config.data_dir));
+    } catch (error) {
+      if (!(error instanceof NoGatewayError)) throw error;
+    }
+    const log = createCommandLog(config.log);
+    const storage = createDiskStorage(config.data_dir, log);
+    const { desk, close } = await openOfflineDesk(config, {
+      ...{ storage, clock: systemClock, random: systemRandom, log },
+    });
+    try {
+      return await use(desk);
+    } finally {
+      await close();
+    }
   } catch (error) {
     if (error instanceof ConfigError) return reportFaults(error.faults, exitCodes.badConfiguration);
     if (error instanceof SettingsError) return reportFaults(error.faults, exitCodes.badConfiguration);
-    if (error instanceof StorageError) return reportFaults([error.message], exitCodes.failed);
+    if (error instanceof StorageError || error instanceof GatewayError) {
+      return reportFaults([error.message], exitCodes.failed);
+    }
     throw error;
-  }
-}
-
-/** Opens the parts of a gateway except its queue; the next start finds the decisions. */
-async function askFolder(config: Config, request: OperatorRequest): Promise<unknown> {
-  const log = createCommandLog(config.log);
-  const storage = createDiskStorage(config.data_dir, log);
-  const { desk, close } = await openOfflineDesk(config, {
-    ...{ storage, clock: systemClock, random: systemRandom, log },
-  });
-  try {
-    return await createHandler(desk)(request);
-  } finally {
-    await close();
   }
 }

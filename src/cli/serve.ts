@@ -3,6 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { ConfigError, loadConfig } from "../config/config.ts";
 import { startGateway } from "../gateway.ts";
 import { SettingsError } from "../ledger/shared/settings.ts";
+import { HttpListenError } from "../operator/http/open.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createFleet } from "../runtime/fleet.ts";
 import { createLog, type Log } from "../runtime/log.ts";
@@ -52,7 +53,9 @@ export async function serve(options: { config?: string }, version: string): Prom
     });
     if (format === "pretty" && config.log.level !== "silent") {
       const names = [...upstreams.values()].map(({ name }) => name);
-      process.stdout.write(welcome(config, { version, addresses: gateway.addresses, upstreams: names }));
+      const { addresses } = gateway;
+      const signInUrl = process.stdout.isTTY === true ? gateway.signInUrl() : undefined;
+      process.stdout.write(welcome(config, { version, addresses, upstreams: names, signInUrl }));
     }
     process.on("SIGHUP", () => void gateway.reload());
     await signal;
@@ -61,7 +64,9 @@ export async function serve(options: { config?: string }, version: string): Prom
   } catch (error) {
     if (error instanceof ConfigError) return reportFaults(error.faults, exitCodes.badConfiguration);
     if (error instanceof SettingsError) return reportFaults(error.faults, exitCodes.badConfiguration);
-    if (error instanceof StorageError) return reportFaults([error.message], exitCodes.failed);
+    if (error instanceof StorageError || error instanceof HttpListenError) {
+      return reportFaults([error.message], exitCodes.failed);
+    }
     if (isListenError(error)) return reportFaults([listenFault(error)], exitCodes.failed);
     throw error;
   }

@@ -10,10 +10,12 @@ export interface Listening {
   readonly addresses: readonly string[];
   /** Names of the upstreams, each with its kind and place. */
   readonly upstreams: readonly string[];
+  /** For a browser; absent where HTTP is not served, and where nobody looks. */
+  readonly signInUrl?: string | undefined;
 }
 
 /** Lines with their ends. */
-export function welcome(config: Config, { version, addresses, upstreams }: Listening): string {
+export function welcome(config: Config, { version, addresses, upstreams, signInUrl }: Listening): string {
   const { identity, ledger } = config;
   const rows = [
     ["ledger", `${ledger.kind}; the data folder is ${resolve(config.data_dir)}`],
@@ -21,6 +23,7 @@ export function welcome(config: Config, { version, addresses, upstreams }: Liste
     ["mail without a task id", unkeyedInWords(identity)],
     ["doubtful mail", DOUBTFUL[ledger.doubtful]],
     ["where to look", whereToLook(upstreams)],
+    ...(signInUrl === undefined ? [] : [["in a browser", `${signInUrl} (once, within ten minutes)`]]),
     ["every setting", "docs/configuration.md; to stop, press Ctrl-C"],
   ];
   const width = Math.max(...rows.map(([name = ""]) => name.length));

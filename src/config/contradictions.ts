@@ -1,4 +1,5 @@
 // Contradictions between settings whose single values are right.
+import { httpFaults } from "./http.ts";
 import { listenerFaults } from "./listeners.ts";
 import type { PlaceOf } from "./places.ts";
 import { routingFaults } from "./routes.ts";
@@ -18,6 +19,7 @@ export function contradictions(
     ...timeFaults(config, placeOf),
     ...ledgerFaults(config, placeOf),
     ...listenerFaults(config, given.smtp, placeOf),
+    ...httpFaults(config, placeOf),
     ...routingFaults(config, given.upstream, placeOf),
   ];
 }

@@ -115,7 +115,7 @@ function userFaults(config: Config, placeOf: PlaceOf): string[] {
   );
 }
 
-const isLoopback = (host: string): boolean =>
+export const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 
 const isLoopbackNetwork = (text: string): boolean => text.startsWith("127.") || /^::1(\/128)?$/.test(text);

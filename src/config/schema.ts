@@ -11,6 +11,7 @@ import {
   durationOrNone,
   envidPolicy,
   fieldName,
+  hostName,
   MEBIBYTE,
   mailboxAddress,
   namespace,
@@ -162,6 +163,20 @@ export const schema = z.strictObject({
       client_crl_file: text.optional(),
     })
     .prefault({}),
+  /** Where operators look and decide, with a browser or a program. */
+  http: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      host: text.default("127.0.0.1"),
+      /** 0 takes any free port. Left out: HTTP_PORT where it is free. */
+      port: z.int().min(0).max(65_535).optional(),
+      /** Who may read and operate. */
+      tokens_file: text.optional(),
+      /** Names in Host beside localhost and addresses: a name of an attacker can lead here. */
+      hosts: z.array(hostName).default([]),
+      tls: z.strictObject({ cert_file: text.optional(), key_file: text.optional() }).prefault({}),
+    })
+    .prefault({}),
   /** Who may submit. */
   access: z
     .strictObject({
@@ -294,6 +309,9 @@ export const schema = z.strictObject({
     })
     .prefault({}),
 });
+
+/** Where HTTP listens when no port is set. */
+export const HTTP_PORT = 2580;
 
 export type Config = z.output<typeof schema>;
 export type UpstreamConfig = Config["upstreams"][string];

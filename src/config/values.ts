@@ -45,6 +45,11 @@ export const fieldName = z
   .regex(/^[\x21-\x39\x3b-\x7e]{1,76}$/, "expected the name of a header field, such as X-Task-Id");
 
 export const text = z.string().min(1, "must not be empty");
+/** As in Host, without a port. */
+export const hostName = z
+  .string()
+  .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, "expected a host name, without a port")
+  .transform((name) => name.toLowerCase());
 export const port = z.int().min(1).max(65_535);
 export const count = z.int().min(1);
 /** In the form that identity gives it, so that the gateway and `mailonce id` agree. */

@@ -11,6 +11,9 @@ import type { Spool } from "../spool/spool.ts";
 
 export type { Decision };
 
+/** Characters of a reason: a sentence or two. */
+export const REASON_MAX = 500;
+
 /** One doubtful id, for people and for programs. */
 export interface DoubtfulEntry {
   readonly id: Id;
@@ -43,8 +46,9 @@ export interface DoubtfulDesk {
   /**
    * @param name an id, or a Message-ID with or without its angle brackets
    * @param reason for the log
+   * @param by whose token it was, for the log; nobody's on the operator's socket
    */
-  resolve(name: string, decision: Decision, reason?: string): Promise<Resolution>;
+  resolve(name: string, decision: Decision, reason?: string, by?: string): Promise<Resolution>;
 }
 
 /** A doubtful transmission of the spool. */
@@ -102,7 +106,7 @@ export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk {
       });
     },
 
-    async resolve(name, decision, reason) {
+    async resolve(name, decision, reason, by) {
       const id = idIn(name);
       if (id === undefined) return { ok: false, fault: `${name} is not doubtful` };
       if (decision === "not-relayed" && decisions.isBusy(id)) return refusal(name, "busy");
@@ -117,7 +121,7 @@ export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk {
           if (made !== "relayed") next = found === undefined ? "forgotten" : "queued";
           log.warn("operator.resolved", {
             ...{ id, messageId: known?.messageId, recipient: addresses ? known?.recipient : undefined },
-            ...{ task: found && (await taskOf(found)), decision, reason, next },
+            ...{ task: found && (await taskOf(found)), decision, reason, by, next },
           });
           history.decided(id, { decision, reason, next });
           if (made === "relayed") await decisions.decidedRelayed(id);

@@ -150,8 +150,15 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "upstream.unusable": "{upstream} can't be used, so mail is taken and waits: {error}",
     "proxy.ignored": "The proxy variable {variable} is not used: {remark}",
 
+    "http.port_taken":
+      "{host}:{port} is in use by another program, so there is no HTTP; set [http] port, or enabled = false.",
+    "http.blocked": "Blocked {address} over HTTP for {blockMs} after {failures:wrong token}.",
+    "http.failed": "A request over HTTP was answered by 500: {error}",
+    "tokens.reloaded": "Read the tokens file again: {tokens:token}.",
+    "tokens.reload_failed": "The new tokens file is bad, so the tokens stay as they were: {error}",
+
     "gateway.listening":
-      "Ready on {host}:{port}[ (listening on {listeners})][, mailonce {version}]: upstream {upstream}, ledger {ledger} in " +
+      "Ready on {host}:{port}[ (listening on {listeners})][, HTTP on {http}][, mailonce {version}]: upstream {upstream}, ledger {ledger} in " +
       "{data_dir}, mail without a task id: {unkeyed}.",
     "history.unavailable": "The history can't be written; mail goes on without it: {error}",
     "history.resumed": "The history is written again; {missed:note} are missing in it.",
@@ -161,7 +168,7 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "data.check_failed": "The data folder could not be checked for damage: {error}",
     "data.unsealed": "The seals can't be written, which is tried every second: {error}",
     "operator.resolved":
-      "An operator decided that {id}[, {messageId},][ to {recipient}][ of task {task}] is {decision}[ ({reason})]; " +
+      "An operator[ ({by})] decided that {id}[, {messageId},][ to {recipient}][ of task {task}] is {decision}[ ({reason})]; " +
       "it is now {next}.",
     "operator.unavailable": "mailonce doubtful can't reach this gateway while it runs: {error}",
     "log.resumed":

@@ -31,7 +31,10 @@ test("the README shows that block", () => {
   const version = (JSON.parse(read("package.json")) as { version: string }).version;
   const config = configured({ MAILONCE_DATA_DIR: "/home/me/mailonce/data" });
   const upstreams = ["maildir /home/me/mailonce/data/outbox"];
-  expect(read("README.md")).toContain(`\`\`\`\n${welcome(config, { ...at, version, upstreams })}\`\`\`\n`);
+  const signInUrl = "http://127.0.0.1:2580/login?token=…";
+  expect(read("README.md")).toContain(
+    `\`\`\`\n${welcome(config, { ...at, version, upstreams, signInUrl })}\`\`\`\n`,
+  );
 });
 
 test("the block of other settings", () => {

@@ -1,8 +1,7 @@
 // An operator beside the load: lists what is doubtful and decides about it, rightly, now and then twice at once, through
 // the gateway's socket, until the gateway is gone or the load is over.
-import type { DoubtfulEntry } from "../../src/operator/doubtful.ts";
-import type { OperatorRequest } from "../../src/operator/requests.ts";
-import { askGateway } from "../../src/operator/socket.ts";
+import type { Decision, DoubtfulEntry } from "../../src/operator/doubtful.ts";
+import { gatewayDesk } from "../../src/operator/http/client.ts";
 import type { MessageCounts } from "../support/message-counts.ts";
 import type { Chance } from "./chance.ts";
 
@@ -19,21 +18,26 @@ export async function operate(
   chance: Chance,
   isOver: () => boolean,
 ): Promise<void> {
-  const ask = (request: OperatorRequest) => askGateway(dataFolder, request);
+  const desk = gatewayDesk(dataFolder);
   try {
     while (!isOver()) {
-      const listed = await ask({ request: "doubtful.list" });
-      if (listed === undefined) return;
-      const requests = chance
-        .shuffled(listed as DoubtfulEntry[])
+      const decided = chance
+        .shuffled(await desk.list())
         .slice(0, AT_ONCE)
         .flatMap((entry) => decisionsOn(entry, upstream, chance));
-      await Promise.all(requests.map(ask));
-      if (requests.length === 0) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await Promise.all(
+        decided.map(({ id, decision }) => desk.resolve(id, decision, "the upstream's own log")),
+      );
+      if (decided.length === 0) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   } catch {
-    // The gateway was killed in the middle; what it has decided is durable or undone.
+    // The gateway has gone, or was killed in the middle; what it has decided is durable or undone.
   }
+}
+
+interface Decided {
+  readonly id: string;
+  readonly decision: Decision;
 }
 
 /** What is attempted again at this moment may be taken in the next: nobody can say that it was not. */
@@ -41,12 +45,9 @@ function decisionsOn(
   { id, messageId, standing }: DoubtfulEntry,
   upstream: Pick<MessageCounts, "counts">,
   chance: Chance,
-): OperatorRequest[] {
+): Decided[] {
   if (messageId === undefined) return [];
-  const decide = (decision: "relayed" | "not-relayed"): OperatorRequest => ({
-    ...{ request: "doubtful.resolve", id, decision, reason: "the upstream's own log" },
-  });
-  const relayed = decide("relayed");
+  const relayed: Decided = { id, decision: "relayed" };
   if (upstream.counts().has(messageId)) return chance.fraction() < 0.5 ? [relayed, relayed] : [relayed];
-  return standing === "held" ? [decide("not-relayed")] : [];
+  return standing === "held" ? [{ id, decision: "not-relayed" }] : [];
 }

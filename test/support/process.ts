@@ -97,6 +97,8 @@ export async function startProcess(
     env: {
       ...environmentOf({
         ...(settings.CONFIG === undefined ? { SMTP_PORT: 0 } : {}),
+        // An older build does not know it.
+        ...(main === MAIN ? { HTTP_PORT: 0 } : {}),
         ...{ LOG_FORMAT: "json", HOSTNAME: "gateway.example" },
         ...settings,
       }),

@@ -6,8 +6,8 @@ import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import type { DoubtfulEntry, Resolution } from "../../src/operator/doubtful.ts";
-import { askGateway } from "../../src/operator/socket.ts";
+import type { DoubtfulEntry } from "../../src/operator/doubtful.ts";
+import { gatewayDesk } from "../../src/operator/http/client.ts";
 import { type Place, smtpAt, test as testWithPlace } from "../support/place.ts";
 import {
   environmentOf,
@@ -70,8 +70,7 @@ async function list({ settings }: Site): Promise<DoubtfulEntry[]> {
 }
 
 /** What the command prints, asked of the gateway that runs without starting a process for it. */
-const entriesOf = async ({ data }: Site): Promise<DoubtfulEntry[]> =>
-  (await askGateway(data, { request: "doubtful.list" })) as DoubtfulEntry[];
+const entriesOf = ({ data }: Site): Promise<DoubtfulEntry[]> => gatewayDesk(data).list();
 
 const resolve = ({ settings }: Site, id: string, ...decision: string[]): Promise<Run> =>
   run(["doubtful", "resolve", id, ...decision], settings);
@@ -191,8 +190,7 @@ describe("a decision about one recipient of two", () => {
       const id = await idOf("one@example.com");
       upstream.play("accept");
       // As three commands do, and at the same instant.
-      const asked = [1, 2, 3].map(() => askGateway(data, { request: "doubtful.resolve", id, decision }));
-      const said = (await Promise.all(asked)) as Resolution[];
+      const said = await Promise.all([1, 2, 3].map(() => gatewayDesk(data).resolve(id, decision)));
       expect(said.map(({ ok }) => ok).sort()).toEqual([false, false, true]);
       const faults = said.flatMap((one) => (one.ok ? [] : [one.fault]));
       for (const fault of faults) expect(fault).toMatch(/nothing to decide|being attempted/);
@@ -250,7 +248,7 @@ describe("a list", () => {
 
 test("connections of operators that ask nothing, or half of it, delay no stop", async ({ site }) => {
   const path = join(site.data, "operator.sock");
-  const sockets = ["", '{"request":'].map((text) => {
+  const sockets = ["", "GET /api/v1/doubtful HTTP/1.1\r\nHost:"].map((text) => {
     const socket = connect(path);
     socket.on("error", () => {});
     socket.write(text);
@@ -270,7 +268,8 @@ test("operators who go before they are answered leave the gateway as it was", as
     socket.on("error", () => {});
     await once(socket, "connect");
     const closed = new Promise((resolve) => socket.once("close", resolve));
-    socket.write('{"request":"doubtful.list"}\n{"more":"that is not read"}\n');
+    const request = "GET /api/v1/doubtful HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    socket.write(`${request}${request}`);
     if (round % 2 === 0) await new Promise((resolve) => socket.once("data", resolve));
     socket.destroy();
     await closed;

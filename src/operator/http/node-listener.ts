@@ -1,0 +1,30 @@
+// Requests of node:http for the router. @hono/node-server is imported here and nowhere else.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { TLSSocket } from "node:tls";
+import { getRequestListener, type HttpBindings } from "@hono/node-server";
+
+/** What the connection says about a client. */
+export interface Peer {
+  /** Empty on a Unix socket. */
+  readonly address: string;
+  readonly isTls: boolean;
+}
+
+export type RequestListener = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+/** @param fetch never rejects */
+export const createNodeListener = (
+  fetch: (request: Request, peer: Peer) => Response | Promise<Response>,
+): RequestListener =>
+  getRequestListener(
+    (request, bindings) => {
+      const { socket } = (bindings as HttpBindings).incoming;
+      const { encrypted } = socket as Partial<TLSSocket>;
+      return fetch(request, { address: socket.remoteAddress ?? "", isTls: encrypted === true });
+    },
+    {
+      // A request without Host, as HTTP/1.0 allows: the door sees that there is none.
+      hostname: "localhost",
+      overrideGlobalObjects: false,
+    },
+  );

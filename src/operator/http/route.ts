@@ -1,0 +1,85 @@
+// What a route is: a method and a path, who may ask, and how it is answered. The routes are a list, so that the router
+// and a description of the API come from the same lines.
+
+import type { Role } from "../../access/tokens-lines.ts";
+
+/** Who asks. A visitor has no token: they see states and counts, and addresses only masked. */
+export interface Asker {
+  /** Of the token, for the log. */
+  readonly name: string;
+  readonly role: Role | "visitor";
+}
+
+export interface Asked {
+  readonly asker: Asker;
+  /** Of the client; empty on the Unix socket. */
+  readonly address: string;
+  readonly isTls: boolean;
+  /** The value of a header field. */
+  header(name: string): string | undefined;
+  /** A parameter of the query. */
+  query(name: string): string | undefined;
+  /** The body, whose size is limited, as text. */
+  text(): Promise<string>;
+}
+
+export type Answer =
+  | {
+      readonly kind: "json";
+      readonly body: unknown;
+      readonly status?: number;
+    }
+  | {
+      readonly kind: "page";
+      /** HTML whose values are escaped. */
+      readonly html: string;
+      readonly status?: number;
+    }
+  /** To another page, with a cookie. */
+  | { readonly kind: "redirect"; readonly to: string; readonly cookie?: string }
+  | Problem;
+
+/** RFC 9457. */
+export interface Problem {
+  readonly kind: "problem";
+  readonly status: number;
+  /** What kind of problem it is, the same each time. */
+  readonly title: string;
+  /** What happened this time, and what helps. */
+  readonly detail: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Route {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  /** "nobody": no token is asked for, anywhere. "visitor": nor on a loopback address without a tokens file. */
+  readonly needs: "nobody" | Asker["role"];
+  answer(asked: Asked): Answer | Promise<Answer>;
+}
+
+export const json = (body: unknown, status = 200): Answer => ({ kind: "json", body, status });
+
+const TITLES = {
+  400: "Bad request",
+  401: "A token is needed",
+  403: "Not allowed",
+  404: "Not found",
+  405: "Method not allowed",
+  409: "Not possible now",
+  413: "Too large",
+  415: "Unsupported media type",
+  421: "Unknown host name",
+  429: "Too many wrong tokens",
+  500: "Internal error",
+  503: "Not ready",
+} as const;
+
+export const problem = (
+  status: keyof typeof TITLES,
+  detail: string,
+  headers?: Readonly<Record<string, string>>,
+): Problem => ({
+  ...{ kind: "problem", status, title: TITLES[status], detail },
+  ...(headers === undefined ? {} : { headers }),
+});

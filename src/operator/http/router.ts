@@ -1,0 +1,114 @@
+// The routes as one function from a request to a response: limits and header fields that hold for all of them, then the
+// door, then the route. hono is imported here and nowhere else.
+import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { secureHeaders } from "hono/secure-headers";
+import type { Log } from "../../runtime/log.ts";
+import type { Door, Knock } from "./door.ts";
+import type { Peer } from "./node-listener.ts";
+import { type Answer, type Asked, problem, type Route } from "./route.ts";
+
+/** A decision is a few words, a form has a token. */
+export const BODY_MAX = 64 * 1024;
+
+/** Pages load nothing from elsewhere, and nobody may put them into a frame. */
+const HEADERS: Parameters<typeof secureHeaders>[0] = {
+  contentSecurityPolicy: {
+    defaultSrc: ["'self'"],
+    baseUri: ["'none'"],
+    formAction: ["'self'"],
+    frameAncestors: ["'none'"],
+    objectSrc: ["'none'"],
+  },
+  crossOriginOpenerPolicy: "same-origin",
+  crossOriginResourcePolicy: "same-origin",
+  referrerPolicy: "no-referrer",
+  xFrameOptions: "DENY",
+  // The gateway may be asked without TLS on loopback, under the same name.
+  strictTransportSecurity: false,
+};
+
+interface Environment {
+  Bindings: Peer;
+  Variables: { asked: Asked };
+}
+
+type Fetch = (request: Request, peer: Peer) => Response | Promise<Response>;
+
+/** @param door decides who asks */
+export function createRouter(routes: readonly Route[], door: Door, log: Pick<Log, "error">): Fetch {
+  const app = new Hono<Environment>({ strict: true });
+  app.use(secureHeaders(HEADERS));
+  app.use(async (context, next) => {
+    await next();
+    // What an operator sees is for them alone, and for now.
+    context.res.headers.set("Cache-Control", "no-store");
+  });
+  // Behind the door: whoever may not ask is answered before they have sent a body.
+  const limit = bodyLimit({ maxSize: BODY_MAX, onError: () => responseOf(tooLarge) });
+  for (const route of routes) {
+    const enter: MiddlewareHandler<Environment> = async (context, next) => {
+      const asked = askedOf(context);
+      const opened = await door(knockOf(context, asked), route.needs);
+      if ("kind" in opened) return responseOf(opened);
+      context.set("asked", { ...asked, asker: opened });
+      return await next();
+    };
+    app.on(route.method, route.path, enter, limit, async (context) =>
+      responseOf(await route.answer(context.get("asked"))),
+    );
+  }
+  app.notFound(async (context) => {
+    // The host is looked at here too: what exists is nobody's business who came by another name.
+    const opened = await door(knockOf(context, askedOf(context)), "nobody");
+    if ("kind" in opened) return responseOf(opened);
+    const allowed = routes.filter(({ path }) => path === context.req.path).map(({ method }) => method);
+    if (allowed.length === 0) return responseOf(problem(404, "there is nothing at this path"));
+    const allow = allowed.join(", ");
+    return responseOf(problem(405, `this path takes ${allow}`, { Allow: allow }));
+  });
+  app.onError((error) => {
+    log.error("http.failed", { error: String(error) });
+    return responseOf(problem(500, "the log of the gateway has the reason"));
+  });
+  return (request, peer) => app.fetch(request, peer);
+}
+
+const tooLarge = problem(413, `a body has at most ${BODY_MAX} octets`);
+
+const askedOf = ({ req, env }: Context<Environment>): Omit<Asked, "asker"> => ({
+  ...{ address: env.address, isTls: env.isTls },
+  header: (name) => req.header(name),
+  query: (name) => req.query(name),
+  text: () => req.text(),
+});
+
+const knockOf = ({ req }: Context, asked: Omit<Asked, "asker">): Knock => ({
+  ...asked,
+  isChange: req.method !== "GET" && req.method !== "HEAD",
+});
+
+function responseOf(answer: Answer): Response {
+  switch (answer.kind) {
+    case "json":
+      return Response.json(answer.body, { status: answer.status ?? 200 });
+    case "page":
+      return new Response(answer.html, {
+        status: answer.status ?? 200,
+        headers: { "Content-Type": "text/html; charset=utf-8" },
+      });
+    case "redirect": {
+      const cookie: Record<string, string> =
+        answer.cookie === undefined ? {} : { "Set-Cookie": answer.cookie };
+      return new Response(null, { status: 303, headers: { Location: answer.to, ...cookie } });
+    }
+    case "problem": {
+      const { status, title, detail, headers } = answer;
+      // "about:blank", which is meant when `type` is left out: the status says what it is.
+      return Response.json(
+        { status, title, detail },
+        { status, headers: { ...headers, "Content-Type": "application/problem+json" } },
+      );
+    }
+  }
+}
