@@ -66,7 +66,12 @@ export async function startTested({
   plan = {},
   heard,
 }: GatewayOptions): Promise<TestedGateway> {
-  const environment = Object.entries({ SMTP_PORT: 0, HOSTNAME: "gateway.example", ...settings });
+  const environment = Object.entries({
+    SMTP_PORT: 0,
+    HTTP_PORT: 0,
+    HOSTNAME: "gateway.example",
+    ...settings,
+  });
   const child = fork(build.main, [], {
     env: {
       PATH: process.env.PATH,

@@ -70,7 +70,10 @@ export async function startInstalled(
   const [program = "", ...args] = command;
   const child = spawn(program, args, {
     cwd: "/",
-    env: { PATH: process.env.PATH, ...environment, MAILONCE_DATA_DIR: data, MAILONCE_SMTP_PORT: "0" },
+    env: {
+      ...{ PATH: process.env.PATH, ...environment, MAILONCE_DATA_DIR: data },
+      ...{ MAILONCE_SMTP_PORT: "0", MAILONCE_HTTP_PORT: "0" },
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stderr = "";

@@ -231,7 +231,7 @@ describe("towards an SMTP upstream", () => {
 
   test("a log for people", async ({ place, upstream }) => {
     const port = await freePort();
-    const pretty = { LOG_FORMAT: "pretty", SMTP_PORT: port, DATA_DIR: place.data };
+    const pretty = { LOG_FORMAT: "pretty", SMTP_PORT: port, HTTP_PORT: 0, DATA_DIR: place.data };
     const env = environmentOf(settings({ ...smtpAt(upstream.port), ...pretty }));
     const child = spawn(process.execPath, [MAIN, "serve"], { env });
     let log = "";

@@ -33,7 +33,8 @@ async function start(stdout: number | "pipe", listening: () => Promise<LogLine>)
   child = spawn(process.execPath, [MAIN, "serve"], {
     stdio: ["ignore", stdout, "pipe"],
     env: environmentOf({
-      ...{ SMTP_PORT: 0, LOG_FORMAT: "json", HOSTNAME: "gateway.example", SPOOL_RETRY_MIN: "50ms" },
+      ...{ SMTP_PORT: 0, HTTP_PORT: 0, LOG_FORMAT: "json", HOSTNAME: "gateway.example" },
+      SPOOL_RETRY_MIN: "50ms",
       DATA_DIR: place.data,
       ...smtpAt(upstream.port),
     }),

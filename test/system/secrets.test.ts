@@ -53,7 +53,7 @@ function serve(
   args: readonly string[] = [],
   more: NodeJS.ProcessEnv = {},
 ): Served {
-  const set = Object.entries({ DATA_DIR: data, SMTP_PORT: 0, LOG_LEVEL: "debug", ...settings });
+  const set = Object.entries({ DATA_DIR: data, SMTP_PORT: 0, HTTP_PORT: 0, LOG_LEVEL: "debug", ...settings });
   const environment = Object.fromEntries(set.map(([name, value]) => [`MAILONCE_${name}`, String(value)]));
   const child = spawn(process.execPath, [resolve("dist/main.js"), "serve", ...args], {
     env: { PATH: process.env.PATH, ...environment, ...more },
