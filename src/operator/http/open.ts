@@ -176,7 +176,7 @@ async function loadListeners(
   const listenerFor = (door: Door, routes: typeof api): RequestListener =>
     createNodeListener(createRouter(routes, door, log));
   return {
-    network: listenerFor(doors.createNetworkDoor(network), [...api, ...signInRoutes(signIn, sessions)]),
+    network: listenerFor(doors.createNetworkDoor(network), [...api, ...signInRoutes(signIn, sessions, log)]),
     owner: listenerFor(doors.ownersDoor, api),
   };
 }

@@ -1,10 +1,11 @@
 // The pages on which a browser turns a token into a session. They work without script, and what they show is escaped.
+import type { Log } from "../../runtime/log.ts";
 import type { TokenCheck } from "./door.ts";
 import { type Answer, type Asked, type Problem, problem, type Route } from "./route.ts";
 import { cookieIn, cookieWith, type Sessions } from "./sessions.ts";
 
 /** @param check of tokens of the file and of those that serve once */
-export function signInRoutes(check: TokenCheck, sessions: Sessions): Route[] {
+export function signInRoutes(check: TokenCheck, sessions: Sessions, log: Pick<Log, "info">): Route[] {
   const login = async (asked: Asked): Promise<Answer> => {
     if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(asked.header("content-type") ?? "")) {
       return problem(415, "send application/x-www-form-urlencoded");
@@ -14,6 +15,7 @@ export function signInRoutes(check: TokenCheck, sessions: Sessions): Route[] {
     if ("kind" in found) return refusedPage(found);
     const { name, role } = found;
     const cookie = sessions.begin({ name, role }, () => found.valid());
+    log.info("http.signed_in", { by: name, role, address: asked.address });
     return { kind: "redirect", to: "/", cookie: cookieWith(cookie, asked.isTls) };
   };
 
