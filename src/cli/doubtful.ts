@@ -1,16 +1,10 @@
 // `mailonce doubtful list` and `resolve`: asks the gateway that runs on the data folder, or opens the folder
 // when none does.
-import { ConfigError, loadConfig } from "../config/config.ts";
-import { SettingsError } from "../ledger/shared/settings.ts";
 import { type DoubtfulDesk, REASON_MAX } from "../operator/doubtful.ts";
-import { GatewayError, gatewayDesk, NoGatewayError } from "../operator/http/client.ts";
+import { gatewayDesk, NoGatewayError } from "../operator/http/client.ts";
 import { openOfflineDesk } from "../operator/offline.ts";
-import { systemClock } from "../runtime/clock.ts";
-import { systemRandom } from "../runtime/random.ts";
-import { createDiskStorage } from "../storage/disk.ts";
-import { StorageError } from "../storage/storage.ts";
-import { createCommandLog } from "./command-log.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
+import { operate, stoppedWorld } from "./operate.ts";
 
 export interface ResolveOptions {
   readonly relayed?: boolean;
@@ -51,33 +45,17 @@ export async function resolveDoubtful(id: string, options: ResolveOptions): Prom
 }
 
 /** Of the gateway that runs on the folder, or else of the folder itself; the next start finds what was decided there. */
-async function withDesk(
-  file: string | undefined,
-  use: (desk: DoubtfulDesk) => Promise<number>,
-): Promise<number> {
-  try {
-    const config = loadConfig({ file, environment: process.env });
+const withDesk = (file: string | undefined, use: (desk: DoubtfulDesk) => Promise<number>): Promise<number> =>
+  operate(file, async (config) => {
     try {
       return await use(gatewayDesk(config.data_dir));
     } catch (error) {
       if (!(error instanceof NoGatewayError)) throw error;
     }
-    const log = createCommandLog(config.log);
-    const storage = createDiskStorage(config.data_dir, log);
-    const { desk, close } = await openOfflineDesk(config, {
-      ...{ storage, clock: systemClock, random: systemRandom, log },
-    });
+    const { desk, close } = await openOfflineDesk(config, stoppedWorld(config));
     try {
       return await use(desk);
     } finally {
       await close();
     }
-  } catch (error) {
-    if (error instanceof ConfigError) return reportFaults(error.faults, exitCodes.badConfiguration);
-    if (error instanceof SettingsError) return reportFaults(error.faults, exitCodes.badConfiguration);
-    if (error instanceof StorageError || error instanceof GatewayError) {
-      return reportFaults([error.message], exitCodes.failed);
-    }
-    throw error;
-  }
-}
+  });

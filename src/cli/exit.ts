@@ -6,6 +6,10 @@ export const exitCodes = {
   failed: 1,
   /** The configuration or the command line is wrong. */
   badConfiguration: 2,
+  /** What was named or asked for is not there. */
+  nothingMatched: 3,
+  /** The gateway runs, but not as it should. */
+  degraded: 4,
   /** Ended by a second signal. */
   interrupted: 130,
 } as const;

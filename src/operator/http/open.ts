@@ -12,11 +12,11 @@ import { type TlsWatch, watchTls } from "../../listeners/tls/watch.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Random } from "../../runtime/random.ts";
+import type { OperatorParts, OperatorState, Phase } from "../routes/parts.ts";
 import type { Door, NetworkDoorParts } from "./door.ts";
 import { type HttpListener, listenHttp } from "./listen.ts";
 import type { RequestListener } from "./node-listener.ts";
 import { createOnceTokens, type OnceTokens } from "./once-tokens.ts";
-import type { OperatorParts, OperatorState, Phase } from "./routes.ts";
 import { createSessions } from "./sessions.ts";
 import { placeSocket } from "./socket-path.ts";
 
@@ -167,7 +167,7 @@ async function loadListeners(
       import("./router.ts"),
       import("./node-listener.ts"),
       import("./door.ts"),
-      import("./routes.ts"),
+      import("../routes/routes.ts"),
       import("./sign-in.ts"),
     ]);
   const api = apiRoutes(state);

@@ -1,0 +1,45 @@
+// What the commands have in common that look at a gateway or decide for it: the configuration says which data folder, and
+// what is wrong becomes an exit code.
+import { type Config, ConfigError, loadConfig } from "../config/config.ts";
+import type { LedgerWorld } from "../ledger/open.ts";
+import { SettingsError } from "../ledger/shared/settings.ts";
+import { GatewayError, NoGatewayError } from "../operator/http/client.ts";
+import { systemClock } from "../runtime/clock.ts";
+import { systemRandom } from "../runtime/random.ts";
+import { createDiskStorage } from "../storage/disk.ts";
+import { StorageError } from "../storage/storage.ts";
+import { createCommandLog } from "./command-log.ts";
+import { exitCodes, reportFaults } from "./exit.ts";
+
+/**
+ * @param file of the configuration
+ * @returns the exit code of `use`, or of what kept it from its work
+ */
+export async function operate(
+  file: string | undefined,
+  use: (config: Config) => Promise<number>,
+): Promise<number> {
+  try {
+    const config = loadConfig({ file, environment: process.env });
+    try {
+      return await use(config);
+    } catch (error) {
+      if (!(error instanceof NoGatewayError)) throw error;
+      return reportFaults([`no gateway runs on ${config.data_dir}`], exitCodes.failed);
+    }
+  } catch (error) {
+    if (error instanceof ConfigError) return reportFaults(error.faults, exitCodes.badConfiguration);
+    if (error instanceof SettingsError) return reportFaults(error.faults, exitCodes.badConfiguration);
+    if (error instanceof StorageError || error instanceof GatewayError) {
+      return reportFaults([error.message], exitCodes.failed);
+    }
+    throw error;
+  }
+}
+
+/** What a command works with on the data folder of a gateway that does not run. */
+export function stoppedWorld(config: Config): LedgerWorld {
+  const log = createCommandLog(config.log);
+  const storage = createDiskStorage(config.data_dir, log);
+  return { storage, clock: systemClock, random: systemRandom, log };
+}

@@ -1,0 +1,30 @@
+// All commands. A command is loaded when it is run: `id` must not wait for all that `serve` needs.
+import { tokenCommands, userCommands } from "./access-commands.ts";
+import { createProgram, exitOfSyntax } from "./command.ts";
+import { doubtfulCommands } from "./doubtful-commands.ts";
+import { exitCodes } from "./exit.ts";
+import { gatewayCommands } from "./gateway-commands.ts";
+import { dataCommands, ledgerCommands } from "./storage-commands.ts";
+
+/** Runs the command that the process was started with. Resolves to its exit code. */
+export async function runProgram(version: string): Promise<number> {
+  let code: number = exitCodes.ok;
+  const exit = (exitCode: number): void => {
+    code = exitCode;
+  };
+  const mailonce = createProgram("SMTP submission gateway that relays each mail of a task once", version);
+  gatewayCommands(mailonce, exit, version);
+  doubtfulCommands(mailonce, exit);
+  ledgerCommands(mailonce, exit);
+  dataCommands(mailonce, exit);
+  userCommands(mailonce, exit);
+  tokenCommands(mailonce, exit);
+  try {
+    await mailonce.parseAsync();
+    return code;
+  } catch (error) {
+    const syntax = exitOfSyntax(error);
+    if (syntax === undefined) throw error;
+    return syntax.isFault ? exitCodes.badConfiguration : exitCodes.ok;
+  }
+}

@@ -1,0 +1,38 @@
+// Mail in doubt, and the decisions about it.
+import { z } from "zod";
+import { type DoubtfulEntry, REASON_MAX } from "../doubtful.ts";
+import { json, problem, type Route } from "../http/route.ts";
+import { bodyOf, deciderOf, NAME_MAX } from "./body.ts";
+import { maskedAddress } from "./masked.ts";
+import type { Running } from "./parts.ts";
+
+const decisionBody = z.strictObject({
+  id: z.string().max(NAME_MAX),
+  decision: z.enum(["relayed", "not-relayed"]),
+  reason: z.string().max(REASON_MAX).optional(),
+});
+
+export const doubtfulRoutes = (running: Running): Route[] => [
+  {
+    ...{ method: "GET", path: "/api/v1/doubtful", needs: "visitor" },
+    answer: running(async ({ asker }, { doubtful }) => {
+      const entries = await doubtful.list();
+      return json({ doubtful: asker.role === "visitor" ? entries.map(masked) : entries });
+    }),
+  },
+  {
+    ...{ method: "POST", path: "/api/v1/doubtful", needs: "operate" },
+    answer: running(async (asked, { doubtful }) => {
+      const body = await bodyOf(asked, decisionBody);
+      if (!body.ok) return body.answer;
+      const { id, decision, reason } = body.value;
+      const made = await doubtful.resolve(id, decision, reason, deciderOf(asked));
+      return made.ok ? json({ id: made.id, next: made.next }) : problem(409, made.fault);
+    }),
+  },
+];
+
+/** A visitor sees the first letter of an address, and nothing of the mailer's that is in a Message-ID of its own. */
+function masked({ messageId: _, recipient, ...entry }: DoubtfulEntry): DoubtfulEntry {
+  return recipient === undefined ? entry : { ...entry, recipient: maskedAddress(recipient) };
+}

@@ -1,0 +1,39 @@
+// What the routes answer from: the parts of a gateway that runs.
+import type { DoubtfulDesk } from "../doubtful.ts";
+import type { DiskProbe } from "../http/disk-probe.ts";
+import { type Answer, type Asked, problem } from "../http/route.ts";
+
+/** Where a gateway is in its life. */
+export type Phase = "starting" | "running" | "stopping";
+
+/** What a gateway has once it runs. */
+export interface OperatorParts {
+  readonly doubtful: DoubtfulDesk;
+  /** By the names of the configuration, each with its kind and place. */
+  readonly upstreams: ReadonlyMap<string, { readonly name: string }>;
+  readonly disk: DiskProbe;
+}
+
+export interface OperatorState {
+  phase(): Phase;
+  /** Undefined while it starts. */
+  parts(): OperatorParts | undefined;
+}
+
+export const PHASES = {
+  starting: "the gateway is starting",
+  stopping: "the gateway is stopping",
+} as const;
+
+/** Wraps an answer that needs the parts of a gateway that runs; while it starts there is none. */
+export type Running = (
+  answer: (asked: Asked, parts: OperatorParts) => Promise<Answer> | Answer,
+) => (asked: Asked) => Promise<Answer> | Answer;
+
+export const runningOf =
+  (state: OperatorState): Running =>
+  (answer) =>
+  (asked) => {
+    const parts = state.parts();
+    return parts === undefined ? problem(503, PHASES.starting) : answer(asked, parts);
+  };

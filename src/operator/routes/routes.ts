@@ -1,0 +1,12 @@
+// The routes of the API, the same over TCP and over the operator's socket; a file for each subject. Pages for a browser
+// are in ../http/sign-in.ts.
+import type { Route } from "../http/route.ts";
+import { doubtfulRoutes } from "./doubtful.ts";
+import { healthRoutes } from "./health.ts";
+import { type OperatorState, runningOf } from "./parts.ts";
+import { upstreamRoutes } from "./upstreams.ts";
+
+export function apiRoutes(state: OperatorState): Route[] {
+  const running = runningOf(state);
+  return [...healthRoutes(state, running), ...doubtfulRoutes(running), ...upstreamRoutes(running)];
+}
