@@ -1,0 +1,130 @@
+// What commands print: a line of JSON for each thing where a program reads, a table where a person does. What the reader
+// doesn't take is not printed any further; src/main.ts then says so in the exit code.
+import { shortText } from "../runtime/short-text.ts";
+
+export interface JsonOption {
+  readonly json?: boolean;
+}
+
+export const JSON_OPTION = ["--json", "print a line of JSON for each, on a terminal too"] as const;
+
+/** After which more may be written, or nothing ever. */
+const EVENTS = ["drain", "close", "error"] as const;
+
+type Event = (typeof EVENTS)[number];
+
+/** Where a command prints, as far as it matters here. */
+export interface Paper {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly destroyed: boolean;
+  write(text: string): boolean;
+  once(event: Event, tell: () => void): unknown;
+  off(event: Event, tell: () => void): unknown;
+}
+
+/** Whether a program reads: it asked for JSON, or there is no terminal. */
+export const isForPrograms = (
+  { json }: JsonOption,
+  { isTTY }: Pick<Paper, "isTTY"> = process.stdout,
+): boolean => json === true || isTTY !== true;
+
+/** Resolves when more may be printed. False: the reader has gone, and what else would be printed is of no use. */
+export async function print(text: string, paper: Paper = process.stdout): Promise<boolean> {
+  if (paper.destroyed) return false;
+  if (!paper.write(text)) {
+    await new Promise<void>((resolve) => {
+      const tell = (): void => {
+        for (const event of EVENTS) paper.off(event, tell);
+        resolve();
+      };
+      for (const event of EVENTS) paper.once(event, tell);
+    });
+  }
+  return !paper.destroyed;
+}
+
+export const jsonLine = (value: unknown): string => `${JSON.stringify(value)}\n`;
+
+export interface Column<Row> {
+  readonly title: string;
+  /** Undefined where there is nothing to say. */
+  readonly of: (row: Row) => string | number | undefined;
+  /** Numbers are read from their last digit. */
+  readonly align?: "right";
+  /** Characters at most; the last column that has none gets what is left of the line. */
+  readonly max?: number;
+}
+
+/** Between two columns. */
+const GAP = "  ";
+
+/** Of a terminal that doesn't say. */
+const COLUMNS = 80;
+
+/** No shorter, however narrow the terminal is. */
+const LAST_MIN = 16;
+
+/** The lines of a table, the titles first; none without rows. Texts of others are made printable. */
+export function tableOf<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  width: number = process.stdout.columns ?? COLUMNS,
+): string {
+  if (rows.length === 0) return "";
+  const cells = rows.map((row) => columns.map(({ of, max }) => cut(String(of(row) ?? ""), max)));
+  const widths = columns.map(({ title }, at) =>
+    Math.max(title.length, ...cells.map((line) => lengthOf(line[at] ?? ""))),
+  );
+  const last = columns.length - 1;
+  if (columns[last]?.max === undefined) {
+    const before = widths.slice(0, last).reduce((sum, one) => sum + one + GAP.length, 0);
+    widths[last] = Math.min(widths[last] ?? 0, Math.max(LAST_MIN, width - before));
+  }
+  const lineOf = (line: readonly string[]): string =>
+    line
+      .map((cell, at) => {
+        const room = widths[at] ?? 0;
+        const shown = cut(cell, room);
+        const space = " ".repeat(Math.max(0, room - lengthOf(shown)));
+        return columns[at]?.align === "right" ? space + shown : shown + space;
+      })
+      .join(GAP)
+      .trimEnd();
+  return [columns.map(({ title }) => title), ...cells].map((line) => `${lineOf(line)}\n`).join("");
+}
+
+/** Characters, not the units that JavaScript counts. */
+const lengthOf = (text: string): number => [...text].length;
+
+/** More than any terminal shows. */
+const CELL_OCTETS = 4096;
+
+function cut(text: string, max = Number.POSITIVE_INFINITY): string {
+  const characters = [...shortText(text, CELL_OCTETS)];
+  return characters.length <= max ? characters.join("") : `${characters.slice(0, max - 1).join("")}…`;
+}
+
+const UNITS = [
+  { name: "d", ms: 86_400_000 },
+  { name: "h", ms: 3_600_000 },
+  { name: "min", ms: 60_000 },
+  { name: "s", ms: 1_000 },
+] as const;
+
+/** For people, with the two largest units: "2 d 5 h", "18 min 4 s", "0 s". Less than a second is none. */
+export function durationOf(ms: number): string {
+  let rest = Math.max(0, Math.floor(ms / 1_000)) * 1_000;
+  const first = UNITS.findIndex((unit) => rest >= unit.ms);
+  if (first < 0) return "0 s";
+  const parts: string[] = [];
+  for (const { name, ms: unitMs } of UNITS.slice(first, first + 2)) {
+    const count = Math.floor(rest / unitMs);
+    rest -= count * unitMs;
+    if (count > 0) parts.push(`${count} ${name}`);
+  }
+  return parts.join(" ");
+}
+
+/** A count for people: "100,000". */
+export const countOf = (count: number): string => count.toLocaleString("en");
