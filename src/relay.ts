@@ -8,10 +8,11 @@ import { createBudget } from "./dispatch/budget.ts";
 import { createDecisions } from "./dispatch/decisions.ts";
 import { createDelayWarnings } from "./dispatch/delay.ts";
 import { createDispatcher } from "./dispatch/dispatcher.ts";
-import { createDoubts, type InDoubt } from "./dispatch/doubt.ts";
+import { createDoubts, heldIn, type InDoubt } from "./dispatch/doubt.ts";
 import { createEntrance } from "./dispatch/entrance.ts";
 import { strictest } from "./dispatch/failover.ts";
 import { createFailures } from "./dispatch/failures.ts";
+import { createLaneFacts, type LaneFacts } from "./dispatch/lane-facts.ts";
 import { createLapsed } from "./dispatch/lapsed.ts";
 import { createNotices } from "./dispatch/notice.ts";
 import { createOneReport } from "./dispatch/one-report.ts";
@@ -57,6 +58,8 @@ export interface Relay {
   readonly policy: Policy;
   readonly doubtful: DoubtfulDesk;
   readonly history: HistoryReader;
+  /** How much waits in each lane and why; at most a quarter of a second old. */
+  laneFacts(): readonly LaneFacts[];
   /**
    * Warns of ids that are forgotten because settings have changed since the last start. @param found in the
    * folder `ledger`
@@ -256,6 +259,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     submit,
     policy,
     history,
+    laneFacts: createLaneFacts(dispatcher, () => heldIn(inDoubt), clock),
     compareStarts: (found) =>
       compareStarts(
         spool,

@@ -227,7 +227,8 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       // The disk failed on the way. Whatever was not recorded is found again: an attempt without a
       // settlement is doubtful after a restart, and everything else is still in the spool.
       log.error("dispatch.failed", { error: error instanceof Error ? error.stack : String(error) });
-      return { kind: "pause", reason: String(error), retryAfterMs: STORAGE_RETRY_MS, left: false };
+      const retryAfterMs = STORAGE_RETRY_MS;
+      return { kind: "pause", reason: String(error), retryAfterMs, left: false, by: "storage" };
     }
   };
 

@@ -10,7 +10,9 @@ import type { Upstream } from "../upstream/upstream.ts";
 import type { BackoffRange } from "./backoff.ts";
 import type { Budget } from "./budget.ts";
 import { createLane } from "./lane.ts";
+import type { Pause, PauseFacts } from "./pause.ts";
 import type { AttemptResult, QueuedTransmission } from "./queue.ts";
+import type { SeeQueued } from "./queue-state.ts";
 
 export interface DispatcherParts {
   /**
@@ -33,10 +35,22 @@ export interface DispatcherParts {
 
 /** One way out. */
 export interface LaneSettings {
+  /** Those behind it, for who asks what a lane knows: the preferred first. */
+  readonly upstreams: readonly LaneUpstream[];
   readonly upstream: Upstream;
   readonly rate: Rate;
   /** Attempts at once that the upstream has not taken, at most. */
   readonly concurrency: number;
+}
+
+/** One of the upstreams that mail of a lane may go by. */
+export interface LaneUpstream {
+  /** As the configuration calls it. */
+  readonly name: string;
+  readonly upstream: Upstream;
+  readonly rate: Rate;
+  /** Of its own; absent where it is alone, and its lane pauses. */
+  readonly pause?: Pick<Pause, "facts">;
 }
 
 export interface Dispatcher {
@@ -45,6 +59,13 @@ export interface Dispatcher {
   start(): void;
   /** Nothing can be relayed for so many milliseconds, by any lane. */
   pause(reason: string, ms: number): void;
+  /** The upstreams of each lane, and whether it is paused. */
+  lanes(): readonly {
+    readonly upstreams: readonly LaneUpstream[];
+    readonly pause: PauseFacts | undefined;
+  }[];
+  /** Shows all that the lanes have. */
+  visit(see: SeeQueued): void;
   /** Begins no further attempt, and resolves when those under way have ended. */
   drain(): Promise<void>;
   /** Aborts the attempts under way; they end as certain or doubtful by how far they came. */
@@ -89,6 +110,13 @@ export function createDispatcher(
 
     pause(reason, ms) {
       for (const lane of lanes) lane.pause(reason, ms);
+    },
+
+    lanes: () =>
+      [first, ...others].map(({ upstreams }, lane) => ({ upstreams, pause: lanes[lane]?.paused() })),
+
+    visit(see) {
+      for (const lane of lanes) lane.visit(see);
     },
 
     async drain() {

@@ -7,13 +7,14 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
-import { freed, type SpooledTransmission, type TransmissionKey } from "../spool/record.ts";
+import { freed, holdOf, type SpooledTransmission, type TransmissionKey } from "../spool/record.ts";
 import type { Spool } from "../spool/spool.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
 import type { WarnOfDelay } from "./delay.ts";
 import { factsOf } from "./facts.ts";
 import { firstDateOf } from "./first-date.ts";
 import type { QueuedTransmission } from "./queue.ts";
+import type { Held } from "./queue-state.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Verdicts } from "./verdicts.ts";
 
@@ -38,6 +39,14 @@ export interface Doubtful {
 
 /** Those of the spool. */
 export type InDoubt = Map<Id, Doubtful>;
+
+/** Those that no lane has, since they are held. */
+export function* heldIn(inDoubt: InDoubt): Generator<Held> {
+  for (const { queued, transmission } of inDoubt.values()) {
+    const by = holdOf(transmission);
+    if (by !== undefined) yield { queued, by };
+  }
+}
 
 export interface Doubts {
   /**

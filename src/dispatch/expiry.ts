@@ -14,6 +14,8 @@ export interface Expiry {
   stop(): void;
   /** How many are being reported. */
   underWay(): number;
+  /** What has left the queue to be reported. */
+  each(see: (queued: QueuedTransmission) => void): void;
 }
 
 export interface ExpiryParts {
@@ -37,17 +39,17 @@ export function createExpiry(parts: ExpiryParts, lifetimeMs: number | undefined,
   const { waiting, attempt, put, isBusy, ended, clock } = parts;
   const expired: QueuedTransmission[] = [];
   let running = false;
-  let underWay = 0;
+  const underWay = new Set<QueuedTransmission>();
 
   const lifetimes = createLifetimes(clock, lifetimeMs, () => {
     if (!running) return false;
     expired.push(...waiting.takeAll((queued) => queued.isAttempted && lifetimes.isOver(queued)));
     reportAll();
-    return waiting.length + underWay > 0 || isBusy();
+    return waiting.length + underWay.size > 0 || isBusy();
   });
 
   function reportAll(): void {
-    while (running && underWay < most) {
+    while (running && underWay.size < most) {
       const queued = expired.shift();
       if (queued === undefined) return;
       void report(queued);
@@ -55,9 +57,9 @@ export function createExpiry(parts: ExpiryParts, lifetimeMs: number | undefined,
   }
 
   async function report(queued: QueuedTransmission): Promise<void> {
-    underWay += 1;
+    underWay.add(queued);
     const result = await attempt({ ...queued, isExpired: true }, () => {});
-    underWay -= 1;
+    underWay.delete(queued);
     // The disk failed: at the next tick once more.
     if (result.kind === "pause" && !result.left) put(queued);
     if (result.kind === "untried" && result.again !== undefined) put(result.again);
@@ -78,6 +80,10 @@ export function createExpiry(parts: ExpiryParts, lifetimeMs: number | undefined,
       running = false;
       lifetimes.stop();
     },
-    underWay: () => underWay,
+    underWay: () => underWay.size,
+    each(see) {
+      for (const queued of expired) see(queued);
+      for (const queued of underWay) see(queued);
+    },
   };
 }

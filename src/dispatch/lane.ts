@@ -11,8 +11,9 @@ import { type BackoffRange, backoff } from "./backoff.ts";
 import type { Budget } from "./budget.ts";
 import { createExpiry } from "./expiry.ts";
 import { createOddMails } from "./odd-mails.ts";
-import { createPause, type PauseMark, PROBE_MAX_MS } from "./pause.ts";
+import { createPause, type PauseFacts, type PauseMark, PROBE_MAX_MS } from "./pause.ts";
 import type { AttemptResult, QueuedTransmission } from "./queue.ts";
+import { isDue as isDueBy, type SeeQueued } from "./queue-state.ts";
 import { createSilence } from "./silence.ts";
 import { createWaiting } from "./waiting.ts";
 
@@ -45,6 +46,10 @@ export interface Lane {
   start(): void;
   /** Nothing can be relayed for a moment, for a reason outside the lane. */
   pause(reason: string, ms: number): void;
+  /** The pause that there is. */
+  paused(): PauseFacts | undefined;
+  /** Shows all that the lane has. */
+  visit(see: SeeQueued): void;
   /** Begins no further attempt, and resolves when those under way have ended. */
   drain(): Promise<void>;
 }
@@ -69,7 +74,7 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
   /** Whose refusals the pause rests on; those of one mail are weak evidence. */
   let failing: Id | "several" | undefined;
   let running = false;
-  let underWay = 0;
+  const underWay = new Set<QueuedTransmission>();
   /** Of those under way, the ones that the upstream has not taken. */
   let untaken = 0;
   let wake: Timer | undefined;
@@ -77,7 +82,10 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
   let hasToken = false;
   let drained: (() => void) | undefined;
   const about = { upstream: upstream.name };
-  const facts = () => ({ ...waiting.facts(clock.now()), underWay: underWay > 0 ? underWay : undefined });
+  const facts = () => ({
+    ...waiting.facts(clock.now()),
+    underWay: underWay.size > 0 ? underWay.size : undefined,
+  });
   const pause = createPause({ clock, random, log }, options.retry, about, () => pump(), facts);
   const silence = createSilence(clock, (why) => {
     if (pause.standing() === "none") log.warn("dispatch.silent", { ...about, ...why, ...facts() });
@@ -87,7 +95,7 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
     waiting.add(queued);
   };
   const expiry = createExpiry(
-    { waiting, attempt, put, isBusy: () => underWay > 0, ended: () => goOn(), clock },
+    { waiting, attempt, put, isBusy: () => underWay.size > 0, ended: () => goOn(), clock },
     options.lifetimeMs,
     options.concurrency,
   );
@@ -118,15 +126,11 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
     log.info("dispatch.resumed", { ...about, queued: waiting.length });
   };
 
-  /**
-   * A due time further away than any back-off was written under another clock setting; waiting for it
-   * would keep mail back for as long as the clock was wrong.
-   */
-  const isDue = ({ dueAt }: QueuedTransmission, now: number): boolean =>
-    dueAt <= now || dueAt - now > Math.max(options.retry.maxMs, PROBE_MAX_MS);
+  const longestMs = Math.max(options.retry.maxMs, PROBE_MAX_MS);
+  const isDue = (queued: QueuedTransmission, now: number): boolean => isDueBy(queued, now, longestMs);
 
   const run = async (queued: QueuedTransmission, giveBack: () => void): Promise<void> => {
-    underWay += 1;
+    underWay.add(queued);
     untaken += 1;
     let isTaken = false;
     const taken = (): void => {
@@ -144,7 +148,7 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
     silence.ended(isTaken);
     if (result.kind !== "pause" && result.kind !== "untried" && !isTaken) answered(queued.claim.id, mark);
     taken();
-    underWay -= 1;
+    underWay.delete(queued);
     if (result.kind === "pause") failed(queued, result);
     if (result.kind === "again") put({ ...queued, dueAt: result.dueAt, isAttempted: true });
     if (result.kind === "untried" && result.again !== undefined) put(result.again);
@@ -159,7 +163,7 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
   }
 
   function endWhenDrained(): void {
-    if (underWay === 0 && expiry.underWay() === 0) drained?.();
+    if (underWay.size === 0 && expiry.underWay() === 0) drained?.();
   }
 
   /** Milliseconds to wait before this transmission may be attempted. */
@@ -176,7 +180,7 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
   function pump(): void {
     wake?.cancel();
     wake = undefined;
-    while (running && untaken < places() && underWay < UNDER_WAY_TIMES * options.concurrency) {
+    while (running && untaken < places() && underWay.size < UNDER_WAY_TIMES * options.concurrency) {
       const now = clock.now();
       const next = waiting.next((queued) => isDue(queued, now));
       if (next === undefined) return;
@@ -210,7 +214,16 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
 
     pause(reason, ms) {
       failing = "several";
-      pause.failed({ kind: "pause", reason, retryAfterMs: ms, left: false });
+      pause.failed({ kind: "pause", reason, retryAfterMs: ms, left: false, by: "storage" });
+    },
+
+    paused: pause.facts,
+
+    visit(see) {
+      const now = clock.now();
+      waiting.each((queued) => see(queued, isDue(queued, now) ? "due" : "waiting"));
+      expiry.each((queued) => see(queued, "underway"));
+      for (const queued of underWay) see(queued, "underway");
     },
 
     drain() {

@@ -10,6 +10,19 @@ import type { AttemptResult } from "./queue.ts";
 /** None; nothing may be attempted; or one transmission may, to see whether it is over. */
 export type Standing = "none" | "waiting" | "probing";
 
+/** What is known of a pause, for people. Times are in milliseconds since the epoch. */
+export interface PauseFacts {
+  /** What takes nothing, by the failure that came last. */
+  readonly by: "upstream" | "storage";
+  readonly since: number;
+  /** What was said by the failure that came last. */
+  readonly reason: string;
+  /** What the pause began with. */
+  readonly firstReason: string;
+  /** Absent while one transmission is being tried, or may be. */
+  readonly nextTryAt?: number;
+}
+
 /** What an attempt began under. */
 export type PauseMark = object | undefined;
 
@@ -26,6 +39,8 @@ export interface Pause {
   answered(mark: PauseMark): boolean;
   /** Ends the wait, so that one may be tried at once; not where the upstream named the time. */
   tryNow(): void;
+  /** Undefined while there is none. */
+  facts(): PauseFacts | undefined;
   cancel(): void;
 }
 
@@ -61,6 +76,7 @@ export const pauseFor = (
 
 interface Wait {
   readonly waitedMs: number;
+  readonly overAt: number;
   readonly timer: Timer;
   /** The upstream named its length. */
   readonly isNamed: boolean;
@@ -83,7 +99,8 @@ export function createPause(
   let pause: Wait | undefined;
   /** Of the whole pause, however many waits it has. */
   let reminder: Timer | undefined;
-  let lastReason = "";
+  let first = { since: 0, reason: "" };
+  let last: { readonly by: PauseFacts["by"]; readonly reason: string } = { by: "upstream", reason: "" };
   let isCancelled = false;
 
   const probeAfter = (waitedMs: number): number => {
@@ -92,11 +109,12 @@ export function createPause(
     return backoff(1, { minMs: full, maxMs: full }, random);
   };
 
-  const remindOf = (since: string): void => {
+  const remind = (): void => {
     if (isCancelled) return;
     reminder = clock.after(REMIND_MS, () => {
-      log.warn("dispatch.still_paused", { ...about, reason: lastReason, since, ...waiting() });
-      remindOf(since);
+      const since = new Date(first.since).toISOString();
+      log.warn("dispatch.still_paused", { ...about, reason: last.reason, since, ...waiting() });
+      remind();
     });
   };
 
@@ -109,23 +127,25 @@ export function createPause(
     standing,
     mark: () => pause,
 
-    failed({ reason, retryAfterMs }) {
+    failed({ reason, retryAfterMs, by }) {
       // Attempts that were under way together fail together; that is one failure.
       if (standing() === "waiting") return;
       const before = pause?.waitedMs ?? 0;
       const wait = retryAfterMs ?? probeAfter(before);
       const facts = { ...about, reason, retryMs: wait };
-      lastReason = reason;
+      last = { by: by ?? "upstream", reason };
       if (pause === undefined) {
         log.warn("dispatch.paused", facts);
-        remindOf(new Date(clock.now()).toISOString());
+        first = { since: clock.now(), reason };
+        remind();
       } else log.debug("dispatch.try_failed", facts);
       const timer = clock.after(wait, () => {
         begun.isOver = true;
         over();
       });
       const isNamed = retryAfterMs !== undefined;
-      const begun = { waitedMs: before + wait, timer, isNamed, isOver: false };
+      const overAt = clock.now() + wait;
+      const begun = { waitedMs: before + wait, overAt, timer, isNamed, isOver: false };
       pause = begun;
     },
 
@@ -141,6 +161,12 @@ export function createPause(
       if (pause === undefined || pause.isNamed) return;
       pause.timer.cancel();
       pause.isOver = true;
+    },
+
+    facts() {
+      if (pause === undefined) return undefined;
+      const { since, reason: firstReason } = first;
+      return { ...last, since, firstReason, ...(pause.isOver ? {} : { nextTryAt: pause.overAt }) };
     },
 
     cancel() {

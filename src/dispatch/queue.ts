@@ -59,4 +59,6 @@ export type AttemptResult =
       readonly reason: string;
       readonly retryAfterMs?: number;
       readonly left: boolean;
+      /** The disk takes nothing. Absent: the upstream takes nothing. */
+      readonly by?: "storage";
     };

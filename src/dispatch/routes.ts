@@ -60,11 +60,15 @@ export function createRoutes(
 
   const makeLane = ([first = "", ...others]: readonly string[]): LaneSettings => {
     // One alone is paused by its lane.
-    if (others.length === 0) return routed(first);
+    if (others.length === 0) {
+      const { upstream, rate, concurrency } = routed(first);
+      return { upstreams: [{ name: first, upstream, rate }], upstream, rate, concurrency };
+    }
     const failover = createFailover([memberOf(first), ...others.map(memberOf)]);
+    const upstreams = [first, ...others].map((name) => ({ name, ...memberOf(name) }));
     // What fails over must not overwhelm the one that it goes to.
     const concurrency = Math.min(...[first, ...others].map((name) => routed(name).concurrency));
-    return { upstream: failover, rate: failover.rate, concurrency };
+    return { upstreams, upstream: failover, rate: failover.rate, concurrency };
   };
 
   const laneFor = (names: readonly string[]): number => {

@@ -16,6 +16,7 @@ export interface Waiting {
   take(queued: QueuedTransmission): void;
   /** Takes out all of which that is so. */
   takeAll(isSo: (queued: QueuedTransmission) => boolean): readonly QueuedTransmission[];
+  each(see: (queued: QueuedTransmission) => void): void;
   /** How many, and how old the oldest is. Looks at all of them, so not for each mail. */
   facts(now: number): LogFields;
 }
@@ -58,6 +59,11 @@ export function createWaiting(): Waiting {
         tried = tried.filter(stays);
       }
       return taken;
+    },
+
+    each(see) {
+      for (const queued of queue.data) see(queued);
+      for (const queued of tried) see(queued);
     },
 
     facts(now) {

@@ -5,6 +5,8 @@ import { alone, type Fleet } from "./fleet.ts";
 export interface Rate {
   /** Takes one token and says 0, or takes none and says after how many milliseconds to ask again. */
   take(): number;
+  /** How many a second there are now, for people; absent or undefined without a limit. */
+  perSecond?(): number | undefined;
 }
 
 export const unlimited: Rate = { take: () => 0 };
@@ -45,6 +47,8 @@ export function createTokenBucket(perSecond: number, burstSeconds: number, clock
       return Math.ceil(((1 - tokens) * 1000) / rate);
     },
 
+    perSecond: () => (Number.isFinite(rate) ? rate : undefined),
+
     giveBack() {
       tokens = Math.min(capacity(), tokens + 1);
     },
@@ -70,5 +74,6 @@ export function createRate(perSecond: number, clock: Clock, fleet: Fleet = alone
       }
       return bucket.take();
     },
+    perSecond: () => perSecond / fleet.size(),
   };
 }

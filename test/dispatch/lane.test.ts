@@ -18,6 +18,7 @@ function open(memoryOctets: number, perSecond?: number) {
   const takes: (() => void)[] = [];
   const ends: ((result: AttemptResult) => void)[] = [];
   const lane = (upstream: Partial<Upstream>) => ({
+    upstreams: [],
     upstream: upstream as Upstream,
     rate: perSecond === undefined ? unlimited : createRate(perSecond, clock),
     concurrency: 5,
@@ -148,7 +149,7 @@ test("what expired before its first attempt was made, while a pause ended, is at
       random: { fraction: () => 0.999, octets: (length) => new Uint8Array(length) },
       log,
     },
-    [{ upstream: { name: "one" } as Upstream, rate: unlimited, concurrency: 1 }],
+    [{ upstreams: [], upstream: { name: "one" } as Upstream, rate: unlimited, concurrency: 1 }],
     { minMs: 1_000, maxMs: 1_000 },
     20_000,
   );

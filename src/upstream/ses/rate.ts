@@ -101,6 +101,7 @@ export function createSesRate({ quota, perSecond, fleet = alone, name, clock, lo
       setFull((perSecond ?? allowed ?? Number.POSITIVE_INFINITY) / fleet.size());
       return bucket.take();
     },
+    perSecond: () => (Number.isFinite(limit) ? limit : undefined),
     taken: () => count("taken"),
     throttled() {
       quota.doubtRate();

@@ -1,0 +1,128 @@
+// What each lane knows: how much is in which state, and what keeps it from being relayed. Computed when somebody asks, so
+// that it costs nothing for each mail.
+import type { Clock } from "../runtime/clock.ts";
+import type { Dispatcher, LaneUpstream } from "./dispatcher.ts";
+import type { PauseFacts } from "./pause.ts";
+import type { QueuedTransmission } from "./queue.ts";
+import type { Held, QueueState } from "./queue-state.ts";
+
+/** Of the transmissions in one state. Times are in milliseconds since the epoch, and absent when there is none. */
+export interface StateFacts {
+  readonly count: number;
+  readonly oldestAcceptedAt?: number;
+  readonly oldestDueAt?: number;
+}
+
+export interface HeldFacts extends StateFacts {
+  readonly byDoubt: number;
+  readonly byOperator: number;
+}
+
+export interface UpstreamFacts {
+  /** As the configuration calls it. */
+  readonly name: string;
+  /** Kind and place, no credentials. */
+  readonly place: string;
+  /** It takes nothing now. Where it is in several lists, each of them sees the same. */
+  readonly pause?: PauseFacts;
+  /** What it is asked at most, a second; absent: without a limit. */
+  readonly perSecond?: number;
+}
+
+/** One lane: a list of upstreams by which some mail goes. */
+export interface LaneFacts {
+  /** The names of its upstreams, joined by a comma: what metrics and lists call it. */
+  readonly name: string;
+  /** The preferred first. */
+  readonly upstreams: readonly UpstreamFacts[];
+  readonly due: StateFacts;
+  readonly waiting: StateFacts;
+  readonly underway: StateFacts;
+  readonly held: HeldFacts;
+  /** Nothing goes by this lane now: its upstream takes nothing, or none of several does, or the disk. */
+  readonly pause?: PauseFacts;
+}
+
+/** Many ask at once, and what they get may be so old. */
+const FRESH_MS = 250;
+
+/** @param held what no lane has, since it is held */
+export function createLaneFacts(
+  dispatcher: Pick<Dispatcher, "lanes" | "visit">,
+  held: () => Iterable<Held>,
+  clock: Clock,
+): () => readonly LaneFacts[] {
+  let facts: readonly LaneFacts[] | undefined;
+  let madeAt = 0;
+  return () => {
+    const age = clock.now() - madeAt;
+    if (facts === undefined || age < 0 || age >= FRESH_MS) {
+      facts = lanesOf(dispatcher, held());
+      madeAt = clock.now();
+    }
+    return facts;
+  };
+}
+
+interface Tally {
+  count: number;
+  oldestAcceptedAt: number;
+  oldestDueAt: number;
+}
+
+function lanesOf(dispatcher: Pick<Dispatcher, "lanes" | "visit">, held: Iterable<Held>): LaneFacts[] {
+  const lanes = dispatcher.lanes();
+  const tallies = lanes.map(
+    (): Record<QueueState, Tally> => ({
+      ...{ due: emptyTally(), waiting: emptyTally(), underway: emptyTally(), held: emptyTally() },
+    }),
+  );
+  const holds = lanes.map(() => ({ doubt: 0, operator: 0 }));
+  const see = (queued: QueuedTransmission, state: QueueState): void => {
+    const tally = (tallies[queued.lane] ?? tallies[0])?.[state];
+    if (tally === undefined) return;
+    tally.count += 1;
+    tally.oldestAcceptedAt = Math.min(tally.oldestAcceptedAt, queued.acceptedAt);
+    tally.oldestDueAt = Math.min(tally.oldestDueAt, queued.dueAt);
+  };
+  dispatcher.visit(see);
+  for (const { queued, by } of held) {
+    see(queued, "held");
+    const hold = holds[queued.lane] ?? holds[0];
+    if (hold !== undefined) hold[by] += 1;
+  }
+  return lanes.map(({ upstreams, pause }, lane): LaneFacts => {
+    const { due, waiting, underway, held } = tallies[lane] as Record<QueueState, Tally>;
+    const { doubt: byDoubt, operator: byOperator } = holds[lane] as (typeof holds)[number];
+    return {
+      name: upstreams.map(({ name }) => name).join(", "),
+      upstreams: upstreams.map((upstream) => upstreamOf(upstream, pause)),
+      ...{ due: factsOf(due), waiting: factsOf(waiting), underway: factsOf(underway) },
+      held: { ...factsOf(held), byDoubt, byOperator },
+      ...(pause === undefined ? {} : { pause }),
+    };
+  });
+}
+
+const emptyTally = (): Tally => ({
+  count: 0,
+  oldestAcceptedAt: Number.POSITIVE_INFINITY,
+  oldestDueAt: Number.POSITIVE_INFINITY,
+});
+
+const factsOf = ({ count, oldestAcceptedAt, oldestDueAt }: Tally): StateFacts =>
+  count === 0 ? { count } : { count, oldestAcceptedAt, oldestDueAt };
+
+function upstreamOf(
+  { name, upstream, rate, pause }: LaneUpstream,
+  ofLane: PauseFacts | undefined,
+): UpstreamFacts {
+  // One alone is paused by its lane, which the disk pauses too.
+  const own = pause === undefined ? (ofLane?.by === "upstream" ? ofLane : undefined) : pause.facts();
+  const perSecond = rate.perSecond?.();
+  return {
+    ...{ name, place: upstream.name },
+    ...(own === undefined ? {} : { pause: own }),
+    ...(perSecond === undefined ? {} : { perSecond }),
+  };
+}

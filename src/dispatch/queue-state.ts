@@ -1,0 +1,29 @@
+// In which state a transmission is that has not ended: the same answer for status, metrics and the list of the queue.
+import type { Hold } from "../spool/record.ts";
+import type { QueuedTransmission } from "./queue.ts";
+
+/**
+ * - due: its time has come. It waits for its turn, for the rate, or for the end of a pause.
+ * - waiting: its next attempt has a time, which has not come.
+ * - underway: it is being attempted, or reported since its lifetime has passed.
+ * - held: it waits for evidence or an operator.
+ */
+export type QueueState = "due" | "waiting" | "underway" | "held";
+
+/** To be called for each one. A function and not a list, as there may be very many. */
+export type SeeQueued = (queued: QueuedTransmission, state: QueueState) => void;
+
+/** One that is held, so that no lane has it. */
+export interface Held {
+  readonly queued: QueuedTransmission;
+  readonly by: Hold;
+}
+
+/**
+ * A due time further away than any wait was written under another clock setting; waiting for it would keep mail back for
+ * as long as the clock was wrong.
+ *
+ * @param longestMs the longest wait there is
+ */
+export const isDue = ({ dueAt }: QueuedTransmission, now: number, longestMs: number): boolean =>
+  dueAt <= now || dueAt - now > longestMs;
