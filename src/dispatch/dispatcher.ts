@@ -2,6 +2,7 @@
 // and pause, so that mail for an upstream that is down keeps no other mail waiting. They share one budget
 // of memory. When a lane attempts what is in lane.ts.
 import { setMaxListeners } from "node:events";
+import type { Id } from "../identity/message-id.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
@@ -9,10 +10,10 @@ import type { Rate } from "../runtime/rate.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { BackoffRange } from "./backoff.ts";
 import type { Budget } from "./budget.ts";
-import { createLane } from "./lane.ts";
+import { createLane, type Lane } from "./lane.ts";
 import type { Pause, PauseFacts } from "./pause.ts";
 import type { AttemptResult, QueuedTransmission } from "./queue.ts";
-import type { SeeQueued } from "./queue-state.ts";
+import type { LaneFound, SeeQueued } from "./queue-state.ts";
 
 export interface DispatcherParts {
   /**
@@ -66,6 +67,11 @@ export interface Dispatcher {
   }[];
   /** Shows all that the lanes have. */
   visit(see: SeeQueued): void;
+  find(id: Id): LaneFound | undefined;
+  /** Takes out what `find` has found due or waiting. */
+  takeFound(queued: QueuedTransmission): void;
+  /** See Lane. */
+  tryNow(lane: number): void;
   /** Begins no further attempt, and resolves when those under way have ended. */
   drain(): Promise<void>;
   /** Aborts the attempts under way; they end as certain or doubtful by how far they came. */
@@ -101,8 +107,10 @@ export function createDispatcher(
   const firstLane = makeLane(first);
   const lanes = [firstLane, ...others.map(makeLane)];
 
+  const laneOf = (lane: number): Lane => lanes[lane] ?? firstLane;
+
   return {
-    enqueue: (queued) => (lanes[queued.lane] ?? firstLane).enqueue(queued),
+    enqueue: (queued) => laneOf(queued.lane).enqueue(queued),
 
     start() {
       for (const lane of lanes) lane.start();
@@ -118,6 +126,16 @@ export function createDispatcher(
     visit(see) {
       for (const lane of lanes) lane.visit(see);
     },
+
+    find(id) {
+      for (const lane of lanes) {
+        const found = lane.find(id);
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    },
+    takeFound: (queued) => laneOf(queued.lane).takeFound(queued),
+    tryNow: (lane) => laneOf(lane).tryNow(),
 
     async drain() {
       await Promise.all(lanes.map((lane) => lane.drain()));

@@ -15,7 +15,7 @@ export interface Expiry {
   /** How many are being reported. */
   underWay(): number;
   /** What has left the queue to be reported. */
-  each(see: (queued: QueuedTransmission) => void): void;
+  all(): Iterable<QueuedTransmission>;
 }
 
 export interface ExpiryParts {
@@ -81,9 +81,6 @@ export function createExpiry(parts: ExpiryParts, lifetimeMs: number | undefined,
       lifetimes.stop();
     },
     underWay: () => underWay.size,
-    each(see) {
-      for (const queued of expired) see(queued);
-      for (const queued of underWay) see(queued);
-    },
+    all: () => [...expired, ...underWay],
   };
 }

@@ -13,7 +13,7 @@ import { createExpiry } from "./expiry.ts";
 import { createOddMails } from "./odd-mails.ts";
 import { createPause, type PauseFacts, type PauseMark, PROBE_MAX_MS } from "./pause.ts";
 import type { AttemptResult, QueuedTransmission } from "./queue.ts";
-import { isDue as isDueBy, type SeeQueued } from "./queue-state.ts";
+import { isDue as isDueBy, type LaneFound, type SeeQueued } from "./queue-state.ts";
 import { createSilence } from "./silence.ts";
 import { createWaiting } from "./waiting.ts";
 
@@ -50,6 +50,11 @@ export interface Lane {
   paused(): PauseFacts | undefined;
   /** Shows all that the lane has. */
   visit(see: SeeQueued): void;
+  find(id: Id): LaneFound | undefined;
+  /** Takes out what `find` has found due or waiting. */
+  takeFound(queued: QueuedTransmission): void;
+  /** An operator wants to know whether the upstream takes mail again: a pause is no reason to wait. */
+  tryNow(): void;
   /** Begins no further attempt, and resolves when those under way have ended. */
   drain(): Promise<void>;
 }
@@ -222,8 +227,24 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
     visit(see) {
       const now = clock.now();
       waiting.each((queued) => see(queued, isDue(queued, now) ? "due" : "waiting"));
-      expiry.each((queued) => see(queued, "underway"));
+      for (const queued of expiry.all()) see(queued, "underway");
       for (const queued of underWay) see(queued, "underway");
+    },
+
+    find(id) {
+      const queued = waiting.find(id);
+      if (queued !== undefined) return { queued, state: isDue(queued, clock.now()) ? "due" : "waiting" };
+      for (const busy of [...underWay, ...expiry.all()]) {
+        if (busy.claim.id === id) return { queued: busy, state: "underway" };
+      }
+      return undefined;
+    },
+
+    takeFound: waiting.takeFound,
+
+    tryNow() {
+      pause.tryNow("by operator");
+      pump();
     },
 
     drain() {

@@ -37,8 +37,12 @@ export interface Pause {
    * under way when the upstream began to refuse says nothing about now. True when the pause has ended.
    */
   answered(mark: PauseMark): boolean;
-  /** Ends the wait, so that one may be tried at once; not where the upstream named the time. */
-  tryNow(): void;
+  /**
+   * Ends the wait, so that one may be tried at once.
+   *
+   * @param asked by an operator, who may know better than the upstream: also where it named the time
+   */
+  tryNow(asked?: "by operator"): void;
   /** Undefined while there is none. */
   facts(): PauseFacts | undefined;
   cancel(): void;
@@ -157,8 +161,8 @@ export function createPause(
       return true;
     },
 
-    tryNow() {
-      if (pause === undefined || pause.isNamed) return;
+    tryNow(asked) {
+      if (pause === undefined || (pause.isNamed && asked === undefined)) return;
       pause.timer.cancel();
       pause.isOver = true;
     },

@@ -13,6 +13,12 @@ export type QueueState = "due" | "waiting" | "underway" | "held";
 /** To be called for each one. A function and not a list, as there may be very many. */
 export type SeeQueued = (queued: QueuedTransmission, state: QueueState) => void;
 
+/** What a lane has of an id. */
+export interface LaneFound {
+  readonly queued: QueuedTransmission;
+  readonly state: Exclude<QueueState, "held">;
+}
+
 /** One that is held, so that no lane has it. */
 export interface Held {
   readonly queued: QueuedTransmission;

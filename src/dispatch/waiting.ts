@@ -1,5 +1,7 @@
-// What waits in a lane: in the order of due times, and apart from that what was attempted in vain under a pause.
+// What waits in a lane: in the order of due times, and apart from that what was attempted in vain under a pause. Each is
+// found by its id, for what an operator decides about it.
 import TinyQueue from "tinyqueue";
+import type { Id } from "../identity/message-id.ts";
 import type { LogFields } from "../runtime/log.ts";
 import type { QueuedTransmission } from "./queue.ts";
 
@@ -14,6 +16,9 @@ export interface Waiting {
   next(isDue: (queued: QueuedTransmission) => boolean): QueuedTransmission | undefined;
   /** Takes out what `next` has returned. */
   take(queued: QueuedTransmission): void;
+  find(id: Id): QueuedTransmission | undefined;
+  /** Takes out what `find` has returned. */
+  takeFound(queued: QueuedTransmission): void;
   /** Takes out all of which that is so. */
   takeAll(isSo: (queued: QueuedTransmission) => boolean): readonly QueuedTransmission[];
   each(see: (queued: QueuedTransmission) => void): void;
@@ -27,51 +32,91 @@ export function createWaiting(): Waiting {
   let queue = new TinyQueue<QueuedTransmission>([], byDueTime);
   /** The oldest try first, so that each try is of another transmission, if there is one. */
   let tried: QueuedTransmission[] = [];
+  const byId = new Map<Id, QueuedTransmission>();
+  /** Taken out of the middle: still in `queue` or `tried`, where they are passed over. */
+  const gone = new Set<QueuedTransmission>();
+
+  const isThere = (queued: QueuedTransmission): boolean => !gone.has(queued);
+
+  const forget = (queued: QueuedTransmission): void => {
+    // Two of one id wait where another gateway has it, and one alone is found then.
+    if (byId.get(queued.claim.id) === queued) byId.delete(queued.claim.id);
+  };
+
+  const keep = (isKept: (queued: QueuedTransmission) => boolean): void => {
+    queue = new TinyQueue(queue.data.filter(isKept), byDueTime);
+    tried = tried.filter(isKept);
+    gone.clear();
+  };
+
+  const passGone = (): void => {
+    for (let first = queue.peek(); first !== undefined && gone.delete(first); first = queue.peek())
+      queue.pop();
+    for (let [first] = tried; first !== undefined && gone.delete(first); [first] = tried) tried.shift();
+  };
+
+  const count = (): number => queue.length + tried.length - gone.size;
+
+  function* all(): Generator<QueuedTransmission> {
+    for (const queued of queue.data) if (isThere(queued)) yield queued;
+    for (const queued of tried) if (isThere(queued)) yield queued;
+  }
 
   return {
     get length() {
-      return queue.length + tried.length;
+      return count();
     },
 
-    add: (queued) => queue.push(queued),
-    addTried: (queued) => void tried.push(queued),
+    add(queued) {
+      byId.set(queued.claim.id, queued);
+      queue.push(queued);
+    },
+    addTried(queued) {
+      byId.set(queued.claim.id, queued);
+      tried.push(queued);
+    },
 
     release() {
-      for (const queued of tried.splice(0)) queue.push(queued);
+      for (const queued of tried.splice(0)) if (!gone.delete(queued)) queue.push(queued);
     },
 
     next(isDue) {
+      if (gone.size > 0) passGone();
       const first = queue.peek();
       return tried.length > 0 && (first === undefined || !isDue(first)) ? tried[0] : first;
     },
 
     take(queued) {
+      forget(queued);
       if (queued === tried[0]) tried.shift();
       else queue.pop();
     },
 
+    find: (id) => byId.get(id),
+
+    takeFound(queued) {
+      forget(queued);
+      gone.add(queued);
+      // Now and then, so that each costs little and no more is kept than waits.
+      if (gone.size > count()) keep(isThere);
+    },
+
     takeAll(isSo) {
-      const all = [...queue.data, ...tried];
-      const taken = all.filter(isSo);
-      if (taken.length > 0) {
-        const stays = (queued: QueuedTransmission) => !isSo(queued);
-        queue = new TinyQueue(queue.data.filter(stays), byDueTime);
-        tried = tried.filter(stays);
-      }
+      const taken = [...all()].filter(isSo);
+      for (const queued of taken) forget(queued);
+      if (taken.length > 0) keep((queued) => isThere(queued) && !isSo(queued));
       return taken;
     },
 
     each(see) {
-      for (const queued of queue.data) see(queued);
-      for (const queued of tried) see(queued);
+      for (const queued of all()) see(queued);
     },
 
     facts(now) {
       let oldest = Number.POSITIVE_INFINITY;
-      for (const { acceptedAt } of queue.data) oldest = Math.min(oldest, acceptedAt);
-      for (const { acceptedAt } of tried) oldest = Math.min(oldest, acceptedAt);
+      for (const { acceptedAt } of all()) oldest = Math.min(oldest, acceptedAt);
       const oldestMs = Number.isFinite(oldest) ? Math.max(0, now - oldest) : undefined;
-      return { waiting: queue.length + tried.length, oldestMs };
+      return { waiting: count(), oldestMs };
     },
   };
 }
