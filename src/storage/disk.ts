@@ -3,11 +3,12 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
+import { type Counters, createCounters } from "../metrics/counters.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
 import { syncFolder } from "../runtime/sync-folder.ts";
 import { refuseShared } from "./data-folder.ts";
 import { toStorageError } from "./disk-error.ts";
-import { type LevelStore, openLevelStore } from "./level-store.ts";
+import { type LevelStore, openLevelStore, type StoreCounters } from "./level-store.ts";
 import { createSeals } from "./seals.ts";
 import type { FileWriter, Storage } from "./storage.ts";
 import { removeHalfMade } from "./store-check.ts";
@@ -26,7 +27,11 @@ const CHUNK_OCTETS = 64 * 1024;
  *   One process at a time, which the locks of its stores see to
  * @param log of faults in the folder that are found and repaired
  */
-export function createDiskStorage(folder: string, log: Log = silentLog): Storage {
+export function createDiskStorage(
+  folder: string,
+  log: Log = silentLog,
+  counters: Pick<Counters, "elapsed" | "commitSeconds" | "commitSize" | "storageErrors"> = createCounters(),
+): Storage {
   const seals = createSeals(folder, log);
   const prefix = `${TEMPORARY_PREFIX}${randomBytes(6).toString("hex")}-`;
   let temporaries = 0;
@@ -61,21 +66,37 @@ export function createDiskStorage(folder: string, log: Log = silentLog): Storage
     return done;
   }
 
+  const { elapsed, commitSeconds, commitSize, storageErrors } = counters;
+  /** By the first part of the name: generations come and go. */
+  const countersOf = (name: string): StoreCounters => {
+    const [store = name] = name.split("/");
+    return { elapsed, commitSeconds, commitSize, failed: () => storageErrors.add(store) };
+  };
+
+  async function using<T>(name: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      countersOf(name).failed();
+      throw toStorageError(error, join(folder, name));
+    }
+  }
+
   return {
     async openStore(name, kept) {
       const path = join(folder, name);
-      return await using(path, async () => {
+      return await using(name, async () => {
         await check();
         if (kept === "loosely") {
           await makeFolder(folder, path);
           await removeHalfMade(path);
-          return await openLevelStore(path, kept);
+          return await openLevelStore(path, kept, undefined, countersOf(name));
         }
         await seals.begin(name);
         let level: LevelStore | undefined;
         try {
           await makeFolder(folder, path);
-          level = await openLevelStore(path, kept, () => seals.check(name));
+          level = await openLevelStore(path, kept, () => seals.check(name), countersOf(name));
           return await seals.hold(name, level);
         } catch (error) {
           seals.fail();
@@ -86,7 +107,7 @@ export function createDiskStorage(folder: string, log: Log = silentLog): Storage
     },
     async removeStore(name) {
       const path = join(folder, name);
-      await using(path, async () => {
+      await using(name, async () => {
         await prepare(dirname(path));
         // Half a store would be a damaged one after a crash, so it goes out of sight at once.
         const removed = hidden.get(path) ?? temporaryIn(dirname(path));
@@ -105,20 +126,21 @@ export function createDiskStorage(folder: string, log: Log = silentLog): Storage
     },
     async createFile(name) {
       const path = join(folder, name);
-      return await using(path, async () => {
+      return await using(name, async () => {
         await prepare(dirname(path));
         const temporary = temporaryIn(dirname(path));
-        const writer = createWriter(await open(temporary, "wx", FILE_MODE), temporary, path);
+        const file = await open(temporary, "wx", FILE_MODE);
+        const writer = createWriter(file, temporary, path, (work) => using(name, work));
         return { ...writer, close: () => writer.close().then(() => seals.keep(name)) };
       });
     },
     async *readFile(name) {
       const path = join(folder, name);
-      const file = await using(path, () => open(path, "r"));
+      const file = await using(name, () => open(path, "r"));
       try {
         for (;;) {
           const chunk = new Uint8Array(CHUNK_OCTETS);
-          const { bytesRead } = await using(path, () => file.read(chunk));
+          const { bytesRead } = await using(name, () => file.read(chunk));
           if (bytesRead === 0) return;
           yield chunk.subarray(0, bytesRead);
         }
@@ -128,11 +150,11 @@ export function createDiskStorage(folder: string, log: Log = silentLog): Storage
     },
     async fileSize(name) {
       const path = join(folder, name);
-      return await using(path, () => stat(path).then(({ size }) => size, failedWith("ENOENT", undefined)));
+      return await using(name, () => stat(path).then(({ size }) => size, failedWith("ENOENT", undefined)));
     },
     async removeFile(name) {
       const path = join(folder, name);
-      await using(path, async () => {
+      await using(name, async () => {
         await rm(path, { force: true });
         if (await exists(dirname(path))) await syncFolder(dirname(path));
       });
@@ -140,20 +162,25 @@ export function createDiskStorage(folder: string, log: Log = silentLog): Storage
     async list(name) {
       const path = join(folder, name);
       // Without making the folder: a command asks whether anything is there at all.
-      await using(folder, () => refuseShared(folder).catch(failedWith("ENOENT", undefined)));
-      const names = await using(path, () => readdir(path).catch(failedWith("ENOENT", [])));
+      await using(name, () => refuseShared(folder).catch(failedWith("ENOENT", undefined)));
+      const names = await using(name, () => readdir(path).catch(failedWith("ENOENT", [])));
       return names.filter((entry) => !entry.startsWith(TEMPORARY_PREFIX));
     },
   };
 }
 
-function createWriter(file: FileHandle, temporary: string, path: string): FileWriter {
+function createWriter(
+  file: FileHandle,
+  temporary: string,
+  path: string,
+  using: <T>(work: () => Promise<T>) => Promise<T>,
+): FileWriter {
   /** Where the content lies, and under its name only once that is known to be durable. */
   let place = temporary;
   return {
-    append: (octets) => using(path, () => file.appendFile(octets)),
+    append: (octets) => using(() => file.appendFile(octets)),
     close: () =>
-      using(path, async () => {
+      using(async () => {
         await file.sync();
         await file.close();
         await rename(temporary, path);
@@ -193,14 +220,6 @@ async function removeLeftovers(folder: string, ownPrefix: string): Promise<void>
   for (const name of await readdir(folder)) {
     const isLeftover = name.startsWith(TEMPORARY_PREFIX) && !name.startsWith(ownPrefix);
     if (isLeftover) await rm(join(folder, name), { recursive: true, force: true });
-  }
-}
-
-async function using<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw toStorageError(error, path);
   }
 }
 

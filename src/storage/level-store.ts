@@ -2,6 +2,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
+import { type Counters, createCounters } from "../metrics/counters.ts";
 import { syncFolder } from "../runtime/sync-folder.ts";
 import { damaged, toStorageError } from "./disk-error.ts";
 import { createGroupCommit } from "./group-commit.ts";
@@ -47,6 +48,14 @@ interface Request {
   readonly after?: () => Promise<void>;
 }
 
+/** What a store counts. */
+export interface StoreCounters extends Pick<Counters, "elapsed" | "commitSeconds" | "commitSize"> {
+  /** The disk has failed once. */
+  failed(): void;
+}
+
+const uncounted = (): StoreCounters => ({ ...createCounters(), failed() {} });
+
 export interface LevelStore extends Store {
   /**
    * Syncs the log, and calls `read` at a moment when all of the newest log is durable and ends with a whole record:
@@ -66,11 +75,13 @@ export interface LevelStore extends Store {
  *
  * @param folder there already; its own entry in the parent folder is the caller's concern
  * @param check rejects when the files in the folder are not what they should be; called before each opening but the first
+ * @param counters of what happens once it is open
  */
 export async function openLevelStore(
   folder: string,
   kept: Kept = "long",
   check: () => Promise<void> = async () => {},
+  counters: StoreCounters = uncounted(),
 ): Promise<LevelStore> {
   let level = await openLevel(folder, kept);
   let failed = false;
@@ -83,19 +94,34 @@ export async function openLevelStore(
       const gathered = batch.length === 1 ? batch[0]?.operations : batch.flatMap((one) => one.operations);
       const operations = gathered === undefined || gathered.length === 0 ? NOTHING : gathered;
       // LevelDB keeps the order of its calls, so a batch without sync is durable with the next one.
-      await current._batch(operations, { sync: batch.some((one) => one.durable) });
+      const sync = batch.some((one) => one.durable);
+      const began = counters.elapsed();
+      await current._batch(operations, { sync });
+      if (sync) {
+        counters.commitSeconds.observe(counters.elapsed() - began);
+        counters.commitSize.observe(batch.length);
+      }
       for (const { after } of batch) await after?.();
     } catch (error) {
       failed = true;
-      throw toStorageError(error, folder);
+      throw fault(error);
     }
   });
 
+  function fault(error: unknown): StorageError {
+    counters.failed();
+    return toStorageError(error, folder);
+  }
+
   async function usable(): Promise<Level> {
     if (failed) {
-      reopening ??= reopen().finally(() => {
-        reopening = undefined;
-      });
+      reopening ??= reopen()
+        .catch((error: unknown) => {
+          throw fault(error);
+        })
+        .finally(() => {
+          reopening = undefined;
+        });
       await reopening;
     }
     return level;
@@ -134,7 +160,7 @@ export async function openLevelStore(
         yield* entries;
       }
     } catch (error) {
-      throw toStorageError(error, folder);
+      throw fault(error);
     } finally {
       await source.close();
     }
@@ -147,7 +173,7 @@ export async function openLevelStore(
       try {
         return await current.get(key);
       } catch (error) {
-        throw toStorageError(error, folder);
+        throw fault(error);
       }
     },
     entries: (range?: Range) => iterate((current) => current.iterator({ ...options, ...range })),
@@ -170,7 +196,7 @@ export async function openLevelStore(
         // LevelDB writes out what it has gathered before it compacts a range, and of this one it has nothing.
         await (await ready()).compactRange(BEYOND_ALL_KEYS, BEYOND_ALL_KEYS);
       } catch (error) {
-        throw toStorageError(error, folder);
+        throw fault(error);
       }
     },
     close() {

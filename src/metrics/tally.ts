@@ -1,0 +1,52 @@
+// How often something happened, in plain numbers: counting is an addition, and nobody reads the sums but a scrape.
+
+/** By the values of one label. */
+export interface Tally<Label extends string | number = string> {
+  add(label: Label, by?: number): void;
+  entries(): Iterable<readonly [Label, number]>;
+}
+
+/** One of each kind for each value of a label; made when it is first asked for. */
+export interface Family<Kind> {
+  of(label: string): Kind;
+  entries(): Iterable<readonly [string, Kind]>;
+}
+
+export interface Count {
+  readonly value: number;
+  add(): void;
+}
+
+/** @param labels counted from 0: of a series that begins with 1, no increase is seen */
+export function createTally<Label extends string | number>(labels: readonly Label[] = []): Tally<Label> {
+  const counts = new Map<Label, number>(labels.map((label) => [label, 0]));
+  return {
+    add: (label, by = 1) => void counts.set(label, (counts.get(label) ?? 0) + by),
+    entries: () => counts.entries(),
+  };
+}
+
+/** @param labels those that are there from the beginning */
+export function createFamily<Kind>(make: () => Kind, labels: readonly string[] = []): Family<Kind> {
+  const kinds = new Map<string, Kind>(labels.map((label) => [label, make()]));
+  return {
+    of(label) {
+      const found = kinds.get(label);
+      if (found !== undefined) return found;
+      const made = make();
+      kinds.set(label, made);
+      return made;
+    },
+    entries: () => kinds.entries(),
+  };
+}
+
+export function createCount(): Count {
+  let value = 0;
+  return {
+    get value() {
+      return value;
+    },
+    add: () => void value++,
+  };
+}
