@@ -106,6 +106,8 @@ export interface LedgerCounts {
   readonly claims: number;
   /** Ids attempted or doubtful. */
   readonly open: number;
+  /** Ids in doubt; of a ledger that several gateways share, those that this one holds. Looks at each of them. */
+  readonly doubtful: number;
 }
 
 export interface Ledger {

@@ -1,6 +1,7 @@
 // Opens the ledger that the configuration names, and loads nothing of the others: neither their code nor their libraries.
 import type { Config } from "../config/config.ts";
 import { envidOf } from "../config/warnings.ts";
+import type { Counters } from "../metrics/counters.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
@@ -15,6 +16,8 @@ export interface LedgerWorld {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Nothing is counted when left out. */
+  readonly counters?: Counters;
   /** Milliseconds since any moment; see SharedLedgerOptions. The machine's when left out. */
   readonly elapsed?: () => number;
   /** In place of the configured one, of several gateways. */
@@ -27,6 +30,10 @@ export interface OpenedLedger {
   readonly name: string | undefined;
   /** Live gateways that share it, this one included. */
   gateways(): number;
+  /** Of an embedded one: what is relayed and not forgotten. */
+  remembered?(): { readonly ids: number; readonly generations: number };
+  /** Of a shared one: the database has answered the last time. */
+  isUp?(): boolean;
 }
 
 /** A ledger that can be used, with nothing of it open on this gateway's disk. One of the two is called. */
@@ -43,14 +50,14 @@ export interface FoundLedger {
  * Rejects with a StorageError or a SettingsError that says what to do; nothing stays open then.
  */
 export async function findLedger(config: Config, world: LedgerWorld): Promise<FoundLedger> {
-  const { storage, clock, random, log } = world;
+  const { storage, clock, random, log, counters } = world;
   const { kind, retention: retentionMs, lease: leaseMs } = config.ledger;
   if (kind === "embedded" && world.openEngine === undefined) {
     return {
       async open() {
         const { openEmbeddedLedger } = await import("./embedded/embedded.ts");
-        const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs });
-        return { ledger, name: undefined, gateways: () => 1 };
+        const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs, counters });
+        return { ledger, name: undefined, gateways: () => 1, remembered: ledger.remembered };
       },
       async close() {},
     };
@@ -84,8 +91,9 @@ export async function findLedger(config: Config, world: LedgerWorld): Promise<Fo
         log,
         retentionMs,
         leaseMs,
+        counters,
       });
-      return { ledger, name: ledger.name, gateways: () => ledger.gateways() };
+      return { ledger, name: ledger.name, gateways: ledger.gateways, isUp: ledger.isUp };
     },
     close: () => engine.close(),
   };

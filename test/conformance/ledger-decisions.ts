@@ -116,7 +116,7 @@ export const DECISION_CHECKS: readonly LedgerCheck[] = [
       await harness.crash();
       ledger = await harness.open();
       await expectRelayed(harness, ledger, request("a"));
-      expect(ledger.counts()).toEqual({ claims: 0, open: 0 });
+      expect(ledger.counts()).toMatchObject({ claims: 0, open: 0 });
     },
   },
   {

@@ -464,7 +464,7 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
         }),
       );
       await harness.during(Promise.all(batches));
-      for (const { ledger } of gateways) expect(ledger.counts()).toEqual({ claims: 0, open: 0 });
+      for (const { ledger } of gateways) expect(ledger.counts()).toMatchObject({ claims: 0, open: 0 });
     },
   },
   {

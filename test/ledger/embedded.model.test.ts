@@ -168,6 +168,7 @@ test("the embedded ledger answers as the model does", async () => {
         expect(ledger.counts()).toEqual({
           claims: all.filter(({ live }) => live !== undefined).length,
           open: all.filter(({ doubt }) => doubt !== undefined).length,
+          doubtful: (await ledger.doubts()).length,
         });
       }
       await harness.dispose();

@@ -122,7 +122,7 @@ test("doubt older than the retention is swept, and said to be; not while a claim
     clock.advance(clock.untilNext() ?? 0);
     while (clock.untilNext() === undefined) await new Promise(setImmediate);
   }
-  expect(ledger.counts()).toEqual({ claims: 1, open: 1 });
+  expect(ledger.counts()).toEqual({ claims: 1, open: 1, doubtful: 0 });
   expect(events.filter(([event]) => event === "ledger.doubtful_expired")).toEqual([
     ["ledger.doubtful_expired", { id: idOf("left"), firstDate: "5" }],
   ]);

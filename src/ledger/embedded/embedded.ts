@@ -8,6 +8,7 @@
 
 import type { Id } from "../../identity/message-id.ts";
 import { formatDate } from "../../message/trace.ts";
+import { type Counters, createCounters } from "../../metrics/counters.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Storage } from "../../storage/storage.ts";
@@ -31,6 +32,13 @@ export interface EmbeddedLedgerOptions {
   readonly retentionMs: number;
   /** Ids of the first generation. */
   readonly firstCapacity?: number;
+  readonly counters?: Pick<Counters, "lookups" | "stale"> | undefined;
+}
+
+/** Beside what every ledger has. */
+export interface EmbeddedLedger extends Ledger {
+  /** Of what is relayed and not forgotten. */
+  remembered(): { readonly ids: number; readonly generations: number };
 }
 
 interface Parts extends EmbeddedLedgerOptions {
@@ -40,7 +48,7 @@ interface Parts extends EmbeddedLedgerOptions {
 }
 
 /** Rejects with a StorageError; nothing stays open then. */
-export async function openEmbeddedLedger(options: EmbeddedLedgerOptions): Promise<Ledger> {
+export async function openEmbeddedLedger(options: EmbeddedLedgerOptions): Promise<EmbeddedLedger> {
   const state = await openState(options.storage);
   let generations: Generations | undefined;
   try {
@@ -61,10 +69,11 @@ export async function openEmbeddedLedger(options: EmbeddedLedgerOptions): Promis
 }
 
 function createLedger(
-  { clock, state, generations, marks }: Parts,
+  { clock, state, generations, marks, counters = createCounters() }: Parts,
   claims: Claims<MarkedEntry>,
   sweeps: Sweeps,
-): Ledger {
+): EmbeddedLedger {
+  const { lookups } = counters;
   const underWay = createUnderWay();
   const tracked = underWay.run;
   const decide = createDecide({ claims, marks, fences: state.fences, relay });
@@ -95,11 +104,14 @@ function createLedger(
       const { firstDate, digest } = mark;
       return { kind: "doubtful", claim: claimOf(entry), firstDate, digest };
     }
-    return generations.maybe(entry.key) ? lookUpRelayed(entry) : claimed(entry);
+    if (generations.maybe(entry.key)) return lookUpRelayed(entry);
+    lookups.add("absent");
+    return claimed(entry);
   }
 
   async function lookUpRelayed(entry: MarkedEntry): Promise<ClaimResult> {
     const relayed = await generations.find(entry.key);
+    lookups.add(relayed === undefined ? "maybe_not_found" : "maybe_found");
     if (relayed === undefined) return claimed(entry);
     if (relayed.time < entry.since) {
       entry.relayedBefore = relayed.time;
@@ -120,6 +132,11 @@ function createLedger(
     claims.end(entry);
   }
 
+  function stale(): "stale" {
+    counters.stale.add();
+    return "stale";
+  }
+
   /** Makes the next state of the claim's id durable, and says so. The first date is now unless given. */
   async function move<Said>(
     one: Claim,
@@ -128,11 +145,11 @@ function createLedger(
     firstDate?: string,
   ): Promise<Said | "stale"> {
     const found = claims.live(one);
-    if (found === undefined) return "stale";
+    if (found === undefined) return stale();
     return await claims.inTurn(found, async () => {
       // An operator may have ended it meanwhile.
       const entry = claims.live(one);
-      if (entry === undefined) return "stale";
+      if (entry === undefined) return stale();
       const next = PROTOCOL[marks.stateOf(entry.id)][event];
       switch (next) {
         case "relayed":
@@ -187,7 +204,12 @@ function createLedger(
     decide: (id, decision) => tracked(() => decide(id, decision)),
     doubt: async (id) => doubtOf(id),
     doubts: async () => [...marks.all()].flatMap(([id]) => doubtOf(id) ?? []),
-    counts: () => ({ claims: claims.size, open: marks.size }),
+    counts: () => ({
+      claims: claims.size,
+      open: marks.size,
+      doubtful: marks.doubts((id) => claims.get(id) !== undefined),
+    }),
+    remembered: generations.counts,
     async close() {
       if (!underWay.shut()) return;
       claims.close();

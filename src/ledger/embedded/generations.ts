@@ -32,6 +32,7 @@ export interface Generations {
   find(key: Uint8Array): Promise<Relayed | undefined>;
   /** Durable when it resolves. */
   add(key: Uint8Array, relayed: Relayed): Promise<void>;
+  counts(): { readonly ids: number; readonly generations: number };
   /** Closes a generation whose time is over; removes those whose ids are all older than the retention. */
   sweep(): Promise<void>;
   /** Saves the filters, so that the next start need not rebuild them. */
@@ -177,6 +178,7 @@ export async function openGenerations(options: GenerationsOptions): Promise<Gene
       if (newest !== undefined && !isOver(newest)) return newest.generation.add(key, relayed);
       return writable().then((generation) => generation.add(key, relayed));
     },
+    counts: () => ({ ids: count(), generations: kept.length }),
     async sweep() {
       const [newest] = kept;
       if (newest !== undefined && isOver(newest)) await change(closeNewest);

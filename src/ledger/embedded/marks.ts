@@ -33,6 +33,8 @@ export interface Marks {
   /** A new claim finds the mark: whatever was attempted is in doubt now. */
   doubt(id: Id): Mark | undefined;
   all(): Iterable<readonly [Id, Mark]>;
+  /** How many ids are in doubt: all that have a mark, but for those whose first attempt is under way. */
+  doubts(isLive: (id: Id) => boolean): number;
   /**
    * Durable when it resolves. A first date that is there stays. On rejection the disk may hold the mark
    * all the same, which the entry remembers.
@@ -79,6 +81,11 @@ export async function loadMarks(
     },
     *all() {
       for (const [id, { mark }] of marks) yield [id, mark] as const;
+    },
+    doubts(isLive) {
+      let count = 0;
+      for (const [id, { mark }] of marks) if (mark.state !== "attempted" || !isLive(id)) count++;
+      return count;
     },
     async put(entry, markState, firstDate, time) {
       const { id, key, digest } = entry;

@@ -2,6 +2,7 @@
 // after it. A claim that another gateway has taken over is stale.
 import type { Id } from "../../identity/message-id.ts";
 import { formatDate } from "../../message/trace.ts";
+import type { Counters } from "../../metrics/counters.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { StorageError } from "../../storage/storage.ts";
@@ -28,21 +29,26 @@ export interface AttemptsParts {
   readonly heartbeat: Heartbeat;
   /** Ids attempted or doubtful, as far as this gateway knows. */
   readonly open: Set<Id>;
+  readonly counters: Pick<Counters, "stale">;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 export function createAttempts(parts: AttemptsParts): Attempts {
-  const { calls, writer, claims, claimer, givingUp, heartbeat, open, clock, log } = parts;
+  const { calls, writer, claims, claimer, givingUp, heartbeat, open, counters, clock, log } = parts;
 
   /** The work in the claim's turn; "stale" when it is not live. */
   async function inTurn<T>(one: Claim, work: (entry: Held) => Promise<T | "stale">): Promise<T | "stale"> {
     const found = claims.live(one);
-    if (found === undefined) return "stale";
-    return await claims.inTurn(found, async () => {
-      const entry = claims.live(one);
-      return entry === undefined ? "stale" : await work(entry);
-    });
+    const result =
+      found === undefined
+        ? "stale"
+        : await claims.inTurn(found, async () => {
+            const entry = claims.live(one);
+            return entry === undefined ? "stale" : await work(entry);
+          });
+    if (result === "stale") counters.stale.add();
+    return result;
   }
 
   async function attempt(entry: Held, firstDate: string): Promise<"attempted" | "stale"> {

@@ -1,5 +1,6 @@
 // The engine as the core uses it: each kind of call goes through a lane, and is counted, so that the cost of a mail
 // can be measured.
+import type { Counters } from "../../metrics/counters.ts";
 import type { Change, Engine, Insertion, InsertResult, LedgerRecord, Taking } from "./engine.ts";
 import { createLane, type Lane } from "./lanes.ts";
 
@@ -17,7 +18,11 @@ export interface Calls {
 }
 
 /** @param incarnation holds what is inserted and taken */
-export function createCalls(engine: Engine, incarnation: number): Calls {
+export function createCalls(
+  engine: Engine,
+  incarnation: number,
+  { elapsed, ledgerSeconds }: Pick<Counters, "elapsed" | "ledgerSeconds">,
+): Calls {
   const none = () => ({ calls: 0, records: 0 });
   const counts: CallCounts = {
     insert: none(),
@@ -36,7 +41,12 @@ export function createCalls(engine: Engine, incarnation: number): Calls {
     return createLane(async (batch) => {
       counts[kind].calls++;
       counts[kind].records += batch.length;
-      return await call(batch);
+      const began = elapsed();
+      try {
+        return await call(batch);
+      } finally {
+        ledgerSeconds.observe(elapsed() - began);
+      }
     }, key);
   }
 

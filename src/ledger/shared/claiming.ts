@@ -1,5 +1,6 @@
 // Claims ids in the engine for entries that this gateway has reserved for itself: inserts or takes them, and waits for
 // other gateways whose claim is not accepted yet.
+import type { Counters } from "../../metrics/counters.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { StorageError } from "../../storage/storage.ts";
@@ -44,6 +45,7 @@ export interface ClaimingParts {
   readonly closing: AbortSignal;
   /** Gives up what has just been claimed for the entries. */
   readonly giveBack: (entries: readonly Held[]) => Promise<void>;
+  readonly counters: Pick<Counters, "lookups" | "takeovers">;
 }
 
 export interface Claimer {
@@ -58,6 +60,7 @@ export interface Claimer {
 
 export function createClaimer(parts: ClaimingParts): Claimer {
   const { calls, known, incarnation, clock, elapsed, tellsTheDead, log, closing, giveBack } = parts;
+  const { lookups, takeovers } = parts.counters;
 
   async function tryOne(entry: Held): Promise<Claiming | Pending> {
     const { key, digest, since } = entry;
@@ -65,8 +68,11 @@ export function createClaimer(parts: ClaimingParts): Claimer {
     let isKnown = known.has(key);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       let record: LedgerRecord | undefined;
-      if (isKnown) record = await calls.read.ask(key);
-      else {
+      if (isKnown) {
+        record = await calls.read.ask(key);
+        lookups.add(record === undefined ? "maybe_not_found" : "maybe_found");
+      } else {
+        lookups.add("absent");
         const inserted = await calls.insert.ask({ key, digest });
         known.add(key);
         if (inserted.kind === "inserted") {
@@ -103,6 +109,7 @@ export function createClaimer(parts: ClaimingParts): Claimer {
     hold(entry, fence, taking);
     const { holder, state } = record;
     if (holder !== undefined && holder.incarnation !== incarnation) {
+      takeovers.add();
       log.info("ledger.taken_over", { id: entry.id, state });
     }
     if (to === "claimed") return { kind: "claimed" };

@@ -30,6 +30,8 @@ export interface Heartbeat {
   readonly gateways: number;
   /** Beats that were made. */
   readonly beats: number;
+  /** The last beat got its answer. */
+  readonly isAnswered: boolean;
   /** When the beat was sent that was confirmed last, as by `elapsed`. */
   readonly confirmedAt: number;
   /** The lease of what was confirmed last, or since then, is far from over. */
@@ -140,6 +142,9 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
     },
     get beats() {
       return beats;
+    },
+    get isAnswered() {
+      return failures === 0;
     },
     get confirmedAt() {
       return confirmedAt;

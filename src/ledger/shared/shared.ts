@@ -11,6 +11,7 @@
 // heartbeat is older than the lease. docs/protocol.md says what remains possible.
 
 import type { Id } from "../../identity/message-id.ts";
+import { type Counters, createCounters } from "../../metrics/counters.ts";
 import { encodeBase32 } from "../../runtime/base32.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -55,6 +56,9 @@ export interface SharedLedgerOptions {
   readonly contradicts?: (limits: EngineLimits) => string | undefined;
   /** Ids of each filter; 0 goes without, for comparison. */
   readonly knownCapacity?: number;
+  readonly counters?:
+    | Pick<Counters, "elapsed" | "ledgerSeconds" | "lookups" | "stale" | "takeovers">
+    | undefined;
 }
 
 export interface SharedLedger extends Ledger {
@@ -62,6 +66,8 @@ export interface SharedLedger extends Ledger {
   readonly name: string;
   /** Gateways that are alive, this one included, as the last beat said. */
   gateways(): number;
+  /** The database has answered the last beat. */
+  isUp(): boolean;
   /** Calls of the engine so far. */
   calls(): CallCounts;
 }
@@ -104,10 +110,10 @@ function createLedger(
   heartbeat: Heartbeat,
   open: Set<Id>,
 ): Omit<SharedLedger, "name"> {
-  const { engine, clock, elapsed, log } = options;
+  const { engine, clock, elapsed, log, counters = createCounters() } = options;
   const { incarnation } = heartbeat;
   const claims = createClaims(unheld);
-  const calls = createCalls(engine, incarnation);
+  const calls = createCalls(engine, incarnation, counters);
   const writer = createWriter(calls);
   const leavings = createLeavings({
     calls,
@@ -129,9 +135,10 @@ function createLedger(
     log,
     closing: closing.signal,
     giveBack: givingUp.giveBack,
+    counters,
   });
   const parts = { engine, calls, writer, claims, claimer, claim, givingUp, heartbeat, incarnation, open };
-  const attempts = createAttempts({ ...parts, clock, log });
+  const attempts = createAttempts({ ...parts, counters, clock, log });
   const decide = createDecide(parts);
   const doubts = createDoubts({ ...parts, clock });
   const announcements = createAnnouncements(clock, writer, (entry) => claims.get(entry.id) === entry);
@@ -182,8 +189,13 @@ function createLedger(
     decide: (id, decision) => tracked(() => decide(id, decision)),
     doubt: (id) => tracked(() => doubts.one(id)),
     doubts: () => tracked(doubts.all),
-    counts: () => ({ claims: claims.size, open: open.size }),
+    counts() {
+      let doubtful = 0;
+      for (const { doubt } of claims.all()) if (doubt !== undefined && doubt !== "attempted") doubtful++;
+      return { claims: claims.size, open: open.size, doubtful };
+    },
     gateways: () => heartbeat.gateways,
+    isUp: () => heartbeat.isAnswered,
     calls: () => ({ ...calls.counts, beat: { calls: heartbeat.beats, records: 0 } }),
     async close() {
       if (!underWay.shut()) return;
