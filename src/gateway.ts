@@ -6,6 +6,7 @@ import { refuseOwnListener } from "./config/own-listener.ts";
 import { warningsOf } from "./config/warnings.ts";
 import { checkGateFiles, openGate } from "./listeners/gate.ts";
 import { type Listener, type ListenerOptions, listen } from "./listeners/smtp/listener.ts";
+import { createCounters } from "./metrics/counters.ts";
 import { createDiskProbe } from "./operator/http/disk-probe.ts";
 import { checkHttpFiles, openHttp } from "./operator/http/open.ts";
 import { openRelay, reportsFrom, submissionLimits, type World } from "./relay.ts";
@@ -63,11 +64,11 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
   await refuseUnsafeMaildirs(config, "ours");
   for (const { key, warning } of warningsOf(config, users))
     world.log.warn("config.warning", { key, warning });
-  const { log, clock, upstreams } = world;
+  const { log, clock, upstreams, counters = createCounters() } = world;
   const { data_dir: folder, spool } = config;
   const freeSpace = world.freeSpace ?? createFreeSpace(folder, spool.free_min_bytes, () => clock.now());
   const http = await openHttp(config, world);
-  const relay = await openRelay(config, { ...world, freeSpace }).catch(async (error: unknown) => {
+  const relay = await openRelay(config, { ...world, counters, freeSpace }).catch(async (error: unknown) => {
     await http.close();
     throw error;
   });
@@ -87,7 +88,9 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
   try {
     const common = commonOptions(config, world);
     for (const { protocol, host, port, tls, auth } of listenersOf(config)) {
-      listeners.push(await listen({ ...common, protocol, host, port, tls, auth }, gate, relay.submit, log));
+      listeners.push(
+        await listen({ ...common, protocol, host, port, tls, auth }, gate, relay.submit, counters, log),
+      );
     }
     gate.onTls((options) => {
       for (const listener of listeners) listener.updateTls(options);

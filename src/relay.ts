@@ -5,6 +5,7 @@ import { routesOf, viewsOf } from "./config/routes.ts";
 import { envidOf } from "./config/warnings.ts";
 import { createAttempt } from "./dispatch/attempt.ts";
 import { createBudget } from "./dispatch/budget.ts";
+import { countedUpstream } from "./dispatch/counted.ts";
 import { createDecisions } from "./dispatch/decisions.ts";
 import { createDelayWarnings } from "./dispatch/delay.ts";
 import { createDispatcher } from "./dispatch/dispatcher.ts";
@@ -12,7 +13,7 @@ import { createDoubts, heldIn, type InDoubt } from "./dispatch/doubt.ts";
 import { createEntrance } from "./dispatch/entrance.ts";
 import { strictest } from "./dispatch/failover.ts";
 import { createFailures } from "./dispatch/failures.ts";
-import { createLaneFacts, type LaneFacts } from "./dispatch/lane-facts.ts";
+import { createLaneFacts, type LaneFacts, laneName } from "./dispatch/lane-facts.ts";
 import { createLapsed } from "./dispatch/lapsed.ts";
 import { createNotices } from "./dispatch/notice.ts";
 import { createOneReport } from "./dispatch/one-report.ts";
@@ -28,6 +29,7 @@ import { openHistory } from "./history/open.ts";
 import { type SenderDomains, senderDomainsOf } from "./identity/id-right.ts";
 import { compareStarts } from "./ledger/last-start.ts";
 import { findLedger, identityRulesOf, type LedgerWorld } from "./ledger/open.ts";
+import { type Counters, createCounters } from "./metrics/counters.ts";
 import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
 import type { FollowingFleet } from "./runtime/fleet.ts";
 import { createRate, unlimited } from "./runtime/rate.ts";
@@ -89,6 +91,7 @@ export const submissionLimits = ({ smtp }: Config, { upstreams }: World) => {
 const routedUpstreams = (
   config: Config,
   { upstreams, clock, fleet }: World,
+  counters: Counters,
 ): ReadonlyMap<string, RoutedUpstream> =>
   new Map(
     viewsOf(config).flatMap(({ name, config: { upstream: settings } }) => {
@@ -96,7 +99,8 @@ const routedUpstreams = (
       if (upstream === undefined) return [];
       const { concurrency, rate_per_second: perSecond } = settings;
       const configured = perSecond === undefined ? unlimited : createRate(perSecond, clock, fleet);
-      return [[name, { upstream, rate: upstream.rate ?? configured, concurrency }]];
+      const counted = countedUpstream(name, upstream, counters);
+      return [[name, { upstream: counted, rate: upstream.rate ?? configured, concurrency }]];
     }),
   );
 
@@ -132,7 +136,7 @@ export function reportsFrom({ notices, hostname }: Config): {
 
 /** Opens ledger and spool, claims what is in the spool again, and begins to relay. */
 export async function openRelay(config: Config, world: World): Promise<Relay> {
-  const { storage, clock, random, log } = world;
+  const { storage, clock, random, log, counters = createCounters() } = world;
   const { addresses } = config.log;
   const { doubtful } = config.ledger;
   const { lifetime, retry_min: minMs, retry_max: maxMs } = config.spool;
@@ -157,7 +161,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   );
   const routes = createRoutes(
     routesOf(config),
-    routedUpstreams(config, world),
+    routedUpstreams(config, world, counters),
     { clock, random, log },
     retry,
   );
@@ -179,7 +183,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   );
   const oneReport = createOneReport(
     {
-      ...{ spool, ledger, notices, recorder, clock, log },
+      ...{ spool, ledger, notices, recorder, counters, clock, log },
       mayMail: (submitter, reversePath) => policy.recipient(submitter, reversePath),
     },
     { secret: identity.secret, lifetimeMs: lifetime, addresses },
@@ -188,7 +192,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const warnOfDelay = createDelayWarnings(reports, clock, config.spool.delay_warning);
   const inDoubt: InDoubt = new Map();
   const doubts = createDoubts(
-    { inDoubt, ledger, spool, recorder, verdicts, warnOfDelay, history, clock, random, log },
+    { inDoubt, ledger, spool, recorder, verdicts, warnOfDelay, history, counters, clock, random, log },
     { policy: doubtful, retry, addresses },
   );
   const resolutions = createResolutions({
@@ -207,6 +211,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     {
       ...{ spool, ledger, inDoubt, doubts, decisions, resolutions, lapsed, failures, reports, warnOfDelay },
       ...{ recorder, verdicts, history, clock, random, log },
+      relaySeconds: routes.lanes.map((lane) => counters.relaySeconds.of(laneName(lane))),
     },
     { retry, addresses },
   );
@@ -220,6 +225,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       random,
       log,
       history,
+      counters,
       queued: entrance.accepted,
       awaiting: config.smtp.reply === "relayed" ? createAwaiting(verdicts) : undefined,
       policy,
@@ -274,6 +280,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
         return found && { key: found.queued.key, transmission: found.transmission };
       },
       decisions: { ...decisions, ...resolutions },
+      resolved: () => counters.doubtfulResolved.add("operator"),
     }),
 
     async drain() {

@@ -3,6 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { ConfigError, loadConfig } from "../config/config.ts";
 import { startGateway } from "../gateway.ts";
 import { SettingsError } from "../ledger/shared/settings.ts";
+import { createCounters } from "../metrics/counters.ts";
 import { HttpListenError } from "../operator/http/open.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createFleet } from "../runtime/fleet.ts";
@@ -41,10 +42,12 @@ export async function serve(options: { config?: string }, version: string): Prom
     const proxy = ignoredProxy(config, process.env);
     if (proxy !== undefined) log.warn("proxy.ignored", { variable: proxy, remark: proxyRemark(proxy) });
     const fleet = createFleet();
+    const counters = createCounters();
     const upstreams = await createUpstreams(config, systemClock, log, fleet);
     const gateway = await startGateway(config, {
       version,
-      storage: createDiskStorage(config.data_dir, log),
+      storage: createDiskStorage(config.data_dir, log, counters),
+      counters,
       upstreams,
       fleet,
       clock: systemClock,

@@ -3,6 +3,7 @@
 // called (P2), the settlement before the spool forgets (P3, P5), the claim goes last (P1).
 import type { Attempted, HistoryNotes } from "../history/history.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { Histogram } from "../metrics/histogram.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
@@ -39,6 +40,8 @@ export interface AttemptParts {
   readonly recorder: Recorder;
   readonly verdicts: Verdicts;
   readonly history: Pick<HistoryNotes, "attempted">;
+  /** By lane: from the acceptance of a mail to that by the upstream. */
+  readonly relaySeconds: readonly Pick<Histogram, "observe">[];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -63,7 +66,7 @@ type Untaken = Extract<Outcome, { kind: "refused" | "later" | "down" }> & Place;
 
 export function createAttempt(parts: AttemptParts, options: AttemptOptions): Attempt {
   const { spool, ledger, inDoubt, doubts, decisions, resolutions, lapsed, failures } = parts;
-  const { reports, warnOfDelay, recorder, verdicts, history, clock, random, log } = parts;
+  const { reports, warnOfDelay, recorder, verdicts, history, relaySeconds, clock, random, log } = parts;
 
   const facts = (transmission: SpooledTransmission, more: Readonly<Record<string, unknown>>) =>
     factsOf(transmission, options.addresses, more);
@@ -90,6 +93,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     inDoubt.delete(transmission.id);
     const attempts = transmission.attempts + 1;
     const ms = clock.now() - transmission.acceptedAt;
+    (relaySeconds[queued.lane] ?? relaySeconds[0])?.observe(ms / 1_000);
     log.info("transmission.relayed", facts(transmission, { ...about, attempts, ms }));
     verdicts.give(transmission.id, { kind: "relayed" });
     // NOTIFY=SUCCESS where the upstream does not report: the sender gets no more than what it said

@@ -4,6 +4,7 @@
 import type { HistoryNotes } from "../history/history.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { Counters } from "../metrics/counters.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
@@ -70,6 +71,7 @@ export interface DoubtParts {
   readonly verdicts: Verdicts;
   readonly warnOfDelay: WarnOfDelay;
   readonly history: Pick<HistoryNotes, "ended">;
+  readonly counters: Pick<Counters, "doubtfulResolved">;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -105,7 +107,8 @@ function treatmentOf(
 }
 
 export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: DoubtOptions): Doubts {
-  const { inDoubt, ledger, spool, recorder, verdicts, warnOfDelay, history, clock, random, log } = parts;
+  const { inDoubt, ledger, spool, recorder, verdicts, warnOfDelay, history, counters, clock, random, log } =
+    parts;
 
   /** Out before anything else is done: a second copy is never silent. */
   const announce = (transmission: SpooledTransmission, { cause, upstream }: Doubt): void => {
@@ -199,6 +202,7 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
         case "drop":
           await drop(queued, transmission, signal);
           history.ended(transmission.id, { reason: "dropped", cause: doubt.cause });
+          counters.doubtfulResolved.add("policy");
           return undefined;
         case "withdraw":
           await withdraw(queued, transmission, signal);
@@ -207,6 +211,7 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
           await hold(queued, transmission);
           return undefined;
         case "resend":
+          counters.doubtfulResolved.add("policy");
           return doubt.ended === "now"
             ? await resendLater(queued, transmission, doubt.cause)
             : await resendAsDue(queued, transmission);

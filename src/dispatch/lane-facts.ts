@@ -1,7 +1,7 @@
 // What each lane knows: how much is in which state, and what keeps it from being relayed. Computed when somebody asks, so
 // that it costs nothing for each mail.
 import type { Clock } from "../runtime/clock.ts";
-import type { Dispatcher, LaneUpstream } from "./dispatcher.ts";
+import type { Dispatcher, LaneSettings, LaneUpstream } from "./dispatcher.ts";
 import type { PauseFacts } from "./pause.ts";
 import type { QueuedTransmission } from "./queue.ts";
 import type { Held, QueueState } from "./queue-state.ts";
@@ -64,6 +64,10 @@ export function createLaneFacts(
   };
 }
 
+/** What metrics and lists call a lane. */
+export const laneName = ({ upstreams }: Pick<LaneSettings, "upstreams">): string =>
+  upstreams.map(({ name }) => name).join(", ");
+
 interface Tally {
   count: number;
   oldestAcceptedAt: number;
@@ -95,7 +99,7 @@ function lanesOf(dispatcher: Pick<Dispatcher, "lanes" | "visit">, held: Iterable
     const { due, waiting, underway, held } = tallies[lane] as Record<QueueState, Tally>;
     const { doubt: byDoubt, operator: byOperator } = holds[lane] as (typeof holds)[number];
     return {
-      name: upstreams.map(({ name }) => name).join(", "),
+      name: laneName({ upstreams }),
       upstreams: upstreams.map((upstream) => upstreamOf(upstream, pause)),
       ...{ due: factsOf(due), waiting: factsOf(waiting), underway: factsOf(underway) },
       held: { ...factsOf(held), byDoubt, byOperator },

@@ -4,6 +4,7 @@ import { deriveId, type Id } from "../identity/message-id.ts";
 import { type Claim, DIGEST_OCTETS, type Ledger } from "../ledger/ledger.ts";
 import type { NoticeReason, NoticeRecipient } from "../message/dsn.ts";
 import { wants } from "../message/notify.ts";
+import type { Counters } from "../metrics/counters.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { SpooledTransmission, StoredSubmitter, SubmissionId, TransmissionKey } from "../spool/record.ts";
@@ -48,6 +49,7 @@ export interface OneReportParts {
   readonly recorder: Recorder;
   /** Whether the submitter may mail the reverse-path, and so much; counts one mail. */
   readonly mayMail: (submitter: StoredSubmitter, reversePath: string) => ReportRefusal | undefined;
+  readonly counters: Pick<Counters, "notices">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -85,7 +87,7 @@ type Marked = Present & {
 };
 
 export function createOneReport(parts: OneReportParts, options: OneReportOptions): OneReport {
-  const { spool, ledger, notices, recorder, mayMail, clock, log } = parts;
+  const { spool, ledger, notices, recorder, mayMail, counters, clock, log } = parts;
 
   const facts = (transmission: SpooledTransmission, more: Readonly<Record<string, unknown>>) =>
     factsOf(transmission, options.addresses, more);
@@ -207,6 +209,7 @@ export function createOneReport(parts: OneReportParts, options: OneReportOptions
     if (notice === undefined) await release(marked);
     else {
       notices.accepted(notice);
+      counters.notices.add(kindOf(marked));
       // A crash before this may have them reported once more, should the task fail again today.
       for (const { mark } of marked.slice(1)) {
         await recorder.settle(mark, "relayed", signal).catch(() => {});
@@ -219,6 +222,13 @@ export function createOneReport(parts: OneReportParts, options: OneReportOptions
   };
 
   return { isWanted, make };
+}
+
+/** A failure outweighs a delay, and that a success. */
+function kindOf(marked: readonly Marked[]): "failure" | "delay" | "success" {
+  const events = new Set<string>(marked.map(({ reason }) => KINDS[reason].event));
+  if (events.has("FAILURE")) return "failure";
+  return events.has("DELAY") ? "delay" : "success";
 }
 
 const reversePathOf = (mail: SpooledMail | LostMail): string | undefined =>

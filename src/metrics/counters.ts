@@ -1,5 +1,5 @@
-// What the parts count and measure. Each gets only its own counters, as an argument; what they are called outside is in
-// catalogue.ts. No label has an address, a task, a user or a text of others: their values are few and known.
+// What the parts count and measure. Each gets only its own counters, as an argument. No label has an address, a task, a
+// user or a text of others: their values are few and known.
 import { createHistogram, type Histogram } from "./histogram.ts";
 import { type Count, createCount, createFamily, createTally, type Family, type Tally } from "./tally.ts";
 

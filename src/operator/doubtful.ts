@@ -83,6 +83,8 @@ export interface DeskParts {
   readonly log: Log;
   /** Log the recipient. */
   readonly addresses: boolean;
+  /** Called after each decision. */
+  readonly resolved?: () => void;
 }
 
 export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk {
@@ -124,6 +126,7 @@ export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk {
             ...{ task: found && (await taskOf(found)), decision, reason, by, next },
           });
           history.decided(id, { decision, reason, next });
+          parts.resolved?.();
           if (made === "relayed") await decisions.decidedRelayed(id);
           else await decisions.decidedNotRelayed(id);
         },

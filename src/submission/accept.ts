@@ -18,11 +18,12 @@ import { makeSubmissionId, type SubmissionId } from "../spool/record.ts";
 import type { Spool } from "../spool/spool.ts";
 import { type Answer, type Awaiting, durableAnswer, verdictAnswer } from "./answer.ts";
 import type { Client, Envelope, SubmissionHandler } from "./contract.ts";
+import { createSubmissionCounting, type SubmissionCounters } from "./counting.ts";
 import { fingerprintOf } from "./decode.ts";
 import { type Accepted, type Claimed, toSpool } from "./enter.ts";
 import { createHints } from "./hints.ts";
 import { type Keying, type KeyingOptions, keySubmission } from "./keying.ts";
-import { type ReceivedContent, type ReceiveLimits, receiveContent } from "./receive.ts";
+import { octetsOf, type ReceivedContent, type ReceiveLimits, receiveContent } from "./receive.ts";
 import type { ReceiveBudget } from "./receive-budget.ts";
 import { createRepeatLog } from "./repeat-log.ts";
 import { type Reply, replies, replyForFailure } from "./reply.ts";
@@ -35,6 +36,7 @@ export interface AcceptParts {
   readonly random: Random;
   readonly log: Log;
   readonly history: Pick<HistoryNotes, "accepted" | "repeated">;
+  readonly counters: SubmissionCounters;
   /** Called with each transmission once it is durable. */
   readonly queued: (accepted: Accepted) => void;
   /** Given when clients get the upstream's verdict; else they get 250 once their mail is durable. */
@@ -95,6 +97,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
   /** Of all contents that are decoded for their fingerprints. */
   const turns = createTurns();
   const said = createRepeatLog({ clock, log, history }, options.addresses);
+  const counting = createSubmissionCounting(parts.counters);
   const hintAt = createHints(options, { clock, log });
   const taskFields = new Set([...options.headers, options.partHeader].map((name) => name.toLowerCase()));
 
@@ -109,13 +112,14 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
         share,
         parts.takeRoom,
       );
+      const replied = counting.received();
       if (received.kind === "content") {
-        return await decideOrFail({ id, envelope, client, content: received.content });
+        return replied(await decideOrFail({ id, envelope, client, content: received.content }));
       }
       const { reply, cause } = received;
-      if (cause === undefined) return refuse(id, client, reply);
+      if (cause === undefined) return replied(refuse(id, client, reply));
       log.error("spool.unavailable", { submission: id, error: String(cause) });
-      return reply;
+      return replied(reply);
     } finally {
       share.close();
     }
@@ -157,7 +161,11 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
         options,
         random,
         now,
-        () => fingerprintOf(octetsOf(id, content), turns),
+        () =>
+          fingerprintOf(
+            octetsOf(content, () => spool.readBody(id)),
+            turns,
+          ),
       );
       if ("code" in keying) return refuse(id, client, keying);
       hintAt(id, client.user, content, keying);
@@ -166,9 +174,13 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       const sender = senderDomainsOf({ from, reversePath: envelope.reversePath });
       const candidates = await claimAll(keying, sender, submission);
       claims = candidates.flatMap(({ result }) => (result.kind === "repeat" ? [] : [result.claim]));
-      if (keying.canConflict && candidates.some((candidate) => isConflict(candidate, content.digest))) {
+      const conflicts = keying.canConflict ? candidates.filter((one) => isConflict(one, content.digest)) : [];
+      if (conflicts.length > 0) {
         log.warn("submission.conflict", { ...facts, policy: options.conflict });
-        if (options.conflict !== "drop") return replies.conflict(options.partHeader);
+        if (options.conflict !== "drop") {
+          counting.conflicts(conflicts.length, keying);
+          return replies.conflict(options.partHeader);
+        }
       }
       if (keying.canConflict) said.doubtful(candidates, content.digest, facts);
 
@@ -179,6 +191,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
         entering = true;
         await enter(submission, now, keying, sender, sorted);
       }
+      counting.decided(sorted, keying);
       claims = [];
       return await answerTo(id, awaiting, sorted);
     } finally {
@@ -230,6 +243,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       else if (options.doubtful === "drop") {
         log.warn("transmission.doubtful", { ...facts, messageId, cause: ATTEMPTED_BEFORE, policy: "drop" });
         const isRelayed = (await ledger.settle(result.claim, "relayed")) === "settled";
+        if (isRelayed) counting.dropped();
         const { digest } = result;
         const standing = isRelayed ? "relayed" : "awaited";
         // Stale: another gateway has taken it over meanwhile and answers for it, maybe by another policy.
@@ -291,14 +305,6 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     const { reversePath } = envelope;
     history.accepted({ submission: submission.id, task, client: address, user, reversePath }, claimed);
     for (const accepted of entry.accepted) parts.queued(accepted);
-  }
-
-  /** The message as it came, for the fingerprint. */
-  async function* octetsOf(id: SubmissionId, content: ReceivedContent): AsyncGenerator<Uint8Array> {
-    // In one piece: a header can have 60,000 fields.
-    yield Buffer.concat([...content.fields.map(({ raw }) => raw), Buffer.from("\r\n")]);
-    if (content.body !== undefined) yield content.body;
-    else yield* spool.readBody(id);
   }
 }
 

@@ -59,6 +59,17 @@ export type Received =
   | { readonly kind: "content"; readonly content: ReceivedContent }
   | { readonly kind: "refused"; readonly reply: Reply; readonly cause?: unknown };
 
+/** The message as it came. @param readBody from the file, where it is in one */
+export async function* octetsOf(
+  { fields, body }: ReceivedContent,
+  readBody: () => AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  // In one piece: a header can have 60,000 fields.
+  yield Buffer.concat([...fields.map(({ raw }) => raw), Buffer.from("\r\n")]);
+  if (body !== undefined) yield body;
+  else yield* readBody();
+}
+
 /**
  * Reads the content to its end, also when it is refused on the way: SMTP has no reply before the final
  * dot. A file it began is durable on "content", and gone on "refused" and on rejection. A disk that fails

@@ -4,6 +4,7 @@ import type { Authenticator } from "../../access/authenticator.ts";
 import type { Policy, Refusal, Submitter } from "../../access/policy.ts";
 import type { Networks } from "../../address/networks.ts";
 import type { MailRequest, RecipientRequest } from "../../message/notify.ts";
+import type { Counters } from "../../metrics/counters.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Answer } from "../../submission/answer.ts";
 import type { SubmissionHandler } from "../../submission/contract.ts";
@@ -71,6 +72,7 @@ export interface DialogueParts {
   /** The reply when the disk has too little room for so many octets more. */
   room(octets: number): Promise<Reply | undefined>;
   readonly submit: SubmissionHandler;
+  readonly counters: Pick<Counters, "authentications">;
   readonly log: Log;
 }
 
@@ -175,11 +177,13 @@ export function createDialogue(parts: DialogueParts, options: DialogueOptions, p
       // Nobody here has the right to act for somebody else, so the password is not verified.
       if (authzid !== "" && authzid !== username) {
         log.warn("auth.foreign_identity", { client: peer.address, user: username });
+        parts.counters.authentications.add("wrong");
         return replies.wrongCredentials;
       }
       if (authenticator === undefined) return replies.wrongCredentials;
       try {
         const verdict = await authenticator.verify(username, password, peer.address);
+        parts.counters.authentications.add(verdict.kind);
         if (verdict.kind !== "accepted") {
           return verdict.kind === "wrong" ? replies.wrongCredentials : replies.authenticateLater;
         }

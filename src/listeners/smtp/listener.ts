@@ -9,6 +9,7 @@ import type { Gate } from "../gate.ts";
 import type { TlsOptions } from "../tls/certificates.ts";
 import { clientUser } from "../tls/client-user.ts";
 import type { ConnectionLimits } from "./allowance.ts";
+import { countedAdmission, type ListenerCounters } from "./counting.ts";
 import { createDialogue, type DialogueOptions, type MailParameters } from "./dialogue.ts";
 import { textOf } from "./reply-text.ts";
 import { Server, type SMTPServerAddress, type SMTPServerOptions, type SMTPServerSession } from "./server.ts";
@@ -67,10 +68,13 @@ export async function listen(
   options: ListenerOptions,
   gate: Gate,
   submit: SubmissionHandler,
+  counters: ListenerCounters,
   log: Log,
 ): Promise<Listener> {
   const { policy, authenticator, trusted } = gate;
-  const parts = { policy, authenticator, trusted, submit, log };
+  const parts = { policy, authenticator, trusted, submit, counters, log };
+  /** Counted under the address that is listened on, once that is known. */
+  let { admission } = gate;
   /** Sessions whose content is being received or decided. */
   const busy = new Set<string>();
   let stopping = false;
@@ -163,7 +167,12 @@ export async function listen(
     },
   };
   const server = new Server(settings, {
-    admission: gate.admission,
+    admission: {
+      refusal: (address) => admission.refusal(address),
+      enter: (guest, address) => admission.enter(guest, address),
+      leave: (guest) => admission.leave(guest),
+    },
+    replied: (code) => counters.replies.add(code),
     limits: options.limits,
     offersAuth: authenticator !== undefined,
     saysProxy: (address) => gate.proxies.has(address),
@@ -173,16 +182,18 @@ export async function listen(
     now: gate.now,
   });
 
+  let { port } = options;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(options.port, options.host, () => {
       server.off("error", reject);
+      const address = server.server.address();
+      if (typeof address === "object" && address !== null) port = address.port;
+      admission = countedAdmission(admission, `${options.host}:${port}`, counters);
       resolve();
     });
   });
   server.on("error", (error: Error) => log.debug("submission.connection_error", { error: error.message }));
-  const address = server.server.address();
-  const port = typeof address === "object" && address !== null ? address.port : options.port;
 
   return {
     host: options.host,

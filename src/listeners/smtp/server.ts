@@ -21,6 +21,8 @@ export type { SMTPServerAddress, SMTPServerOptions, SMTPServerSession } from "sm
 /** The decisions that the server needs. Addresses are IP addresses as text. */
 export interface ServerHooks {
   readonly admission: Admission;
+  /** A reply was sent, whole. */
+  replied(code: number): void;
   readonly limits: ConnectionLimits;
   /** Authentication is offered, under TLS. */
   readonly offersAuth: boolean;
@@ -120,8 +122,10 @@ class Connection extends SMTPConnection implements Peer {
 
   /** A text of ours brings its enhanced status code; the library's table would put a second before it. */
   override send(code: number, data?: string | string[] | null, context?: string | false): void {
-    this.idleSince = this._server.hooks.now();
+    const { hooks } = this._server;
+    this.idleSince = hooks.now();
     const own = typeof data === "string" ? OWN_WORDS[data] : undefined;
+    hooks.replied(own?.code ?? code);
     if (own !== undefined) {
       super.send(own.code, textOf(own), false);
       return;
@@ -319,7 +323,7 @@ export class Server extends SMTPServer {
     if (!this._expectsProxyHeader(socket)) {
       const refusal = this.#admit(socket, socket.remoteAddress ?? "");
       if (refusal !== undefined) {
-        turnAway(socket, refusal, handshake);
+        this.#turnAway(socket, refusal, handshake);
         return false;
       }
     }
@@ -340,7 +344,7 @@ export class Server extends SMTPServer {
         if (refusal === undefined) {
           callback(null, { id: sessionId(), ...proxied });
         } else {
-          turnAway(socket, refusal, this.options.secure === true);
+          this.#turnAway(socket, refusal, this.options.secure === true);
           callback(new Error(`${address}: ${refusal.text}`));
         }
       },
@@ -351,6 +355,11 @@ export class Server extends SMTPServer {
         callback(error);
       },
     );
+  }
+
+  #turnAway(socket: Socket, reply: Reply, silently: boolean): void {
+    if (!silently) this.hooks.replied(reply.code);
+    turnAway(socket, reply, silently);
   }
 
   #admit(socket: Socket, address: string, isProxys = false): Reply | undefined {
