@@ -96,7 +96,7 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
       for (const listener of listeners) listener.updateTls(options);
     });
     const disk = createDiskProbe(world.storage, freeSpace, clock);
-    await http.run({ doubtful: relay.doubtful, upstreams, disk });
+    await http.run({ doubtful: relay.doubtful, pausing: relay.pausing, upstreams, disk });
     const [{ host, port }] = listeners as [Listener];
     const { from } = reportsFrom(config);
     for (const upstream of upstreams.values()) void announceLack(upstream, from, log);

@@ -17,6 +17,7 @@ import { createLaneFacts, type LaneFacts, laneName } from "./dispatch/lane-facts
 import { createLapsed } from "./dispatch/lapsed.ts";
 import { createNotices } from "./dispatch/notice.ts";
 import { createOneReport } from "./dispatch/one-report.ts";
+import { openOperatorPauses } from "./dispatch/operator-pauses.ts";
 import type { QueuedTransmission, ToQueue } from "./dispatch/queue.ts";
 import { createRecorder, STORAGE_RETRY_MS } from "./dispatch/recorder.ts";
 import { recover } from "./dispatch/recovery.ts";
@@ -31,6 +32,7 @@ import { compareStarts } from "./ledger/last-start.ts";
 import { findLedger, identityRulesOf, type LedgerWorld } from "./ledger/open.ts";
 import { type Counters, createCounters } from "./metrics/counters.ts";
 import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
+import { createPausingDesk, type PausingDesk } from "./operator/pausing.ts";
 import type { FollowingFleet } from "./runtime/fleet.ts";
 import { createRate, unlimited } from "./runtime/rate.ts";
 import { openSpool } from "./spool/spool.ts";
@@ -59,6 +61,7 @@ export interface Relay {
   readonly submit: SubmissionHandler;
   readonly policy: Policy;
   readonly doubtful: DoubtfulDesk;
+  readonly pausing: PausingDesk;
   readonly history: HistoryReader;
   /** How much waits in each lane and why; at most a quarter of a second old. */
   laneFacts(): readonly LaneFacts[];
@@ -159,11 +162,13 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       wasRunBefore: async () => (await spool.lastStart()) !== undefined,
     },
   );
+  const pauses = await openOperatorPauses({ note: spool, clock, log, over: () => dispatcher.goOn() });
   const routes = createRoutes(
     routesOf(config),
     routedUpstreams(config, world, counters),
     { clock, random, log },
     retry,
+    pauses,
   );
   const toQueue: ToQueue = (key, claim, { dueAt, size, sender, acceptedAt, attempts }) => {
     const lane = routes.laneOf(sender);
@@ -212,6 +217,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       ...{ spool, ledger, inDoubt, doubts, decisions, resolutions, lapsed, failures, reports, warnOfDelay },
       ...{ recorder, verdicts, history, clock, random, log },
       relaySeconds: routes.lanes.map((lane) => counters.relaySeconds.of(laneName(lane))),
+      isStopped: (lane) => routes.lanes[lane]?.isStopped?.() === true,
     },
     { retry, addresses },
   );
@@ -265,6 +271,10 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     submit,
     policy,
     history,
+    pausing: createPausingDesk({
+      names: viewsOf(config).map(({ name }) => name),
+      ...{ pauses, tryNow: dispatcher.tryUpstreamsNow },
+    }),
     laneFacts: createLaneFacts(dispatcher, () => heldIn(inDoubt), clock),
     compareStarts: (found) =>
       compareStarts(
@@ -292,6 +302,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       await dispatcher.drain();
       await reports.drain(late.signal);
       grace.cancel();
+      pauses.close();
       verdicts.close();
     },
 

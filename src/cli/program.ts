@@ -4,6 +4,7 @@ import { createProgram, exitOfSyntax } from "./command.ts";
 import { doubtfulCommands } from "./doubtful-commands.ts";
 import { exitCodes } from "./exit.ts";
 import { gatewayCommands } from "./gateway-commands.ts";
+import { stateCommands } from "./state-commands.ts";
 import { dataCommands, ledgerCommands } from "./storage-commands.ts";
 
 /** Runs the command that the process was started with. Resolves to its exit code. */
@@ -14,6 +15,7 @@ export async function runProgram(version: string): Promise<number> {
   };
   const mailonce = createProgram("SMTP submission gateway that relays each mail of a task once", version);
   gatewayCommands(mailonce, exit, version);
+  stateCommands(mailonce, exit);
   doubtfulCommands(mailonce, exit);
   ledgerCommands(mailonce, exit);
   dataCommands(mailonce, exit);

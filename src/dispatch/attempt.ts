@@ -36,6 +36,8 @@ export interface AttemptParts {
   readonly lapsed: Lapsed;
   readonly failures: Failures;
   readonly reports: Reports;
+  /** An operator has paused all that the lane goes by. */
+  readonly isStopped: (lane: number) => boolean;
   readonly warnOfDelay: WarnOfDelay;
   readonly recorder: Recorder;
   readonly verdicts: Verdicts;
@@ -66,7 +68,8 @@ type Untaken = Extract<Outcome, { kind: "refused" | "later" | "down" }> & Place;
 
 export function createAttempt(parts: AttemptParts, options: AttemptOptions): Attempt {
   const { spool, ledger, inDoubt, doubts, decisions, resolutions, lapsed, failures } = parts;
-  const { reports, warnOfDelay, recorder, verdicts, history, relaySeconds, clock, random, log } = parts;
+  const { reports, isStopped, warnOfDelay, recorder, verdicts, history, relaySeconds } = parts;
+  const { clock, random, log } = parts;
 
   const facts = (transmission: SpooledTransmission, more: Readonly<Record<string, unknown>>) =>
     factsOf(transmission, options.addresses, more);
@@ -183,6 +186,12 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     const firstDate = transmission.firstDate ?? mail.submission.header.date;
     if ((await ledger.attempt(queued.claim, firstDate)) === "stale") {
       return await lapsed(queued, transmission, false, signal);
+    }
+    if (isStopped(queued.lane)) {
+      // Since the lane took it up. The upstream is not called after an operator has the answer to their pause.
+      const settled = await recorder.settle(queued.claim, "refused", signal);
+      if (settled === "stale") return await lapsed(queued, transmission, false, signal);
+      return { kind: "untried", again: queued };
     }
     const losses: ContentError[] = [];
     const outgoing = outgoingOf(mail, (error) => void losses.push(error));

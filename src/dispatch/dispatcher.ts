@@ -11,7 +11,8 @@ import type { Upstream } from "../upstream/upstream.ts";
 import type { BackoffRange } from "./backoff.ts";
 import type { Budget } from "./budget.ts";
 import { createLane, type Lane } from "./lane.ts";
-import type { Pause, PauseFacts } from "./pause.ts";
+import type { OperatorPause } from "./operator-pauses.ts";
+import type { PauseFacts } from "./pause.ts";
 import type { AttemptResult, QueuedTransmission } from "./queue.ts";
 import type { LaneFound, SeeQueued } from "./queue-state.ts";
 
@@ -38,6 +39,8 @@ export interface DispatcherParts {
 export interface LaneSettings {
   /** Those behind it, for who asks what a lane knows: the preferred first. */
   readonly upstreams: readonly LaneUpstream[];
+  /** An operator has paused all of them. */
+  readonly isStopped?: () => boolean;
   readonly upstream: Upstream;
   readonly rate: Rate;
   /** Attempts at once that the upstream has not taken, at most. */
@@ -51,7 +54,15 @@ export interface LaneUpstream {
   readonly upstream: Upstream;
   readonly rate: Rate;
   /** Of its own; absent where it is alone, and its lane pauses. */
-  readonly pause?: Pick<Pause, "facts">;
+  readonly pause?: { facts(): PauseFacts | undefined; tryNow(): void };
+  /** An operator's pause. */
+  readonly stopped?: () => OperatorPause | undefined;
+}
+
+export interface LaneStanding {
+  readonly upstreams: readonly LaneUpstream[];
+  /** The upstream takes nothing, or the disk. */
+  readonly pause: PauseFacts | undefined;
 }
 
 export interface Dispatcher {
@@ -60,17 +71,18 @@ export interface Dispatcher {
   start(): void;
   /** Nothing can be relayed for so many milliseconds, by any lane. */
   pause(reason: string, ms: number): void;
+  /** Something outside the lanes has changed: they attempt what may be attempted now. */
+  goOn(): void;
+  /** Ends the waits of the pauses of these upstreams: one transmission is tried at once. @returns those that paused */
+  tryUpstreamsNow(names: readonly string[]): readonly string[];
   /** The upstreams of each lane, and whether it is paused. */
-  lanes(): readonly {
-    readonly upstreams: readonly LaneUpstream[];
-    readonly pause: PauseFacts | undefined;
-  }[];
+  lanes(): readonly LaneStanding[];
   /** Shows all that the lanes have. */
   visit(see: SeeQueued): void;
   find(id: Id): LaneFound | undefined;
   /** Takes out what `find` has found due or waiting. */
   takeFound(queued: QueuedTransmission): void;
-  /** See Lane. */
+  /** As tryUpstreamsNow, for all that mail of the lane may go by. */
   tryNow(lane: number): void;
   /** Begins no further attempt, and resolves when those under way have ended. */
   drain(): Promise<void>;
@@ -93,11 +105,11 @@ export function createDispatcher(
   // Each attempt under way listens to it, so many listeners are no leak.
   setMaxListeners(0, aborting.signal);
 
-  const makeLane = ({ upstream, rate, concurrency }: LaneSettings) =>
+  const makeLane = ({ upstream, rate, concurrency, isStopped = () => false }: LaneSettings) =>
     createLane(
       {
         upstream,
-        rate,
+        ...{ rate, isStopped },
         attempt: (queued, taken) => attempt(queued, upstream, aborting.signal, taken),
         ...{ budget, clock, random, log },
       },
@@ -120,8 +132,25 @@ export function createDispatcher(
       for (const lane of lanes) lane.pause(reason, ms);
     },
 
-    lanes: () =>
-      [first, ...others].map(({ upstreams }, lane) => ({ upstreams, pause: lanes[lane]?.paused() })),
+    goOn() {
+      for (const lane of lanes) lane.goOn();
+    },
+
+    tryUpstreamsNow(names) {
+      const paused = new Set<string>();
+      for (const [index, { upstreams }] of settings.entries()) {
+        const lane = laneOf(index);
+        const asked = upstreams.filter(({ name }) => names.includes(name));
+        for (const { name, pause } of asked) {
+          if ((pause === undefined ? lane.paused() : pause.facts()) !== undefined) paused.add(name);
+          pause?.tryNow();
+        }
+        if (asked.length > 0) lane.tryNow();
+      }
+      return [...paused];
+    },
+
+    lanes: () => settings.map(({ upstreams }, index) => ({ upstreams, pause: laneOf(index).paused() })),
 
     visit(see) {
       for (const lane of lanes) lane.visit(see);
@@ -135,7 +164,11 @@ export function createDispatcher(
       return undefined;
     },
     takeFound: (queued) => laneOf(queued.lane).takeFound(queued),
-    tryNow: (lane) => laneOf(lane).tryNow(),
+
+    tryNow(lane) {
+      for (const { pause } of settings[lane]?.upstreams ?? []) pause?.tryNow();
+      laneOf(lane).tryNow();
+    },
 
     async drain() {
       await Promise.all(lanes.map((lane) => lane.drain()));

@@ -13,15 +13,29 @@ export interface Member {
   readonly rate: Rate;
   readonly pause: Pause;
   readonly log: Log;
+  /** An operator has paused it. */
+  readonly isStopped: () => boolean;
   /** A single transmission is trying whether it is back. */
   isTried: boolean;
   /** The last one that tried in vain; it is not the next to try, if another comes by. */
   lastTry: Id | undefined;
 }
 
-export function createMember(upstream: Upstream, rate: Rate, parts: PauseParts, retry: BackoffRange): Member {
+export function createMember(
+  upstream: Upstream,
+  rate: Rate,
+  parts: PauseParts,
+  retry: BackoffRange,
+  isStopped = (): boolean => false,
+): Member {
   const pause = createPause(parts, retry, { upstream: upstream.name }, () => {});
-  return { upstream, rate, pause, log: parts.log, isTried: false, lastTry: undefined };
+  return { upstream, rate, pause, log: parts.log, isStopped, isTried: false, lastTry: undefined };
+}
+
+/** Ends the wait of its pause; any transmission may try, the one that tried in vain too. */
+export function tryMemberNow(member: Member): void {
+  member.lastTry = undefined;
+  member.pause.tryNow("by operator");
 }
 
 type Down = Extract<Outcome, { kind: "down" }>;
@@ -34,7 +48,7 @@ type Down = Extract<Outcome, { kind: "down" }>;
  *
  * An upstream that is down is left out while its pause lasts, and then tried by one
  * transmission at a time. When all are paused all are tried, since nothing better is left; that this does
- * not happen for each message is due to the pause of the lane.
+ * not happen for each message is due to the pause of the lane. One that an operator has paused is never tried.
  *
  * @param members at least one, the preferred first
  */
@@ -42,8 +56,8 @@ export function createFailover(members: readonly [Member, ...Member[]]): Upstrea
   const upstreams = members.map(({ upstream }) => upstream);
   const memoryPerOctet = Math.max(...upstreams.map((upstream) => upstream.memoryPerOctet ?? 0));
 
-  const admits = ({ pause, isTried }: Member): boolean =>
-    pause.standing() === "none" || (pause.standing() === "probing" && !isTried);
+  const admits = ({ pause, isTried, isStopped }: Member): boolean =>
+    !isStopped() && (pause.standing() === "none" || (pause.standing() === "probing" && !isTried));
 
   /** As `admits`, for this transmission; one that has just tried in vain lets another by, once. */
   const admitsOne = (member: Member, { id }: Transmission): boolean => {
@@ -72,6 +86,7 @@ export function createFailover(members: readonly [Member, ...Member[]]): Upstrea
     const admitted = members.filter((member) => admitsOne(member, transmission));
     const refusals: Down[] = [];
     for (const [index, member] of (admitted.length > 0 ? admitted : members).entries()) {
+      if (member.isStopped()) continue;
       // The lane has taken a token for the first only. Should the next have none, it says so itself.
       if (index > 0) member.rate.take();
       const outcome = await callOne(member, transmission, signal);
@@ -85,7 +100,9 @@ export function createFailover(members: readonly [Member, ...Member[]]): Upstrea
     name: upstreams.map(({ name }) => name).join(", "),
     limits: strictest(upstreams.map(({ limits }) => limits)),
     ...(memoryPerOctet > 0 ? { memoryPerOctet } : {}),
-    rate: { take: () => (members.find(admits) ?? members[0]).rate.take() },
+    rate: {
+      take: () => (members.find(admits) ?? members.find((one) => !one.isStopped()) ?? members[0]).rate.take(),
+    },
     transmit,
     async close() {
       for (const { pause } of members) pause.cancel();
@@ -96,11 +113,13 @@ export function createFailover(members: readonly [Member, ...Member[]]): Upstrea
 /** One outcome for all. Asked again when the first of them may be back, which is soon unless all named a time. */
 function allDown(refusals: readonly Down[]): Down {
   const [first] = refusals;
+  // An operator has paused each of them since the attempt began.
+  if (first === undefined) return { kind: "down", reply: "an operator has paused it" };
   const times = refusals.map(({ retryAfterMs }) => retryAfterMs ?? 0);
   const retryAfterMs = Math.min(...times);
   return {
     kind: "down",
-    reply: refusals.length === 1 && first !== undefined ? first.reply : repliesOf(refusals),
+    reply: refusals.length === 1 ? first.reply : repliesOf(refusals),
     ...(retryAfterMs > 0 ? { retryAfterMs } : {}),
   };
 }

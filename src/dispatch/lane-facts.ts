@@ -1,7 +1,8 @@
 // What each lane knows: how much is in which state, and what keeps it from being relayed. Computed when somebody asks, so
 // that it costs nothing for each mail.
 import type { Clock } from "../runtime/clock.ts";
-import type { Dispatcher, LaneSettings, LaneUpstream } from "./dispatcher.ts";
+import type { Dispatcher, LaneSettings, LaneStanding, LaneUpstream } from "./dispatcher.ts";
+import type { OperatorPause } from "./operator-pauses.ts";
 import type { PauseFacts } from "./pause.ts";
 import type { QueuedTransmission } from "./queue.ts";
 import type { Held, QueueState } from "./queue-state.ts";
@@ -39,7 +40,7 @@ export interface LaneFacts {
   readonly waiting: StateFacts;
   readonly underway: StateFacts;
   readonly held: HeldFacts;
-  /** Nothing goes by this lane now: its upstream takes nothing, or none of several does, or the disk. */
+  /** Nothing goes by this lane now: its upstream takes nothing, or none of several, or the disk; or an operator paused all. */
   readonly pause?: PauseFacts;
 }
 
@@ -95,12 +96,14 @@ function lanesOf(dispatcher: Pick<Dispatcher, "lanes" | "visit">, held: Iterable
     const hold = holds[queued.lane] ?? holds[0];
     if (hold !== undefined) hold[by] += 1;
   }
-  return lanes.map(({ upstreams, pause }, lane): LaneFacts => {
+  return lanes.map((standing, lane): LaneFacts => {
+    const { upstreams } = standing;
+    const pause = pauseOf(standing);
     const { due, waiting, underway, held } = tallies[lane] as Record<QueueState, Tally>;
     const { doubt: byDoubt, operator: byOperator } = holds[lane] as (typeof holds)[number];
     return {
       name: laneName({ upstreams }),
-      upstreams: upstreams.map((upstream) => upstreamOf(upstream, pause)),
+      upstreams: upstreams.map((upstream) => upstreamOf(upstream, standing.pause)),
       ...{ due: factsOf(due), waiting: factsOf(waiting), underway: factsOf(underway) },
       held: { ...factsOf(held), byDoubt, byOperator },
       ...(pause === undefined ? {} : { pause }),
@@ -117,16 +120,32 @@ const emptyTally = (): Tally => ({
 const factsOf = ({ count, oldestAcceptedAt, oldestDueAt }: Tally): StateFacts =>
   count === 0 ? { count } : { count, oldestAcceptedAt, oldestDueAt };
 
+/** Of all that it goes by an operator has paused: that, since the last of them, until the first is over. */
+function pauseOf({ upstreams, pause }: LaneStanding): PauseFacts | undefined {
+  const stopped = upstreams.flatMap((upstream) => upstream.stopped?.() ?? []);
+  if (stopped.length === 0 || stopped.length < upstreams.length) return pause;
+  const [latest] = stopped.toSorted((a, b) => b.since - a.since) as [OperatorPause];
+  const until = Math.min(...stopped.map((one) => one.until ?? Number.POSITIVE_INFINITY));
+  return ordered({ ...latest, until });
+}
+
+function ordered({ since, until, reason = "an operator has paused it" }: OperatorPause): PauseFacts {
+  const end = until === undefined || until === Number.POSITIVE_INFINITY ? {} : { until };
+  return { by: "operator", since, reason, firstReason: reason, ...end };
+}
+
 function upstreamOf(
-  { name, upstream, rate, pause }: LaneUpstream,
+  { name, upstream, rate, pause, stopped }: LaneUpstream,
   ofLane: PauseFacts | undefined,
 ): UpstreamFacts {
   // One alone is paused by its lane, which the disk pauses too.
   const own = pause === undefined ? (ofLane?.by === "upstream" ? ofLane : undefined) : pause.facts();
+  const operators = stopped?.();
+  const shown = operators === undefined ? own : ordered(operators);
   const perSecond = rate.perSecond?.();
   return {
     ...{ name, place: upstream.name },
-    ...(own === undefined ? {} : { pause: own }),
+    ...(shown === undefined ? {} : { pause: shown }),
     ...(perSecond === undefined ? {} : { perSecond }),
   };
 }

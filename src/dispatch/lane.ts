@@ -22,6 +22,8 @@ export interface LaneParts {
   /** Makes one attempt at the upstream. Never rejects. `taken`: see DispatcherParts. */
   readonly attempt: (queued: QueuedTransmission, taken: () => void) => Promise<AttemptResult>;
   readonly rate: Rate;
+  /** An operator has paused what it goes by: no attempt begins. */
+  readonly isStopped: () => boolean;
   /** Shared by all lanes. */
   readonly budget: Budget;
   readonly clock: Clock;
@@ -46,6 +48,8 @@ export interface Lane {
   start(): void;
   /** Nothing can be relayed for a moment, for a reason outside the lane. */
   pause(reason: string, ms: number): void;
+  /** Something outside the lane has changed: attempts what may be attempted now. */
+  goOn(): void;
   /** The pause that there is. */
   paused(): PauseFacts | undefined;
   /** Shows all that the lane has. */
@@ -73,7 +77,7 @@ export const memoryOf = ({ memoryPerOctet }: Upstream, size: number): number =>
   memoryPerOctet === undefined ? Math.min(size, STREAMED_OCTETS) : size * memoryPerOctet;
 
 export function createLane(parts: LaneParts, options: LaneOptions): Lane {
-  const { upstream, attempt, rate, budget, clock, random, log } = parts;
+  const { upstream, attempt, rate, isStopped, budget, clock, random, log } = parts;
   const waiting = createWaiting();
   const odd = createOddMails();
   /** Whose refusals the pause rests on; those of one mail are weak evidence. */
@@ -93,7 +97,8 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
   });
   const pause = createPause({ clock, random, log }, options.retry, about, () => pump(), facts);
   const silence = createSilence(clock, (why) => {
-    if (pause.standing() === "none") log.warn("dispatch.silent", { ...about, ...why, ...facts() });
+    if (pause.standing() === "none" && !isStopped())
+      log.warn("dispatch.silent", { ...about, ...why, ...facts() });
   });
   const put = (queued: QueuedTransmission): void => {
     expiry.begin(queued);
@@ -180,7 +185,8 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
   };
 
   /** While nothing can be relayed, one transmission at a time is tried, and not before its time is over. */
-  const places = (): number => ({ none: options.concurrency, waiting: 0, probing: 1 })[pause.standing()];
+  const places = (): number =>
+    isStopped() ? 0 : { none: options.concurrency, waiting: 0, probing: 1 }[pause.standing()];
 
   function pump(): void {
     wake?.cancel();
@@ -221,6 +227,8 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
       failing = "several";
       pause.failed({ kind: "pause", reason, retryAfterMs: ms, left: false, by: "storage" });
     },
+
+    goOn: pump,
 
     paused: pause.facts,
 

@@ -12,15 +12,17 @@ export type Standing = "none" | "waiting" | "probing";
 
 /** What is known of a pause, for people. Times are in milliseconds since the epoch. */
 export interface PauseFacts {
-  /** What takes nothing, by the failure that came last. */
-  readonly by: "upstream" | "storage";
+  /** What takes nothing, by the failure that came last; or an operator has paused it. */
+  readonly by: "upstream" | "storage" | "operator";
   readonly since: number;
   /** What was said by the failure that came last. */
   readonly reason: string;
   /** What the pause began with. */
   readonly firstReason: string;
-  /** Absent while one transmission is being tried, or may be. */
+  /** Absent while one transmission is being tried, or may be; and where an operator has paused it. */
   readonly nextTryAt?: number;
+  /** When an operator's pause ends by itself, if it does. */
+  readonly until?: number;
 }
 
 /** What an attempt began under. */

@@ -4,8 +4,9 @@ import type { SenderDomains } from "../identity/id-right.ts";
 import type { Rate } from "../runtime/rate.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { BackoffRange } from "./backoff.ts";
-import type { LaneSettings } from "./dispatcher.ts";
-import { createFailover, createMember, type Member } from "./failover.ts";
+import type { LaneSettings, LaneUpstream } from "./dispatcher.ts";
+import { createFailover, createMember, type Member, tryMemberNow } from "./failover.ts";
+import type { OperatorPauses } from "./operator-pauses.ts";
 import type { PauseParts } from "./pause.ts";
 
 export interface Route {
@@ -34,12 +35,14 @@ export interface Routes {
 /**
  * @param routes in order; one of them without domains
  * @param upstreams every one that a route names
+ * @param stopped those that an operator has paused
  */
 export function createRoutes(
   routes: readonly Route[],
   upstreams: ReadonlyMap<string, RoutedUpstream>,
   parts: PauseParts,
   retry: BackoffRange,
+  stopped: Pick<OperatorPauses, "of"> = { of: () => undefined },
 ): Routes {
   const members = new Map<string, Member>();
   const lists: string[] = [];
@@ -53,22 +56,31 @@ export function createRoutes(
 
   const memberOf = (name: string): Member => {
     const { upstream, rate } = routed(name);
-    const member = members.get(name) ?? createMember(upstream, rate, parts, retry);
+    const isStopped = (): boolean => stopped.of(name) !== undefined;
+    const member = members.get(name) ?? createMember(upstream, rate, parts, retry, isStopped);
     members.set(name, member);
     return member;
   };
 
-  const makeLane = ([first = "", ...others]: readonly string[]): LaneSettings => {
+  const laneUpstream = (name: string, member?: Member): LaneUpstream => {
+    const { upstream, rate } = routed(name);
+    const pause = member && { facts: member.pause.facts, tryNow: () => tryMemberNow(member) };
+    return { ...{ name, upstream, rate }, ...(pause && { pause }), stopped: () => stopped.of(name) };
+  };
+
+  const makeLane = (names: readonly string[]): LaneSettings => {
+    const [first = "", ...others] = names;
+    const isStopped = (): boolean => names.every((name) => stopped.of(name) !== undefined);
     // One alone is paused by its lane.
     if (others.length === 0) {
       const { upstream, rate, concurrency } = routed(first);
-      return { upstreams: [{ name: first, upstream, rate }], upstream, rate, concurrency };
+      return { upstreams: [laneUpstream(first)], isStopped, upstream, rate, concurrency };
     }
     const failover = createFailover([memberOf(first), ...others.map(memberOf)]);
-    const upstreams = [first, ...others].map((name) => ({ name, ...memberOf(name) }));
+    const upstreams = names.map((name) => laneUpstream(name, memberOf(name)));
     // What fails over must not overwhelm the one that it goes to.
-    const concurrency = Math.min(...[first, ...others].map((name) => routed(name).concurrency));
-    return { upstreams, upstream: failover, rate: failover.rate, concurrency };
+    const concurrency = Math.min(...names.map((name) => routed(name).concurrency));
+    return { upstreams, isStopped, upstream: failover, rate: failover.rate, concurrency };
   };
 
   const laneFor = (names: readonly string[]): number => {

@@ -171,6 +171,9 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "operator.resolved":
       "An operator[ ({by})] decided that {id}[, {messageId},][ to {recipient}][ of task {task}] is {decision}[ ({reason})]; " +
       "it is now {next}.",
+    "operator.paused":
+      "An operator[ ({by})] paused {upstreams}[ until {until}][ ({reason})]: nothing is attempted there.",
+    "operator.resumed": "{upstreams} resumed[ by an operator ({by})][ ({reason})].",
     "operator.unavailable": "mailonce doubtful can't reach this gateway while it runs: {error}",
     "log.resumed":
       "The log can be written again, after {cause} since {since}: {missed:line} lost, {late} follow late.",

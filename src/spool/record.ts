@@ -4,6 +4,7 @@
 //   b<submission>                 → a BodyFile as JSON, where the body has a file of its own
 //   t<submission>/<index>         → a SpooledTransmission as JSON
 //   k                             → ledger and identity of the last start (ledger/last-start.ts)
+//   p                             → upstreams that an operator has paused (dispatch/operator-pauses.ts)
 //
 // Submission ids begin with the time, so the store's order is the order of acceptance.
 
@@ -133,8 +134,9 @@ export const ALL_SUBMISSIONS = rangeOf(SUBMISSION);
 export const ALL_BODIES = rangeOf(BODY);
 export const ALL_TRANSMISSIONS = rangeOf(TRANSMISSION);
 
-/** No older mailonce reads or removes it. */
+/** No older mailonce reads or removes these two. */
 export const START_KEY: Uint8Array = Buffer.from("k");
+export const PAUSES_KEY: Uint8Array = Buffer.from("p");
 
 export const submissionKey = (id: SubmissionId): Uint8Array => Buffer.from(SUBMISSION + id);
 export const bodyKey = (id: SubmissionId): Uint8Array => Buffer.from(BODY + id);

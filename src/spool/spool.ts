@@ -17,6 +17,7 @@ import { type Loaded, loadAll } from "./loading.ts";
 import { createRead, type LostMail, type SpooledMail } from "./reading.ts";
 import {
   encodeTransmission,
+  PAUSES_KEY,
   type SpooledTransmission,
   START_KEY,
   type SubmissionId,
@@ -64,6 +65,10 @@ export interface Spool {
   lastStart(): Promise<string | undefined>;
   /** Durable when it resolves. */
   noteStart(text: string): Promise<void>;
+  /** What notePauses has noted last; see dispatch/operator-pauses.ts. */
+  pauses(): Promise<string | undefined>;
+  /** Durable when it resolves. */
+  notePauses(text: string): Promise<void>;
   /** As `replace`, of several transmissions of one submission together. gone: all of them left before. */
   replaceAll(
     submission: SubmissionId,
@@ -118,6 +123,12 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
   const parts = { store, bodies, shares, fresh };
   const accepting = createAccepting(parts);
   const { remove, replaceAll } = createRemoving({ ...parts, accepting });
+  const textAt = async (key: Uint8Array): Promise<string | undefined> => {
+    const value = await store.get(key);
+    return value === undefined ? undefined : Buffer.from(value).toString();
+  };
+  const putText = (key: Uint8Array, text: string): Promise<void> =>
+    store.commit([{ type: "put", key, value: Buffer.from(text) }]);
   return {
     createBody: bodies.create,
     readBody: bodies.read,
@@ -148,12 +159,10 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     replaceAll,
     count: (submission) => shares.count(submission),
 
-    async lastStart() {
-      const value = await store.get(START_KEY);
-      return value === undefined ? undefined : Buffer.from(value).toString();
-    },
-
-    noteStart: (text) => store.commit([{ type: "put", key: START_KEY, value: Buffer.from(text) }]),
+    lastStart: () => textAt(START_KEY),
+    noteStart: (text) => putText(START_KEY, text),
+    pauses: () => textAt(PAUSES_KEY),
+    notePauses: (text) => putText(PAUSES_KEY, text),
 
     async close() {
       // Should it fail, they come back at the next start, as mail whose client did not get the 250.

@@ -23,6 +23,7 @@ function open(waiting: number) {
   const log: Log = { debug() {}, info: line, warn: line, error: line };
   const underWay: { taken: () => void; resolve: (result: AttemptResult) => void }[] = [];
   const begun: string[] = [];
+  const isStopped = false;
   const lane = createLane(
     {
       upstream: { name: "upstream" } as Upstream,
@@ -32,6 +33,7 @@ function open(waiting: number) {
         return new Promise((resolve) => underWay.push({ taken, resolve }));
       },
       rate: unlimited,
+      isStopped: () => isStopped,
       clock,
       random: { fraction: () => 0.999, octets: (length) => new Uint8Array(length) },
       log,

@@ -10,7 +10,7 @@ import { HttpListenError, openHttp } from "../../src/operator/http/open.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import type { LogFields } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
-import { askAt } from "../support/http-place.ts";
+import { askAt, NO_PARTS } from "../support/http-place.ts";
 import { makeFolder } from "../support/process.ts";
 
 let folder: ReturnType<typeof makeFolder>;
@@ -38,16 +38,11 @@ const open = async (settings: Readonly<Record<string, string>>) => {
   return { http, logged };
 };
 
-const NOTHING = {
-  ...{ doubtful: { list: async () => [], resolve: async () => ({ ok: false, fault: "" }) as const } },
-  ...{ upstreams: new Map(), disk: async () => undefined },
-};
-
 test("the default port is taken: a warning, no URL, and the operator's socket is there all the same", async () => {
   const { http, logged } = await open({});
   expect(logged).toEqual([["http.port_taken", { host: "127.0.0.1", port: HTTP_PORT }]]);
   expect([http.address, http.signInUrl()]).toEqual([undefined, undefined]);
-  await http.run(NOTHING);
+  await http.run(NO_PARTS);
   expect(readdirSync(join(folder.path, "data"))).toEqual(["operator.sock"]);
   await http.close();
 });
@@ -70,7 +65,7 @@ test("while the gateway starts, it lives and is not ready, and nothing else is a
     const { status, body } = await askAt(port, path);
     expect([status, JSON.parse(body).detail]).toEqual([503, "the gateway is starting"]);
   }
-  await http.run(NOTHING);
+  await http.run(NO_PARTS);
   expect((await askAt(port, "/readyz")).status).toBe(200);
   await http.close();
 });

@@ -13,6 +13,7 @@ import { loadConfig } from "../../src/config/config.ts";
 import type { Id } from "../../src/identity/message-id.ts";
 import type { DoubtfulDesk, DoubtfulEntry } from "../../src/operator/doubtful.ts";
 import { type OperatorHttp, openHttp } from "../../src/operator/http/open.ts";
+import type { OperatorParts } from "../../src/operator/routes/parts.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import type { Log, LogFields } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
@@ -27,6 +28,17 @@ export const HELD: DoubtfulEntry = {
   attempts: 1,
   standing: "held",
   since: "2026-11-27T10:00:00.000Z",
+};
+
+/** Of a gateway that has nothing. */
+export const NO_PARTS: OperatorParts = {
+  doubtful: { list: async () => [], resolve: async () => ({ ok: false, fault: "" }) },
+  pausing: {
+    pause: async () => ({ ok: false, names: [] }),
+    resume: async () => ({ ok: false, names: [] }),
+  },
+  upstreams: new Map(),
+  disk: async () => undefined,
 };
 
 export interface Reply {
@@ -103,7 +115,7 @@ export async function openHttpPlace({
     },
   };
   const upstreams = new Map([["main", { name: "smtp smtp.example.com:587" }]]);
-  await http.run({ doubtful, upstreams, disk: async () => undefined });
+  await http.run({ ...NO_PARTS, doubtful, upstreams });
   const port = Number(http.address?.split(":").at(-1));
   const isTls = config.http.tls.cert_file !== undefined;
   return {

@@ -19,10 +19,14 @@ const OLDER =
   "the gateway that runs here is older than this command and does not understand it; restart the gateway, or use " +
   "the mailonce that it was started with";
 
-interface Reply {
+export interface Reply {
   readonly status: number;
   readonly body: unknown;
 }
+
+/** The problem that a gateway has answered with. */
+export const detailOf = ({ status, body }: Reply): string =>
+  (body as { detail?: string }).detail ?? `the gateway answered ${status}`;
 
 /**
  * One request.
@@ -69,8 +73,6 @@ const faultOf = (error: NodeJS.ErrnoException): GatewayError =>
 /** What a gateway that runs says and does of doubtful mail; each call rejects as askGateway does. */
 export function gatewayDesk(dataDir: string): DoubtfulDesk {
   const PATH = "/api/v1/doubtful";
-  const detailOf = ({ status, body }: Reply): string =>
-    (body as { detail?: string }).detail ?? `the gateway answered ${status}`;
   return {
     async list() {
       const reply = await askGateway(dataDir, "GET", PATH);

@@ -48,6 +48,8 @@ export interface Problem {
   /** What happened this time, and what helps. */
   readonly detail: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Members beside those of every problem. */
+  readonly more?: Readonly<Record<string, unknown>>;
 }
 
 export interface Route {

@@ -103,10 +103,10 @@ function responseOf(answer: Answer): Response {
       return new Response(null, { status: 303, headers: { Location: answer.to, ...cookie } });
     }
     case "problem": {
-      const { status, title, detail, headers } = answer;
+      const { status, title, detail, headers, more } = answer;
       // "about:blank", which is meant when `type` is left out: the status says what it is.
       return Response.json(
-        { status, title, detail },
+        { status, title, detail, ...more },
         { status, headers: { ...headers, "Content-Type": "application/problem+json" } },
       );
     }

@@ -2,6 +2,7 @@
 import type { DoubtfulDesk } from "../doubtful.ts";
 import type { DiskProbe } from "../http/disk-probe.ts";
 import { type Answer, type Asked, problem } from "../http/route.ts";
+import type { PausingDesk } from "../pausing.ts";
 
 /** Where a gateway is in its life. */
 export type Phase = "starting" | "running" | "stopping";
@@ -9,6 +10,7 @@ export type Phase = "starting" | "running" | "stopping";
 /** What a gateway has once it runs. */
 export interface OperatorParts {
   readonly doubtful: DoubtfulDesk;
+  readonly pausing: PausingDesk;
   /** By the names of the configuration, each with its kind and place. */
   readonly upstreams: ReadonlyMap<string, { readonly name: string }>;
   readonly disk: DiskProbe;

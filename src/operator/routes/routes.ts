@@ -4,9 +4,15 @@ import type { Route } from "../http/route.ts";
 import { doubtfulRoutes } from "./doubtful.ts";
 import { healthRoutes } from "./health.ts";
 import { type OperatorState, runningOf } from "./parts.ts";
+import { pausingRoutes } from "./pausing.ts";
 import { upstreamRoutes } from "./upstreams.ts";
 
 export function apiRoutes(state: OperatorState): Route[] {
   const running = runningOf(state);
-  return [...healthRoutes(state, running), ...doubtfulRoutes(running), ...upstreamRoutes(running)];
+  return [
+    ...healthRoutes(state, running),
+    ...doubtfulRoutes(running),
+    ...upstreamRoutes(running),
+    ...pausingRoutes(running),
+  ];
 }

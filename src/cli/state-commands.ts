@@ -1,0 +1,28 @@
+// The state of the gateway: `pause` and `resume`.
+
+import { CONFIG_OPTION, type Command, type Exit } from "./command.ts";
+import type { PauseOptions, ResumeOptions } from "./pause.ts";
+
+const JSON_OPTION = ["--json", "print lines of JSON"] as const;
+
+export function stateCommands(mailonce: Command, exit: Exit): void {
+  mailonce
+    .command("pause [upstream]")
+    .description("attempt nothing at an upstream, or at all of them; with or without the gateway running")
+    .option("--for <duration>", "ends by itself then, such as 30m; without it, at `resume`")
+    .option("--reason <text>", "for the log and for status")
+    .option(...JSON_OPTION)
+    .option(...CONFIG_OPTION)
+    .action(async (upstream: string | undefined, options: PauseOptions) =>
+      exit(await (await import("./pause.ts")).pauseUpstream(upstream, options)),
+    );
+  mailonce
+    .command("resume [upstream]")
+    .description("end a pause; an upstream that took nothing is tried at once")
+    .option("--reason <text>", "for the log")
+    .option(...JSON_OPTION)
+    .option(...CONFIG_OPTION)
+    .action(async (upstream: string | undefined, options: ResumeOptions) =>
+      exit(await (await import("./pause.ts")).resumeUpstream(upstream, options)),
+    );
+}
