@@ -14,7 +14,7 @@ import type { FreeSpace } from "../storage/free-space.ts";
 import { type Reply, replies } from "../submission/reply.ts";
 import { type Admission, createAdmission } from "./admission.ts";
 import { loadTls, TlsError, type TlsFiles, type TlsOptions } from "./tls/certificates.ts";
-import { watchTls } from "./tls/watch.ts";
+import { type CertificateFacts, watchTls } from "./tls/watch.ts";
 
 /** Who and what is let in, the same for all listeners. */
 export interface Gate {
@@ -35,6 +35,8 @@ export interface Gate {
 export interface OpenGate extends Gate {
   /** Calls back with each new certificate. */
   onTls(apply: (options: TlsOptions) => void): void;
+  /** In force at the listeners that have TLS; undefined where none has. */
+  certificate(): CertificateFacts | undefined;
   /** Reads users and certificates again. Faults are logged, and then the old ones stay. */
   reload(): Promise<void>;
   close(): void;
@@ -123,6 +125,7 @@ export async function openGate(
     onTls(callback) {
       apply = callback;
     },
+    certificate: () => watch?.certificate(),
     async reload() {
       await Promise.all([users?.reload(), watch?.reload()]);
     },

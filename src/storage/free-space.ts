@@ -8,7 +8,7 @@ export interface FreeSpace {
   hasRoomFor(octets: number): Promise<boolean>;
   /** As hasRoomFor, for octets that are about to be written: they count until the disk is asked again. */
   take(octets: number): Promise<boolean>;
-  /** Octets, or undefined when nothing is asked for. */
+  /** Octets, whatever the minimum is; undefined when the disk can't be asked. */
   free(): Promise<number | undefined>;
 }
 
@@ -52,7 +52,10 @@ export function createFreeSpace(
       taken += octets;
       return true;
     },
-    free: async () => (minOctets === 0 ? undefined : await free()),
+    async free() {
+      const octets = await free();
+      return Number.isFinite(octets) ? octets : undefined;
+    },
   };
 }
 

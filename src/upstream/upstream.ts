@@ -79,6 +79,15 @@ export interface UpstreamLimits {
   readonly smtpUtf8: boolean;
 }
 
+/** What the account at an upstream may send in 24 hours, counted in recipients. */
+export interface SendingQuota {
+  /** Absent where there is no limit. */
+  readonly max?: number;
+  readonly sent: number;
+  /** When the upstream said so, milliseconds since the epoch. */
+  readonly at: number;
+}
+
 /** What a test without sending has found: one line, for a person. */
 export interface UpstreamCheck {
   readonly isUsable: boolean;
@@ -91,6 +100,8 @@ export interface Upstream {
   readonly limits: UpstreamLimits;
   /** The rate that the upstream allows, when it can tell. Left out: the configured one holds. */
   readonly rate?: Rate;
+  /** What it has said last; absent or undefined where it says nothing. */
+  quota?(): SendingQuota | undefined;
   /**
    * Octets of memory that an attempt holds for each octet of the content. Absent when the content is
    * streamed: then it holds some chunks of it, whatever its size.

@@ -123,11 +123,13 @@ describe("a change on disk", () => {
   });
 
   test("is taken over at the next look, and the session before it goes on", async () => {
-    const { look, session, lines, fields } = await start();
+    const { look, session, lines, fields, watching } = await start();
     const before = await session();
     expect(namesOf(before)).not.toContain("renewed.example");
+    expect(watching.certificate()).toMatchObject({ file: expect.stringMatching(/server\.pem$/) });
     renew();
     await look();
+    expect(watching.certificate().names).toContain("renewed.example");
     expect(lines).toEqual(["info tls.reloaded"]);
     expect(fields[0]).toMatchObject({
       certificate: place.path("server.pem"),

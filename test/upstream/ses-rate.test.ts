@@ -46,7 +46,7 @@ function open(perSecond?: number) {
     }
     return calls;
   };
-  return { clock, rate, second };
+  return { clock, quota, rate, second };
 }
 
 describe("the rate", () => {
@@ -153,16 +153,21 @@ describe("the rate", () => {
 describe("the quota", () => {
   test("is reported with what remains", async () => {
     answers = [account(14, 50_000, 20_000)];
-    open().rate.take();
+    const { clock, quota, rate } = open();
+    expect(quota.sending()).toBeUndefined();
+    rate.take();
     await settled();
+    expect(quota.sending()).toEqual({ max: 50_000, sent: 20_000, at: clock.now() });
     const facts = { upstream: "ses", rate: 14, sent: 20_000, max: 50_000, remaining: 30_000 };
     expect(lines).toEqual([["info", "upstream.quota", facts]]);
   });
 
   test("without a limit names none", async () => {
     answers = [account(14, -1, 20_000)];
-    open().rate.take();
+    const { clock, quota, rate } = open();
+    rate.take();
     await settled();
+    expect(quota.sending()).toEqual({ sent: 20_000, at: clock.now() });
     expect(lines).toEqual([["info", "upstream.quota", { upstream: "ses", rate: 14, sent: 20_000 }]]);
   });
 

@@ -5,7 +5,15 @@ import { type Clock, systemClock, type Timer } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { checkTls, type LoadedTls, readTlsFiles, TlsError, type TlsFiles } from "./certificates.ts";
 
+/** A certificate in force, for people. Times are in milliseconds since the epoch. */
+export interface CertificateFacts {
+  readonly file: string;
+  readonly names: readonly string[];
+  readonly notAfter: number;
+}
+
 export interface TlsWatch {
+  certificate(): CertificateFacts;
   /** Reads the files now and says how that went, changed or not. Never rejects. */
   reload(): Promise<void>;
   /** Nothing is applied or logged from now on. */
@@ -101,6 +109,7 @@ export function watchTls(
   warn();
   schedule();
   return {
+    certificate: () => ({ file: certificate, names: loaded.names, notAfter: loaded.notAfter }),
     reload: () => (closed ? Promise.resolve() : inTurn(true)),
     close() {
       closed = true;

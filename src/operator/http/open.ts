@@ -8,7 +8,7 @@ import { ConfigError } from "../../config/config.ts";
 import { isLoopback } from "../../config/listeners.ts";
 import { type Config, HTTP_PORT } from "../../config/schema.ts";
 import { loadTls, TlsError, type TlsFiles } from "../../listeners/tls/certificates.ts";
-import { type TlsWatch, watchTls } from "../../listeners/tls/watch.ts";
+import { type CertificateFacts, type TlsWatch, watchTls } from "../../listeners/tls/watch.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Random } from "../../runtime/random.ts";
@@ -38,6 +38,8 @@ export interface OperatorHttp {
   signInUrl(): string | undefined;
   /** The gateway runs: answers with its parts, and opens the operator's socket. */
   run(parts: OperatorParts): Promise<void>;
+  /** In force on the address; undefined where that has no TLS. */
+  certificate(): CertificateFacts | undefined;
   /** The gateway begins to stop. */
   stopping(): void;
   /** Reads tokens and certificate again. */
@@ -134,6 +136,8 @@ export async function openHttp(config: Config, { clock, random, log }: HttpWorld
       closeSocket = await openSocket(dataDir, async () => (await load()).owner, log);
       clock.after(LOAD_AFTER_MS, () => void load().catch(() => {}));
     },
+
+    certificate: () => watch?.certificate(),
 
     stopping() {
       phase = "stopping";

@@ -3,6 +3,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { oneLine } from "../line.ts";
+import type { SendingQuota } from "../upstream.ts";
 
 /** SendQuota of GetAccount; it counts recipients. */
 export interface SendQuota {
@@ -13,6 +14,8 @@ export interface SendQuota {
 }
 
 export interface SesQuota {
+  /** What was said last; asks nothing. */
+  sending(): SendingQuota | undefined;
   /**
    * Messages a second that the account may send: undefined while that is asked for the first time,
    * Infinity when it can't be read. Asks again when the last time is long ago.
@@ -42,6 +45,7 @@ const LITTLE_LEFT = 0.1;
 
 export function createSesQuota({ read, name, clock, log }: SesQuotaParts): SesQuota {
   let rate: number | undefined;
+  let sending: SendingQuota | undefined;
   let reading = false;
   let failures = 0;
   let readAt = Number.NEGATIVE_INFINITY;
@@ -65,6 +69,8 @@ export function createSesQuota({ read, name, clock, log }: SesQuotaParts): SesQu
       failures = 0;
       const max = quota.MaxSendRate;
       rate = max !== undefined && max > 0 ? max : Number.POSITIVE_INFINITY;
+      const { Max24HourSend: most = -1, SentLast24Hours: sent = 0 } = quota;
+      sending = { ...(most < 0 ? {} : { max: most }), sent, at: clock.now() };
       report(quota);
     } catch (error) {
       failures += 1;
@@ -88,6 +94,7 @@ export function createSesQuota({ read, name, clock, log }: SesQuotaParts): SesQu
     failures === 0 ? RENEW_MS : Math.min(RENEW_MS, RETRY_MS * 2 ** (failures - 1));
 
   return {
+    sending: () => sending,
     maxSendRate() {
       if (!reading && isOlderThan(maxAgeMs())) void renew();
       return rate;

@@ -69,6 +69,7 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
     name,
     limits: { messageOctets: MESSAGE_OCTETS_MAX, lineOctets: LINE_OCTETS_MAX, smtpUtf8: false },
     rate,
+    quota: quota.sending,
     memoryPerOctet: MEMORY_PER_OCTET,
     async transmit(transmission, signal) {
       const { outcome, badTags } = await attemptSes(client, transmission, options, signal);
