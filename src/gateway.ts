@@ -9,10 +9,11 @@ import { type Listener, type ListenerOptions, listen } from "./listeners/smtp/li
 import { createCounters } from "./metrics/counters.ts";
 import { createDiskProbe } from "./operator/http/disk-probe.ts";
 import { checkHttpFiles, openHttp } from "./operator/http/open.ts";
-import { openRelay, reportsFrom, submissionLimits, type World } from "./relay.ts";
+import { openRelay } from "./relay.ts";
 import { createFreeSpace } from "./storage/free-space.ts";
 import { refuseUnsafeMaildirs } from "./upstream/maildir-check.ts";
 import { announceLack } from "./upstream/open.ts";
+import { reportsFrom, submissionLimits, type World } from "./world.ts";
 
 export interface Gateway {
   /** Of the first listener. */

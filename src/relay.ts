@@ -5,13 +5,11 @@ import { routesOf, viewsOf } from "./config/routes.ts";
 import { envidOf } from "./config/warnings.ts";
 import { createAttempt } from "./dispatch/attempt.ts";
 import { createBudget } from "./dispatch/budget.ts";
-import { countedUpstream } from "./dispatch/counted.ts";
 import { createDecisions } from "./dispatch/decisions.ts";
 import { createDelayWarnings } from "./dispatch/delay.ts";
 import { createDispatcher } from "./dispatch/dispatcher.ts";
 import { createDoubts, heldIn, type InDoubt } from "./dispatch/doubt.ts";
 import { createEntrance } from "./dispatch/entrance.ts";
-import { strictest } from "./dispatch/failover.ts";
 import { createFailures } from "./dispatch/failures.ts";
 import { createLaneFacts, type LaneFacts, laneName } from "./dispatch/lane-facts.ts";
 import { createLapsed } from "./dispatch/lapsed.ts";
@@ -23,38 +21,30 @@ import { createRecorder, STORAGE_RETRY_MS } from "./dispatch/recorder.ts";
 import { recover } from "./dispatch/recovery.ts";
 import { createReports } from "./dispatch/reports.ts";
 import { createResolutions } from "./dispatch/resolutions.ts";
-import { createRoutes, type RoutedUpstream } from "./dispatch/routes.ts";
+import { createRoutes } from "./dispatch/routes.ts";
 import { createVerdicts } from "./dispatch/verdicts.ts";
 import type { HistoryReader } from "./history/history.ts";
 import { openHistory } from "./history/open.ts";
-import { type SenderDomains, senderDomainsOf } from "./identity/id-right.ts";
 import { compareStarts } from "./ledger/last-start.ts";
-import { findLedger, identityRulesOf, type LedgerWorld } from "./ledger/open.ts";
-import { type Counters, createCounters } from "./metrics/counters.ts";
+import { findLedger, identityRulesOf } from "./ledger/open.ts";
+import { createCounters } from "./metrics/counters.ts";
 import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
 import { createPausingDesk, type PausingDesk } from "./operator/pausing.ts";
-import type { FollowingFleet } from "./runtime/fleet.ts";
-import { createRate, unlimited } from "./runtime/rate.ts";
 import { openSpool } from "./spool/spool.ts";
-import type { FreeSpace } from "./storage/free-space.ts";
-import { freshName, randomName } from "./storage/random-name.ts";
 import { createSubmissionHandler } from "./submission/accept.ts";
 import { createAwaiting } from "./submission/awaiting.ts";
 import type { SubmissionHandler } from "./submission/contract.ts";
 import { createReceiveBudget } from "./submission/receive-budget.ts";
-import type { Upstream } from "./upstream/upstream.ts";
+import {
+  keepIdFieldsOf,
+  reportsFrom,
+  routedUpstreams,
+  submissionLimits,
+  traceNameOf,
+  type World,
+} from "./world.ts";
 
-/** What a gateway takes from the world; a simulation brings its own. */
-export interface World extends LedgerWorld {
-  /** Of the program, for the log. */
-  readonly version?: string;
-  /** By the names that the configuration gives them. */
-  readonly upstreams: ReadonlyMap<string, Upstream>;
-  /** Room for what is received; a disk without end when left out. */
-  readonly freeSpace?: FreeSpace | undefined;
-  /** Gets the number of gateways that share the ledger. */
-  readonly fleet?: FollowingFleet;
-}
+export type { World };
 
 /** Everything behind the listener: takes submissions and relays them. */
 export interface Relay {
@@ -81,61 +71,6 @@ export interface Relay {
  * the 30 s after which container runtimes kill.
  */
 const GRACE_MS = 20_000;
-
-/** At MAIL we don't know the upstream yet, so the strictest limits apply. */
-export const submissionLimits = ({ smtp }: Config, { upstreams }: World) => {
-  const { messageOctets, ...limits } = strictest([...upstreams.values()].map(({ limits }) => limits));
-  const least = Math.min(smtp.size_max_bytes, messageOctets);
-  const { header_max_bytes: headerOctets, bare_newline: bareNewlines } = smtp;
-  return { ...limits, messageOctets: least, headerOctets, bareNewlines };
-};
-
-/** Each upstream with its own rate, or else the configured one. */
-const routedUpstreams = (
-  config: Config,
-  { upstreams, clock, fleet }: World,
-  counters: Counters,
-): ReadonlyMap<string, RoutedUpstream> =>
-  new Map(
-    viewsOf(config).flatMap(({ name, config: { upstream: settings } }) => {
-      const upstream = upstreams.get(name);
-      if (upstream === undefined) return [];
-      const { concurrency, rate_per_second: perSecond } = settings;
-      const configured = perSecond === undefined ? unlimited : createRate(perSecond, clock, fleet);
-      const counted = countedUpstream(name, upstream, counters);
-      return [[name, { upstream: counted, rate: upstream.rate ?? configured, concurrency }]];
-    }),
-  );
-
-/** Part of the octets that every attempt carries (P10), so of every message, wherever it goes. */
-const keepIdFieldsOf = ({ upstream, upstreams }: Config): string[] => {
-  const fields = [upstream, ...Object.values(upstreams)].flatMap(({ kind, smtp }) =>
-    kind === "smtp" && smtp.keep_id_field !== undefined ? [smtp.keep_id_field] : [],
-  );
-  return [...new Set(fields)];
-};
-
-/**
- * The name that distinguishes our own trace fields from others', in a file of the data folder. If the disk
- * can't keep it, the gateway still starts, and notices a loop only within one run.
- */
-const traceNameOf = async ({ storage, random, log }: World): Promise<string> => {
-  try {
-    return await randomName(storage, random, "trace", "name", "trace");
-  } catch (error) {
-    log.warn("gateway.trace_name_lost", { error: String(error) });
-    return freshName(random);
-  }
-};
-
-/** The sender of a report: the gateway itself, and it is routed as such. */
-export function reportsFrom({ notices, hostname }: Config): {
-  readonly from: string;
-  readonly sender: SenderDomains;
-} {
-  const from = notices.from ?? `MAILER-DAEMON@${hostname}`;
-  return { from, sender: senderDomainsOf({ from, reversePath: "" }) };
-}
 
 /** Opens ledger and spool, claims what is in the spool again, and begins to relay. */
 export async function openRelay(config: Config, world: World): Promise<Relay> {

@@ -45,7 +45,7 @@ const ONLINE_MS = 30_000;
 /** One line an upstream: on standard output when it could be used, on standard error when not. */
 async function checkOnline(config: Config): Promise<number> {
   const { createUpstreams } = await import("../upstream/open.ts");
-  const { reportsFrom } = await import("../relay.ts");
+  const { reportsFrom } = await import("../world.ts");
   const { from } = reportsFrom(config);
   const upstreams = await createUpstreams(config, systemClock, silentLog);
   const checks = [...upstreams].map(async ([name, upstream]) => {
