@@ -43,6 +43,13 @@ export function createWaiting(): Waiting {
     if (byId.get(queued.claim.id) === queued) byId.delete(queued.claim.id);
   };
 
+  /** What comes back after it was taken out of the middle is another entry: the first is still to be passed over. */
+  const entered = (queued: QueuedTransmission): QueuedTransmission => {
+    const entry = gone.size > 0 && gone.has(queued) ? { ...queued } : queued;
+    byId.set(entry.claim.id, entry);
+    return entry;
+  };
+
   const keep = (isKept: (queued: QueuedTransmission) => boolean): void => {
     queue = new TinyQueue(queue.data.filter(isKept), byDueTime);
     tried = tried.filter(isKept);
@@ -67,14 +74,8 @@ export function createWaiting(): Waiting {
       return count();
     },
 
-    add(queued) {
-      byId.set(queued.claim.id, queued);
-      queue.push(queued);
-    },
-    addTried(queued) {
-      byId.set(queued.claim.id, queued);
-      tried.push(queued);
-    },
+    add: (queued) => queue.push(entered(queued)),
+    addTried: (queued) => void tried.push(entered(queued)),
 
     release() {
       for (const queued of tried.splice(0)) if (!gone.delete(queued)) queue.push(queued);

@@ -81,3 +81,23 @@ test("of two with one id none is passed over", () => {
   waiting.take(one);
   expect(waiting.length).toBe(0);
 });
+
+test.each(["add", "addTried"] as const)("what is taken out and put back (%s) waits again", (put) => {
+  const waiting = createWaiting();
+  const [one, other] = [queuedAt(1, 1), queuedAt(2, 2)];
+  waiting.add(one);
+  waiting.add(other);
+  waiting.takeFound(one);
+  waiting[put](one);
+  expect(waiting.find(one.claim.id)).toEqual(one);
+  const seen: QueuedTransmission[] = [];
+  waiting.each((queued) => seen.push(queued));
+  expect(seen).toHaveLength(2);
+  // The entries that were taken out are removed for good now.
+  waiting.takeAll((queued) => queued === other);
+  expect(waiting.length).toBe(1);
+  const next = waiting.next(() => true) as QueuedTransmission;
+  expect(next).toEqual(one);
+  waiting.take(next);
+  expect(waiting.next(() => true)).toBeUndefined();
+});
