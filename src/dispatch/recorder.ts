@@ -116,8 +116,10 @@ export function createRecorder({ ledger, spool, clock, log, pause }: RecorderPar
 /** The claim that is made again of a transmission of the spool. */
 export const claimOf = ({ id, digest, since }: SpooledTransmission): ClaimRequest => ({
   id,
-  digest: Buffer.from(digest, "hex"),
+  // Not a slice of a pool, which the claim would hold as a whole.
+  digest: Uint8Array.from(Buffer.from(digest, "hex")),
   since,
+  again: true,
 });
 
 /** Resolves after the time, or earlier when the signal aborts. */

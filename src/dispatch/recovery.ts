@@ -7,6 +7,7 @@ import { freed, type SpooledTransmission } from "../spool/record.ts";
 import type { Loaded, Spool } from "../spool/spool.ts";
 import type { Entrance } from "./entrance.ts";
 import type { QueuedTransmission, ToQueue } from "./queue.ts";
+import { claimOf } from "./recorder.ts";
 import type { Reports } from "./reports.ts";
 import type { Verdicts } from "./verdicts.ts";
 
@@ -96,14 +97,7 @@ export async function recover(parts: RecoveryParts, { binds, retentionMs }: Reco
   };
 
   const claim = async (batch: readonly Loaded[]): Promise<void> => {
-    const results = await ledger.claim(
-      batch.map(([, { id, digest, since }]) => ({
-        id,
-        // Not a slice of a pool, which the claim would hold as a whole.
-        digest: Uint8Array.from(Buffer.from(digest, "hex")),
-        ...(since === undefined ? {} : { since }),
-      })),
-    );
+    const results = await ledger.claim(batch.map(([, transmission]) => claimOf(transmission)));
     const prepared = await Promise.all(
       batch.map((loaded, index) => prepare(loaded, results[index] as ClaimResult)),
     );

@@ -12,8 +12,10 @@ export interface Entry {
   /** 0 while a shared ledger's engine is asked. */
   fence: number;
   readonly digest: Uint8Array;
-  /** See ClaimRequest; minus infinity when every relayed id counts. */
-  readonly since: number;
+  /** See ClaimRequest; minus infinity when every relayed id counts. Later, once it has passed what was forgotten. */
+  since: number;
+  /** See ClaimRequest. So is every claim once it is the spool's. */
+  isAgain: boolean;
   isAccepted: boolean;
   /** Accepted, and its client waits for the verdict. */
   isAwaited: boolean;
@@ -70,13 +72,14 @@ export function createClaims<More extends object>(begun: () => More): Claims<Ent
       const entry = entries.get(claim.id);
       return entry?.fence === claim.fence ? entry : undefined;
     },
-    begin({ id, digest, since = Number.NEGATIVE_INFINITY }, fence) {
+    begin({ id, digest, since = Number.NEGATIVE_INFINITY, again = false }, fence) {
       const own: Entry = {
         id,
         key: decodeBase32(id),
         fence,
         digest,
         since,
+        isAgain: again,
         isAccepted: false,
         isAwaited: false,
         waiters: undefined,

@@ -13,8 +13,12 @@
 //   the column crash says, with the date of its first attempt and the digest of its claim.
 // - retention: a relayed id stays one for at least the retention, whatever generations come and go.
 // - since: an id that was relayed before `since` counts as absent to that claim.
+// - again: a forgotten id is absent to a claim of a new mail, and relayed to a claim `again`, of a mail that a spool had
+//   before. A claim that gets it says `since`: with that the later claims of its mail get it too. It is forgotten again
+//   when the claim that got it is released, and relayed for everybody once it is relayed anew.
 // - doubts: an id is in doubt in the states doubtful, reattempted, remembered and reclaimed. `doubts` names all of them,
-//   `doubt` one, with its first date and digest.
+//   with their first date and digest.
+// - look: it says the state of one id, and changes nothing.
 // - awaited: what was accepted as awaited is `awaited` instead of `underway`, however its attempts go.
 // - no deadlock: batches that overlap in any order never wait for each other for ever.
 // - filter: it never decides. Cold, stale or answering "maybe" to everything, it changes no result.
@@ -31,6 +35,8 @@ export interface ClaimRequest {
   readonly digest: Uint8Array;
   /** Milliseconds since the epoch; the rule `since`. Left out: every relayed id counts. */
   readonly since?: number | undefined;
+  /** A spool had the mail before this claim: the rule `again`. */
+  readonly again?: boolean;
 }
 
 /** The exclusive right to relay one id. The fence is greater than that of every earlier claim of the id. */
@@ -43,14 +49,14 @@ export interface Claim {
 export const noClaim = (id: Id): Claim => ({ id, fence: -1 });
 
 export type ClaimResult =
-  | { readonly kind: "claimed"; readonly claim: Claim }
+  | ({ readonly kind: "claimed"; readonly claim: Claim } & Passed)
   /** Attempted or doubtful in the past and held by no live claim: claimed, and policy must decide. */
-  | {
+  | ({
       readonly kind: "doubtful";
       readonly claim: Claim;
       readonly firstDate: string;
       readonly digest: Uint8Array;
-    }
+    } & Passed)
   | {
       readonly kind: "repeat";
       readonly standing: Standing;
@@ -58,6 +64,12 @@ export type ClaimResult =
       /** When it was relayed, milliseconds since the epoch; left out while it is under way. */
       readonly at?: number;
     };
+
+/** Of a claim that gets an id although it was relayed, since an operator has forgotten that. */
+export interface Passed {
+  /** `since` of all later claims of this mail, so the spool keeps it. */
+  readonly since?: number;
+}
 
 /**
  * What is known of the mail that is repeated.
@@ -88,6 +100,47 @@ export type Decision = "relayed" | "not-relayed";
  * - elsewhere: another live gateway holds it, and decides.
  */
 export type Decided = "relayed" | "queued" | "absent" | "nothing" | "busy" | "elsewhere";
+
+/**
+ * What became of an operator's wish that a relayed id be forgotten, so that its task may send again.
+ *
+ * - forgotten: it is, perhaps since earlier.
+ * - nothing: it is not relayed.
+ * - busy: it is on its way in this gateway.
+ * - undecided: it is in doubt, which is to be decided first.
+ * - elsewhere: another live gateway holds it.
+ */
+export type Forgotten = "forgotten" | "nothing" | "busy" | "undecided" | "elsewhere";
+
+/** What the ledger knows of one id: its state in the table, and what belongs to it. Times are milliseconds since the epoch. */
+export type Looked =
+  | {
+      readonly state: "absent";
+      /** A gateway that is not alive had accepted it, or was about to: its spool may have the mail. */
+      readonly left?: { readonly changedAt: number; readonly gateway?: string };
+    }
+  | { readonly state: "relayed"; readonly at: number; readonly digest: Uint8Array }
+  | {
+      readonly state: "forgotten";
+      /** When it was relayed; and when that was forgotten, or a claim since then was given up. */
+      readonly at: number;
+      readonly forgottenAt: number;
+      readonly digest: Uint8Array;
+    }
+  | ({ readonly state: "claimed" | "queued" } & LookedHolder)
+  | ({
+      readonly state: "attempted" | "doubtful" | "reattempted" | "reclaimed" | "remembered";
+      readonly firstDate: string;
+      /** When it was last attempted or found doubtful. */
+      readonly changedAt: number;
+      readonly digest: Uint8Array;
+    } & LookedHolder);
+
+/** Whose claim it is. Of a ledger that several gateways share, `gateway` is the other one's name, where it is known. */
+export interface LookedHolder {
+  readonly holder: "here" | "elsewhere" | "nobody";
+  readonly gateway?: string;
+}
 
 /** An id that was attempted without an answer. */
 export interface Doubt {
@@ -136,9 +189,11 @@ export interface Ledger {
   release(claims: readonly Claim[]): Promise<void>;
   /** An operator decides, with or without a live claim. Rejects with a StorageError: decide again. */
   decide(id: Id, decision: Decision): Promise<Decided>;
-  /** What is in doubt about one id; undefined when nothing is. One read at most. */
-  doubt(id: Id): Promise<Doubt | undefined>;
-  /** Every doubtful id, as `doubt` answers about it; of a ledger that several gateways share, those of all of them. */
+  /** An operator lets the task of a relayed id send again. Durable; rejects with a StorageError: forget it again. */
+  forget(id: Id): Promise<Forgotten>;
+  /** One read at most. */
+  look(id: Id): Promise<Looked>;
+  /** Every doubtful id; of a ledger that several gateways share, those of all of them. */
   doubts(): Promise<Doubt[]>;
   counts(): LedgerCounts;
   /** Waits for what is under way and saves what makes the next start fast. */

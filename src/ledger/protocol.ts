@@ -2,7 +2,7 @@
 // ledgers take their transitions from here, the conformance suite puts every cell to every ledger,
 // and docs/protocol.md shows the same table, which a test sees to.
 
-import type { Decided, Decision } from "./ledger.ts";
+import type { Decided, Decision, Forgotten } from "./ledger.ts";
 
 /**
  * - absent: nothing is known of the id.
@@ -14,6 +14,7 @@ import type { Decided, Decision } from "./ledger.ts";
  * - remembered: doubtful, and no claim is live.
  * - reclaimed: a new claim of a remembered id, on its way into the spool or decided by policy.
  * - relayed: the upstream has taken responsibility, or policy or an operator says so.
+ * - forgotten: it was relayed, and an operator lets its task send again.
  */
 export type IdState =
   | "absent"
@@ -24,7 +25,8 @@ export type IdState =
   | "reattempted"
   | "remembered"
   | "reclaimed"
-  | "relayed";
+  | "relayed"
+  | "forgotten";
 
 /**
  * The ledger's calls, under the live claim where they need one, and what happens to it: an operator decides, with or
@@ -40,6 +42,7 @@ export type IdEvent =
   | "cleared"
   | "decidedRelayed"
   | "decidedNotRelayed"
+  | "forget"
   | "release"
   | "crash"
   | "expire";
@@ -47,10 +50,12 @@ export type IdEvent =
 /**
  * The next state, or what is said while the state stays: "waits" for the pending claim to be accepted or
  * released, "repeat", or "stale" since no claim is live. "never": nobody does that, since only what is in
- * the spool is attempted. To an operator: "nothing", as the id is not in doubt; "busy", as it is being attempted or
- * submitted again.
+ * the spool is attempted. To an operator: "nothing", as the id is not in doubt, or not relayed; "busy", as it is on its
+ * way, or being attempted or submitted again; "undecided", as it is in doubt, which is decided first.
  */
-export type Transition = IdState | "waits" | "repeat" | "stale" | "never" | "nothing" | "busy";
+export type Transition =
+  | IdState
+  | ("waits" | "repeat" | "stale" | "never" | "nothing" | "busy" | "undecided");
 
 export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
   absent: {
@@ -63,6 +68,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "stale",
     decidedRelayed: "nothing",
     decidedNotRelayed: "nothing",
+    forget: "nothing",
     release: "stale",
     crash: "absent",
     expire: "absent",
@@ -77,6 +83,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "claimed",
     decidedRelayed: "nothing",
     decidedNotRelayed: "nothing",
+    forget: "busy",
     release: "absent",
     crash: "absent",
     expire: "claimed",
@@ -91,6 +98,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "queued",
     decidedRelayed: "nothing",
     decidedNotRelayed: "nothing",
+    forget: "busy",
     release: "absent",
     crash: "absent",
     expire: "queued",
@@ -105,6 +113,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "queued",
     decidedRelayed: "busy",
     decidedNotRelayed: "busy",
+    forget: "busy",
     release: "remembered",
     crash: "remembered",
     expire: "attempted",
@@ -119,6 +128,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "queued",
     decidedRelayed: "relayed",
     decidedNotRelayed: "queued",
+    forget: "undecided",
     release: "remembered",
     crash: "remembered",
     expire: "doubtful",
@@ -133,6 +143,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "queued",
     decidedRelayed: "relayed",
     decidedNotRelayed: "busy",
+    forget: "undecided",
     release: "remembered",
     crash: "remembered",
     expire: "reattempted",
@@ -147,6 +158,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "stale",
     decidedRelayed: "relayed",
     decidedNotRelayed: "absent",
+    forget: "undecided",
     release: "stale",
     crash: "remembered",
     expire: "absent",
@@ -161,6 +173,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "claimed",
     decidedRelayed: "busy",
     decidedNotRelayed: "busy",
+    forget: "undecided",
     release: "remembered",
     crash: "remembered",
     expire: "reclaimed",
@@ -175,8 +188,24 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "stale",
     decidedRelayed: "nothing",
     decidedNotRelayed: "nothing",
+    forget: "forgotten",
     release: "stale",
     crash: "relayed",
+    expire: "absent",
+  },
+  forgotten: {
+    claim: "claimed",
+    accepted: "stale",
+    attempt: "stale",
+    relayed: "stale",
+    refused: "stale",
+    doubtful: "stale",
+    cleared: "stale",
+    decidedRelayed: "nothing",
+    decidedNotRelayed: "nothing",
+    forget: "forgotten",
+    release: "stale",
+    crash: "forgotten",
     expire: "absent",
   },
 };
@@ -198,5 +227,18 @@ export function decidedBy(transition: Transition): Decided {
       return transition;
     default:
       throw new Error(`no decision leads to ${transition}`);
+  }
+}
+
+/** What the table has of an operator's forgetting, as its answer. */
+export function forgottenBy(transition: Transition): Forgotten {
+  switch (transition) {
+    case "forgotten":
+    case "nothing":
+    case "busy":
+    case "undecided":
+      return transition;
+    default:
+      throw new Error(`to forget does not lead to ${transition}`);
   }
 }

@@ -239,7 +239,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     for (const candidate of candidates) {
       const { recipient, id, messageId, result } = candidate;
       if (result.kind === "repeat") (result.standing === "awaited" ? awaited : repeats).push(candidate);
-      else if (result.kind === "claimed") claimed.push({ recipient, id, messageId, claim: result.claim });
+      else if (result.kind === "claimed") claimed.push({ recipient, id, messageId, ...result });
       else if (options.doubtful === "drop") {
         log.warn("transmission.doubtful", { ...facts, messageId, cause: ATTEMPTED_BEFORE, policy: "drop" });
         const isRelayed = (await ledger.settle(result.claim, "relayed")) === "settled";
@@ -252,8 +252,8 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
         await ledger.release([result.claim]);
         withheld.push(candidate);
       } else {
-        const { claim, firstDate } = result;
-        claimed.push({ recipient, id, messageId, claim, firstDate });
+        const { claim, firstDate, since } = result;
+        claimed.push({ recipient, id, messageId, claim, firstDate, since });
       }
     }
     return { claimed, repeats, awaited, withheld };

@@ -20,6 +20,8 @@ export interface Claimed {
   readonly claim: Claim;
   /** Given when the id was attempted before without an answer. */
   readonly firstDate?: string | undefined;
+  /** See Passed: given when the id was relayed before, and an operator has forgotten that. */
+  readonly since?: number | undefined;
 }
 
 /** What enters the spool and then the queue. */
@@ -74,7 +76,7 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
   });
   const digest = Buffer.from(content.digest).toString("hex");
   const accepted = claimed.map(
-    ({ recipient, id: transmissionId, messageId, claim, firstDate }, index): Accepted => ({
+    ({ recipient, id: transmissionId, messageId, claim, firstDate, since }, index): Accepted => ({
       key: { submission: id, index },
       claim,
       doubtful: firstDate !== undefined,
@@ -90,7 +92,7 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
         acceptedAt: now,
         attempts: 0,
         dueAt: now,
-        since: keying.since,
+        since: since ?? keying.since,
         firstDate,
         awaited: awaited || undefined,
         request: envelope.requests?.get(recipient),

@@ -87,6 +87,7 @@ function plainer() {
         relayed: record.relayed && { at: record.relayed.at, digest: [...record.relayed.digest] },
         holder: record.holder && {
           alive: record.holder.alive,
+          gateway: record.holder.gateway,
           incarnation: incarnations.indexOf(record.holder.incarnation),
         },
       },
@@ -104,6 +105,7 @@ const TARGETS: readonly Change["to"][] = [
   "remembered",
   "relayed",
   "restored",
+  "forgotten",
   "absent",
 ];
 
@@ -178,8 +180,10 @@ async function answersOf(place: EnginePlace, steps: readonly Step[]): Promise<un
       const [fence] = await engine.take(lives[step.by] as number, [taking]);
       if (fence !== undefined) expect(fence).toBeGreaterThan(record.fence);
       answers.push(fence !== undefined);
-    } else if (step.do === "change" && record?.holder !== undefined) {
-      if (step.to === "restored" && record.relayed === undefined) continue;
+    } else if (step.do === "change" && record !== undefined) {
+      if (["restored", "forgotten"].includes(step.to) && record.relayed === undefined) continue;
+      // What nobody holds is forgotten, and not changed otherwise.
+      if (record.holder === undefined && step.to !== "forgotten") continue;
       const fence = step.isStale ? record.fence - 1 : record.fence;
       const hasDate = ["attempted", "doubtful", "reclaimed", "remembered"].includes(step.to);
       const [answer] = await engine.change([

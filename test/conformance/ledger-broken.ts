@@ -17,6 +17,7 @@ export interface BrokenLedger {
 }
 
 const MARK_PREFIX = "a".charCodeAt(0);
+const FORGOTTEN_PREFIX = "o".charCodeAt(0);
 
 /** A storage whose stores turn some commits into writes, which a crash undoes. */
 function forgetful(isLost: (name: string, operations: readonly Operation[]) => boolean): Defect {
@@ -170,6 +171,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
       },
       { rule: "stale", reason: "the claim of a dead process is told from the next by a doubt that survived" },
       { rule: "since", reason: "one of its checks is about a doubt that survives a crash" },
+      { rule: "look", reason: "it says so after a crash" },
     ],
   },
   {
@@ -177,9 +179,12 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     defect: "the relaying is recorded without waiting for the disk",
     create: () => ({
       ...forgetful((name) => name.startsWith("ledger/generation-")),
-      isForgotten: ({ to }) => to === "relayed",
+      // What is forgotten is a relaying too, in the same record.
+      isForgotten: ({ to }) => to === "relayed" || to === "forgotten",
     }),
     alsoFails: [
+      { rule: "cell: forgotten", reason: "one part of its checks is a crash after an id was relayed" },
+      { rule: "again", reason: "so is one part of its" },
       { rule: "retention", reason: "what a crash undoes does not stay for the retention" },
       { rule: "filter", reason: "one part of its checks is a crash after an id was relayed" },
       { rule: "cell: decided", reason: "so is one part of its checks, after a decision" },
@@ -195,11 +200,13 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     }),
     alsoFails: [
       { rule: "cell: decided", reason: "a decision that it was not relayed ends a doubt in the same way" },
+      { rule: "again", reason: "so it does of the mail that got what was forgotten" },
     ],
   },
   {
     rule: "cell: crash",
     defect: "claims are kept across a crash as if they were accepted transmissions",
+    alsoFails: [{ rule: "again", reason: "one of its checks is what a crash leaves" }],
     create() {
       const kept = new Map<Id, Uint8Array>();
       return {
@@ -234,6 +241,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
   {
     rule: "cell: release",
     defect: "what was accepted can't be released",
+    alsoFails: [{ rule: "again", reason: "one of its checks is what a release leaves" }],
     create: () => ({
       ledger(inner) {
         const accepted = new Set<number>();
@@ -357,10 +365,11 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     create: () => ({
       ledger: (inner): Ledger => ({
         ...inner,
-        claim: (requests) => inner.claim(requests.map(({ id, digest }) => ({ id, digest }))),
+        claim: (requests) => inner.claim(requests.map(({ since: _, ...rest }) => rest)),
       }),
     }),
     alsoFails: [
+      { rule: "again", reason: "a mail that got what was forgotten gets it again by `since`" },
       {
         rule: "exclusive",
         reason: "one of its checks has a claim look into the store and succeed, which takes `since`",
@@ -419,9 +428,54 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
   },
   {
     rule: "doubts",
-    defect: "whatever id is asked for, the doubt about another is the answer",
+    defect: "what has a claim is not in the list",
     create: () => ({
-      ledger: (inner): Ledger => ({ ...inner, doubt: async () => (await inner.doubts()).at(-1) }),
+      ledger: (inner): Ledger => ({
+        ...inner,
+        doubts: async () => (await inner.doubts()).filter((one) => !one.claimed),
+      }),
+    }),
+    alsoFails: [
+      { rule: "durable: refused", reason: "one of its checks looks for the doubt in the list" },
+      { rule: "cell: not decided", reason: "so does one of its" },
+    ],
+  },
+  {
+    rule: "cell: forgotten",
+    defect: "an id is forgotten without waiting for the disk",
+    create: () => ({
+      ...forgetful(
+        (name, operations) =>
+          name === "ledger/state" && operations.some(({ key }) => key[0] === FORGOTTEN_PREFIX),
+      ),
+      isForgotten: ({ to }) => to === "forgotten",
+    }),
+  },
+  {
+    rule: "again",
+    defect: "whose spool had the mail before is not looked at",
+    create: () => ({
+      ledger: (inner): Ledger => ({
+        ...inner,
+        claim: (requests) => inner.claim(requests.map(({ again: _, ...rest }) => rest)),
+      }),
+    }),
+    alsoFails: [
+      { rule: "cell: forgotten", reason: "one of its checks sees by such a claim how long it is forgotten" },
+      { rule: "look", reason: "so does one of its, that nothing has changed" },
+    ],
+  },
+  {
+    rule: "look",
+    defect: "what is forgotten looks relayed",
+    create: () => ({
+      ledger: (inner): Ledger => ({
+        ...inner,
+        async look(id) {
+          const looked = await inner.look(id);
+          return looked.state === "forgotten" ? { ...looked, state: "relayed" } : looked;
+        },
+      }),
     }),
   },
 ];

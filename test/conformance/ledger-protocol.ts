@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { Claim, Ledger, Standing } from "../../src/ledger/ledger.ts";
 import { type IdEvent, type IdState, PROTOCOL, type Transition } from "../../src/ledger/protocol.ts";
 import type { LedgerHarness } from "./ledger.ts";
-import { request, settleDown, soon, watch } from "./ledger-steps.ts";
+import { doubtOf, request, settleDown, soon, watch } from "./ledger-steps.ts";
 
 const STATES = Object.keys(PROTOCOL) as IdState[];
 const EVENTS = Object.keys(PROTOCOL.absent) as IdEvent[];
@@ -41,6 +41,7 @@ const SIGHTS: Record<IdState, Sight> = {
   remembered: { claim: "doubtful", doubt: "unclaimed", claimAfterCrash: "doubtful" },
   reclaimed: { claim: "waits", doubt: "claimed", claimAfterCrash: "doubtful" },
   relayed: { claim: "relayed", doubt: "none", claimAfterCrash: "relayed" },
+  forgotten: { claim: "claimed", doubt: "none", claimAfterCrash: "claimed" },
 };
 
 /** One id and one process, led through events. */
@@ -73,6 +74,8 @@ async function lead(harness: LedgerHarness) {
         return await soon(harness, ledger.decide(request("a").id, "relayed"));
       case "decidedNotRelayed":
         return await soon(harness, ledger.decide(request("a").id, "not-relayed"));
+      case "forget":
+        return await soon(harness, ledger.forget(request("a").id));
       default:
         return await soon(harness, ledger.settle(claim, event));
     }
@@ -90,16 +93,18 @@ async function lead(harness: LedgerHarness) {
       const said = await act(event);
       if (next === "repeat") expect(said).toMatchObject({ kind: "repeat" });
       if (next === "stale" && typeof said === "string") expect(said).toBe("stale");
-      if (event.startsWith("decided")) expect(said).toBe(next);
+      if (event.startsWith("decided") || event === "forget") expect(said).toBe(next);
       if (isState(next)) {
         expect(said).not.toBe("stale");
         state = next;
       }
     },
     state: () => state,
-    async look(): Promise<Omit<Sight, "claimAfterCrash">> {
+    async look(expected: IdState): Promise<Omit<Sight, "claimAfterCrash">> {
       const doubt = (await ledger.doubts()).find(({ id }) => id === claim.id);
-      expect(await ledger.doubt(claim.id)).toEqual(doubt);
+      const looked = await ledger.look(claim.id);
+      expect(looked.state).toBe(expected);
+      expect(doubtOf(claim.id, looked)).toEqual(doubt);
       const come = watch([ledger.claim([request("a")])]);
       if (!(await comes(come, 50))) await settleDown(harness, ledger);
       const [result] = come;
@@ -126,7 +131,8 @@ export function runLedgerProtocol(name: string, createHarness: () => Promise<Led
         const next = PROTOCOL[state][event];
         if (next === "never") continue;
         test.concurrent(`${state} --${event}--> ${next}`, async () => {
-          const expected = SIGHTS[isState(next) ? next : state];
+          const after = isState(next) ? next : state;
+          const expected = SIGHTS[after];
           for (const crashes of [false, true]) {
             const harness = await createHarness();
             try {
@@ -134,9 +140,11 @@ export function runLedgerProtocol(name: string, createHarness: () => Promise<Led
               for (const step of [...(PATHS.get(state) ?? []), event]) await id.follow(step);
               if (crashes) {
                 await id.act("crash");
-                expect((await id.look()).claim).toBe(expected.claimAfterCrash);
+                // The rule `again`: the claim that got what is forgotten has ended.
+                const left = state === "forgotten" && next === "claimed" ? state : PROTOCOL[after].crash;
+                expect((await id.look(left as IdState)).claim).toBe(expected.claimAfterCrash);
               } else {
-                expect(await id.look()).toEqual({ claim: expected.claim, doubt: expected.doubt });
+                expect(await id.look(after)).toEqual({ claim: expected.claim, doubt: expected.doubt });
               }
             } finally {
               await harness.dispose();

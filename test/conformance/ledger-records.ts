@@ -5,6 +5,7 @@ import type { LedgerCheck } from "./ledger.ts";
 import {
   claimed,
   digestOf,
+  doubtOf,
   expectDoubtful,
   expectRelayed,
   inOrder,
@@ -302,7 +303,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
         const named = new Map(doubts.map((one) => [one.id, one]));
         for (const label of ["held", "left", "tried", "queued", "relayed", "absent"]) {
           const { id } = request(label);
-          expect(await soon(harness, ledger.doubt(id))).toEqual(named.get(id));
+          expect(doubtOf(id, await soon(harness, ledger.look(id)))).toEqual(named.get(id));
         }
         return doubts
           .map(({ changedAt: _, ...one }) => ({ ...one, digest: [...one.digest] }))
@@ -324,7 +325,7 @@ export const RECORD_CHECKS: readonly LedgerCheck[] = [
       const waiting = ledger.claim([first, second]);
       const doubt = { id: left.id, firstDate: "5" };
       expect(await soon(harness, ledger.doubts())).toMatchObject([doubt]);
-      expect(await soon(harness, ledger.doubt(left.id))).toMatchObject(doubt);
+      expect(doubtOf(left.id, await soon(harness, ledger.look(left.id)))).toMatchObject(doubt);
       await soon(harness, ledger.release([held]));
       expect((await soon(harness, waiting)).map(({ kind }) => kind)).toEqual(["doubtful", "claimed"]);
     },

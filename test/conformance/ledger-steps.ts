@@ -1,11 +1,14 @@
 // The steps that the ledger's checks are written in. An answer that never comes is a failure.
 import { expect } from "vitest";
+import type { Id } from "../../src/identity/message-id.ts";
 import {
   type Claim,
   type ClaimRequest,
   type ClaimResult,
   DIGEST_OCTETS,
+  type Doubt,
   type Ledger,
+  type Looked,
 } from "../../src/ledger/ledger.ts";
 import { idOf } from "../support/ids.ts";
 import type { LedgerHarness } from "./ledger.ts";
@@ -29,6 +32,13 @@ export const inOrder = (one: ClaimRequest, other: ClaimRequest): readonly [Claim
 export function plain(result: ClaimResult | undefined) {
   if (result === undefined) return undefined;
   return "digest" in result ? { ...result, digest: [...result.digest] } : result;
+}
+
+/** What is in doubt about an id, by what the ledger says of it: as its list of doubts should. */
+export function doubtOf(id: Id, looked: Looked): Doubt | undefined {
+  if (!("firstDate" in looked) || looked.state === "attempted") return undefined;
+  const { firstDate, digest, changedAt, holder } = looked;
+  return { id, firstDate, digest, changedAt, claimed: holder !== "nobody" };
 }
 
 export async function soon<T>(harness: LedgerHarness, answer: Promise<T>): Promise<T> {

@@ -6,6 +6,7 @@ import type { Change, RecordState } from "../../src/ledger/shared/engine.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { CLAIM_CHECKS } from "./ledger-claims.ts";
 import { DECISION_CHECKS } from "./ledger-decisions.ts";
+import { FORGET_CHECKS } from "./ledger-forgetting.ts";
 import { RECORD_CHECKS } from "./ledger-records.ts";
 
 export { digestOf } from "./ledger-steps.ts";
@@ -29,6 +30,9 @@ export const LEDGER_RULES = [
   "cell: decided",
   "cell: not decided",
   "doubts",
+  "cell: forgotten",
+  "again",
+  "look",
 ] as const;
 
 export type LedgerRule = (typeof LEDGER_RULES)[number];
@@ -76,7 +80,12 @@ export interface LedgerCheck {
   readonly run: (harness: LedgerHarness) => Promise<void>;
 }
 
-export const LEDGER_CHECKS: readonly LedgerCheck[] = [...CLAIM_CHECKS, ...RECORD_CHECKS, ...DECISION_CHECKS];
+export const LEDGER_CHECKS: readonly LedgerCheck[] = [
+  ...CLAIM_CHECKS,
+  ...RECORD_CHECKS,
+  ...DECISION_CHECKS,
+  ...FORGET_CHECKS,
+];
 
 /** For sorting out which rules a ledger breaks; nothing here is reported as a failed test. */
 export async function brokenRules(

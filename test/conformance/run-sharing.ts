@@ -1,7 +1,6 @@
 // Runs the checks of several gateways as tests of one engine.
 import { test as base, describe } from "vitest";
-import type { SharingHarness } from "./sharing.ts";
-import { SHARING_CHECKS } from "./sharing-checks.ts";
+import { SHARING_CHECKS, type SharingHarness } from "./sharing.ts";
 
 export function runSharingConformance(name: string, createHarness: () => Promise<SharingHarness>): void {
   // biome-ignore lint/correctness/noEmptyPattern: vitest reads from the pattern what a fixture needs

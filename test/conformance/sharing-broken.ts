@@ -152,7 +152,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
               const relayed = { at: Number.MAX_SAFE_INTEGER, digest };
               const record: LedgerRecord = {
                 ...{ state: "relayed", fence: result.fence, digest, firstDate: undefined, relayed },
-                ...{ changedAt: 0, holder: undefined, bound: false, expired: false },
+                ...{ changedAt: 0, holder: undefined, bound: false, expired: false, forgotten: false },
               };
               return { kind: "found", record };
             });
@@ -187,6 +187,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
     },
     alsoFails: [
       { rule: "S9", reason: "the second process claims what the first held, as after any restart" },
+      { rule: "S20", reason: "in one of its checks a gateway starts again" },
     ],
   },
   {
@@ -223,6 +224,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
         change: (batch) => engine.change(batch.map((one) => ({ ...one, step: 2 ** 31 - 1 }))),
       }),
     }),
+    alsoFails: [{ rule: "S20", reason: "what is forgotten is such a change" }],
   },
   {
     rule: "S12",
@@ -260,7 +262,10 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
     rule: "S14",
     defect: "what was relayed expires too early",
     create: () => ({ engine: limitedTo({ retentionMs: HARNESS_LEASE_MS / 20 }) }),
-    alsoFails: [{ rule: "S19", reason: "so it does while a change is under way" }],
+    alsoFails: [
+      { rule: "S19", reason: "so it does while a change is under way" },
+      { rule: "S20", reason: "so does what is forgotten" },
+    ],
   },
   {
     rule: "S15",
@@ -311,6 +316,13 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
           return { ...beat, settings: { ...settings, text: JSON.stringify(now) } };
         },
       }),
+    }),
+  },
+  {
+    rule: "S20",
+    defect: "what is forgotten counts as never relayed, whoever claims it",
+    create: () => ({
+      engine: seenAs((record) => (record.forgotten ? { ...record, relayed: undefined } : record)),
     }),
   },
 ];

@@ -4,24 +4,28 @@ import type { Claim, ClaimRequest, ClaimResult, Decision, Ledger } from "../../s
 import type { EngineLimits } from "../../src/ledger/shared/engine.ts";
 import { changedTo, parseSettings, storedSettings } from "../../src/ledger/shared/settings.ts";
 import { idOf } from "../support/ids.ts";
-import { digestOf, plain, request } from "./ledger-steps.ts";
+import { digestOf, doubtOf, plain, request } from "./ledger-steps.ts";
 import type { SharingCheck, SharingHarness, TestGateway } from "./sharing.ts";
 
-const two = async (harness: SharingHarness): Promise<[TestGateway, TestGateway]> => [
+export const two = async (harness: SharingHarness): Promise<[TestGateway, TestGateway]> => [
   await harness.start("a"),
   await harness.start("b"),
 ];
 
-const three = (harness: SharingHarness): Promise<TestGateway[]> =>
+export const three = (harness: SharingHarness): Promise<TestGateway[]> =>
   Promise.all(["a", "b", "c"].map((name) => harness.start(name)));
 
-async function claim(harness: SharingHarness, ledger: Ledger, asked: ClaimRequest): Promise<ClaimResult> {
+export async function claim(
+  harness: SharingHarness,
+  ledger: Ledger,
+  asked: ClaimRequest,
+): Promise<ClaimResult> {
   const [result] = await harness.during(ledger.claim([asked]));
   if (result === undefined) throw new Error("a claim without a result");
   return result;
 }
 
-async function claimed(
+export async function claimed(
   harness: SharingHarness,
   { ledger }: TestGateway,
   asked: ClaimRequest,
@@ -32,7 +36,11 @@ async function claimed(
 }
 
 /** Accepted, and the others know. */
-async function accepted(harness: SharingHarness, gateway: TestGateway, asked: ClaimRequest): Promise<Claim> {
+export async function accepted(
+  harness: SharingHarness,
+  gateway: TestGateway,
+  asked: ClaimRequest,
+): Promise<Claim> {
   const own = await claimed(harness, gateway, asked);
   gateway.ledger.accepted([own]);
   await harness.pass(100);
@@ -50,7 +58,7 @@ async function agreeOn({ engine: { engine } }: TestGateway, limits: Partial<Engi
 
 const UNDERWAY = { kind: "repeat", standing: "underway" } as const;
 const AWAITED = { kind: "repeat", standing: "awaited" } as const;
-const RELAYED = { kind: "repeat", standing: "relayed" } as const;
+export const RELAYED = { kind: "repeat", standing: "relayed" } as const;
 const LABELS = Array.from({ length: 20 }, (_, i) => `id ${i}`);
 
 export const SHARING_CHECKS: readonly SharingCheck[] = [
@@ -483,8 +491,8 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
         for (const label of ["held", "left", "tried", "unknown"]) {
           const { id } = request(label);
           const { calls, records } = ledger.calls().read;
-          const doubt = await harness.during(ledger.doubt(id));
-          expect(doubt).toEqual(doubts.find((one) => one.id === id));
+          const looked = await harness.during(ledger.look(id));
+          expect(doubtOf(id, looked)).toEqual(doubts.find((one) => one.id === id));
           expect(ledger.calls().read).toEqual({ calls: calls + 1, records: records + 1 });
         }
         return doubts.map(({ firstDate, claimed }) => ({ firstDate, claimed }));

@@ -1,4 +1,4 @@
-// The rules S1 to S19 of several gateways on one engine, as checks that every engine is put to; what one
+// The rules S1 to S20 of several gateways on one engine, as checks that every engine is put to; what one
 // gateway sees of its ledger is in ledger.ts. sharing-broken.ts proves of each rule that its checks can fail.
 //
 // S1  Of any number of gateways that claim an id at the same time one has it.
@@ -25,9 +25,12 @@
 //     start, and says which.
 // S19 Of a change both values are in force, each time the safer one, until every live gateway has confirmed it; then
 //     the new ones are, at all of them.
+// S20 What is forgotten at one gateway is at all of them. To a gateway that had the mail before, and was away, it is
+//     relayed; what a live gateway holds is forgotten nowhere else.
 import type { SharedLedger } from "../../src/ledger/shared/shared.ts";
 import type { WatchedEngine } from "../support/watched-engine.ts";
-import { SHARING_CHECKS } from "./sharing-checks.ts";
+import { SHARING_CHECKS as CHECKS } from "./sharing-checks.ts";
+import { SHARED_FORGET_CHECKS } from "./sharing-forgetting.ts";
 
 export const SHARING_RULES = [
   "S1",
@@ -49,7 +52,10 @@ export const SHARING_RULES = [
   "S17",
   "S18",
   "S19",
+  "S20",
 ] as const;
+
+export const SHARING_CHECKS: readonly SharingCheck[] = [...CHECKS, ...SHARED_FORGET_CHECKS];
 
 export type SharingRule = (typeof SHARING_RULES)[number];
 

@@ -47,19 +47,19 @@ beforeEach(async () => {
 test("who has registered since the last look is alive, and who was superseded is not", async () => {
   await ours.register("a");
   const early = await theirs.register("b");
-  expect(ours.isAlive(early)).toBe(true);
+  expect(ours.holder(early).alive).toBe(true);
   const late = await theirs.register("b");
   await ours.refresh(table.items.begin());
-  expect([early, late].map(ours.isAlive)).toEqual([false, true]);
+  expect([early, late].map((life) => ours.holder(life).alive)).toEqual([false, true]);
 });
 
 test("time alone makes nobody dead, but a look after a lease does", async () => {
   const other = await theirs.register("b");
   await ours.register("a");
   elapsed += 10 * LEASE_MS;
-  expect(ours.isAlive(other)).toBe(true);
+  expect(ours.holder(other).alive).toBe(true);
   await ours.refresh(table.items.begin());
-  expect(ours.isAlive(other)).toBe(false);
+  expect(ours.holder(other).alive).toBe(false);
 });
 
 test("an answer that was overtaken brings no earlier life back", async () => {
@@ -73,7 +73,7 @@ test("an answer that was overtaken brings no earlier life back", async () => {
   await ours.refresh(table.items.begin());
   await dynamodb.deliver();
   await slow;
-  expect([early, late].map(ours.isAlive)).toEqual([false, true]);
+  expect([early, late].map((life) => ours.holder(life).alive)).toEqual([false, true]);
 });
 
 test("a registration that arrives after others takes no number again", async () => {
@@ -91,5 +91,5 @@ test("who has ended in order is dead, and a beat that arrives late changes nothi
   await theirs.retire("b", other);
   expect(await theirs.beat("b", other, 0)).toMatchObject({ current: false });
   await ours.refresh(table.items.begin());
-  expect(ours.isAlive(other)).toBe(false);
+  expect(ours.holder(other).alive).toBe(false);
 });

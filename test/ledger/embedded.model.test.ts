@@ -9,7 +9,7 @@ import { idOf } from "../support/ids.ts";
 
 interface Known {
   /** When and with which digest it was relayed. */
-  relayed: { time: number; digest: number } | undefined;
+  relayed: { time: number; digest: number; isForgotten: boolean } | undefined;
   /** The first date of an attempt without an answer. */
   doubt: { firstDate: string; digest: number; certain: boolean } | undefined;
   live: { claim: Claim; digest: number; isAccepted: boolean } | undefined;
@@ -27,8 +27,10 @@ const aStep = fc.oneof(
       label: aLabel,
       digest: aDigest,
       isFresh: fc.boolean(),
+      again: fc.boolean(),
     }),
   },
+  { weight: 2, arbitrary: fc.record({ does: fc.constant("forget" as const), label: aLabel }) },
   { weight: 2, arbitrary: fc.record({ does: fc.constant("accept" as const), label: aLabel }) },
   { weight: 4, arbitrary: fc.record({ does: fc.constant("attempt" as const), label: aLabel }) },
   {
@@ -68,7 +70,10 @@ test("the embedded ledger answers as the model does", async () => {
             if (known.live !== undefined && !known.live.isAccepted) break;
             const since = step.isFresh ? harness.now() : undefined;
             const digest = digestOf(step.digest);
-            const [result] = await ledger.claim([{ id, digest, ...(since !== undefined && { since }) }]);
+            const { again } = step;
+            const [result] = await ledger.claim([
+              { id, digest, again, ...(since !== undefined && { since }) },
+            ]);
             if (known.live !== undefined) {
               expect(result).toEqual({
                 kind: "repeat",
@@ -79,7 +84,11 @@ test("the embedded ledger answers as the model does", async () => {
               const { firstDate, digest: octet } = known.doubt;
               known.doubt.certain = true;
               expect(result).toMatchObject({ kind: "doubtful", firstDate, digest: digestOf(octet) });
-            } else if (known.relayed !== undefined && known.relayed.time >= (since ?? 0)) {
+            } else if (
+              known.relayed !== undefined &&
+              known.relayed.time >= (since ?? 0) &&
+              (again || !known.relayed.isForgotten)
+            ) {
               expect(result).toEqual({
                 kind: "repeat",
                 standing: "relayed",
@@ -126,9 +135,19 @@ test("the embedded ledger answers as the model does", async () => {
               known.doubt = { firstDate, digest, certain: true };
             } else known.doubt = undefined;
             if (settlement === "relayed") {
-              known.relayed = { time: date, digest };
+              known.relayed = { time: date, digest, isForgotten: false };
               end(known);
             }
+            break;
+          }
+          case "forget": {
+            const { live, doubt, relayed } = knownOf(step.label);
+            const isAttempted = live?.isAccepted === true && doubt?.certain === false;
+            const said = await ledger.forget(idOf(step.label));
+            if (doubt !== undefined) expect(said).toBe(isAttempted ? "busy" : "undecided");
+            else if (live !== undefined) expect(said).toBe("busy");
+            else expect(said).toBe(relayed === undefined ? "nothing" : "forgotten");
+            if (said === "forgotten" && relayed !== undefined) relayed.isForgotten = true;
             break;
           }
           case "release": {

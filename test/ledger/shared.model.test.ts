@@ -19,7 +19,7 @@ interface Live {
 }
 
 interface Known {
-  relayed: { time: number; digest: number } | undefined;
+  relayed: { time: number; digest: number; isForgotten: boolean } | undefined;
   /** Certain: no later refusal ends it. */
   doubt: { firstDate: string; digest: number; certain: boolean } | undefined;
   live: Live | undefined;
@@ -40,8 +40,10 @@ const aStep = fc.oneof(
       gateway: aGateway,
       digest: fc.nat(255),
       isFresh: fc.boolean(),
+      again: fc.boolean(),
     }),
   },
+  { weight: 3, arbitrary: fc.record({ does: does("forget"), label: aLabel, gateway: aGateway }) },
   { weight: 4, arbitrary: fc.record({ does: does("accept"), label: aLabel }) },
   { weight: 5, arbitrary: fc.record({ does: does("attempt"), label: aLabel }) },
   {
@@ -91,7 +93,8 @@ async function follow(harness: SharingHarness, steps: readonly Step[]): Promise<
         // It would wait; S2 is about that.
         if (isLive && !live.isAccepted) break;
         const since = step.isFresh ? harness.now() : undefined;
-        const asked = { id, digest: digestOf(step.digest), ...(since !== undefined && { since }) };
+        const { again } = step;
+        const asked = { id, digest: digestOf(step.digest), again, ...(since !== undefined && { since }) };
         const [result] = await harness.during(ledger.claim([asked]));
         if (isLive) {
           expect(result).toEqual({ kind: "repeat", standing: "underway", digest: digestOf(live.digest) });
@@ -99,7 +102,7 @@ async function follow(harness: SharingHarness, steps: readonly Step[]): Promise<
           doubt.certain = true;
           const { firstDate, digest } = doubt;
           expect(result).toMatchObject({ kind: "doubtful", firstDate, digest: digestOf(digest) });
-        } else if (relayed !== undefined && relayed.time >= (since ?? 0)) {
+        } else if (relayed !== undefined && relayed.time >= (since ?? 0) && (again || !relayed.isForgotten)) {
           const digest = digestOf(relayed.digest);
           expect(result).toEqual({ kind: "repeat", standing: "relayed", digest, at: expect.any(Number) });
         } else expect(result?.kind).toBe("claimed");
@@ -138,9 +141,27 @@ async function follow(harness: SharingHarness, steps: readonly Step[]): Promise<
           known.doubt = { firstDate: known.doubt?.firstDate ?? now, digest, certain: true };
         } else known.doubt = undefined;
         if (settlement === "relayed") {
-          known.relayed = { time, digest };
+          known.relayed = { time, digest, isForgotten: false };
           end(known);
         }
+        break;
+      }
+      case "forget": {
+        const { live, doubt, relayed } = knownOf(step.label);
+        const isLive = live !== undefined && !stopped.has(live.gateway);
+        const said = await harness.during(ledger.forget(idOf(step.label)));
+        if (isLive && live.gateway !== gateway) expect(said).toBe("elsewhere");
+        else if (isLive && doubt === undefined) expect(said).toBe("busy");
+        else if (isLive) expect(["busy", "undecided"]).toContain(said);
+        else if (doubt !== undefined) expect(said).toBe("undecided");
+        else expect(said).toBe(relayed === undefined ? "nothing" : "forgotten");
+        if (said !== "forgotten" || relayed === undefined) break;
+        // The claim of a gateway that was taken for dead ends with it.
+        if (live !== undefined && !relayed.isForgotten) {
+          ghosts.push(live);
+          (known as Known).live = undefined;
+        }
+        relayed.isForgotten = true;
         break;
       }
       case "release":

@@ -22,6 +22,8 @@ interface Row {
   digest: Uint8Array;
   firstDate: string | undefined;
   relayed: Relaying | undefined;
+  /** The time of the relaying that is forgotten. */
+  forgottenAt: number | undefined;
   bound: boolean;
   changedAt: number;
 }
@@ -120,9 +122,13 @@ export function createMemoryEngines(
     row.step = step;
     row.bound = bound && HELD.has(to as RecordState);
     if (to === "absent") rows.delete(nameOf(key));
-    else if (to === "restored") {
+    else if (to === "restored" || to === "forgotten") {
       Object.assign(row, { state: "relayed", incarnation: undefined, firstDate: undefined });
       row.digest = row.relayed?.digest ?? digest;
+      if (to === "forgotten") {
+        row.forgottenAt = row.relayed?.at;
+        row.changedAt = now();
+      }
     } else {
       Object.assign(row, { state: to, digest, firstDate });
       if (!HELD.has(to)) row.incarnation = undefined;
@@ -136,13 +142,23 @@ export function createMemoryEngines(
     let { retentionMs, leaseMs } = limits;
     const live = () => [...gateways.values()].filter(({ beatAt }) => now() < beatAt + leaseMs);
     const isAlive = (incarnation: number) => live().some((one) => one.incarnation === incarnation);
+    const gatewayOf = (incarnation: number) =>
+      [...gateways].find(([, one]) => one.incarnation === incarnation)?.[0];
     const isOld = (time: number) => time < now() - retentionMs;
 
     function recordOf(row: Row): LedgerRecord {
-      const { incarnation, step: _, ...rest } = row;
+      const { incarnation, step: _, forgottenAt, ...rest } = row;
       const holder: Holder | undefined =
-        incarnation === undefined ? undefined : { incarnation, alive: isAlive(incarnation) };
-      return { ...rest, holder, expired: row.relayed !== undefined && isOld(row.relayed.at) };
+        incarnation === undefined
+          ? undefined
+          : { incarnation, alive: isAlive(incarnation), gateway: gatewayOf(incarnation) };
+      const expired = row.relayed !== undefined && isOld(row.relayed.at);
+      return {
+        ...rest,
+        holder,
+        expired,
+        forgotten: row.relayed !== undefined && row.relayed.at === forgottenAt,
+      };
     }
 
     return {
@@ -190,6 +206,7 @@ export function createMemoryEngines(
               digest,
               firstDate: undefined,
               relayed: undefined,
+              forgottenAt: undefined,
               bound: false,
               changedAt: now(),
             });

@@ -66,6 +66,9 @@ export async function openDynamodbArchive(options: DynamodbArchiveOptions): Prom
   };
 }
 
+/** Who holds what makes no difference to what is exported. */
+const nobody = (incarnation: number) => ({ incarnation, alive: false });
+
 async function* readAll(
   requests: ItemRequests,
   times: { readonly now: number; readonly retentionMs: number },
@@ -76,7 +79,7 @@ async function* readAll(
     const page = await requests.page(call, undefined, after);
     const keys = page.keys.filter(({ length }) => length === ID_OCTETS);
     for (const item of await requests.getMany(call, keys)) {
-      const record = archivedOf({ key: octetsOf(item, "id"), ...recordOf(item, () => false, times) });
+      const record = archivedOf({ key: octetsOf(item, "id"), ...recordOf(item, nobody, times) });
       if (record !== undefined) yield record;
     }
     after = page.next;
@@ -119,7 +122,7 @@ function createPlace(requests: ItemRequests, options: PlaceOptions): Place<Versi
   function foundOf(key: Uint8Array, item: Item): Found<Version> {
     const vanished = { fence: -1, step: -1, state: "relayed" } as const;
     if (item.id === undefined) return { record: undefined, isHeld: false, version: vanished };
-    const found = recordOf(item, gateways.isAlive, { now: now(), retentionMs });
+    const found = recordOf(item, gateways.holder, { now: now(), retentionMs });
     const { fence, state } = found;
     return {
       record: archivedOf({ key, ...found }),

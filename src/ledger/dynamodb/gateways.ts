@@ -11,7 +11,7 @@
 // the answer that first showed the beat to the sending of the request whose answer still shows it. So a process
 // that was stopped itself takes nobody for dead before it has asked again.
 import { StorageError } from "../../storage/storage.ts";
-import type { Beat, StoredSettings } from "../shared/engine.ts";
+import type { Beat, Holder, StoredSettings } from "../shared/engine.ts";
 import type { Item } from "./client.ts";
 import type { ItemRequests } from "./item-requests.ts";
 import { number, numberOf, text } from "./items.ts";
@@ -53,7 +53,7 @@ export interface Gateways {
   /** Reads how they are. */
   refresh(call: Call): Promise<void>;
   /** As last read. */
-  isAlive(incarnation: number): boolean;
+  holder(incarnation: number): Holder;
   /** Takes gateways out of the item that have long been dead. */
   forget(): Promise<void>;
 }
@@ -106,10 +106,11 @@ export function createGateways(
 
   return {
     refresh,
-    isAlive(incarnation) {
+    holder(incarnation) {
       const one = lives.get(incarnation);
       // Every current incarnation is in the item; a greater one has registered since it was read.
-      return one === undefined ? incarnation > version : isLive(one);
+      const alive = one === undefined ? incarnation > version : isLive(one);
+      return { incarnation, alive, gateway: one?.gateway };
     },
 
     async register(gateway) {

@@ -6,6 +6,7 @@
 //     boundFence  the fence under which the holder was bound; of an older fence, or absent, it is not
 //     relayedAt   and, while it is held or remembered, `earlier`, the digest of what was relayed, and
 //                 `earlierExpires`, what `expires` becomes when that is restored
+//     forgotten   the relayedAt that an operator has forgotten; another relaying is not. To an older mailonce it is relayed
 //     expires     seconds since the epoch, for DynamoDB's TTL; never of an open record
 //     doubt       only of open records, so that only they are in the index of that name
 //
@@ -16,6 +17,7 @@
 
 import {
   type Change,
+  type Holder,
   type Insertion,
   isInDoubt,
   type LedgerRecord,
@@ -76,7 +78,7 @@ export interface Times {
 
 export function recordOf(
   item: Item,
-  isAlive: (incarnation: number) => boolean,
+  holderOf: (incarnation: number) => Holder,
   { now, retentionMs }: Times,
 ): LedgerRecord {
   const state = item.standing?.S as RecordState;
@@ -92,9 +94,10 @@ export function recordOf(
     relayed:
       at === undefined ? undefined : { at, digest: state === "relayed" ? digest : octetsOf(item, "earlier") },
     changedAt: numberOf(item, "changedAt"),
-    holder: item.holder === undefined ? undefined : { incarnation, alive: isAlive(incarnation) },
+    holder: item.holder === undefined ? undefined : holderOf(incarnation),
     bound: numberOf(item, "boundFence") === fence,
     expired: at !== undefined && at < now - retentionMs,
+    forgotten: at !== undefined && numberOf(item, "forgotten") === at,
   };
 }
 
@@ -149,17 +152,28 @@ export const underFence = ({ fence, step }: Pick<Change, "fence" | "step">): Con
   values: { ":fence": number(fence), ":step": number(step) },
 });
 
+/** What `relayed` says counts again. What is relayed has no `earlier`. */
+const RELAYED_BEFORE =
+  "standing = :relayed, step = :step, digest = if_not_exists(earlier, digest), " +
+  "expires = if_not_exists(earlierExpires, expires)";
+const HELD_BEFORE = "holder, firstDate, doubt, earlier, earlierExpires, boundFence";
+
 /** Of every change but to absent, which is a removal. */
 export function changingOf(change: Change, { now, retentionMs }: Times): Update {
   const { key, fence, step, to, digest, firstDate, bound } = change;
   const held = underFence(change);
   if (to === "restored") {
     return {
-      update:
-        "SET standing = :relayed, step = :step, digest = earlier, expires = earlierExpires " +
-        "REMOVE holder, firstDate, doubt, earlier, earlierExpires, boundFence",
+      update: `SET ${RELAYED_BEFORE} REMOVE ${HELD_BEFORE}`,
       condition: `${held.condition} AND attribute_exists(earlier)`,
       values: { ...held.values, ":relayed": text("relayed") },
+    };
+  }
+  if (to === "forgotten") {
+    return {
+      update: `SET ${RELAYED_BEFORE}, forgotten = relayedAt, changedAt = :now REMOVE ${HELD_BEFORE}`,
+      condition: `${held.condition} AND attribute_exists(relayedAt)`,
+      values: { ...held.values, ":relayed": text("relayed"), ":now": number(now) },
     };
   }
   const state = to as RecordState;

@@ -52,7 +52,7 @@ export function createRecords({ items: requests, gateways, fences, times }: Reco
    */
   async function recordsOf(items: readonly (Item | undefined)[], call: Call) {
     if (items.some((item) => item?.holder !== undefined)) await gateways.refresh(call);
-    return items.map((item) => (item === undefined ? undefined : recordOf(item, gateways.isAlive, times())));
+    return items.map((item) => (item === undefined ? undefined : recordOf(item, gateways.holder, times())));
   }
 
   async function insertOne(incarnation: number, one: Insertion, call: Call): Promise<Inserted> {

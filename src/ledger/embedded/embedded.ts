@@ -6,7 +6,6 @@
 //     relayed   the record in a generation, durable; then the mark goes, which a crash may undo: opening
 //               forgets a mark whose id was relayed at its time or later
 
-import type { Id } from "../../identity/message-id.ts";
 import { formatDate } from "../../message/trace.ts";
 import { type Counters, createCounters } from "../../metrics/counters.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -14,12 +13,13 @@ import type { Log } from "../../runtime/log.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { type BatchSteps, claimBatch } from "../claim-batch.ts";
 import { type Claims, createClaims } from "../claims.ts";
-import type { Claim, ClaimResult, Doubt, Ledger, Settlement } from "../ledger.ts";
+import type { Claim, ClaimResult, Doubt, Ledger, Passed, Settlement } from "../ledger.ts";
 import { PROTOCOL } from "../protocol.ts";
 import { createUnderWay } from "../under-way.ts";
 import { FIRST_CAPACITY } from "./capacity.ts";
-import { createDecide } from "./deciding.ts";
+import { createDeciding } from "./deciding.ts";
 import { type Generations, openGenerations } from "./generations.ts";
+import { createLook } from "./looking.ts";
 import { loadMarks, type MarkedEntry, type Marks, unmarked } from "./marks.ts";
 import { openState, type State } from "./state.ts";
 import { createSweeps, type Sweeps } from "./sweeps.ts";
@@ -58,7 +58,7 @@ export async function openEmbeddedLedger(options: EmbeddedLedgerOptions): Promis
     if (marks.size > 0) options.log.warn("ledger.doubtful_found", { ids: marks.size });
     const parts = { ...options, state, generations, marks };
     const claims = createClaims(unmarked);
-    const sweeps = createSweeps({ ...parts, fences: state.fences }, claims);
+    const sweeps = createSweeps({ ...parts, fences: state.fences, forgets: state.forgets }, claims);
     await sweeps.start();
     return createLedger(parts, claims, sweeps);
   } catch (error) {
@@ -76,14 +76,16 @@ function createLedger(
   const { lookups } = counters;
   const underWay = createUnderWay();
   const tracked = underWay.run;
-  const decide = createDecide({ claims, marks, fences: state.fences, relay });
+  const { fences, forgets } = state;
+  const deciding = createDeciding({ claims, marks, fences, forgets, generations, clock, relay });
+  const look = createLook({ claims, marks, forgets, generations });
 
   /** Each id is looked up when it is reserved: what is relayed or in doubt shows at once, whatever the batch waits for. */
   function createSteps(): BatchSteps<MarkedEntry> {
     const found: (ClaimResult | Promise<ClaimResult>)[] = [];
     return {
       reserve(request) {
-        const entry = claims.begin(request, state.fences.next());
+        const entry = claims.begin(request, fences.next());
         const result = lookUp(entry);
         // It is awaited with the others of its batch, perhaps after one of them has failed.
         if (result instanceof Promise) result.catch(() => {});
@@ -102,7 +104,9 @@ function createLedger(
     const mark = marks.doubt(entry.id);
     if (mark !== undefined) {
       const { firstDate, digest } = mark;
-      return { kind: "doubtful", claim: claimOf(entry), firstDate, digest };
+      const forgotten = entry.isAgain ? undefined : forgets.last(entry.id);
+      const passed = forgotten === undefined ? {} : pass(entry, forgotten.relayedAt);
+      return { kind: "doubtful", claim: claimOf(entry), firstDate, digest, ...passed };
     }
     if (generations.maybe(entry.key)) return lookUpRelayed(entry);
     lookups.add("absent");
@@ -116,6 +120,10 @@ function createLedger(
     if (relayed.time < entry.since) {
       entry.relayedBefore = relayed.time;
       return claimed(entry);
+    }
+    if (!entry.isAgain && forgets.of(entry.id, relayed) !== undefined) {
+      entry.relayedBefore = relayed.time;
+      return { ...claimed(entry), ...pass(entry, relayed.time) };
     }
     claims.end(entry);
     return { kind: "repeat", standing: "relayed", digest: relayed.digest, at: relayed.time };
@@ -179,12 +187,11 @@ function createLedger(
     });
   }
 
-  function doubtOf(id: Id): Doubt | undefined {
-    const mark = marks.get(id);
-    const isClaimed = claims.get(id) !== undefined;
-    if (mark === undefined || (mark.state === "attempted" && isClaimed)) return undefined;
-    const { firstDate, digest, time } = mark;
-    return { id, firstDate, digest, changedAt: time, claimed: isClaimed };
+  function doubts(): Doubt[] {
+    return [...marks.all()].flatMap(([id, { state: marked, firstDate, digest, time: changedAt }]) => {
+      const claimed = claims.get(id) !== undefined;
+      return marked === "attempted" && claimed ? [] : [{ id, firstDate, digest, changedAt, claimed }];
+    });
   }
 
   return {
@@ -201,9 +208,10 @@ function createLedger(
       tracked(async () => {
         for (const one of batch) await release(one);
       }),
-    decide: (id, decision) => tracked(() => decide(id, decision)),
-    doubt: async (id) => doubtOf(id),
-    doubts: async () => [...marks.all()].flatMap(([id]) => doubtOf(id) ?? []),
+    decide: (id, decision) => tracked(() => deciding.decide(id, decision)),
+    forget: (id) => tracked(() => deciding.forget(id)),
+    look: (id) => tracked(() => look(id)),
+    doubts: async () => doubts(),
     counts: () => ({
       claims: claims.size,
       open: marks.size,
@@ -223,6 +231,12 @@ function createLedger(
 
 function claimOf(entry: MarkedEntry) {
   return { id: entry.id, fence: entry.fence };
+}
+
+/** The claim gets an id although it was relayed then. */
+function pass(entry: MarkedEntry, relayedAt: number): Passed {
+  entry.since = Math.max(entry.since, relayedAt + 1);
+  return { since: entry.since };
 }
 
 function claimed(entry: MarkedEntry): ClaimResult {

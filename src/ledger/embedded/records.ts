@@ -23,6 +23,12 @@ export interface Mark {
   readonly digest: Uint8Array;
 }
 
+/** A relaying that an operator has forgotten: version, both times; under "o" and the 20 octets of the id in the state. */
+export interface Forgotten {
+  readonly relayedAt: number;
+  readonly forgottenAt: number;
+}
+
 /** A generation: version, opened, closed (0 while it is open), capacity, count; under "g" and its number. */
 export interface GenerationRecord {
   readonly number: number;
@@ -48,10 +54,12 @@ const RELAYED_OCTETS = 1 + TIME_OCTETS + DIGEST_OCTETS;
 /** Without the first date, which takes the rest. */
 const MARK_OCTETS = 2 + TIME_OCTETS + DIGEST_OCTETS;
 const GENERATION_OCTETS = 1 + 4 * TIME_OCTETS;
+const FORGOTTEN_OCTETS = 1 + 2 * TIME_OCTETS;
 
 const MARK_PREFIX = 0x61;
 const GENERATION_PREFIX = 0x67;
 const UNFINISHED_PREFIX = 0x75;
+const FORGOTTEN_PREFIX = 0x6f;
 /** The position is the octet that is written for the state. */
 const MARK_STATES: readonly (Mark["state"] | undefined)[] = [
   undefined,
@@ -70,6 +78,10 @@ export const UNFINISHED_RANGE = {
   gte: Uint8Array.of(UNFINISHED_PREFIX),
   lt: Uint8Array.of(UNFINISHED_PREFIX + 1),
 };
+export const FORGOTTEN_RANGE = {
+  gte: Uint8Array.of(FORGOTTEN_PREFIX),
+  lt: Uint8Array.of(FORGOTTEN_PREFIX + 1),
+};
 
 /** The record of an id that was relayed: version, time, digest; under the 20 octets of the id in a generation. */
 export function encodeRelayed(relayed: Relayed): Uint8Array {
@@ -85,9 +97,12 @@ export function decodeRelayed(value: Uint8Array): Relayed {
   return { time: numberAt(value, 1), digest: value.slice(1 + TIME_OCTETS) };
 }
 
-export function markKey(key: Uint8Array): Uint8Array {
+export const markKey = (key: Uint8Array): Uint8Array => idKey(MARK_PREFIX, key);
+export const forgottenKey = (key: Uint8Array): Uint8Array => idKey(FORGOTTEN_PREFIX, key);
+
+function idKey(prefix: number, key: Uint8Array): Uint8Array {
   const whole = new Uint8Array(1 + ID_OCTETS);
-  whole[0] = MARK_PREFIX;
+  whole[0] = prefix;
   whole.set(key, 1);
   return whole;
 }
@@ -112,6 +127,19 @@ export function decodeMark(value: Uint8Array): Mark {
     digest: value.slice(2 + TIME_OCTETS, MARK_OCTETS),
     firstDate: bufferOf(value.subarray(MARK_OCTETS)).toString("latin1"),
   };
+}
+
+export function encodeForgotten({ relayedAt, forgottenAt }: Forgotten): Uint8Array {
+  const value = new Uint8Array(FORGOTTEN_OCTETS);
+  value[0] = VERSION;
+  putNumber(value, 1, relayedAt);
+  putNumber(value, 1 + TIME_OCTETS, forgottenAt);
+  return value;
+}
+
+export function decodeForgotten(value: Uint8Array): Forgotten {
+  assertLayout(value, FORGOTTEN_OCTETS);
+  return { relayedAt: numberAt(value, 1), forgottenAt: numberAt(value, 1 + TIME_OCTETS) };
 }
 
 export function generationKey(number: number): Uint8Array {

@@ -1,8 +1,9 @@
-// The store `ledger/state`: fences, marks, and which generations there are, each with an interface of its own, and the
-// format of it all. Small: what is relayed lies in generations.
+// The store `ledger/state`: fences, marks, what is forgotten, and which generations there are, each with an interface of its
+// own, and the format of it all. Small: what is relayed lies in generations.
 import { checkFormat } from "../../storage/format.ts";
 import { missingStore, type Storage } from "../../storage/storage.ts";
 import { type Fences, openFences } from "./fences.ts";
+import { type Forgets, openForgets } from "./forgets.ts";
 import { createGenerationList, type GenerationList, generationNumber } from "./generation-list.ts";
 import { createMarkStore, type MarkStore } from "./mark-store.ts";
 
@@ -15,6 +16,7 @@ const UNSEALED_FORMAT = 1;
 export interface State {
   readonly fences: Fences;
   readonly marks: MarkStore;
+  readonly forgets: Forgets;
   readonly generations: GenerationList;
   close(): Promise<void>;
 }
@@ -38,6 +40,7 @@ export async function openState(storage: Storage): Promise<State> {
     return {
       fences,
       marks: createMarkStore(store),
+      forgets: await openForgets(store),
       generations: createGenerationList(store),
       async close() {
         await fences.giveBack();

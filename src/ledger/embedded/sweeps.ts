@@ -3,6 +3,7 @@ import type { Clock, Timer } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Claims, Entry } from "../claims.ts";
 import type { Fences } from "./fences.ts";
+import type { Forgets } from "./forgets.ts";
 import type { Generations } from "./generations.ts";
 import type { Marks } from "./marks.ts";
 
@@ -19,6 +20,7 @@ export interface SweepsOptions {
   readonly fences: Fences;
   readonly generations: Generations;
   readonly marks: Marks;
+  readonly forgets: Forgets;
 }
 
 export interface Sweeps {
@@ -28,7 +30,7 @@ export interface Sweeps {
 }
 
 export function createSweeps(options: SweepsOptions, claims: Claims<Entry>): Sweeps {
-  const { clock, log, retentionMs, fences, generations, marks } = options;
+  const { clock, log, retentionMs, fences, generations, marks, forgets } = options;
   let timer: Timer | undefined;
   let sweeping: Promise<void> = Promise.resolve();
   let isStopped = false;
@@ -38,6 +40,7 @@ export function createSweeps(options: SweepsOptions, claims: Claims<Entry>): Swe
     try {
       await fences.reserve();
       await generations.sweep();
+      await forgets.expire(clock.now() - retentionMs, generations.find);
       if (!isStart) await sweepMarks();
     } catch (cause) {
       log.error("ledger.sweep_failed", { cause });

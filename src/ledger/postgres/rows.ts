@@ -36,12 +36,19 @@ export function recordOf(row: Row): LedgerRecord {
   if (row.read_only === true) throw readOnlySession();
   const incarnation = Number(row.incarnation ?? NOBODY);
   const holder: Holder | undefined =
-    incarnation === NOBODY ? undefined : { incarnation, alive: row.alive === true };
+    incarnation === NOBODY
+      ? undefined
+      : {
+          incarnation,
+          alive: row.alive === true,
+          gateway: typeof row.gateway === "string" ? row.gateway : undefined,
+        };
   return {
     ...standingOf(row),
     fence: Number(row.fence),
     holder,
     bound: row.bound === true,
     expired: row.expired === true,
+    forgotten: row.forgotten === true,
   };
 }

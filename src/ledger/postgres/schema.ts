@@ -62,6 +62,8 @@ const ADDITIONS: readonly (readonly string[])[] = [
        settings text NOT NULL
      )`,
   ],
+  // The relaying that is forgotten, by its time. To an older mailonce it is relayed.
+  [`ALTER TABLE mailonce_ids ADD COLUMN IF NOT EXISTS forgotten timestamptz`],
 ];
 
 /**

@@ -22,14 +22,15 @@ export const STATES = Object.fromEntries(
   Object.entries(STATE_CODES).map(([state, code]) => [code, state]),
 ) as Readonly<Record<number, RecordState>>;
 
-/** "restored" is not a state; it is relayed, as it was before. Absent rows are deleted. */
+/** "restored" and "forgotten" are not states; it is relayed, as it was before. Absent rows are deleted. */
 export const CHANGE_CODES: Readonly<Record<Exclude<Change["to"], "absent">, number>> = {
   ...STATE_CODES,
   restored: 8,
+  forgotten: 9,
 };
 
 const { claimed, queued, reclaimed, remembered, relayed } = STATE_CODES;
-const { restored } = CHANGE_CODES;
+const { restored, forgotten } = CHANGE_CODES;
 
 /** In the column `incarnation` of a remembered id, which nobody holds and which is under way all the same. */
 export const NOBODY = 0;
@@ -77,7 +78,8 @@ export function createStatements(now: string): Statements {
     r.id, r.state, r.fence, r.incarnation, r.digest, r.earlier_digest, r.first_date,
     coalesce(r.bound_fence = r.fence, false) AS bound,
     ${millis("r.relayed_at")} AS relayed_at, ${millis("r.changed_at")} AS changed_at,
-    ${alive(lease)} AS alive, ${READ_ONLY} AS read_only,
+    ${alive(lease)} AS alive, g.gateway, ${READ_ONLY} AS read_only,
+    coalesce(r.forgotten = r.relayed_at, false) AS forgotten,
     coalesce(r.relayed_at < ${now} - ${interval(retention)}, false) AS expired`;
 
   // What the statement sees was written before it, so a later time is one that has come back.
@@ -140,9 +142,9 @@ export function createStatements(now: string): Statements {
       RETURNING r.id, r.fence`,
     change: `
       UPDATE mailonce_ids AS r SET
-        state = CASE WHEN u.state = ${restored} THEN ${relayed} ELSE u.state END,
+        state = CASE WHEN u.state >= ${relayed} THEN ${relayed} ELSE u.state END,
         step = u.step,
-        digest = CASE WHEN u.state = ${restored} THEN coalesce(r.earlier_digest, r.digest) ELSE u.digest END,
+        digest = CASE WHEN u.state > ${relayed} THEN coalesce(r.earlier_digest, r.digest) ELSE u.digest END,
         first_date = CASE WHEN u.state < ${relayed} THEN u.first_date END,
         incarnation = CASE WHEN u.state >= ${relayed} THEN NULL
                            WHEN u.state = ${remembered} THEN ${NOBODY} ELSE r.incarnation END,
@@ -151,6 +153,7 @@ export function createStatements(now: string): Statements {
         relayed_at = CASE WHEN u.state = ${relayed}
                           THEN greatest(${now}, r.relayed_at + interval '1 millisecond')
                           ELSE r.relayed_at END,
+        forgotten = CASE WHEN u.state = ${forgotten} THEN r.relayed_at ELSE r.forgotten END,
         changed_at = CASE WHEN u.state IN (${reclaimed}, ${remembered}, ${restored}) THEN r.changed_at
                           ELSE ${now} END
       FROM unnest($1::bytea[], $2::bigint[], $3::integer[], $4::smallint[], $5::bytea[], $6::text[], $7::boolean[])

@@ -5,7 +5,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { StorageError } from "../../storage/storage.ts";
 import { everyOne } from "../every-one.ts";
-import type { ClaimResult } from "../ledger.ts";
+import type { ClaimResult, Passed } from "../ledger.ts";
 import type { Calls } from "./calls.ts";
 import type { LedgerRecord, Taking } from "./engine.ts";
 import { type Held, hold } from "./held.ts";
@@ -25,8 +25,8 @@ const LOOK_MAX_MS = 320;
 
 /** The result of a claim. After the first two the entry holds the id. */
 export type Claiming =
-  | { readonly kind: "claimed" }
-  | { readonly kind: "doubtful"; readonly firstDate: string; readonly digest: Uint8Array }
+  | ({ readonly kind: "claimed" } & Passed)
+  | ({ readonly kind: "doubtful"; readonly firstDate: string; readonly digest: Uint8Array } & Passed)
   | Extract<ClaimResult, { kind: "repeat" }>;
 
 /** Tries for a record that another gateway changes each time in between. After them the claim fails. */
@@ -63,7 +63,7 @@ export function createClaimer(parts: ClaimingParts): Claimer {
   const { lookups, takeovers } = parts.counters;
 
   async function tryOne(entry: Held): Promise<Claiming | Pending> {
-    const { key, digest, since } = entry;
+    const { key, digest } = entry;
     // The filter chooses which of the two calls comes first, nothing more.
     let isKnown = known.has(key);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
@@ -83,7 +83,7 @@ export function createClaimer(parts: ClaimingParts): Claimer {
       }
       isKnown = record !== undefined;
       if (record === undefined) continue;
-      const takeover = takeoverOf(record, since, incarnation, tellsTheDead());
+      const takeover = takeoverOf(record, entry, incarnation, tellsTheDead());
       if (takeover.kind !== "take") return takeover;
       const taken = await take(entry, record, takeover);
       if (taken !== undefined) return taken;
@@ -94,7 +94,7 @@ export function createClaimer(parts: ClaimingParts): Claimer {
   async function take(
     entry: Held,
     record: LedgerRecord,
-    { to, keepsRelayed }: Take,
+    { to, keepsRelayed, passed }: Take,
   ): Promise<Claiming | undefined> {
     const taking: Taking = {
       key: entry.key,
@@ -112,8 +112,9 @@ export function createClaimer(parts: ClaimingParts): Claimer {
       takeovers.add();
       log.info("ledger.taken_over", { id: entry.id, state });
     }
-    if (to === "claimed") return { kind: "claimed" };
-    return { kind: "doubtful", firstDate: record.firstDate ?? "", digest: record.digest };
+    const pass = passed === undefined ? {} : { since: passed };
+    if (to === "claimed") return { kind: "claimed", ...pass };
+    return { kind: "doubtful", firstDate: record.firstDate ?? "", digest: record.digest, ...pass };
   }
 
   /** Looks at it now and then until it is not pending any more. */

@@ -2,18 +2,21 @@
 // id is claimed for as long as the decision takes, unless another live gateway holds it.
 import type { Id } from "../../identity/message-id.ts";
 import { decodeBase32 } from "../../runtime/base32.ts";
+import { StorageError } from "../../storage/storage.ts";
 import type { Claims } from "../claims.ts";
-import type { ClaimRequest, ClaimResult, Decided, Decision } from "../ledger.ts";
-import { DECISION_EVENTS, decidedBy, PROTOCOL } from "../protocol.ts";
+import type { ClaimRequest, ClaimResult, Decided, Decision, Forgotten, Ledger } from "../ledger.ts";
+import { DECISION_EVENTS, decidedBy, forgottenBy, type IdState, PROTOCOL } from "../protocol.ts";
 import type { Calls } from "./calls.ts";
-import { isInDoubt } from "./engine.ts";
+import { isInDoubt, LAST_STEP, type LedgerRecord } from "./engine.ts";
 import type { GivingUp } from "./giving-up.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { type Held, stateOf, type Writer } from "./held.ts";
 import { isHeldElsewhere } from "./takeover.ts";
 
-/** As in Ledger. */
-export type Decide = (id: Id, decision: Decision) => Promise<Decided>;
+export type Deciding = Pick<Ledger, "decide" | "forget">;
+
+/** Looks at a record that others change each time in between. */
+const TRIES_MAX = 100;
 
 export interface DecidingParts {
   readonly calls: Calls;
@@ -27,7 +30,7 @@ export interface DecidingParts {
   readonly open: Set<Id>;
 }
 
-export function createDecide(parts: DecidingParts): Decide {
+export function createDeciding(parts: DecidingParts): Deciding {
   const { calls, writer, claims, claim, givingUp, heartbeat, open } = parts;
 
   async function decide(id: Id, decision: Decision): Promise<Decided> {
@@ -44,9 +47,8 @@ export function createDecide(parts: DecidingParts): Decide {
     heartbeat.assertCurrent();
     // It is being claimed: whether it is in doubt is not known yet.
     if (held.fence === 0) return "busy";
-    const pending = held.doubt === undefined ? "claimed" : "reclaimed";
     const event = DECISION_EVENTS[decision];
-    const next = decidedBy(PROTOCOL[held.isAccepted ? stateOf(held) : pending][event]);
+    const next = decidedBy(PROTOCOL[pendingOr(held)][event]);
     if (next !== "relayed" && next !== "queued") return next;
     // Until it is answered, and when it never is.
     held.mayBeRelayed ||= next === "relayed";
@@ -95,5 +97,41 @@ export function createDecide(parts: DecidingParts): Decide {
     });
   }
 
-  return decide;
+  async function forget(id: Id): Promise<Forgotten> {
+    heartbeat.assertCurrent();
+    const key = decodeBase32(id);
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const held = claims.get(id);
+      if (held !== undefined) return forgottenBy(PROTOCOL[pendingOr(held)].forget);
+      const record = await calls.read.ask(key);
+      if (record === undefined) return forgottenBy(PROTOCOL.absent.forget);
+      const state = unheldState(record);
+      if (state === undefined) return "elsewhere";
+      if (state !== "relayed") return forgottenBy(PROTOCOL[state].forget);
+      const { fence, digest } = record;
+      const change = { key, fence, step: LAST_STEP, to: "forgotten", digest, firstDate: undefined } as const;
+      if (await calls.change.ask({ ...change, bound: false })) return forgottenBy(PROTOCOL.relayed.forget);
+    }
+    throw new StorageError("unavailable", `${id} changes faster than it can be forgotten`);
+  }
+
+  /** Of what no claim of this process holds: what it is to a claim that comes now. Undefined: another gateway holds it. */
+  function unheldState(
+    record: LedgerRecord,
+  ): "absent" | "claimed" | "remembered" | "relayed" | "forgotten" | undefined {
+    if (isHeldElsewhere(record, heartbeat.incarnation, heartbeat.tellsTheDead())) return undefined;
+    if (isInDoubt(record.state)) return "remembered";
+    // Left from a call without an answer, and given up soon.
+    if (record.holder?.incarnation === heartbeat.incarnation) return "claimed";
+    if (record.relayed === undefined || record.expired) return "absent";
+    return record.forgotten ? "forgotten" : "relayed";
+  }
+
+  return { decide, forget };
 }
+
+/** Its state, when it is not being claimed still. */
+const pendingOr = (held: Held): IdState => {
+  if (held.isAccepted) return stateOf(held);
+  return held.doubt === undefined ? "claimed" : "reclaimed";
+};

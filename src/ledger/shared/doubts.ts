@@ -1,29 +1,26 @@
 // What the gateways of a shared ledger know to be in doubt: the engine's records, and decisions of this gateway that
 // were not answered.
 import type { Id } from "../../identity/message-id.ts";
-import { decodeBase32, encodeBase32 } from "../../runtime/base32.ts";
+import { encodeBase32 } from "../../runtime/base32.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Claims } from "../claims.ts";
 import type { Doubt } from "../ledger.ts";
-import type { Calls } from "./calls.ts";
 import { type Engine, isInDoubt, type LedgerRecord } from "./engine.ts";
 import type { Held } from "./held.ts";
 
 export interface Doubts {
-  /** See Ledger. One read of one record. */
-  one(id: Id): Promise<Doubt | undefined>;
+  /** See Ledger. */
   all(): Promise<Doubt[]>;
 }
 
 export interface DoubtsParts {
   readonly engine: Engine;
-  readonly calls: Calls;
   readonly claims: Claims<Held>;
   readonly incarnation: number;
   readonly clock: Clock;
 }
 
-export function createDoubts({ engine, calls, claims, incarnation, clock }: DoubtsParts): Doubts {
+export function createDoubts({ engine, claims, incarnation, clock }: DoubtsParts): Doubts {
   function doubtOf(id: Id, record: LedgerRecord): Doubt | undefined {
     const { state, firstDate = "", digest, changedAt, holder } = record;
     const isOurs = holder?.incarnation === incarnation;
@@ -39,11 +36,6 @@ export function createDoubts({ engine, calls, claims, incarnation, clock }: Doub
   }
 
   return {
-    async one(id) {
-      const record = await calls.read.ask(decodeBase32(id));
-      const held = claims.get(id);
-      return (record && doubtOf(id, record)) ?? (held && undecided(held));
-    },
     async all() {
       const doubts = new Map<Id, Doubt>();
       for await (const { key, record } of engine.open()) {

@@ -46,7 +46,7 @@ export interface LedgerRecord {
   /** When it was relayed; or, of a held or remembered id, an earlier mail's relaying that `since` let pass. */
   readonly relayed: Relaying | undefined;
   /**
-   * When it was claimed, attempted, settled or found in doubt, milliseconds since the epoch by the engine's
+   * When it was claimed, attempted, settled, found in doubt or forgotten, milliseconds since the epoch by the engine's
    * time. A take to reclaimed, and changes to reclaimed and remembered, leave it as it is.
    */
   readonly changedAt: number;
@@ -59,6 +59,8 @@ export interface LedgerRecord {
   readonly bound: boolean;
   /** `relayed` is older than the retention. */
   readonly expired: boolean;
+  /** A change has said that `relayed` is forgotten. A later relaying is not. */
+  readonly forgotten: boolean;
 }
 
 export interface Relaying {
@@ -75,6 +77,8 @@ export interface Holder {
    * it has itself seen the heartbeat unchanged for a lease.
    */
   readonly alive: boolean;
+  /** The name of its gateway, unless that has registered again, or is forgotten. */
+  readonly gateway?: string | undefined;
 }
 
 /** An id to be claimed that is taken to be absent. */
@@ -122,16 +126,20 @@ export interface Change {
    * - relayed: no holder; relayed now by the engine's time, and at least a millisecond after the `relayed`
    *   before it, which it replaces.
    * - restored: no holder; relayed, at the time and with the digest of `relayed`, which is there.
+   * - forgotten: so too, and `relayed` is forgotten from now on. Only of what has `relayed`.
    * - absent: the record is gone.
    */
-  readonly to: RecordState | "restored" | "absent";
-  /** Of no meaning for restored and absent. */
+  readonly to: RecordState | "restored" | "forgotten" | "absent";
+  /** Of no meaning for restored, forgotten and absent. */
   readonly digest: Uint8Array;
   /** Undefined removes it. */
   readonly firstDate: string | undefined;
   /** See LedgerRecord. Of no meaning for what has no holder. */
   readonly bound: boolean;
 }
+
+/** Greater than the step of any change of a holder: nothing comes after it. Fits into 31 bits. */
+export const LAST_STEP = 2 ** 31 - 1;
 
 /** A record that is in doubt. */
 export interface OpenRecord {

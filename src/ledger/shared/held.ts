@@ -83,8 +83,7 @@ export function createWriter(calls: Calls): Writer {
     entry.writing++;
     try {
       const isChanged = await calls.change.ask(change);
-      if (isChanged)
-        entry.written = change.to === "restored" || change.to === "absent" ? undefined : change.to;
+      if (isChanged) entry.written = isState(change.to) ? change.to : undefined;
       return isChanged;
     } finally {
       entry.writing--;
@@ -118,6 +117,9 @@ export function createWriter(calls: Calls): Writer {
     },
   };
 }
+
+const isState = (to: Change["to"]): to is RecordState =>
+  to !== "restored" && to !== "forgotten" && to !== "absent";
 
 /** How a live claim is kept. Others take what is attempted for accepted: only the spool is attempted. */
 function recordState(entry: Held, doubt: Held["doubt"], next: unknown): RecordState {

@@ -4,7 +4,7 @@
 import type { Id } from "../../identity/message-id.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import type { Calls } from "./calls.ts";
-import type { Change, LedgerRecord } from "./engine.ts";
+import { type Change, LAST_STEP, type LedgerRecord } from "./engine.ts";
 
 /** Between two tries; an engine that is away is not back sooner. */
 const RETRY_MS = 500;
@@ -113,6 +113,3 @@ function releaseOf(key: Uint8Array, { state, fence, digest, firstDate, relayed }
   if (state !== "claimed" && state !== "queued") return { ...change, to: "remembered" };
   return { ...change, to: relayed === undefined ? "absent" : "restored" };
 }
-
-/** Greater than that of any change that was made: nothing comes after this one. Fits into 31 bits. */
-const LAST_STEP = 2 ** 31 - 1;

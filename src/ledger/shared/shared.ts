@@ -26,7 +26,7 @@ import { createAnnouncements } from "./announcements.ts";
 import { createAttempts } from "./attempts.ts";
 import { type CallCounts, createCalls } from "./calls.ts";
 import { type Claiming, createClaimer } from "./claiming.ts";
-import { createDecide } from "./deciding.ts";
+import { createDeciding } from "./deciding.ts";
 import { createDoubts } from "./doubts.ts";
 import type { Engine, EngineLimits } from "./engine.ts";
 import { startExpiry } from "./expiry.ts";
@@ -35,6 +35,7 @@ import { type Heartbeat, startHeartbeat } from "./heartbeat.ts";
 import { createWriter, type Held, unheld } from "./held.ts";
 import { createKnown, KNOWN_CAPACITY } from "./known.ts";
 import { createLeavings } from "./leavings.ts";
+import { createLook } from "./looking.ts";
 
 /** Milliseconds without a heartbeat after which others take a gateway's claims over. */
 export const LEASE_MS = 30_000;
@@ -139,7 +140,8 @@ function createLedger(
   });
   const parts = { engine, calls, writer, claims, claimer, claim, givingUp, heartbeat, incarnation, open };
   const attempts = createAttempts({ ...parts, counters, clock, log });
-  const decide = createDecide(parts);
+  const deciding = createDeciding(parts);
+  const look = createLook({ ...parts, clock, tellsTheDead: heartbeat.tellsTheDead });
   const doubts = createDoubts({ ...parts, clock });
   const announcements = createAnnouncements(clock, writer, (entry) => claims.get(entry.id) === entry);
   const expiry = startExpiry({ ...options, expired: (id) => open.delete(id) });
@@ -173,6 +175,9 @@ function createLedger(
     }
     if (claiming.kind === "doubtful") open.add(entry.id);
     else open.delete(entry.id);
+    // Should it lapse, it is claimed again for the same mail.
+    entry.isAgain = true;
+    entry.since = Math.max(entry.since, claiming.since ?? entry.since);
     return { ...claiming, claim: { id: entry.id, fence: entry.fence } };
   }
 
@@ -186,8 +191,9 @@ function createLedger(
     attempt: (one, firstDate) => tracked(() => attempts.attempt(one, firstDate)),
     settle: (one, settlement) => tracked(() => attempts.settle(one, settlement)),
     release: (batch) => tracked(() => givingUp.releaseAll(batch)),
-    decide: (id, decision) => tracked(() => decide(id, decision)),
-    doubt: (id) => tracked(() => doubts.one(id)),
+    decide: (id, decision) => tracked(() => deciding.decide(id, decision)),
+    forget: (id) => tracked(() => deciding.forget(id)),
+    look: (id) => tracked(() => look(id)),
     doubts: () => tracked(doubts.all),
     counts() {
       let doubtful = 0;

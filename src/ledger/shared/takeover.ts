@@ -1,4 +1,5 @@
 // What a claim does about a record that is there: repeats it, waits for it, or takes it over. Pure.
+import type { Entry } from "../claims.ts";
 import type { ClaimResult } from "../ledger.ts";
 import type { LedgerRecord } from "./engine.ts";
 
@@ -11,6 +12,8 @@ export interface Take {
   readonly kind: "take";
   readonly to: "claimed" | "reclaimed";
   readonly keepsRelayed: boolean;
+  /** Given: it was relayed, which is forgotten; the claim counts what is relayed from then on. */
+  readonly passed: number | undefined;
 }
 
 /** Another gateway holds it, or may: nobody who is not known to be dead is taken over. */
@@ -21,13 +24,14 @@ export const isHeldElsewhere = (
 ): boolean => holder !== undefined && holder.incarnation !== incarnation && (holder.alive || !tellsTheDead);
 
 export function takeoverOf(
-  { state, holder, relayed, expired, digest, bound }: LedgerRecord,
-  since: number,
+  { state, holder, relayed, expired, forgotten, digest, bound }: LedgerRecord,
+  { since, isAgain }: Pick<Entry, "since" | "isAgain">,
   incarnation: number,
   tellsTheDead: boolean,
 ): Extract<ClaimResult, { kind: "repeat" }> | Pending | Take {
   const keepsRelayed = relayed !== undefined && !expired;
-  const isRepeat = keepsRelayed && relayed.at >= since;
+  const passed = keepsRelayed && forgotten && !isAgain ? relayed.at + 1 : undefined;
+  const isRepeat = keepsRelayed && relayed.at >= since && passed === undefined;
   // What this incarnation holds without an entry is left from a call without an answer.
   const isOthers = holder !== undefined && holder.incarnation !== incarnation;
   const isHeld = isOthers && holder.alive;
@@ -41,15 +45,15 @@ export function takeoverOf(
     case "relayed":
       if (isHeld) return state === "claimed" ? { kind: "pending" } : elsewhere;
       if (isRepeat) return { kind: "repeat", standing: "relayed", digest: relayed.digest, at: relayed.at };
-      return { kind: "take", to: "claimed", keepsRelayed };
+      return { kind: "take", to: "claimed", keepsRelayed, passed };
     case "reclaimed":
       if (isHeld) return { kind: "pending" };
-      return { kind: "take", to: "reclaimed", keepsRelayed };
+      return { kind: "take", to: "reclaimed", keepsRelayed, passed };
     case "attempted":
     case "doubtful":
       if (isHeld) return elsewhere;
-      return { kind: "take", to: "reclaimed", keepsRelayed };
+      return { kind: "take", to: "reclaimed", keepsRelayed, passed };
     case "remembered":
-      return { kind: "take", to: "reclaimed", keepsRelayed };
+      return { kind: "take", to: "reclaimed", keepsRelayed, passed };
   }
 }

@@ -1,0 +1,71 @@
+// What a shared ledger knows of one id: its record, and what this gateway holds of it.
+import type { Id } from "../../identity/message-id.ts";
+import { decodeBase32 } from "../../runtime/base32.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Claims } from "../claims.ts";
+import type { Looked } from "../ledger.ts";
+import type { Calls } from "./calls.ts";
+import { isInDoubt, type LedgerRecord } from "./engine.ts";
+import type { Held } from "./held.ts";
+import { isHeldElsewhere } from "./takeover.ts";
+
+export interface LookingParts {
+  readonly calls: Calls;
+  readonly claims: Claims<Held>;
+  readonly incarnation: number;
+  /** See Heartbeat. */
+  readonly tellsTheDead: () => boolean;
+  readonly clock: Clock;
+}
+
+/** As in Ledger. */
+export function createLook({ calls, claims, incarnation, tellsTheDead, clock }: LookingParts) {
+  return async (id: Id): Promise<Looked> => {
+    const record = await calls.read.ask(decodeBase32(id));
+    const held = claims.get(id);
+    if (record === undefined) return held === undefined ? { state: "absent" } : ours(held, clock.now());
+    const { holder, changedAt } = record;
+    // A decision without an answer has taken effect, and nothing has followed from it: it is decided once more.
+    const isUndecided = holder === undefined && held?.doubt === "doubtful";
+    const isOurs = holder?.incarnation === incarnation && held !== undefined;
+    if (held !== undefined && (isOurs || isUndecided)) return ours(held, changedAt);
+    return isHeldElsewhere(record, incarnation, tellsTheDead()) ? theirs(record) : nobodys(record);
+  };
+}
+
+function ours(held: Held, changedAt: number): Looked {
+  const { doubt, isAccepted, firstDate = "", digest } = held;
+  if (doubt === undefined) return { state: isAccepted ? "queued" : "claimed", holder: "here" };
+  const state = doubt === "doubtful" && !isAccepted ? "reclaimed" : doubt;
+  return { state, firstDate, changedAt, digest: held.doubtDigest ?? digest, holder: "here" };
+}
+
+function theirs({ state, firstDate = "", changedAt, digest, holder }: LedgerRecord): Looked {
+  const other = { holder: "elsewhere", ...named(holder?.gateway) } as const;
+  switch (state) {
+    case "claimed":
+    case "queued":
+      return { state, ...other };
+    case "relayed":
+      throw new Error("what is relayed has no holder");
+    default:
+      return { state, firstDate, changedAt, digest, ...other };
+  }
+}
+
+/** Held by nobody, or by a gateway that is dead. */
+function nobodys(record: LedgerRecord): Looked {
+  const { state, firstDate = "", changedAt, digest, holder, relayed, expired, forgotten } = record;
+  const before = named(holder?.gateway);
+  if (isInDoubt(state)) {
+    return { state: "remembered", firstDate, changedAt, digest, holder: "nobody", ...before };
+  }
+  if (relayed === undefined || expired) {
+    return holder === undefined ? { state: "absent" } : { state: "absent", left: { changedAt, ...before } };
+  }
+  const { at } = relayed;
+  if (!forgotten) return { state: "relayed", at, digest: relayed.digest };
+  return { state: "forgotten", at, forgottenAt: changedAt, digest: relayed.digest };
+}
+
+const named = (gateway: string | undefined) => (gateway === undefined ? {} : { gateway });
