@@ -8,14 +8,17 @@ import { createBudget } from "./dispatch/budget.ts";
 import { createDecisions } from "./dispatch/decisions.ts";
 import { createDelayWarnings } from "./dispatch/delay.ts";
 import { createDispatcher } from "./dispatch/dispatcher.ts";
-import { createDoubts, heldIn, type InDoubt } from "./dispatch/doubt.ts";
+import { createDoubts, type InDoubt } from "./dispatch/doubt.ts";
 import { createEntrance } from "./dispatch/entrance.ts";
 import { createFailures } from "./dispatch/failures.ts";
+import { createHolds } from "./dispatch/holds.ts";
 import { createLaneFacts, type LaneFacts, laneName } from "./dispatch/lane-facts.ts";
 import { createLapsed } from "./dispatch/lapsed.ts";
 import { createNotices } from "./dispatch/notice.ts";
 import { createOneReport } from "./dispatch/one-report.ts";
 import { openOperatorPauses } from "./dispatch/operator-pauses.ts";
+import { createOrderNotes } from "./dispatch/order.ts";
+import { createOrders, type Orders } from "./dispatch/orders.ts";
 import type { QueuedTransmission, ToQueue } from "./dispatch/queue.ts";
 import { createRecorder, STORAGE_RETRY_MS } from "./dispatch/recorder.ts";
 import { recover } from "./dispatch/recovery.ts";
@@ -53,6 +56,7 @@ export interface Relay {
   readonly doubtful: DoubtfulDesk;
   readonly pausing: PausingDesk;
   readonly history: HistoryReader;
+  readonly orders: Pick<Orders, "give">;
   /** How much waits in each lane and why; at most a quarter of a second old. */
   laneFacts(): readonly LaneFacts[];
   /**
@@ -131,12 +135,13 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const reports = createReports({ spool, oneReport, clock, log });
   const warnOfDelay = createDelayWarnings(reports, clock, config.spool.delay_warning);
   const inDoubt: InDoubt = new Map();
+  const holds = createHolds(inDoubt);
   const doubts = createDoubts(
     { inDoubt, ledger, spool, recorder, verdicts, warnOfDelay, history, counters, clock, random, log },
     { policy: doubtful, retry, addresses },
   );
   const resolutions = createResolutions({
-    ...{ inDoubt, decisions, spool, recorder, verdicts, enqueue, clock, log },
+    ...{ inDoubt, holds, decisions, spool, recorder, verdicts, enqueue, clock, log },
   });
   const entrance = createEntrance({ doubts, resolutions, toQueue, enqueue, clock, log });
   const lapsed = createLapsed(
@@ -158,6 +163,10 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   );
   const budget = createBudget(config.upstream.memory_max_bytes);
   const dispatcher = createDispatcher({ attempt, budget, clock, random, log }, routes.lanes, retry, lifetime);
+  const orders = createOrders({
+    ...{ spool, ledger, inDoubt, holds, decisions, resolutions, entrance, dispatcher, recorder, failures },
+    ...{ reports, note: createOrderNotes({ log, history, addresses }), clock },
+  });
   const submit = createSubmissionHandler(
     {
       ledger,
@@ -196,7 +205,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const binds = config.smtp.reply === "queued";
   const { retention: retentionMs } = config.ledger;
   await recover(
-    { spool, ledger, verdicts, entrance, reports, toQueue, enqueue, clock, log },
+    { spool, ledger, verdicts, entrance, holds, reports, toQueue, enqueue, clock, log },
     { binds, retentionMs },
   );
   reports.start();
@@ -206,11 +215,12 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     submit,
     policy,
     history,
+    orders,
     pausing: createPausingDesk({
       names: viewsOf(config).map(({ name }) => name),
       ...{ pauses, tryNow: dispatcher.tryUpstreamsNow },
     }),
-    laneFacts: createLaneFacts(dispatcher, () => heldIn(inDoubt), clock),
+    laneFacts: createLaneFacts(dispatcher, holds.all, clock),
     compareStarts: (found) =>
       compareStarts(
         spool,
@@ -235,6 +245,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
         late.abort();
       });
       await dispatcher.drain();
+      await orders.drain(late.signal);
       await reports.drain(late.signal);
       grace.cancel();
       pauses.close();

@@ -109,7 +109,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     const at = clock.now();
     const ended = { reason: "relayed", reply: upstreamId, at } as const;
     const after = { ...transmission, ...lastAttemptOf(upstream, upstreamId, at), ended };
-    const found = await recorder.end(queued.key, after, signal);
+    const found = await recorder.update(queued.key, after, signal);
     if (found === "done") reports.ended(queued.key, after);
     return { kind: "done" };
   };

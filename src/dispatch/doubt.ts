@@ -15,7 +15,6 @@ import type { WarnOfDelay } from "./delay.ts";
 import { factsOf } from "./facts.ts";
 import { firstDateOf } from "./first-date.ts";
 import type { QueuedTransmission } from "./queue.ts";
-import type { Held } from "./queue-state.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Verdicts } from "./verdicts.ts";
 
@@ -40,14 +39,6 @@ export interface Doubtful {
 
 /** Those of the spool. */
 export type InDoubt = Map<Id, Doubtful>;
-
-/** Those that no lane has, since they are held. */
-export function* heldIn(inDoubt: InDoubt): Generator<Held> {
-  for (const { queued, transmission } of inDoubt.values()) {
-    const by = holdOf(transmission);
-    if (by !== undefined) yield { queued, by };
-  }
-}
 
 export interface Doubts {
   /**
@@ -85,7 +76,7 @@ export interface DoubtOptions {
 }
 
 /**
- * - wait: it is held already, and is not announced again.
+ * - wait: it is held already.
  * - drop: it counts as relayed.
  * - withdraw: its client gets 451 and submits again; the ledger keeps the doubt meanwhile.
  * - hold: it waits for a decision.
@@ -93,11 +84,11 @@ export interface DoubtOptions {
  */
 type Treatment = "wait" | "drop" | "withdraw" | "hold" | "resend";
 
-function treatmentOf(
-  policy: DoubtfulPolicy,
-  { held, awaited }: SpooledTransmission,
-  { ended }: Doubt,
-): Treatment {
+function treatmentOf(policy: DoubtfulPolicy, transmission: SpooledTransmission, { ended }: Doubt): Treatment {
+  const { held, awaited, resend } = transmission;
+  if (holdOf(transmission) === "operator") return "wait";
+  // An operator has decided so about the doubt that there was; one that comes now is another.
+  if (ended === "earlier" && resend === true) return "resend";
   // What is held waits for a decision, also when doubts that come now are dropped.
   if (ended === "earlier" && held === true && policy !== "resend") return "wait";
   if (policy === "drop") return "drop";
@@ -193,8 +184,11 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
   return {
     async decide(queued, found, doubt, signal) {
       const treatment = treatmentOf(policy, found, doubt);
-      const transmission = await datedLike(queued.key, found, doubt.firstDate);
-      if (treatment !== "wait") announce(transmission, doubt);
+      const { resend: _, ...undecided } = found;
+      const kept = doubt.ended === "now" ? undecided : found;
+      const transmission = await datedLike(queued.key, kept, doubt.firstDate);
+      // Where a doubt holds it, that was announced.
+      if (treatment !== "wait" || holdOf(found) === "operator") announce(transmission, doubt);
       inDoubt.set(transmission.id, { queued, transmission });
       switch (treatment) {
         case "wait":

@@ -4,7 +4,7 @@ import type { HistoryNotes } from "../history/history.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import type { Ending } from "../spool/record.ts";
+import { type Ending, unheld } from "../spool/record.ts";
 import type { LostMail, SpooledMail } from "../spool/spool.ts";
 import type { Decisions } from "./decisions.ts";
 import type { InDoubt } from "./doubt.ts";
@@ -45,6 +45,18 @@ export interface Failures {
     cause: string,
     signal: AbortSignal,
   ): Promise<AttemptResult>;
+  /**
+   * An operator refuses it for good.
+   *
+   * @param announce called unless another gateway has taken the id over, which then decides
+   */
+  refuse(
+    queued: QueuedTransmission,
+    mail: SpooledMail | LostMail,
+    reply: string,
+    announce: () => void,
+    signal: AbortSignal,
+  ): Promise<AttemptResult>;
   /** Its lifetime has passed. It fails, if it was attempted at all. */
   expire(queued: QueuedTransmission, mail: SpooledMail, signal: AbortSignal): Promise<AttemptResult>;
 }
@@ -80,9 +92,9 @@ export function createFailures(parts: FailureParts, addresses: boolean): Failure
     if (mail.kind === "whole" && mail.submission.report === true) {
       log.error("report.refused", factsOf(transmission, addresses, { reason, reply }));
     }
-    const ended = { ...transmission, ended: { reason, reply, at: clock.now() } };
+    const ended = { ...unheld(transmission), ended: { reason, reply, at: clock.now() } };
     const found = isWanted
-      ? await recorder.end(key, ended, signal)
+      ? await recorder.update(key, ended, signal)
       : await recorder.replace(key, undefined, signal);
     inDoubt.delete(transmission.id);
     // An operator has decided meanwhile that it was relayed.
@@ -99,7 +111,7 @@ export function createFailures(parts: FailureParts, addresses: boolean): Failure
   const fail = async (
     queued: QueuedTransmission,
     mail: SpooledMail | LostMail,
-    failure: { readonly reason: "expired" | "lost"; readonly reply: string },
+    failure: { readonly reason: "expired" | "lost" | "refused"; readonly reply: string },
     announce: () => void,
     signal: AbortSignal,
   ): Promise<AttemptResult> => {
@@ -108,7 +120,6 @@ export function createFailures(parts: FailureParts, addresses: boolean): Failure
       return await lapsed(queued, mail.transmission, false, signal);
     }
     announce();
-    history.ended(mail.transmission.id, { reason: failure.reason, cause: failure.reply });
     if (mail.transmission.awaited === true) await answer(queued, mail, { kind: "later" }, signal);
     else await report(queued, mail, failure, signal);
     return { kind: "untried" };
@@ -117,22 +128,33 @@ export function createFailures(parts: FailureParts, addresses: boolean): Failure
   return {
     answer,
     report,
+    refuse: (queued, mail, reply, announce, signal) =>
+      fail(queued, mail, { reason: "refused", reply }, announce, signal),
 
     lose(queued, mail, cause, signal) {
-      const facts = factsOf(mail.transmission, addresses, { submission: queued.key.submission, cause });
+      const { transmission } = mail;
       const failure = { reason: "lost", reply: `the content was lost: ${cause}` } as const;
-      return fail(queued, mail, failure, () => log.error("transmission.lost", facts), signal);
+      const announce = (): void => {
+        const { submission } = queued.key;
+        log.error("transmission.lost", factsOf(transmission, addresses, { submission, cause }));
+        history.ended(transmission.id, { reason: "lost", cause: failure.reply });
+      };
+      return fail(queued, mail, failure, announce, signal);
     },
 
     async expire(queued, mail, signal) {
-      const { attempts } = mail.transmission;
+      const { transmission } = mail;
+      const { attempts } = transmission;
       // The lane can't know of an attempt that the disk kept from being made.
       if (attempts === 0) {
         return { kind: "untried", again: { ...queued, isAttempted: false, isExpired: false } };
       }
-      const facts = factsOf(mail.transmission, addresses, { attempts });
       const failure = { reason: "expired", reply: "not relayed within the lifetime of the spool" } as const;
-      return await fail(queued, mail, failure, () => log.warn("transmission.expired", facts), signal);
+      const announce = (): void => {
+        log.warn("transmission.expired", factsOf(transmission, addresses, { attempts }));
+        history.ended(transmission.id, { reason: "expired", cause: failure.reply });
+      };
+      return await fail(queued, mail, failure, announce, signal);
     },
   };
 }

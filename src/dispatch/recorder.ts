@@ -35,8 +35,8 @@ export interface Recorder {
     notice: NewSubmission | undefined,
     signal: AbortSignal,
   ): Promise<Found>;
-  /** Notes durably that the transmission has ended and waits for its report, trying again as settle does. */
-  end(key: TransmissionKey, transmission: SpooledTransmission, signal: AbortSignal): Promise<Found>;
+  /** Notes durably what was decided about the transmission, trying again as settle does. */
+  update(key: TransmissionKey, transmission: SpooledTransmission, signal: AbortSignal): Promise<Found>;
   /** Takes what the ledger knows as ended out of the spool, trying again as settle does. */
   remove(key: TransmissionKey, signal: AbortSignal): Promise<void>;
   /**
@@ -99,7 +99,7 @@ export function createRecorder({ ledger, spool, clock, log, pause }: RecorderPar
     replace: (key, notice, signal) => untilRecorded(() => spool.replace(key, notice), signal),
     replaceAll: (submission, indexes, notice, signal) =>
       untilRecorded(() => spool.replaceAll(submission, indexes, notice), signal),
-    end: (key, transmission, signal) =>
+    update: (key, transmission, signal) =>
       untilRecorded(() => spool.update(key, transmission, "durably"), signal),
 
     async note({ key }, transmission) {

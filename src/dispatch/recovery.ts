@@ -3,9 +3,10 @@
 import { type ClaimResult, type Ledger, noClaim } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import { freed, type SpooledTransmission } from "../spool/record.ts";
+import { freed, holdOf, type SpooledTransmission } from "../spool/record.ts";
 import type { Loaded, Spool } from "../spool/spool.ts";
 import type { Entrance } from "./entrance.ts";
+import type { Holds } from "./holds.ts";
 import type { QueuedTransmission, ToQueue } from "./queue.ts";
 import { claimOf } from "./recorder.ts";
 import type { Reports } from "./reports.ts";
@@ -18,6 +19,7 @@ export interface RecoveryParts {
   readonly enqueue: (queued: QueuedTransmission) => void;
   readonly entrance: Pick<Entrance, "doubtful">;
   readonly verdicts: Verdicts;
+  readonly holds: Pick<Holds, "add">;
   readonly reports: Pick<Reports, "ended">;
   readonly clock: Clock;
   readonly log: Log;
@@ -38,10 +40,16 @@ export interface RecoveryOptions {
 
 /** Resolves when every transmission of the spool is claimed and queued, held, or taken out. */
 export async function recover(parts: RecoveryParts, { binds, retentionMs }: RecoveryOptions): Promise<void> {
-  const { spool, ledger, toQueue, enqueue, entrance, verdicts, reports, clock, log } = parts;
+  const { spool, ledger, toQueue, enqueue, entrance, verdicts, holds, reports, clock, log } = parts;
   let recovered = 0;
   let doubtful = 0;
   let settled = 0;
+
+  /** It is not in doubt. */
+  const admitCertain = (queued: QueuedTransmission, { held }: SpooledTransmission): void => {
+    if (held === true) holds.add(queued);
+    else enqueue(queued);
+  };
 
   const admit = async ([key, transmission, hasContent]: Loaded, result: ClaimResult) => {
     if (result.kind === "repeat") {
@@ -49,7 +57,7 @@ export async function recover(parts: RecoveryParts, { binds, retentionMs }: Reco
         // Another gateway's client gets the verdict, and this one's has 250: it may not be left to
         // the other. Whether it still has to be relayed is known when that one's verdict is.
         recovered += 1;
-        enqueue(toQueue(key, noClaim(transmission.id), transmission));
+        admitCertain(toQueue(key, noClaim(transmission.id), transmission), transmission);
         return;
       }
       // Relayed, and the crash undid its removal; or an accept that was refused and is there all the same.
@@ -63,8 +71,12 @@ export async function recover(parts: RecoveryParts, { binds, retentionMs }: Reco
     recovered += 1;
     const queued = toQueue(key, result.claim, transmission);
     // What is without its content is reported by its attempt, and needs no decision of anybody.
-    if (result.kind === "claimed" || !hasContent) {
-      enqueue(hasContent ? queued : { ...queued, dueAt: 0 });
+    if (!hasContent) {
+      enqueue({ ...queued, dueAt: 0 });
+      return;
+    }
+    if (result.kind === "claimed") {
+      admitCertain(queued, transmission);
       return;
     }
     doubtful += 1;
@@ -80,10 +92,10 @@ export async function recover(parts: RecoveryParts, { binds, retentionMs }: Reco
     const { awaited, ...bound } = transmission;
     const now = clock.now();
     // An operator has decided that it was not relayed, and the process ended before the spool knew. Held for longer
-    // than the retention, its doubt may have expired instead: that was decided by nobody.
+    // than the retention, its doubt may have expired instead: that was decided by nobody, and it waits for an operator.
     const isFree = result.kind === "claimed" && now - transmission.acceptedAt < retentionMs;
     const after = binds && awaited === true ? bound : transmission;
-    return after.held === true && isFree ? freed(after, now) : after;
+    return holdOf(after) === "doubt" && isFree ? freed(after, now) : after;
   };
 
   /** Durably, before any client can get 250 for it, and before it is attempted. */

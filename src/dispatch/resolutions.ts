@@ -3,10 +3,11 @@
 import type { Id } from "../identity/message-id.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import { freed } from "../spool/record.ts";
+import { freed, holdOf } from "../spool/record.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { Decisions } from "./decisions.ts";
 import type { Doubtful, InDoubt } from "./doubt.ts";
+import type { Holds } from "./holds.ts";
 import type { QueuedTransmission } from "./queue.ts";
 import { type Recorder, STORAGE_RETRY_MS } from "./recorder.ts";
 import type { Verdicts } from "./verdicts.ts";
@@ -24,12 +25,13 @@ export interface Resolutions {
   ): Promise<{ readonly result: T; readonly isOut: boolean }>;
   /** It was decided that it was relayed: it leaves the spool, unless work does that at its end. Never rejects. */
   decidedRelayed(id: Id): Promise<void>;
-  /** It was decided that it was not relayed: it is due. Never rejects. */
+  /** It was decided that it was not relayed: it is due, unless an operator holds it. Never rejects. */
   decidedNotRelayed(id: Id): Promise<void>;
 }
 
 export interface ResolutionParts {
   readonly inDoubt: InDoubt;
+  readonly holds: Holds;
   readonly decisions: Decisions;
   readonly spool: Spool;
   readonly recorder: Recorder;
@@ -40,10 +42,11 @@ export interface ResolutionParts {
 }
 
 export function createResolutions(parts: ResolutionParts): Resolutions {
-  const { inDoubt, decisions, spool, recorder, verdicts, enqueue, clock, log } = parts;
+  const { inDoubt, holds, decisions, spool, recorder, verdicts, enqueue, clock, log } = parts;
 
   const left = (id: Id): void => {
     inDoubt.delete(id);
+    holds.delete(id);
     verdicts.give(id, { kind: "relayed" });
   };
 
@@ -97,7 +100,9 @@ export function createResolutions(parts: ResolutionParts): Resolutions {
       if (found === undefined) return;
       inDoubt.delete(id);
       // What is not held waits in the queue, and is there once only.
-      if (found.transmission.held === true) await free(found);
+      const hold = holdOf(found.transmission);
+      if (hold === "doubt") await free(found);
+      if (hold === "operator") holds.add(found.queued);
     },
   };
 }

@@ -5,7 +5,7 @@ import { openHistory } from "../history/open.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { findLedger, type LedgerWorld } from "../ledger/open.ts";
-import { freed } from "../spool/record.ts";
+import { freed, holdOf } from "../spool/record.ts";
 import { openSpool, type Spool } from "../spool/spool.ts";
 import { StorageError } from "../storage/storage.ts";
 import { createDoubtfulDesk, type DoubtfulDesk, type SpooledDoubt } from "./doubtful.ts";
@@ -76,7 +76,7 @@ async function deskOf(
       },
       async decidedNotRelayed(id) {
         const found = transmissions.get(id);
-        if (found === undefined) return;
+        if (found === undefined || holdOf(found.transmission) === "operator") return;
         const transmission = freed(found.transmission, clock.now());
         transmissions.set(id, { ...found, transmission });
         await spool.update(found.key, transmission, "durably");

@@ -168,6 +168,15 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "data.damaged": "{file} of {store} is damaged ({fault}); {consequence}",
     "data.check_failed": "The data folder could not be checked for damage: {error}",
     "data.unsealed": "The seals can't be written, which is tried every second: {error}",
+    "operator.retried":
+      "An operator[ ({by})] wants {messageId}[ to {recipient}][ of task {task}] attempted now[ ({reason})][; {note}]",
+    "operator.held": "An operator[ ({by})] holds {messageId}[ to {recipient}][ of task {task}][ ({reason})]",
+    "operator.released":
+      "An operator[ ({by})] no longer holds {messageId}[ to {recipient}][ of task {task}][ ({reason})]",
+    "operator.bounced":
+      "An operator[ ({by})] refused {messageId}[ to {recipient}][ of task {task}]: {reason}",
+    "operator.removed":
+      "An operator[ ({by})] took {messageId}[ to {recipient}][ of task {task}] out of the queue[ ({reason})]",
     "operator.resolved":
       "An operator[ ({by})] decided that {id}[, {messageId},][ to {recipient}][ of task {task}] is {decision}[ ({reason})]; " +
       "it is now {next}.",

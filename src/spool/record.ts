@@ -70,6 +70,8 @@ export interface SpooledTransmission extends Partial<LastAttempt> {
   readonly held?: true;
   /** Why it is held; says nothing of what is not. */
   readonly hold?: Hold;
+  /** An operator has decided that it is attempted again although it is in doubt, whatever the policy is. */
+  readonly resend?: true;
   /** The client did not get 250: it waits for the verdict, or submits again. */
   readonly awaited?: true | undefined;
   /** Which notifications the client asked for. */
@@ -225,9 +227,12 @@ export const holdOf = ({ held, hold }: SpooledTransmission): Hold | undefined =>
   held === true ? (hold ?? "doubt") : undefined;
 
 /** The transmission when nothing holds it back any more: due now, and its lifetime begins anew. */
-export function freed(
-  { held: _, hold: __, ...transmission }: SpooledTransmission,
-  now: number,
-): SpooledTransmission {
-  return { ...transmission, acceptedAt: now, dueAt: now };
+export const freed = (transmission: SpooledTransmission, now: number): SpooledTransmission => ({
+  ...unheld(transmission),
+  acceptedAt: now,
+  dueAt: now,
+});
+
+export function unheld({ held: _, hold: __, ...transmission }: SpooledTransmission): SpooledTransmission {
+  return transmission;
 }
