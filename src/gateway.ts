@@ -4,11 +4,12 @@ import type { Config } from "./config/config.ts";
 import { listenersOf } from "./config/listeners.ts";
 import { refuseOwnListener } from "./config/own-listener.ts";
 import { warningsOf } from "./config/warnings.ts";
-import { checkGateFiles, openGate } from "./listeners/gate.ts";
+import { checkGateFiles, type OpenGate, openGate } from "./listeners/gate.ts";
 import { type Listener, type ListenerOptions, listen } from "./listeners/smtp/listener.ts";
 import { createCounters } from "./metrics/counters.ts";
 import { createDiskProbe } from "./operator/http/disk-probe.ts";
 import { checkHttpFiles, openHttp } from "./operator/http/open.ts";
+import { readingsOf } from "./readings.ts";
 import { openRelay } from "./relay.ts";
 import { createFreeSpace } from "./storage/free-space.ts";
 import { refuseUnsafeMaildirs } from "./upstream/maildir-check.ts";
@@ -78,6 +79,7 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
     log.warn("spool.low_space", { free, minimum: spool.free_min_bytes });
   }
   const listeners: Listener[] = [];
+  const certificates: [listener: string, certificate: OpenGate["certificate"]][] = [];
   const stopListening = () => Promise.all(listeners.map((listener) => listener.stop()));
   const opened = relay.compareStarts(found).then(() => openGate(config, relay.policy, freeSpace, clock, log));
   const gate = await opened.catch(async (error: unknown) => {
@@ -89,15 +91,19 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
   try {
     const common = commonOptions(config, world);
     for (const { protocol, host, port, tls, auth } of listenersOf(config)) {
-      listeners.push(
-        await listen({ ...common, protocol, host, port, tls, auth }, gate, relay.submit, counters, log),
-      );
+      const options = { ...common, protocol, host, port, tls, auth };
+      const listener = await listen(options, gate, relay.submit, counters, log);
+      listeners.push(listener);
+      if (tls !== "none") certificates.push([`${listener.host}:${listener.port}`, gate.certificate]);
     }
     gate.onTls((options) => {
       for (const listener of listeners) listener.updateTls(options);
     });
     const disk = createDiskProbe(world.storage, freeSpace, clock);
-    await http.run({ doubtful: relay.doubtful, pausing: relay.pausing, upstreams, disk });
+    if (http.address !== undefined) certificates.push([http.address, http.certificate]);
+    const { version = "" } = world;
+    const readings = readingsOf({ version, relay, upstreams, freeSpace, certificates, clock });
+    await http.run({ doubtful: relay.doubtful, pausing: relay.pausing, counters, readings, upstreams, disk });
     const [{ host, port }] = listeners as [Listener];
     const { from } = reportsFrom(config);
     for (const upstream of upstreams.values()) void announceLack(upstream, from, log);

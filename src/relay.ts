@@ -31,6 +31,7 @@ import { openHistory } from "./history/open.ts";
 import { compareStarts } from "./ledger/last-start.ts";
 import { findLedger, identityRulesOf } from "./ledger/open.ts";
 import { createCounters } from "./metrics/counters.ts";
+import type { Readings } from "./metrics/readings.ts";
 import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
 import { createPausingDesk, type PausingDesk } from "./operator/pausing.ts";
 import { openSpool } from "./spool/spool.ts";
@@ -57,6 +58,7 @@ export interface Relay {
   readonly pausing: PausingDesk;
   readonly history: HistoryReader;
   readonly orders: Pick<Orders, "give">;
+  readonly readings: Pick<Readings, "lanes" | "ledger" | "remembered" | "shared" | "memory">;
   /** How much waits in each lane and why; at most a quarter of a second old. */
   laneFacts(): readonly LaneFacts[];
   /**
@@ -91,7 +93,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     await found.close();
     throw error;
   });
-  const { ledger, name, gateways } = await found.open();
+  const { ledger, name, gateways, remembered, isUp } = await found.open();
   world.fleet?.follow(gateways);
   const traceName = await traceNameOf(world);
   const history = await openHistory(
@@ -162,6 +164,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { retry, addresses },
   );
   const budget = createBudget(config.upstream.memory_max_bytes);
+  const receiving = createReceiveBudget(config.smtp.buffer_max_bytes);
   const dispatcher = createDispatcher({ attempt, budget, clock, random, log }, routes.lanes, retry, lifetime);
   const orders = createOrders({
     ...{ spool, ledger, inDoubt, holds, decisions, resolutions, entrance, dispatcher, recorder, failures },
@@ -179,7 +182,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       queued: entrance.accepted,
       awaiting: config.smtp.reply === "relayed" ? createAwaiting(verdicts) : undefined,
       policy,
-      budget: createReceiveBudget(config.smtp.buffer_max_bytes),
+      budget: receiving,
       takeRoom: world.freeSpace?.take,
     },
     {
@@ -210,6 +213,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   );
   reports.start();
   dispatcher.start();
+  const laneFacts = createLaneFacts(dispatcher, holds.all, clock);
 
   return {
     submit,
@@ -220,7 +224,15 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       names: viewsOf(config).map(({ name }) => name),
       ...{ pauses, tryNow: dispatcher.tryUpstreamsNow },
     }),
-    laneFacts: createLaneFacts(dispatcher, holds.all, clock),
+    readings: {
+      ...{ lanes: laneFacts, ledger: ledger.counts, remembered },
+      shared: isUp && { isUp, gateways },
+      memory: () => ({
+        ...{ receiving: receiving.held(), receiving_max: config.smtp.buffer_max_bytes },
+        ...{ attempts: budget.held(), attempts_max: config.upstream.memory_max_bytes },
+      }),
+    },
+    laneFacts,
     compareStarts: (found) =>
       compareStarts(
         spool,

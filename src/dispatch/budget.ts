@@ -10,6 +10,8 @@ export interface Budget {
    * @param again names the caller: it waits in one place, whatever it asks for meanwhile
    */
   take(octets: number, again: () => void): (() => void) | undefined;
+  /** Octets taken now. */
+  held(): number;
 }
 
 export function createBudget(maxOctets: number): Budget {
@@ -49,5 +51,6 @@ export function createBudget(maxOctets: number): Budget {
         callWaiting();
       };
     },
+    held: () => taken,
   };
 }

@@ -12,6 +12,9 @@ const RESOLVERS = ["operator", "policy"] as const;
 const NOTICES = ["failure", "delay", "success"] as const;
 const LOOKUPS = ["absent", "maybe_found", "maybe_not_found"] as const;
 
+/** Of replies to a content. */
+const SUBMISSION_CODES = [250, 421, 451, 452, 550, 552, 554] as const;
+
 /** The first part of a store's or file's name. */
 const STORES = ["spool", "ledger", "history"] as const;
 
@@ -83,7 +86,7 @@ export function createCounters(milliseconds: () => number = () => performance.no
     connected: createTally(),
     authentications: createTally(AUTHENTICATIONS),
     replies: createTally<number>(),
-    submissions: createTally<number>([250]),
+    submissions: createTally<number>(SUBMISSION_CODES),
     submissionSeconds: createHistogram(CALL_BOUNDS),
     recipients: createFamily(() => createTally(IDENTITIES), VERDICTS),
     attempts: createFamily(() => createTally(OUTCOMES)),

@@ -61,7 +61,7 @@ test("while the gateway starts, it lives and is not ready, and nothing else is a
   const { http } = await open({ MAILONCE_HTTP_PORT: "0" });
   const port = Number(http.address?.split(":").at(-1));
   expect((await askAt(port, "/healthz")).status).toBe(200);
-  for (const path of ["/readyz", "/api/v1/doubtful", "/api/v1/upstreams"]) {
+  for (const path of ["/readyz", "/metrics", "/api/v1/doubtful", "/api/v1/upstreams"]) {
     const { status, body } = await askAt(port, path);
     expect([status, JSON.parse(body).detail]).toEqual([503, "the gateway is starting"]);
   }

@@ -20,6 +20,7 @@ import { systemRandom } from "../../src/runtime/random.ts";
 import { trust } from "./doors.ts";
 import { createManualClock, type ManualClock } from "./manual-clock.ts";
 import { makeFolder, type Settings } from "./process.ts";
+import { unread } from "./readings.ts";
 
 export const HELD: DoubtfulEntry = {
   id: "a".repeat(32) as Id,
@@ -39,6 +40,7 @@ export const NO_PARTS: OperatorParts = {
   },
   upstreams: new Map(),
   disk: async () => undefined,
+  ...unread(),
 };
 
 export interface Reply {

@@ -35,6 +35,7 @@ export type Answer =
       readonly html: string;
       readonly status?: number;
     }
+  | { readonly kind: "text"; readonly text: string; readonly contentType: string }
   /** To another page, with a cookie. */
   | { readonly kind: "redirect"; readonly to: string; readonly cookie?: string }
   | Problem;

@@ -97,6 +97,8 @@ function responseOf(answer: Answer): Response {
         status: answer.status ?? 200,
         headers: { "Content-Type": "text/html; charset=utf-8" },
       });
+    case "text":
+      return new Response(answer.text, { headers: { "Content-Type": answer.contentType } });
     case "redirect": {
       const cookie: Record<string, string> =
         answer.cookie === undefined ? {} : { "Set-Cookie": answer.cookie };

@@ -1,4 +1,6 @@
 // What the routes answer from: the parts of a gateway that runs.
+import type { Counters } from "../../metrics/counters.ts";
+import type { Readings } from "../../metrics/readings.ts";
 import type { DoubtfulDesk } from "../doubtful.ts";
 import type { DiskProbe } from "../http/disk-probe.ts";
 import { type Answer, type Asked, problem } from "../http/route.ts";
@@ -14,6 +16,9 @@ export interface OperatorParts {
   /** By the names of the configuration, each with its kind and place. */
   readonly upstreams: ReadonlyMap<string, { readonly name: string }>;
   readonly disk: DiskProbe;
+  /** What the metrics say. */
+  readonly counters: Counters;
+  readonly readings: Readings;
 }
 
 export interface OperatorState {

@@ -3,6 +3,7 @@
 import type { Route } from "../http/route.ts";
 import { doubtfulRoutes } from "./doubtful.ts";
 import { healthRoutes } from "./health.ts";
+import { metricsRoutes } from "./metrics.ts";
 import { type OperatorState, runningOf } from "./parts.ts";
 import { pausingRoutes } from "./pausing.ts";
 import { upstreamRoutes } from "./upstreams.ts";
@@ -11,6 +12,7 @@ export function apiRoutes(state: OperatorState): Route[] {
   const running = runningOf(state);
   return [
     ...healthRoutes(state, running),
+    ...metricsRoutes(running),
     ...doubtfulRoutes(running),
     ...upstreamRoutes(running),
     ...pausingRoutes(running),
