@@ -103,7 +103,8 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
     if (http.address !== undefined) certificates.push([http.address, http.certificate]);
     const { version = "" } = world;
     const readings = readingsOf({ version, relay, upstreams, freeSpace, certificates, clock });
-    await http.run({ doubtful: relay.doubtful, pausing: relay.pausing, counters, readings, upstreams, disk });
+    const { doubtful, forget, pausing } = relay;
+    await http.run({ doubtful, forget, pausing, counters, readings, upstreams, disk });
     const [{ host, port }] = listeners as [Listener];
     const { from } = reportsFrom(config);
     for (const upstream of upstreams.values()) void announceLack(upstream, from, log);

@@ -11,6 +11,7 @@ import { createDispatcher } from "./dispatch/dispatcher.ts";
 import { createDoubts, type InDoubt } from "./dispatch/doubt.ts";
 import { createEntrance } from "./dispatch/entrance.ts";
 import { createFailures } from "./dispatch/failures.ts";
+import { createFindSpooled } from "./dispatch/find-spooled.ts";
 import { createHolds } from "./dispatch/holds.ts";
 import { createLaneFacts, type LaneFacts, laneName } from "./dispatch/lane-facts.ts";
 import { createLapsed } from "./dispatch/lapsed.ts";
@@ -33,6 +34,7 @@ import { findLedger, identityRulesOf } from "./ledger/open.ts";
 import { createCounters } from "./metrics/counters.ts";
 import type { Readings } from "./metrics/readings.ts";
 import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
+import { createForgetDesk, type ForgetDesk } from "./operator/forget.ts";
 import { createPausingDesk, type PausingDesk } from "./operator/pausing.ts";
 import { openSpool } from "./spool/spool.ts";
 import { createSubmissionHandler } from "./submission/accept.ts";
@@ -55,6 +57,7 @@ export interface Relay {
   readonly submit: SubmissionHandler;
   readonly policy: Policy;
   readonly doubtful: DoubtfulDesk;
+  readonly forget: ForgetDesk;
   readonly pausing: PausingDesk;
   readonly history: HistoryReader;
   readonly orders: Pick<Orders, "give">;
@@ -214,6 +217,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   reports.start();
   dispatcher.start();
   const laneFacts = createLaneFacts(dispatcher, holds.all, clock);
+  const findSpooled = createFindSpooled({ dispatcher, inDoubt, holds, reports });
 
   return {
     submit,
@@ -248,6 +252,11 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       },
       decisions: { ...decisions, ...resolutions },
       resolved: () => counters.doubtfulResolved.add("operator"),
+    }),
+
+    forget: createForgetDesk({
+      ...{ ledger, history, log },
+      isSpooled: (id) => findSpooled(id) !== undefined,
     }),
 
     async drain() {

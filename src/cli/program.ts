@@ -4,6 +4,7 @@ import { createProgram, exitOfSyntax } from "./command.ts";
 import { doubtfulCommands } from "./doubtful-commands.ts";
 import { exitCodes } from "./exit.ts";
 import { gatewayCommands } from "./gateway-commands.ts";
+import { mailCommands } from "./mail-commands.ts";
 import { stateCommands } from "./state-commands.ts";
 import { dataCommands, ledgerCommands } from "./storage-commands.ts";
 
@@ -17,6 +18,7 @@ export async function runProgram(version: string): Promise<number> {
   gatewayCommands(mailonce, exit, version);
   stateCommands(mailonce, exit);
   doubtfulCommands(mailonce, exit);
+  mailCommands(mailonce, exit);
   ledgerCommands(mailonce, exit);
   dataCommands(mailonce, exit);
   userCommands(mailonce, exit);

@@ -17,6 +17,8 @@ export interface Reports {
   ended(key: TransmissionKey, transmission: SpooledTransmission & { readonly ended: Ending }): void;
   /** The transmission takes longer; its sender is to be warned once. True when that has been done. */
   delayed(key: TransmissionKey, transmission: SpooledTransmission, reply: string): boolean;
+  /** What has ended and waits for its report. Looks at all of that. */
+  find(id: Id): TransmissionKey | undefined;
   /** The transmission has left the spool without a report. */
   left(key: TransmissionKey, id: Id): void;
   /** The start has found all that is in the spool: begins to report. */
@@ -125,6 +127,15 @@ export function createReports({ spool, oneReport, clock, log }: ReportsParts): R
       const isThere = groups.get(key.submission)?.entries.has(key.index) === true;
       if (!isThere) add({ key, transmission, reason: "delayed", reply, at: clock.now() });
       return false;
+    },
+
+    find(id) {
+      for (const { entries } of groups.values()) {
+        for (const { key, transmission } of entries.values()) {
+          if (transmission.id === id && transmission.ended !== undefined) return key;
+        }
+      }
+      return undefined;
     },
 
     left(key, id) {

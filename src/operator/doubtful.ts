@@ -8,6 +8,7 @@ import type { Decided, Decision, Ledger } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
 import type { Spool } from "../spool/spool.ts";
+import { idIn } from "./id-in.ts";
 
 export type { Decision };
 
@@ -149,9 +150,3 @@ const refusal = (name: string, said: keyof typeof FAULTS): Resolution => ({
   ok: false,
   fault: `${name} ${FAULTS[said]}`,
 });
-
-/** The id in an id, a Message-ID, or a Message-ID in angle brackets; undefined when there is none. */
-function idIn(name: string): Id | undefined {
-  const [id = ""] = name.trim().replace(/^</, "").split(/[@.]/);
-  return /^[a-z2-7]{32}$/.test(id) ? id : undefined;
-}

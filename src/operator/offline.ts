@@ -9,9 +9,11 @@ import { freed, holdOf } from "../spool/record.ts";
 import { openSpool, type Spool } from "../spool/spool.ts";
 import { StorageError } from "../storage/storage.ts";
 import { createDoubtfulDesk, type DoubtfulDesk, type SpooledDoubt } from "./doubtful.ts";
+import { createForgetDesk, type ForgetDesk } from "./forget.ts";
 
 export interface OfflineDesk {
   readonly desk: DoubtfulDesk;
+  readonly forget: ForgetDesk;
   close(): Promise<void>;
 }
 
@@ -35,32 +37,38 @@ export async function openOfflineDesk(config: Config, world: LedgerWorld): Promi
       await ledger.close();
       await spool.close();
     };
-    return { desk: await deskOf(config, world, ledger, spool, history), close };
+    return { ...(await desksOf(config, world, ledger, spool, history)), close };
   } catch (error) {
     await spool.close();
     throw error;
   }
 }
 
-async function deskOf(
+async function desksOf(
   config: Config,
   { clock, log }: LedgerWorld,
   ledger: Ledger,
   spool: Spool,
   history: History,
-): Promise<DoubtfulDesk> {
+): Promise<Omit<OfflineDesk, "close">> {
   const transmissions = new Map<Id, SpooledDoubt>();
+  const ended = new Set<Id>();
   try {
     for await (const [key, transmission] of spool.load()) {
       // A mail that only waits for its report is not doubtful.
       if (transmission.ended === undefined) transmissions.set(transmission.id, { key, transmission });
+      else ended.add(transmission.id);
     }
   } catch (error) {
     await history.close();
     await ledger.close();
     throw error;
   }
-  return createDoubtfulDesk({
+  const forget = createForgetDesk({
+    ...{ ledger, history, log },
+    isSpooled: (id) => transmissions.has(id) || ended.has(id),
+  });
+  const desk = createDoubtfulDesk({
     ...{ ledger, spool, history, log, addresses: config.log.addresses },
     spooled: (id) => transmissions.get(id),
     decisions: {
@@ -83,6 +91,7 @@ async function deskOf(
       },
     },
   });
+  return { desk, forget };
 }
 
 async function refuseMissing(

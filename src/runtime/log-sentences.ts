@@ -180,6 +180,8 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "operator.resolved":
       "An operator[ ({by})] decided that {id}[, {messageId},][ to {recipient}][ of task {task}] is {decision}[ ({reason})]; " +
       "it is now {next}.",
+    "operator.forgotten":
+      "An operator[ ({by})] let the task of {id} send again[, which was relayed at {relayedAt}][ ({reason})].",
     "operator.paused":
       "An operator[ ({by})] paused {upstreams}[ until {until}][ ({reason})]: nothing is attempted there.",
     "operator.resumed": "{upstreams} resumed[ by an operator ({by})][ ({reason})].",

@@ -34,6 +34,7 @@ export const HELD: DoubtfulEntry = {
 /** Of a gateway that has nothing. */
 export const NO_PARTS: OperatorParts = {
   doubtful: { list: async () => [], resolve: async () => ({ ok: false, fault: "" }) },
+  forget: { forget: async () => ({ ok: false, why: "nothing", fault: "" }) },
   pausing: {
     pause: async () => ({ ok: false, names: [] }),
     resume: async () => ({ ok: false, names: [] }),

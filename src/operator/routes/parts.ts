@@ -2,6 +2,7 @@
 import type { Counters } from "../../metrics/counters.ts";
 import type { Readings } from "../../metrics/readings.ts";
 import type { DoubtfulDesk } from "../doubtful.ts";
+import type { ForgetDesk } from "../forget.ts";
 import type { DiskProbe } from "../http/disk-probe.ts";
 import { type Answer, type Asked, problem } from "../http/route.ts";
 import type { PausingDesk } from "../pausing.ts";
@@ -12,6 +13,7 @@ export type Phase = "starting" | "running" | "stopping";
 /** What a gateway has once it runs. */
 export interface OperatorParts {
   readonly doubtful: DoubtfulDesk;
+  readonly forget: ForgetDesk;
   readonly pausing: PausingDesk;
   /** By the names of the configuration, each with its kind and place. */
   readonly upstreams: ReadonlyMap<string, { readonly name: string }>;

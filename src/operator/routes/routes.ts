@@ -2,6 +2,7 @@
 // are in ../http/sign-in.ts.
 import type { Route } from "../http/route.ts";
 import { doubtfulRoutes } from "./doubtful.ts";
+import { forgetRoutes } from "./forget.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { type OperatorState, runningOf } from "./parts.ts";
@@ -14,6 +15,7 @@ export function apiRoutes(state: OperatorState): Route[] {
     ...healthRoutes(state, running),
     ...metricsRoutes(running),
     ...doubtfulRoutes(running),
+    ...forgetRoutes(running),
     ...upstreamRoutes(running),
     ...pausingRoutes(running),
   ];

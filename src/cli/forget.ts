@@ -1,0 +1,67 @@
+// `mailonce forget`: asks the gateway that runs on the data folder, or opens the folder when none does.
+import { REASON_MAX } from "../operator/doubtful.ts";
+import type { ForgetDesk, Forgetting } from "../operator/forget.ts";
+import { NoGatewayError } from "../operator/http/client.ts";
+import { gatewayForget } from "../operator/http/forget-client.ts";
+import { openOfflineDesk } from "../operator/offline.ts";
+import { exitCodes, reportFaults } from "./exit.ts";
+import { operate, stoppedWorld } from "./operate.ts";
+import { type JsonOption, jsonLine, print } from "./print.ts";
+
+export interface ForgetOptions extends JsonOption {
+  readonly yes?: boolean;
+  readonly reason?: string;
+  readonly config?: string;
+}
+
+export async function forget(name: string, options: ForgetOptions): Promise<number> {
+  const { yes, reason, json } = options;
+  if (reason !== undefined && reason.length > REASON_MAX) {
+    return reportFaults([`--reason: at most ${REASON_MAX} characters`], exitCodes.badConfiguration);
+  }
+  return await withDesk(options.config, async (desk) => {
+    const made = await desk.forget(name, { reason, dryRun: yes !== true });
+    if (!made.ok) return reportFaults([made.fault], codeOf(made));
+    if (yes !== true) {
+      const faults = [`nothing is changed without --yes: ${wouldBe(made)}`];
+      return reportFaults(faults, exitCodes.badConfiguration);
+    }
+    const { ok: _, ...forgotten } = made;
+    await print(json === true ? jsonLine(forgotten) : `${lineOf(made)}\n`);
+    return exitCodes.ok;
+  });
+}
+
+type Made = Extract<Forgetting, { ok: true }>;
+
+const relayedAt = (made: Made): string =>
+  made.relayedAt === undefined ? "relayed" : `relayed at ${made.relayedAt}`;
+
+const wouldBe = (made: Made): string =>
+  made.wasForgotten
+    ? `${made.id}, ${relayedAt(made)}, is forgotten already`
+    : `${made.id} was ${relayedAt(made)}; with --yes the next mail with this id is relayed again, be it the task that ` +
+      "you want to send again or a late repeat of the queue";
+
+const lineOf = (made: Made): string =>
+  `${made.id}, ${relayedAt(made)}, is forgotten${made.wasForgotten ? " already" : ""}: its task may send again`;
+
+const codeOf = ({ why }: Extract<Forgetting, { ok: false }>): number => {
+  if (why === "unnamed") return exitCodes.badConfiguration;
+  return why === "nothing" ? exitCodes.nothingMatched : exitCodes.failed;
+};
+
+const withDesk = (file: string | undefined, use: (desk: ForgetDesk) => Promise<number>): Promise<number> =>
+  operate(file, async (config) => {
+    try {
+      return await use(gatewayForget(config.data_dir));
+    } catch (error) {
+      if (!(error instanceof NoGatewayError)) throw error;
+    }
+    const { forget, close } = await openOfflineDesk(config, stoppedWorld(config));
+    try {
+      return await use(forget);
+    } finally {
+      await close();
+    }
+  });
