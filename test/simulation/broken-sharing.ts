@@ -5,7 +5,7 @@ import type { Change, Engine, InsertResult, LedgerRecord, Taking } from "../../s
 import { encodeBase32 } from "../../src/runtime/base32.ts";
 import type { BrokenGateway } from "./broken.ts";
 import type { Machine } from "./machine.ts";
-import { CHANGED_SETTINGS, EVERYONE } from "./people.ts";
+import { CHANGED_SETTINGS, EVERYONE, FORGETFUL } from "./people.ts";
 import { withChangingReply } from "./plan.ts";
 import type { Defect } from "./simulate.ts";
 import { watchedSpool } from "./worlds.ts";
@@ -261,5 +261,15 @@ export const BROKEN_SHARINGS: readonly BrokenGateway[] = [
     create: leftToOthers,
     actors: CHANGED_SETTINGS,
     plan: withChangingReply,
+  },
+  {
+    name: "forget-deletes",
+    defect: "what is forgotten counts as never relayed, also at a gateway that had the mail before",
+    create: () => ({
+      engine: seenAs((record) =>
+        record.forgotten ? { ...record, relayed: undefined, forgotten: false } : record,
+      ),
+    }),
+    actors: FORGETFUL,
   },
 ];

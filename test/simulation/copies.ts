@@ -9,6 +9,7 @@ import {
   push,
   type Taken,
 } from "./facts.ts";
+import { isForgotten } from "./forgets.ts";
 import { configsOf, hasFingerprints, type Plan } from "./plan.ts";
 
 export function checkCopies(facts: Facts, plan: Plan): void {
@@ -55,6 +56,7 @@ function checkCopiesOf(facts: Facts, plan: Plan, copies: Made[]): void {
       ({ decided }) => decided.decision === "not-relayed",
     ),
   );
+  const wishes = new Set(facts.forgets.get(copies[0]?.attempt.id ?? "") ?? []);
   copies.sort((a, b) => a.seq - b.seq);
   for (const [at, copy] of copies.entries()) {
     const before = copies[at - 1];
@@ -86,6 +88,7 @@ function checkCopiesOf(facts: Facts, plan: Plan, copies: Made[]): void {
     const isDated = [before, seen].some((one) => one !== undefined && dateOf(copy) === dateOf(one));
     if (isLogged && (isAnew || isDated)) continue;
     if (isDecided(facts, cleared, before, copy)) continue;
+    if (isForgotten(facts, wishes, before, copy)) continue;
     if (isLogged) violations.push({ promise: "P6", text: `${messageId} went again with another Date`, seq });
     else if (line !== undefined)
       violations.push({ promise, text: `${messageId} went twice under ${line.policy}`, seq });

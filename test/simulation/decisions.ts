@@ -1,5 +1,5 @@
 // What an operator hears of a decision is so, once, and stays so.
-import type { Facts, Taken } from "./facts.ts";
+import type { Facts, Taken, Wished } from "./facts.ts";
 import { configsOf, hasFingerprints, type Plan } from "./plan.ts";
 
 export function checkDecisions(facts: Facts, plan: Plan): void {
@@ -25,6 +25,9 @@ export function checkDecisions(facts: Facts, plan: Plan): void {
     if (relayed === undefined) continue;
     for (const { attempt, isExposed, seq } of attempts.values()) {
       if (attempt.id !== id || isExposed || attempt.calledSeq < relayed.endSeq) continue;
+      const isForgotten = ({ askedSeq, endSeq }: Wished): boolean =>
+        askedSeq < seq && endSeq > relayed.askedSeq;
+      if (facts.forgets.get(id)?.some(isForgotten) === true) continue;
       violations.push({
         promise: "P3",
         text: `${attempt.messageId} is attempted, and was decided as relayed`,
@@ -36,7 +39,8 @@ export function checkDecisions(facts: Facts, plan: Plan): void {
 
 /** What is relayed stays so, but for a fingerprint; else a second decision needs a doubt of its own. */
 function mayFollow(facts: Facts, id: string, before: Taken, after: Taken, mayFingerprint: boolean): boolean {
-  if (before.next === "relayed" && after.askedSeq > before.endSeq && !mayFingerprint) return false;
+  const mayBeAnew = mayFingerprint || facts.forgets.has(id);
+  if (before.next === "relayed" && after.askedSeq > before.endSeq && !mayBeAnew) return false;
   const isSince = (seq: number) => seq > before.askedSeq && seq < after.endSeq;
   // A process may end between the mark of an attempt and the call of the upstream.
   return (

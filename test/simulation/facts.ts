@@ -2,7 +2,8 @@
 import type { Config } from "../../src/config/config.ts";
 import { messageIdOf } from "../../src/identity/message-id.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
-import type { Attempt, Decided, Event, Heard, Submission } from "./history.ts";
+import { gatherWishes } from "./forgets.ts";
+import type { Attempt, Decided, Event, Heard, Submission, Wish } from "./history.ts";
 import { FROM_DOMAIN } from "./plan.ts";
 
 /**
@@ -68,6 +69,13 @@ export interface Taken {
   readonly isDurable: boolean;
 }
 
+/** That an id be forgotten, which may have taken effect: it was answered so, or nobody knows. */
+export interface Wished extends Wish {
+  readonly askedSeq: number;
+  /** Where it was answered; never, when nobody knows. */
+  readonly endSeq: number;
+}
+
 export interface Facts {
   readonly attempts: Map<number, Made>;
   readonly heard: {
@@ -90,6 +98,10 @@ export interface Facts {
   readonly submitted: Map<string, number>;
   /** By id. */
   readonly decisions: Map<string, Taken[]>;
+  /** By id. */
+  readonly forgets: Map<string, Wished[]>;
+  /** By marker: where its submission had its reply, or its process ended, so that it can claim nothing any more. */
+  readonly answered: Map<string, number>;
   /** Lines that say what an operator has decided. */
   readonly decisionLines: {
     readonly seq: number;
@@ -167,6 +179,8 @@ export function gather(events: readonly Event[]): Facts {
     notices: new Map(),
     submitted: new Map(),
     decisions: new Map(),
+    forgets: new Map(),
+    answered: new Map(),
     decisionLines: [],
     configs: new Map(),
     ends: [],
@@ -195,7 +209,14 @@ export function gather(events: readonly Event[]): Facts {
     starting.delete(gateway);
   };
 
+  /** By marker, the gateway that has not answered. */
+  const submitting = new Map<string, number>();
+  const answer = (marker: string, seq: number): void => {
+    if (submitting.delete(marker)) facts.answered.set(marker, seq);
+  };
+
   gatherDecisions(events, facts.decisions);
+  gatherWishes(events, facts.forgets);
   for (const event of events) {
     const { seq } = event;
     switch (event.kind) {
@@ -259,6 +280,7 @@ export function gather(events: readonly Event[]): Facts {
       case "crashed":
       case "stopped":
         facts.ends.push({ seq, gateway: event.gateway });
+        for (const [marker, gateway] of submitting) if (gateway === event.gateway) answer(marker, seq);
         failStart(event.gateway);
         // A start claims everything in the spool again.
         for (const key of stale.keys()) if (key.startsWith(`${event.gateway} `)) stale.delete(key);
@@ -272,7 +294,7 @@ export function gather(events: readonly Event[]): Facts {
         }
         break;
       case "logged":
-        if (event.event.startsWith("operator.")) {
+        if (event.event === "operator.resolved") {
           const { id, decision } = event.fields;
           const { gateway, messageId } = event;
           facts.decisionLines.push({ seq, gateway, messageId, id, decision });
@@ -312,9 +334,11 @@ export function gather(events: readonly Event[]): Facts {
         break;
       case "submitted":
         facts.submitted.set(event.submission.marker, seq);
+        submitting.set(event.submission.marker, event.submission.gateway);
         break;
       case "heard": {
         const { submission, reply, knownAt, undurable } = event;
+        if (reply.code !== 0) answer(submission.marker, seq);
         facts.heard.push({ submission, reply, seq, knownAt, undurable });
         if (reply.code === -1) fails("P9", `s${submission.number} was not answered: ${reply.text}`, seq);
         for (const id of undurable) {

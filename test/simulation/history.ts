@@ -2,6 +2,7 @@
 // failure.
 import type { Config } from "../../src/config/config.ts";
 import type { Decision } from "../../src/operator/doubtful.ts";
+import type { WhyNot } from "../../src/operator/forget.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
 import type { Mail, Task } from "./plan.ts";
 
@@ -57,6 +58,14 @@ export interface Decided {
   readonly decision: Decision;
 }
 
+/** An operator wants an id forgotten, at one gateway or in its data folder. */
+export interface Wish {
+  readonly number: number;
+  readonly gateway: number;
+  readonly life: number;
+  readonly id: string;
+}
+
 export type What =
   /** A start of a gateway. */
   | { readonly kind: "starting"; readonly gateway: number; readonly life: number; readonly config: Config }
@@ -65,6 +74,13 @@ export type What =
       readonly kind: "offline" | "offline_open" | "offline_closed";
       readonly gateway: number;
       readonly life: number;
+    }
+  | { readonly kind: "forget_asked"; readonly wish: Wish }
+  /** Why it was refused, in the place of "forgotten"; or how it failed on the way. */
+  | {
+      readonly kind: "forget_answered";
+      readonly wish: Wish;
+      readonly said: "forgotten" | WhyNot | { readonly failed: string };
     }
   | { readonly kind: "asked"; readonly decided: Decided }
   /** `next`: what becomes of the id; undefined for a decision that was refused, or is not known to be taken. */
@@ -194,6 +210,10 @@ function said(event: Event): string {
       const { number } = event.decided;
       return `d${number} answer: ${event.next ?? event.fault}${event.next === "relayed" && !event.isDurable ? "   NOT DURABLE" : ""}`;
     }
+    case "forget_asked":
+      return `f${event.wish.number} the OPERATOR asks ${lifeOf(event.wish)} to forget ${event.wish.id.slice(0, 8)}…`;
+    case "forget_answered":
+      return `f${event.wish.number} answer: ${typeof event.said === "string" ? event.said : event.said.failed}`;
     case "undecided":
       return `UNDECIDED at gateway ${event.gateway}: ${event.id.slice(0, 8)}… ${event.standing}`;
     case "without_content":

@@ -2,6 +2,7 @@
 // put aside.
 import { messageIdOf } from "../../src/identity/message-id.ts";
 import { type Facts, nameOf, push, type Violation } from "./facts.ts";
+import { forgottenBefore } from "./forgets.ts";
 import { ownMessageIdOf, type Submission } from "./history.ts";
 import { configsOf, FROM_DOMAIN, HOSTNAME, hasFingerprints, type Mail, type Plan } from "./plan.ts";
 
@@ -46,7 +47,8 @@ export function lossesOf(
     return !taken.some(({ next, endSeq }) => next === "queued" && endSeq > line.seq);
   };
 
-  const settled = new Set<string>();
+  /** By id: where it was last seen to have come to its end. */
+  const settled = new Map<string, number>();
   const settledOf = new Set<string>();
   /** By marker and recipient, and by recipient alone. */
   const reported = new Set<string>();
@@ -57,7 +59,9 @@ export function lossesOf(
     const { id, messageId, recipient } = attempt;
     attempted.add(messageId).add(id);
     const isSettled = (takenSeq !== undefined && takenSeq < until) || isAside(id, nameOf(messageId));
-    if (isSettled) settled.add(id);
+    // Put aside is for good, as far as can be known.
+    const settledSeq = takenSeq !== undefined && takenSeq < until ? takenSeq : Number.POSITIVE_INFINITY;
+    if (isSettled) settled.set(id, Math.max(settledSeq, settled.get(id) ?? -1));
     const { marker, reports } = attempt.content;
     if (reports === undefined) {
       if (isSettled) settledOf.add(`${marker} ${recipient}`);
@@ -104,7 +108,10 @@ export function lossesOf(
     for (const [at, recipient] of mail.recipients.entries()) {
       if (!isMeant(recipient, seq)) continue;
       const id = ids[at];
-      if (id === undefined ? settledOf.has(`${marker} ${recipient}`) : settled.has(id)) continue;
+      if (id === undefined && settledOf.has(`${marker} ${recipient}`)) continue;
+      // What was relayed before it was forgotten is another mail.
+      const anew = id === undefined ? -1 : forgottenBefore(facts, id, facts.submitted.get(marker) ?? seq);
+      if (id !== undefined && (settled.get(id) ?? -1) > anew) continue;
       // The same content taken over by another gateway: a fingerprint, and its submission is another.
       if (id === undefined && plan.sharing !== undefined && endedElsewhere(mail, recipient)) continue;
       if (id === undefined && isOwnAside(submission)) continue;
@@ -192,6 +199,8 @@ export function checkForgotten(facts: Facts): void {
     const anew = submitted.get(content.marker ?? "");
     if (anew === undefined || content.reports !== undefined || (first.get(id) ?? seq) < seq) continue;
     if (decisions.get(id)?.some((one) => one.next !== "relayed" && one.askedSeq < seq) === true) continue;
+    // It counted as relayed, and was forgotten by an operator.
+    if (facts.forgets.get(id)?.some((one) => one.askedSeq < seq) === true) continue;
     const forgotten = accepted.get(id)?.find(
       (one) =>
         one.marker !== content.marker &&

@@ -3,6 +3,7 @@
 // is not heard. A process that is paused makes no step, and time goes on without it.
 import type { Config } from "../../src/config/config.ts";
 import type { DoubtfulDesk } from "../../src/operator/doubtful.ts";
+import type { ForgetDesk } from "../../src/operator/forget.ts";
 import type { Relay } from "../../src/relay.ts";
 import type { Clock, Timer } from "../../src/runtime/clock.ts";
 import type { Log } from "../../src/runtime/log.ts";
@@ -19,6 +20,8 @@ export interface Life {
   relay: Relay | undefined;
   /** Where an operator decides: while the gateway is up, or the data folder is open for that. */
   desk: DoubtfulDesk | undefined;
+  /** So too. */
+  forget: ForgetDesk | undefined;
   /** Told of the end of this life. */
   readonly onEnd: Set<() => void>;
   readonly timers: Set<Timer>;
@@ -184,6 +187,7 @@ export function createMachine(
     isStopping: false,
     relay: undefined,
     desk: undefined,
+    forget: undefined,
     onEnd: new Set(),
     timers: new Set(),
     death,
@@ -304,6 +308,7 @@ export function endLife(life: Life): void {
   life.isAlive = false;
   life.relay = undefined;
   life.desk = undefined;
+  life.forget = undefined;
   for (const timer of life.timers) timer.cancel();
   life.timers.clear();
   life.machine.submitting = 0;

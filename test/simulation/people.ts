@@ -7,14 +7,18 @@ import type { Chance } from "./chance.ts";
 export interface Actors {
   readonly operator: boolean;
   readonly settings: boolean;
+  /** An operator who has relayed ids forgotten. */
+  readonly forgetter: boolean;
 }
 
-export const ACTOR_NAMES = ["operator", "settings"] as const;
+export const ACTOR_NAMES = ["operator", "settings", "forgetter"] as const;
 
 /** Nobody is there. */
-export const ALONE: Actors = { operator: false, settings: false };
-export const CHANGED_SETTINGS: Actors = { operator: false, settings: true };
-export const EVERYONE: Actors = { operator: true, settings: true };
+export const ALONE: Actors = { operator: false, settings: false, forgetter: false };
+export const CHANGED_SETTINGS: Actors = { ...ALONE, settings: true };
+export const FORGETFUL: Actors = { ...ALONE, forgetter: true };
+/** But the forgetter, for whom there are histories of their own. */
+export const EVERYONE: Actors = { operator: true, settings: true, forgetter: false };
 
 /** The operator comes, lists what is doubtful, and decides about some of it. */
 export interface Operator {
@@ -51,6 +55,33 @@ export interface Settings {
   /** When the lease of a ledger that gateways share is changed, as such shares too, and to how many milliseconds. */
   readonly leases: readonly { readonly at: number; readonly leaseMs: number }[];
   readonly chance: Chance;
+}
+
+/** See forgetter.ts. */
+export interface Forgetter {
+  /** How often they come at a step of a gateway's life, each time after the last. */
+  readonly atSteps: number;
+  /** How often they open the data folder between two lives. */
+  readonly offline: number;
+  /** When they come besides, milliseconds from the beginning. */
+  readonly visits: readonly number[];
+  /** How often the queue runs the task again, and a wish is made twice at the same time. */
+  readonly redelivers: number;
+  readonly twice: number;
+  readonly chance: Chance;
+}
+
+export function planForgetter(chance: Chance, healAt: number): Forgetter | undefined {
+  const rate = (...rates: [number, ...number[]]) => (chance.happens(0.5) ? chance.pick(rates) : 0);
+  const forgetter: Forgetter = {
+    atSteps: chance.pick([0, 1, 1]),
+    offline: rate(0.3, 0.9),
+    visits: Array.from({ length: chance.between(0, 8) }, () => chance.between(0, healAt)),
+    redelivers: chance.pick([0, 0.5, 1]),
+    twice: rate(0.3),
+    chance: chance.fork(),
+  };
+  return chance.happens(0.8) ? forgetter : undefined;
 }
 
 export function planOperator(chance: Chance, healAt: number): Operator | undefined {

@@ -3,7 +3,16 @@
 import { type Config, loadConfig } from "../../src/config/config.ts";
 import { type Chance, createChance } from "./chance.ts";
 import { planOdd } from "./odd.ts";
-import { type Actors, ALONE, type Operator, planOperator, planSettings, type Settings } from "./people.ts";
+import {
+  type Actors,
+  ALONE,
+  type Forgetter,
+  type Operator,
+  planForgetter,
+  planOperator,
+  planSettings,
+  type Settings,
+} from "./people.ts";
 
 /** The faults by name. A rate is a probability at each occasion, which is said beside it. */
 export interface Faults {
@@ -98,6 +107,8 @@ export interface Plan {
   readonly sharing: Sharing | undefined;
   /** Undefined: nobody decides about what is doubtful. */
   readonly operator: Operator | undefined;
+  /** Undefined: nobody has anything forgotten. */
+  readonly forgetter: Forgetter | undefined;
   /** Undefined: every start of every gateway has the same configuration. */
   readonly settings: Settings | undefined;
   /** For everything else. */
@@ -247,7 +258,8 @@ export function planOf(seed: number, isShared = false, actors: Actors = ALONE): 
   const stops = Array.from({ length: faults.orderly_stop }, () => own.between(0, healAt));
   const rest = { seed, config, tasks, faults, healAt, jumps, stops, chance: chance.fork() };
   const sharing = isShared ? planSharing(chance.fork(), tasks.length, healAt) : undefined;
-  return withPeople({ ...rest, odd: new Set(), sharing, operator: undefined, settings: undefined }, actors);
+  const nobody = { operator: undefined, forgetter: undefined, settings: undefined };
+  return withPeople({ ...rest, odd: new Set(), sharing, ...nobody }, actors);
 }
 
 /** Far from the seeds of histories. */
@@ -261,10 +273,12 @@ function withPeople(plan: Plan, actors: Actors): Plan {
   const settings = actors.settings ? planSettings(ofSettings, plan.config, planConfig) : undefined;
   const { faults } = plan;
   const isAlone = !actors.operator && !actors.settings;
+  const odd = isAlone ? plan.odd : planOdd(chance.fork(), plan.tasks);
   return {
     ...plan,
-    odd: isAlone ? plan.odd : planOdd(chance.fork(), plan.tasks),
+    odd,
     operator,
+    forgetter: actors.forgetter ? planForgetter(chance.fork(), plan.healAt) : undefined,
     settings,
     faults: {
       ...faults,

@@ -2,6 +2,7 @@
 // breaks a promise, and the history of the first.
 import { parseArgs } from "node:util";
 import { BROKEN_GATEWAYS, catchBroken } from "./broken.ts";
+import { BROKEN_FORGETS } from "./broken-forgets.ts";
 import { BROKEN_BY_PEOPLE } from "./broken-people.ts";
 import { BROKEN_REPORTS } from "./broken-reports.ts";
 import { BROKEN_SHARINGS } from "./broken-sharing.ts";
@@ -54,12 +55,16 @@ function actorsOf(asked: string): Actors {
   const names = asked === "none" ? [] : asked.split(",");
   const odd = names.find((name) => !ACTOR_NAMES.some((one) => one === name));
   if (odd !== undefined) throw new Error(`--actors must be of ${ACTOR_NAMES.join(", ")}, or none`);
-  return { operator: names.includes("operator"), settings: names.includes("settings") };
+  return {
+    operator: names.includes("operator"),
+    settings: names.includes("settings"),
+    forgetter: names.includes("forgetter"),
+  };
 }
 
 /** One line for each: how soon it is caught, and by which promise. */
 async function runBroken(shared: SharedLedgers | undefined): Promise<void> {
-  const alone = [...BROKEN_GATEWAYS, ...BROKEN_REPORTS, ...BROKEN_BY_PEOPLE];
+  const alone = [...BROKEN_GATEWAYS, ...BROKEN_REPORTS, ...BROKEN_BY_PEOPLE, ...BROKEN_FORGETS];
   for (const broken of shared === undefined ? alone : BROKEN_SHARINGS) {
     if (values.only !== undefined && values.only !== broken.name) continue;
     const caught = await catchBroken(broken, first, runs, shared);

@@ -5,7 +5,7 @@ import { catchBroken } from "./broken.ts";
 import { BROKEN_SHARINGS } from "./broken-sharing.ts";
 import { textOf } from "./history.ts";
 import { MEMORY } from "./ledgers.ts";
-import { ALONE, EVERYONE } from "./people.ts";
+import { ALONE, EVERYONE, FORGETFUL } from "./people.ts";
 import { KNOWN_SHARED_SEEDS } from "./seeds.ts";
 import { simulate } from "./simulate.ts";
 
@@ -56,6 +56,17 @@ test(`${FRESH_WITH_PEOPLE} fresh histories with people in them`, async () => {
   const first = Math.floor(Math.random() * 2 ** 31);
   console.log(`npm run simulate -- --ledger shared --seed ${first} --runs ${FRESH_WITH_PEOPLE}`);
   for (let seed = first; seed < first + FRESH_WITH_PEOPLE; seed++) await holds(seed, EVERYONE);
+});
+
+test(`histories 1 to ${FIXED_WITH_PEOPLE} of an operator who forgets`, async () => {
+  for (let seed = 1; seed <= FIXED_WITH_PEOPLE; seed++) await holds(seed, FORGETFUL);
+});
+
+test(`${FRESH_WITH_PEOPLE} fresh histories of an operator who forgets`, async () => {
+  const first = Math.floor(Math.random() * 2 ** 31);
+  const actors = "--actors forgetter";
+  console.log(`npm run simulate -- --ledger shared ${actors} --seed ${first} --runs ${FRESH_WITH_PEOPLE}`);
+  for (let seed = first; seed < first + FRESH_WITH_PEOPLE; seed++) await holds(seed, FORGETFUL);
 });
 
 test.each(KNOWN_SHARED_SEEDS)("seed $seed, which found: $found", ({ seed }) => holds(seed));

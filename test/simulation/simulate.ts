@@ -19,6 +19,7 @@ import { createSimulatedDisk, type SimulatedDisk } from "./disk.ts";
 import { CALL_MAX_MS, createSimulatedEngine } from "./engine.ts";
 import { createEvidence } from "./evidence.ts";
 import type { Violation } from "./facts.ts";
+import { createForgetter } from "./forgetter.ts";
 import type { Event } from "./history.ts";
 import { clockOf, createMachine, endLife, type Life, logOf, type Machine } from "./machine.ts";
 import { ODD_MS } from "./odd.ts";
@@ -174,6 +175,8 @@ export async function simulate(
     });
   };
 
+  const forgetter = createForgetter(site, machines, upstream, deliver);
+
   const diskOf = (machine: Machine) => disks.get(machine) as SimulatedDisk;
   const there = () => machines.filter(({ isGone }) => !isGone);
 
@@ -220,7 +223,9 @@ export async function simulate(
     time.after(chance.pick([1, 500, chance.between(1_000, 30_000)]), () => {
       if (machine.isGone) return;
       // A command that has decided is followed by a start.
-      if (!site.isHealed && operator?.goesOffline() === true) void decideOffline(machine);
+      if (site.isHealed) void start(machine);
+      else if (operator?.goesOffline() === true || forgetter?.goesOffline() === true)
+        void decideOffline(machine);
       else void start(machine);
     });
   }
@@ -268,12 +273,12 @@ export async function simulate(
     const named = { gateway: machine.number, life: life.number };
     history.add({ kind: "offline", ...named });
     try {
-      const { desk, close } = await openOfflineDesk(life.config, worldOf(machine, life));
+      const { desk, forget, close } = await openOfflineDesk(life.config, worldOf(machine, life));
       if (!life.isAlive) return;
-      life.desk = desk;
+      Object.assign(life, { desk, forget });
       history.add({ kind: "offline_open", ...named });
-      await operator?.decideOffline(life);
-      life.desk = undefined;
+      await Promise.all([operator?.decideOffline(life), forgetter?.forgetOffline(life)]);
+      Object.assign(life, { desk: undefined, forget: undefined });
       await close();
     } catch (error) {
       if (!life.isAlive) return;
@@ -300,6 +305,7 @@ export async function simulate(
     if (!life.isAlive) return;
     life.relay = relay;
     life.desk = relay.doubtful;
+    life.forget = relay.forget;
     history.add({ kind: "started", ...named });
   }
 
@@ -314,8 +320,8 @@ export async function simulate(
     try {
       await Promise.all([clients.idle(machine), relay.drain()]);
       // No further request is taken up.
-      life.desk = undefined;
-      await operator?.idle(life);
+      Object.assign(life, { desk: undefined, forget: undefined });
+      await Promise.all([operator?.idle(life), forgetter?.idle(life)]);
       await relay.close();
     } catch (error) {
       history.add({ kind: "start_failed", ...named, error: `at the stop: ${String(error)}` });
@@ -354,6 +360,7 @@ export async function simulate(
     clients.working === 0 &&
     upstream.underWay === 0 &&
     operator?.isBusy(there()) !== true &&
+    forgetter?.isBusy(there()) !== true &&
     there().every(({ life }) => life.relay !== undefined && !life.isStopping) &&
     isSpoolDone();
 
@@ -451,6 +458,9 @@ export async function simulate(
   }
   for (const [index, at] of (plan.operator?.visits ?? []).entries()) {
     time.after(at, () => operator?.visit(machineOf(index)));
+  }
+  for (const [index, at] of (plan.forgetter?.visits ?? []).entries()) {
+    time.after(at, () => forgetter?.visit(machineOf(index)));
   }
   for (const { at, leaseMs } of plan.settings?.leases ?? []) {
     time.after(at * plan.healAt, () => void setLease(leaseMs));
