@@ -19,7 +19,7 @@ import { createNotices } from "./dispatch/notice.ts";
 import { createOneReport } from "./dispatch/one-report.ts";
 import { openOperatorPauses } from "./dispatch/operator-pauses.ts";
 import { createOrderNotes } from "./dispatch/order.ts";
-import { createOrders, type Orders } from "./dispatch/orders.ts";
+import { createOrders } from "./dispatch/orders.ts";
 import type { QueuedTransmission, ToQueue } from "./dispatch/queue.ts";
 import { createRecorder, STORAGE_RETRY_MS } from "./dispatch/recorder.ts";
 import { recover } from "./dispatch/recovery.ts";
@@ -36,6 +36,8 @@ import type { Readings } from "./metrics/readings.ts";
 import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
 import { createForgetDesk, type ForgetDesk } from "./operator/forget.ts";
 import { createPausingDesk, type PausingDesk } from "./operator/pausing.ts";
+import { createRunningQueue } from "./operator/queue/running.ts";
+import type { QueueDesk } from "./operator/queue/words.ts";
 import { openSpool } from "./spool/spool.ts";
 import { createSubmissionHandler } from "./submission/accept.ts";
 import { createAwaiting } from "./submission/awaiting.ts";
@@ -60,7 +62,7 @@ export interface Relay {
   readonly forget: ForgetDesk;
   readonly pausing: PausingDesk;
   readonly history: HistoryReader;
-  readonly orders: Pick<Orders, "give">;
+  readonly queue: QueueDesk;
   readonly readings: Pick<Readings, "lanes" | "ledger" | "remembered" | "shared" | "memory">;
   /** How much waits in each lane and why; at most a quarter of a second old. */
   laneFacts(): readonly LaneFacts[];
@@ -223,7 +225,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     submit,
     policy,
     history,
-    orders,
+    queue: createRunningQueue({ spool, dispatcher, holds, inDoubt, orders, routes, clock }),
     pausing: createPausingDesk({
       names: viewsOf(config).map(({ name }) => name),
       ...{ pauses, tryNow: dispatcher.tryUpstreamsNow },

@@ -1,10 +1,10 @@
 // `mailonce doubtful list` and `resolve`: asks the gateway that runs on the data folder, or opens the folder
 // when none does.
-import { type DoubtfulDesk, REASON_MAX } from "../operator/doubtful.ts";
-import { gatewayDesk, NoGatewayError } from "../operator/http/client.ts";
-import { openOfflineDesk } from "../operator/offline.ts";
+import { REASON_MAX } from "../operator/doubtful.ts";
+import { gatewayDesk } from "../operator/http/client.ts";
+import { stoppedDoubtful } from "../operator/offline.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
-import { operate, stoppedWorld } from "./operate.ts";
+import { withDesk } from "./operate.ts";
 
 export interface ResolveOptions {
   readonly relayed?: boolean;
@@ -14,7 +14,7 @@ export interface ResolveOptions {
 }
 
 export function listDoubtful({ config }: { config?: string }): Promise<number> {
-  return withDesk(config, async (desk) => {
+  return withDesk(config, gatewayDesk, stoppedDoubtful, async (desk) => {
     const lines = (await desk.list()).map((entry) => `${JSON.stringify(entry)}\n`);
     process.stdout.write(lines.join(""));
     return exitCodes.ok;
@@ -36,26 +36,10 @@ export async function resolveDoubtful(id: string, options: ResolveOptions): Prom
     return reportFaults([`--reason: at most ${REASON_MAX} characters`], exitCodes.badConfiguration);
   }
   const decision = relayed === true ? "relayed" : "not-relayed";
-  return await withDesk(config, async (desk) => {
+  return await withDesk(config, gatewayDesk, stoppedDoubtful, async (desk) => {
     const resolution = await desk.resolve(id, decision, reason);
     if (!resolution.ok) return reportFaults([resolution.fault], exitCodes.failed);
     process.stdout.write(`${resolution.id} ${WHAT_NEXT[resolution.next]}\n`);
     return exitCodes.ok;
   });
 }
-
-/** Of the gateway that runs on the folder, or else of the folder itself; the next start finds what was decided there. */
-const withDesk = (file: string | undefined, use: (desk: DoubtfulDesk) => Promise<number>): Promise<number> =>
-  operate(file, async (config) => {
-    try {
-      return await use(gatewayDesk(config.data_dir));
-    } catch (error) {
-      if (!(error instanceof NoGatewayError)) throw error;
-    }
-    const { desk, close } = await openOfflineDesk(config, stoppedWorld(config));
-    try {
-      return await use(desk);
-    } finally {
-      await close();
-    }
-  });

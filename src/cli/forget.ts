@@ -1,11 +1,10 @@
 // `mailonce forget`: asks the gateway that runs on the data folder, or opens the folder when none does.
 import { REASON_MAX } from "../operator/doubtful.ts";
-import type { ForgetDesk, Forgetting } from "../operator/forget.ts";
-import { NoGatewayError } from "../operator/http/client.ts";
+import type { Forgetting } from "../operator/forget.ts";
 import { gatewayForget } from "../operator/http/forget-client.ts";
-import { openOfflineDesk } from "../operator/offline.ts";
+import { stoppedForget } from "../operator/offline.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
-import { operate, stoppedWorld } from "./operate.ts";
+import { withDesk } from "./operate.ts";
 import { type JsonOption, jsonLine, print } from "./print.ts";
 
 export interface ForgetOptions extends JsonOption {
@@ -19,7 +18,7 @@ export async function forget(name: string, options: ForgetOptions): Promise<numb
   if (reason !== undefined && reason.length > REASON_MAX) {
     return reportFaults([`--reason: at most ${REASON_MAX} characters`], exitCodes.badConfiguration);
   }
-  return await withDesk(options.config, async (desk) => {
+  return await withDesk(options.config, gatewayForget, stoppedForget, async (desk) => {
     const made = await desk.forget(name, { reason, dryRun: yes !== true });
     if (!made.ok) return reportFaults([made.fault], codeOf(made));
     if (yes !== true) {
@@ -50,18 +49,3 @@ const codeOf = ({ why }: Extract<Forgetting, { ok: false }>): number => {
   if (why === "unnamed") return exitCodes.badConfiguration;
   return why === "nothing" ? exitCodes.nothingMatched : exitCodes.failed;
 };
-
-const withDesk = (file: string | undefined, use: (desk: ForgetDesk) => Promise<number>): Promise<number> =>
-  operate(file, async (config) => {
-    try {
-      return await use(gatewayForget(config.data_dir));
-    } catch (error) {
-      if (!(error instanceof NoGatewayError)) throw error;
-    }
-    const { forget, close } = await openOfflineDesk(config, stoppedWorld(config));
-    try {
-      return await use(forget);
-    } finally {
-      await close();
-    }
-  });

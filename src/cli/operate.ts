@@ -4,6 +4,7 @@ import { type Config, ConfigError, loadConfig } from "../config/config.ts";
 import type { LedgerWorld } from "../ledger/open.ts";
 import { SettingsError } from "../ledger/shared/settings.ts";
 import { GatewayError, NoGatewayError } from "../operator/http/client.ts";
+import { openStopped, type Stopped } from "../operator/stopped.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { systemRandom } from "../runtime/random.ts";
 import { createDiskStorage } from "../storage/disk.ts";
@@ -36,6 +37,32 @@ export async function operate(
     throw error;
   }
 }
+
+/**
+ * Asks the gateway that runs on the data folder, or opens the folder when none does; the next start finds what was done.
+ *
+ * @param running the gateway's desk; a call of it throws NoGatewayError where none runs
+ */
+export const withDesk = <Desk>(
+  file: string | undefined,
+  running: (dataDir: string) => Desk,
+  stopped: (config: Config, world: LedgerWorld, stopped: Stopped) => Promise<Desk>,
+  use: (desk: Desk) => Promise<number>,
+): Promise<number> =>
+  operate(file, async (config) => {
+    try {
+      return await use(running(config.data_dir));
+    } catch (error) {
+      if (!(error instanceof NoGatewayError)) throw error;
+    }
+    const world = stoppedWorld(config);
+    const { desk, close } = await openStopped(config, world, (opened) => stopped(config, world, opened));
+    try {
+      return await use(desk);
+    } finally {
+      await close();
+    }
+  });
 
 /** What a command works with on the data folder of a gateway that does not run. */
 export function stoppedWorld(config: Config): LedgerWorld {

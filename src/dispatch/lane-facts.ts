@@ -67,7 +67,9 @@ export function createLaneFacts(
 
 /** What metrics and lists call a lane. */
 export const laneName = ({ upstreams }: Pick<LaneSettings, "upstreams">): string =>
-  upstreams.map(({ name }) => name).join(", ");
+  laneNameOf(upstreams.map(({ name }) => name));
+
+export const laneNameOf = (upstreams: readonly string[]): string => upstreams.join(", ");
 
 interface Tally {
   count: number;

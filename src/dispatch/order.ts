@@ -2,7 +2,7 @@
 // gateway that runs and for one that doesn't.
 import type { HistoryNotes } from "../history/history.ts";
 import type { Log, LogFields } from "../runtime/log.ts";
-import { holdOf, type SpooledTransmission } from "../spool/record.ts";
+import { freed, holdOf, type SpooledTransmission } from "../spool/record.ts";
 import type { LostMail, SpooledMail } from "../spool/spool.ts";
 import { factsOf } from "./facts.ts";
 
@@ -50,7 +50,6 @@ export const REFUSALS = {
   undecided: "is in doubt: decide with mailonce doubtful resolve first, or remove it",
   awaited: "has a client that waits for the verdict, and gets it soon: try again",
   elsewhere: "has been taken over by another gateway: order it there",
-  reportless: "can't be refused while nothing can be reported: start the gateway",
 } as const;
 
 export type Refusal = keyof typeof REFUSALS;
@@ -86,6 +85,20 @@ export function answerAtOnce(
     case "remove":
       return transmission.awaited === true ? refused("awaited") : undefined;
   }
+}
+
+/** The record of what is due, held or released by the order; of the others it is nobody's any more. */
+export function recordAfter(
+  { kind, resend }: Order,
+  transmission: SpooledTransmission,
+  isDoubtful: boolean,
+  now: number,
+): SpooledTransmission {
+  if (kind === "hold") return { ...transmission, held: true, hold: "operator" };
+  if (kind === "release") return freed(transmission, now);
+  // What was held may be older than the lifetime, which is for trying, not for waiting.
+  const due = transmission.held === true ? freed(transmission, now) : { ...transmission, dueAt: now };
+  return isDoubtful && resend === true ? { ...due, resend: true } : due;
 }
 
 /** The line of the log. */

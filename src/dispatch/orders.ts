@@ -4,7 +4,7 @@ import { setMaxListeners } from "node:events";
 import type { Id } from "../identity/message-id.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { freed, type SpooledTransmission } from "../spool/record.ts";
+import type { SpooledTransmission } from "../spool/record.ts";
 import type { LostMail, Spool, SpooledMail } from "../spool/spool.ts";
 import { StorageError } from "../storage/storage.ts";
 import type { Decisions } from "./decisions.ts";
@@ -13,7 +13,15 @@ import type { InDoubt } from "./doubt.ts";
 import type { Entrance } from "./entrance.ts";
 import type { Failures } from "./failures.ts";
 import type { Holds } from "./holds.ts";
-import { answerAtOnce, bounceReply, type NoteOrder, type Order, type Ordered, refused } from "./order.ts";
+import {
+  answerAtOnce,
+  bounceReply,
+  type NoteOrder,
+  type Order,
+  type Ordered,
+  recordAfter,
+  refused,
+} from "./order.ts";
 import type { QueuedTransmission } from "./queue.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Reports } from "./reports.ts";
@@ -69,46 +77,39 @@ export function createOrders(parts: OrderParts): Orders {
     putBack(queued);
   };
 
-  const due = (queued: QueuedTransmission): Ordered => {
-    dispatcher.enqueue(queued);
+  const retry = (queued: QueuedTransmission, again: SpooledTransmission, wasHeld: boolean): Ordered => {
+    const { id, dueAt, acceptedAt } = again;
+    if (inDoubt.has(id)) inDoubt.set(id, { queued, transmission: again });
+    holds.delete(id);
+    dispatcher.enqueue({ ...queued, dueAt, acceptedAt, ...(wasHeld ? { expiresAt: undefined } : {}) });
     dispatcher.tryNow(queued.lane);
     return { ok: true, next: "due" };
   };
 
-  const retry = async (
-    queued: QueuedTransmission,
-    transmission: SpooledTransmission,
-    { resend }: Order,
-  ): Promise<Ordered> => {
-    const { id, held } = transmission;
-    const doubtful = inDoubt.get(id);
-    const now = clock.now();
-    // What was held may be older than the lifetime, which is for trying, not for waiting.
-    const dueNow = held === true ? freed(transmission, now) : { ...transmission, dueAt: now };
-    const again = doubtful !== undefined && resend === true ? { ...dueNow, resend: true as const } : dueNow;
-    if ((await recorder.update(queued.key, again, signal)) === "gone") return refused("absent");
-    if (doubtful !== undefined) inDoubt.set(id, { queued, transmission: again });
-    holds.delete(id);
-    const { acceptedAt } = again;
-    return due({ ...queued, dueAt: now, acceptedAt, ...(held === true ? { expiresAt: undefined } : {}) });
-  };
-
-  const hold = async (queued: QueuedTransmission, transmission: SpooledTransmission): Promise<Ordered> => {
-    const held = { ...transmission, held: true, hold: "operator" } as const;
-    if ((await recorder.update(queued.key, held, signal)) === "gone") return refused("absent");
+  const hold = (queued: QueuedTransmission, held: SpooledTransmission): Ordered => {
     if (inDoubt.has(held.id)) inDoubt.set(held.id, { queued, transmission: held });
     else holds.add(queued);
     return { ok: true, next: "held" };
   };
 
-  const release = async (queued: QueuedTransmission, transmission: SpooledTransmission): Promise<Ordered> => {
-    const { key, claim } = queued;
-    const free = freed(transmission, clock.now());
-    if ((await recorder.update(key, free, signal)) === "gone") return refused("absent");
+  const release = ({ key, claim }: QueuedTransmission, free: SpooledTransmission): Ordered => {
     holds.delete(free.id);
     const doubtful = inDoubt.has(free.id);
     entrance.accepted({ key, claim, transmission: free, doubtful });
     return { ok: true, next: doubtful ? "policy" : "due" };
+  };
+
+  const change = async (
+    queued: QueuedTransmission,
+    transmission: SpooledTransmission,
+    order: Order,
+    isDoubtful: boolean,
+  ): Promise<Ordered> => {
+    const after = recordAfter(order, transmission, isDoubtful, clock.now());
+    if ((await recorder.update(queued.key, after, signal)) === "gone") return refused("absent");
+    if (order.kind === "hold") return hold(queued, after);
+    if (order.kind === "release") return release(queued, after);
+    return retry(queued, after, transmission.held === true);
   };
 
   const bounce = async (queued: QueuedTransmission, mail: Mail, order: Order): Promise<Ordered> => {
@@ -160,17 +161,8 @@ export function createOrders(parts: OrderParts): Orders {
     }
     if (order.kind === "bounce") return await bounce(queued, mail, order);
     note(order, mail, isDoubtful);
-    const { transmission } = mail;
-    switch (order.kind) {
-      case "retry":
-        return await retry(queued, transmission, order);
-      case "hold":
-        return await hold(queued, transmission);
-      case "release":
-        return await release(queued, transmission);
-      case "remove":
-        return await remove(queued);
-    }
+    if (order.kind === "remove") return await remove(queued);
+    return await change(queued, mail.transmission, order, isDoubtful);
   };
 
   const give = async (id: Id, order: Order): Promise<Ordered> => {

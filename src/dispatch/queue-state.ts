@@ -31,5 +31,8 @@ export interface Held {
  *
  * @param longestMs the longest wait there is
  */
-export const isDue = ({ dueAt }: QueuedTransmission, now: number, longestMs: number): boolean =>
-  dueAt <= now || dueAt - now > longestMs;
+export const isDue = (
+  { dueAt }: Pick<QueuedTransmission, "dueAt">,
+  now: number,
+  longestMs: number,
+): boolean => dueAt <= now || dueAt - now > longestMs;

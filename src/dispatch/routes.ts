@@ -32,6 +32,41 @@ export interface Routes {
   close(): Promise<void>;
 }
 
+/** The ways that mail may go, without what is there. */
+export interface Routing {
+  /** The names of upstreams of each lane. */
+  readonly lists: readonly (readonly string[])[];
+  /** See Routes. */
+  laneOf(sender: SenderDomains): number;
+}
+
+/** @param routes in order; one of them without domains */
+export function createRouting(routes: readonly Route[]): Routing {
+  const lists: (readonly string[])[] = [];
+  const laneFor = (names: readonly string[]): number => {
+    const isSame = (list: readonly string[]): boolean => list.join("\0") === names.join("\0");
+    if (!lists.some(isSame)) lists.push(names);
+    return lists.findIndex(isSame);
+  };
+  const rules = routes.map(({ domains, by, upstreams: names }) => ({
+    domains: domains === undefined ? undefined : new Set(domains),
+    by,
+    lane: laneFor(names),
+  }));
+  const fallback = rules.find(({ domains }) => domains === undefined)?.lane ?? 0;
+
+  return {
+    lists,
+    laneOf({ from, reversePath }) {
+      for (const { domains, by, lane } of rules) {
+        const domain = by === "from" ? from : reversePath;
+        if (domain !== undefined && domains?.has(domain)) return lane;
+      }
+      return fallback;
+    },
+  };
+}
+
 /**
  * @param routes in order; one of them without domains
  * @param upstreams every one that a route names
@@ -45,8 +80,7 @@ export function createRoutes(
   stopped: Pick<OperatorPauses, "of"> = { of: () => undefined },
 ): Routes {
   const members = new Map<string, Member>();
-  const lists: string[] = [];
-  const lanes: LaneSettings[] = [];
+  const { lists, laneOf } = createRouting(routes);
 
   const routed = (name: string): RoutedUpstream => {
     const found = upstreams.get(name);
@@ -83,34 +117,12 @@ export function createRoutes(
     return { upstreams, isStopped, upstream: failover, rate: failover.rate, concurrency };
   };
 
-  const laneFor = (names: readonly string[]): number => {
-    const list = names.join("\0");
-    if (!lists.includes(list)) {
-      lists.push(list);
-      lanes.push(makeLane(names));
-    }
-    return lists.indexOf(list);
-  };
-
-  const rules = routes.map(({ domains, by, upstreams: names }) => ({
-    domains: domains === undefined ? undefined : new Set(domains),
-    by,
-    lane: laneFor(names),
-  }));
-  const [first, ...others] = lanes;
+  const [first, ...others] = lists.map(makeLane);
   if (first === undefined) throw new Error("no route");
-  const fallback = rules.find(({ domains }) => domains === undefined)?.lane ?? 0;
 
   return {
     lanes: [first, ...others],
-
-    laneOf({ from, reversePath }) {
-      for (const { domains, by, lane } of rules) {
-        const domain = by === "from" ? from : reversePath;
-        if (domain !== undefined && domains?.has(domain)) return lane;
-      }
-      return fallback;
-    },
+    laneOf,
 
     async close() {
       for (const { pause } of members.values()) pause.cancel();

@@ -13,6 +13,7 @@ import { createAccepting } from "./accepting.ts";
 import { ContentError, openBodies } from "./bodies.ts";
 import type { NewSubmission } from "./changes.ts";
 import { createFresh } from "./fresh.ts";
+import { listed, listedOf, readSubmission } from "./listing.ts";
 import { type Loaded, loadAll } from "./loading.ts";
 import { createRead, type LostMail, type SpooledMail } from "./reading.ts";
 import {
@@ -20,6 +21,7 @@ import {
   PAUSES_KEY,
   type SpooledTransmission,
   START_KEY,
+  type Submission,
   type SubmissionId,
   type TransmissionKey,
   transmissionKey,
@@ -43,6 +45,20 @@ export interface Spool {
    * transmission is removed on the way.
    */
   load(): AsyncIterable<Loaded>;
+  /**
+   * What is in the spool, in order of acceptance, for people: as it was when the iteration began, ended or leaving too.
+   *
+   * @param after begins behind this one, which need not be there any more
+   */
+  list(
+    after?: TransmissionKey,
+  ): AsyncIterable<readonly [key: TransmissionKey, transmission: SpooledTransmission]>;
+  /** All of one submission, in the same way. */
+  listOf(
+    submission: SubmissionId,
+  ): AsyncIterable<readonly [key: TransmissionKey, transmission: SpooledTransmission]>;
+  /** What is known of a submission, for people; undefined when that is gone or damaged. */
+  submission(id: SubmissionId): Promise<Submission | undefined>;
   /** What is needed to make an attempt, or undefined when the transmission has left the spool or is leaving it. */
   read(key: TransmissionKey): Promise<SpooledMail | LostMail | undefined>;
   /**
@@ -135,6 +151,9 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     removeBody: bodies.remove,
     accept: accepting.accept,
     load: () => loadAll(store, bodies, shares),
+    list: (after) => listed(store, after),
+    listOf: (submission) => listedOf(store, submission),
+    submission: (id) => readSubmission(store, id),
     read: createRead(parts),
 
     async update(key, transmission, durability) {

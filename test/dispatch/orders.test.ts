@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import type { Order, Ordered } from "../../src/dispatch/order.ts";
 import type { Id } from "../../src/identity/message-id.ts";
+import type { OrderResult } from "../../src/operator/queue/words.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
 import { openHeldGateway, settled } from "../support/held-gateway.ts";
 import { createMemoryStorage } from "../support/memory-storage.ts";
@@ -25,8 +26,10 @@ const give = async (
   kind: Order["kind"],
   more: Partial<Order> = {},
 ): Promise<Ordered> => {
-  const answer = await relay.orders.give(id, { kind, ...more });
+  const page = await relay.queue.order({ kind, ...more }, { names: [id] }, { all: false, limit: 10 });
   await settled();
+  if (page.kind === "many") throw new Error("one name, and many mails");
+  const [{ name: _, messageId: __, recipient: ___, ...answer }] = page.items as [OrderResult];
   return answer;
 };
 

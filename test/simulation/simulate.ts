@@ -6,7 +6,8 @@ import { ID_OCTETS } from "../../src/identity/message-id.ts";
 import { openEmbeddedLedger } from "../../src/ledger/embedded/embedded.ts";
 import { DIGEST_OCTETS } from "../../src/ledger/ledger.ts";
 import type { Engine } from "../../src/ledger/shared/engine.ts";
-import { openOfflineDesk } from "../../src/operator/offline.ts";
+import { stoppedDoubtful, stoppedForget } from "../../src/operator/offline.ts";
+import { openStopped } from "../../src/operator/stopped.ts";
 import { openRelay, type Relay, type World } from "../../src/relay.ts";
 import { encodeBase32 } from "../../src/runtime/base32.ts";
 import { silentLog } from "../../src/runtime/log.ts";
@@ -273,9 +274,13 @@ export async function simulate(
     const named = { gateway: machine.number, life: life.number };
     history.add({ kind: "offline", ...named });
     try {
-      const { desk, forget, close } = await openOfflineDesk(life.config, worldOf(machine, life));
+      const world = worldOf(machine, life);
+      const { desk: desks, close } = await openStopped(life.config, world, async (stopped) => ({
+        desk: await stoppedDoubtful(life.config, world, stopped),
+        forget: await stoppedForget(life.config, world, stopped),
+      }));
       if (!life.isAlive) return;
-      Object.assign(life, { desk, forget });
+      Object.assign(life, desks);
       history.add({ kind: "offline_open", ...named });
       await Promise.all([operator?.decideOffline(life), forgetter?.forgetOffline(life)]);
       Object.assign(life, { desk: undefined, forget: undefined });

@@ -1,0 +1,58 @@
+// The queue of a gateway that runs, for its desk: what its lanes and holds say of each mail.
+import type { Dispatcher } from "../../dispatch/dispatcher.ts";
+import type { InDoubt } from "../../dispatch/doubt.ts";
+import type { Holds } from "../../dispatch/holds.ts";
+import { laneName } from "../../dispatch/lane-facts.ts";
+import type { Orders } from "../../dispatch/orders.ts";
+import type { QueuedTransmission } from "../../dispatch/queue.ts";
+import type { QueueState } from "../../dispatch/queue-state.ts";
+import type { Routes } from "../../dispatch/routes.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Spool } from "../../spool/spool.ts";
+import { createQueueDesk } from "./desk.ts";
+import type { QueueCounts, QueueDesk } from "./words.ts";
+
+export interface RunningQueueParts {
+  readonly spool: Spool;
+  readonly dispatcher: Pick<Dispatcher, "find" | "visit" | "lanes">;
+  readonly holds: Holds;
+  readonly inDoubt: InDoubt;
+  readonly orders: Pick<Orders, "give">;
+  readonly routes: Pick<Routes, "laneOf">;
+  readonly clock: Clock;
+}
+
+export function createRunningQueue(parts: RunningQueueParts): QueueDesk {
+  const { spool, dispatcher, holds, inDoubt, orders, routes, clock } = parts;
+  const names = dispatcher.lanes().map(laneName);
+  const nameOf = (lane: number): string => names[lane] ?? names[0] ?? "";
+
+  const tally = (): QueueCounts["groups"] => {
+    const counts = new Map<string, { upstream: string; state: QueueState; count: number }>();
+    const see = ({ lane }: QueuedTransmission, state: QueueState): void => {
+      const name = `${state} ${lane}`;
+      const group = counts.get(name) ?? { upstream: nameOf(lane), state, count: 0 };
+      group.count += 1;
+      counts.set(name, group);
+    };
+    dispatcher.visit(see);
+    for (const { queued } of holds.all()) see(queued, "held");
+    return [...counts.values()];
+  };
+
+  return createQueueDesk({
+    ...{ spool, tally, clock },
+    standingOf({ id, dueAt }) {
+      if (holds.find(id) !== undefined) return { state: "held", dueAt };
+      const found = dispatcher.find(id);
+      // On its way between two of them: an attempt, policy or an order is at work on it.
+      return found === undefined
+        ? { state: "underway", dueAt }
+        : { state: found.state, dueAt: found.queued.dueAt };
+    },
+    isDoubtful: (id) => inDoubt.has(id),
+    find: (id) => (holds.find(id) ?? dispatcher.find(id) ?? inDoubt.get(id))?.queued.key,
+    upstreamOf: ({ sender }) => nameOf(routes.laneOf(sender)),
+    give: (_, id, order) => orders.give(id, order),
+  });
+}
