@@ -25,7 +25,7 @@ const GROUPS = {
   engines: [
     "test/several/**",
     "test/ledger/{archive-moving,dynamodb*,postgres*,shared*}.test.ts",
-    "test/system/{ledger-archive,ledger-set,pgbouncer,postgres-read-only}.test.ts",
+    "test/system/{ledger-archive,ledger-set,metrics-shared,pgbouncer,postgres-read-only}.test.ts",
     "test/system/{reply-changed,settings-changed,several-gateways}.test.ts",
   ],
   /** Kills, power cuts, disks that fail, damaged files, older builds. */

@@ -7,6 +7,15 @@ const CONNECTIONS = ["accepted", "not_allowed", "blocked", "full"] as const;
 const AUTHENTICATIONS = ["accepted", "wrong", "later"] as const;
 const VERDICTS = ["queued", "repeat_relayed", "repeat_underway", "conflict"] as const;
 const IDENTITIES = ["task", "fingerprint", "none"] as const;
+
+/** What a mail can be known by that is decided so: each mail without an id is another, and only a task has parts. */
+const IDENTITIES_OF = {
+  queued: IDENTITIES,
+  repeat_relayed: ["task", "fingerprint"],
+  repeat_underway: ["task", "fingerprint"],
+  conflict: ["task"],
+} as const satisfies Record<Verdict, readonly Identity[]>;
+
 const OUTCOMES = ["accepted", "refused", "later", "down", "doubtful"] as const;
 const RESOLVERS = ["operator", "policy"] as const;
 const NOTICES = ["failure", "delay", "success"] as const;
@@ -51,7 +60,7 @@ export interface Counters {
   /** From the end of the content to the reply. */
   readonly submissionSeconds: Histogram;
   /** By verdict, and by how the mail is identified. */
-  readonly recipients: Family<Tally<(typeof IDENTITIES)[number]>>;
+  readonly recipients: Family<Tally<Identity>, Verdict>;
 
   // dispatch, by the name of the upstream or of the lane
   readonly attempts: Family<Tally<(typeof OUTCOMES)[number]>>;
@@ -78,6 +87,9 @@ export interface Counters {
 
 export type Verdict = (typeof VERDICTS)[number];
 
+/** What the mail is known by. */
+export type Identity = (typeof IDENTITIES)[number];
+
 /** @param milliseconds since any moment */
 export function createCounters(milliseconds: () => number = () => performance.now()): Counters {
   return {
@@ -88,7 +100,7 @@ export function createCounters(milliseconds: () => number = () => performance.no
     replies: createTally<number>(),
     submissions: createTally<number>(SUBMISSION_CODES),
     submissionSeconds: createHistogram(CALL_BOUNDS),
-    recipients: createFamily(() => createTally(IDENTITIES), VERDICTS),
+    recipients: createFamily((verdict) => createTally<Identity>(IDENTITIES_OF[verdict]), VERDICTS),
     attempts: createFamily(() => createTally(OUTCOMES)),
     attemptSeconds: createFamily(() => createHistogram(CALL_BOUNDS)),
     relaySeconds: createFamily(() => createHistogram(DELAY_BOUNDS)),

@@ -7,9 +7,9 @@ export interface Tally<Label extends string | number = string> {
 }
 
 /** One of each kind for each value of a label; made when it is first asked for. */
-export interface Family<Kind> {
-  of(label: string): Kind;
-  entries(): Iterable<readonly [string, Kind]>;
+export interface Family<Kind, Label extends string = string> {
+  of(label: Label): Kind;
+  entries(): Iterable<readonly [Label, Kind]>;
 }
 
 export interface Count {
@@ -27,13 +27,16 @@ export function createTally<Label extends string | number>(labels: readonly Labe
 }
 
 /** @param labels those that are there from the beginning */
-export function createFamily<Kind>(make: () => Kind, labels: readonly string[] = []): Family<Kind> {
-  const kinds = new Map<string, Kind>(labels.map((label) => [label, make()]));
+export function createFamily<Label extends string, Kind>(
+  make: (label: Label) => Kind,
+  labels: readonly Label[] = [],
+): Family<Kind, Label> {
+  const kinds = new Map<Label, Kind>(labels.map((label) => [label, make(label)]));
   return {
     of(label) {
       const found = kinds.get(label);
       if (found !== undefined) return found;
-      const made = make();
+      const made = make(label);
       kinds.set(label, made);
       return made;
     },

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { createCounters } from "../../src/metrics/counters.ts";
 import { createHistogram } from "../../src/metrics/histogram.ts";
-import { createFamily, createTally } from "../../src/metrics/tally.ts";
+import { createFamily, createTally, type Tally } from "../../src/metrics/tally.ts";
 
 test("a value is in the first bucket whose bound it does not exceed, and above all bounds in the last", () => {
   const histogram = createHistogram([1, 2, 4]);
@@ -31,7 +31,7 @@ test("known labels are there with 0 before anything is counted, others from thei
 });
 
 test("a family makes one of its kind for each label", () => {
-  const family = createFamily(() => createTally(["a"]), ["first"]);
+  const family = createFamily<string, Tally>(() => createTally(["a"]), ["first"]);
   family.of("second").add("a");
   family.of("second").add("a");
   expect([...family.entries()].map(([label, tally]) => [label, ...tally.entries()])).toEqual([
