@@ -9,6 +9,7 @@ import { type Listener, type ListenerOptions, listen } from "./listeners/smtp/li
 import { createCounters } from "./metrics/counters.ts";
 import { createDiskProbe } from "./operator/http/disk-probe.ts";
 import { checkHttpFiles, openHttp } from "./operator/http/open.ts";
+import { createGatewayStatus } from "./operator/status/open.ts";
 import { readingsOf } from "./readings.ts";
 import { openRelay } from "./relay.ts";
 import { createFreeSpace } from "./storage/free-space.ts";
@@ -101,10 +102,17 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
     });
     const disk = createDiskProbe(world.storage, freeSpace, clock);
     if (http.address !== undefined) certificates.push([http.address, http.certificate]);
-    const { version = "" } = world;
-    const readings = readingsOf({ version, relay, upstreams, freeSpace, certificates, clock });
+    const { version } = world;
+    const shown = { relay, upstreams, freeSpace, certificates, clock };
+    const readings = readingsOf({ ...shown, version: version ?? "" });
+    const status = createGatewayStatus(
+      config,
+      { ...shown, counters, disk, version },
+      () => "running",
+      () => undefined,
+    );
     const { doubtful, forget, pausing } = relay;
-    await http.run({ doubtful, forget, pausing, counters, readings, upstreams, disk });
+    await http.run({ doubtful, forget, pausing, status, counters, readings, disk });
     const [{ host, port }] = listeners as [Listener];
     const { from } = reportsFrom(config);
     for (const upstream of upstreams.values()) void announceLack(upstream, from, log);

@@ -66,6 +66,8 @@ export interface Relay {
   readonly readings: Pick<Readings, "lanes" | "ledger" | "remembered" | "shared" | "memory">;
   /** How much waits in each lane and why; at most a quarter of a second old. */
   laneFacts(): readonly LaneFacts[];
+  /** How many transmissions that have ended, or are late, wait to be reported. */
+  reportsWaiting(): number;
   /**
    * Warns of ids that are forgotten because settings have changed since the last start. @param found in the
    * folder `ledger`
@@ -239,6 +241,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       }),
     },
     laneFacts,
+    reportsWaiting: reports.waiting,
     compareStarts: (found) =>
       compareStarts(
         spool,

@@ -1,11 +1,23 @@
-// The state of the gateway: `pause` and `resume`.
+// The state of the gateway: `status`, `top`, `pause` and `resume`.
 
 import { CONFIG_OPTION, type Command, type Exit } from "./command.ts";
 import type { PauseOptions, ResumeOptions } from "./pause.ts";
+import type { StatusOptions } from "./status.ts";
 
 const JSON_OPTION = ["--json", "print lines of JSON"] as const;
 
 export function stateCommands(mailonce: Command, exit: Exit): void {
+  mailonce
+    .command("status")
+    .description("how the gateway does: exit code 0 when well, 4 when not, 1 when none runs")
+    .option(...JSON_OPTION)
+    .option(...CONFIG_OPTION)
+    .action(async (options: StatusOptions) => exit(await (await import("./status.ts")).showStatus(options)));
+  mailonce
+    .command("top")
+    .description("status each second; q leaves")
+    .option(...CONFIG_OPTION)
+    .action(async (options: StatusOptions) => exit(await (await import("./top.ts")).showTop(options)));
   mailonce
     .command("pause [upstream]")
     .description("attempt nothing at an upstream, or at all of them; with or without the gateway running")

@@ -15,6 +15,7 @@ import type { OperatorPause } from "./operator-pauses.ts";
 import type { PauseFacts } from "./pause.ts";
 import type { AttemptResult, QueuedTransmission } from "./queue.ts";
 import type { LaneFound, SeeQueued } from "./queue-state.ts";
+import type { SilenceFacts } from "./silence.ts";
 
 export interface DispatcherParts {
   /**
@@ -63,6 +64,8 @@ export interface LaneStanding {
   readonly upstreams: readonly LaneUpstream[];
   /** The upstream takes nothing, or the disk. */
   readonly pause: PauseFacts | undefined;
+  /** The upstream takes nothing, and does not say so. */
+  readonly silence: SilenceFacts | undefined;
 }
 
 export interface Dispatcher {
@@ -141,8 +144,9 @@ export function createDispatcher(
       for (const [index, { upstreams }] of settings.entries()) {
         const lane = laneOf(index);
         const asked = upstreams.filter(({ name }) => names.includes(name));
-        for (const { name, pause } of asked) {
+        for (const { name, upstream, pause } of asked) {
           if ((pause === undefined ? lane.paused() : pause.facts()) !== undefined) paused.add(name);
+          upstream.forgetRefusals?.();
           pause?.tryNow();
         }
         if (asked.length > 0) lane.tryNow();
@@ -150,7 +154,11 @@ export function createDispatcher(
       return [...paused];
     },
 
-    lanes: () => settings.map(({ upstreams }, index) => ({ upstreams, pause: laneOf(index).paused() })),
+    lanes: () =>
+      settings.map(({ upstreams }, index) => {
+        const lane = laneOf(index);
+        return { upstreams, pause: lane.paused(), silence: lane.silent() };
+      }),
 
     visit(see) {
       for (const lane of lanes) lane.visit(see);
@@ -166,7 +174,10 @@ export function createDispatcher(
     takeFound: (queued) => laneOf(queued.lane).takeFound(queued),
 
     tryNow(lane) {
-      for (const { pause } of settings[lane]?.upstreams ?? []) pause?.tryNow();
+      for (const { upstream, pause } of settings[lane]?.upstreams ?? []) {
+        upstream.forgetRefusals?.();
+        pause?.tryNow();
+      }
       laneOf(lane).tryNow();
     },
 

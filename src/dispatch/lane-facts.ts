@@ -6,6 +6,7 @@ import type { OperatorPause } from "./operator-pauses.ts";
 import type { PauseFacts } from "./pause.ts";
 import type { QueuedTransmission } from "./queue.ts";
 import type { Held, QueueState } from "./queue-state.ts";
+import type { SilenceFacts } from "./silence.ts";
 
 /** Of the transmissions in one state. Times are in milliseconds since the epoch, and absent when there is none. */
 export interface StateFacts {
@@ -42,6 +43,8 @@ export interface LaneFacts {
   readonly held: HeldFacts;
   /** Nothing goes by this lane now: its upstream takes nothing, or none of several, or the disk; or an operator paused all. */
   readonly pause?: PauseFacts;
+  /** Something is in the lane, and its upstream takes nothing without saying so. */
+  readonly silence?: SilenceFacts;
 }
 
 /** Many ask at once, and what they get may be so old. */
@@ -99,7 +102,7 @@ function lanesOf(dispatcher: Pick<Dispatcher, "lanes" | "visit">, held: Iterable
     if (hold !== undefined) hold[by] += 1;
   }
   return lanes.map((standing, lane): LaneFacts => {
-    const { upstreams } = standing;
+    const { upstreams, silence } = standing;
     const pause = pauseOf(standing);
     const { due, waiting, underway, held } = tallies[lane] as Record<QueueState, Tally>;
     const { doubt: byDoubt, operator: byOperator } = holds[lane] as (typeof holds)[number];
@@ -109,6 +112,7 @@ function lanesOf(dispatcher: Pick<Dispatcher, "lanes" | "visit">, held: Iterable
       ...{ due: factsOf(due), waiting: factsOf(waiting), underway: factsOf(underway) },
       held: { ...factsOf(held), byDoubt, byOperator },
       ...(pause === undefined ? {} : { pause }),
+      ...(silence === undefined || due.count + waiting.count + underway.count === 0 ? {} : { silence }),
     };
   });
 }

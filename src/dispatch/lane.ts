@@ -14,7 +14,7 @@ import { createOddMails } from "./odd-mails.ts";
 import { createPause, type PauseFacts, type PauseMark, PROBE_MAX_MS } from "./pause.ts";
 import type { AttemptResult, QueuedTransmission } from "./queue.ts";
 import { isDue as isDueBy, type LaneFound, type SeeQueued } from "./queue-state.ts";
-import { createSilence } from "./silence.ts";
+import { createSilence, type SilenceFacts } from "./silence.ts";
 import { createWaiting } from "./waiting.ts";
 
 export interface LaneParts {
@@ -52,6 +52,8 @@ export interface Lane {
   goOn(): void;
   /** The pause that there is. */
   paused(): PauseFacts | undefined;
+  /** It takes nothing, without a pause. */
+  silent(): SilenceFacts | undefined;
   /** Shows all that the lane has. */
   visit(see: SeeQueued): void;
   find(id: Id): LaneFound | undefined;
@@ -231,6 +233,7 @@ export function createLane(parts: LaneParts, options: LaneOptions): Lane {
     goOn: pump,
 
     paused: pause.facts,
+    silent: () => (pause.standing() === "none" && !isStopped() ? silence.facts() : undefined),
 
     visit(see) {
       const now = clock.now();

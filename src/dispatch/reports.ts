@@ -21,6 +21,8 @@ export interface Reports {
   find(id: Id): TransmissionKey | undefined;
   /** The transmission has left the spool without a report. */
   left(key: TransmissionKey, id: Id): void;
+  /** How many transmissions that have ended, or are late, wait to be reported. */
+  waiting(): number;
   /** The start has found all that is in the spool: begins to report. */
   start(): void;
   /** Begins no further report, and resolves when those under way are in the spool, or the signal has aborted. */
@@ -144,6 +146,12 @@ export function createReports({ spool, oneReport, clock, log }: ReportsParts): R
       if (group === undefined) return;
       if (!group.isRunning) group.entries.delete(key.index);
       consider(key.submission, group);
+    },
+
+    waiting() {
+      let count = 0;
+      for (const { entries } of groups.values()) count += entries.size;
+      return count;
     },
 
     start() {

@@ -4,16 +4,31 @@ import type { Clock, Timer } from "../runtime/clock.ts";
 import type { LogFields } from "../runtime/log.ts";
 import { REMIND_MS } from "./pause.ts";
 
+/** What is known of it, for people. */
+export interface SilenceFacts {
+  /** When a mail was last taken, or when it began to be tried. Milliseconds since the epoch. */
+  readonly since: number;
+  readonly reason: string;
+}
+
 export interface Silence {
   /** An attempt has begun. */
   began(): void;
   /** It has ended; `taken`: the upstream has the mail. */
   ended(taken: boolean): void;
+  /** Undefined while the upstream takes mail, or as far as is known. */
+  facts(): SilenceFacts | undefined;
   cancel(): void;
 }
 
 /** A mail or two that a recipient's server defers say nothing about the upstream; so many in a row do. */
 const FAILED_MIN = 10;
+
+/** Most upstreams answer within seconds; some, which look at a mail in many ways, need half a minute. */
+const UNANSWERED_MS = 60_000;
+
+const noneTaken = (failed: number): string => `none of the last ${failed} attempts was taken`;
+const UNANSWERED = "no attempt has been answered";
 
 /**
  * @param tell called with the reason, and since when (ISO 8601) nothing was taken; the caller knows what waits, and whether
@@ -25,6 +40,8 @@ export function createSilence(clock: Clock, tell: (facts: LogFields) => void): S
   let failed = 0;
   /** When a mail was last taken, or the first attempt since a rest began. */
   let since = 0;
+  /** While attempts are under way: when the last one ended, or the first began. */
+  let quietSince = 0;
   let spanHasTaken = false;
   let spanHasEnd = false;
   let timer: Timer | undefined;
@@ -36,8 +53,8 @@ export function createSilence(clock: Clock, tell: (facts: LogFields) => void): S
       timer = undefined;
       const facts = { since: new Date(since).toISOString() };
       if (failed >= FAILED_MIN && !spanHasTaken) {
-        tell({ reason: `none of the last ${failed} attempts was taken`, ...facts });
-      } else if (underWay > 0 && !spanHasEnd) tell({ reason: "no attempt has been answered", ...facts });
+        tell({ reason: noneTaken(failed), ...facts });
+      } else if (underWay > 0 && !spanHasEnd) tell({ reason: UNANSWERED, ...facts });
       if (underWay > 0 || failed > 0 || spanHasTaken) watch();
     });
   };
@@ -45,6 +62,7 @@ export function createSilence(clock: Clock, tell: (facts: LogFields) => void): S
   return {
     began() {
       underWay += 1;
+      if (underWay === 1) quietSince = clock.now();
       if (timer !== undefined) return;
       since = clock.now();
       watch();
@@ -53,9 +71,15 @@ export function createSilence(clock: Clock, tell: (facts: LogFields) => void): S
       underWay -= 1;
       spanHasEnd = true;
       failed = taken ? 0 : failed + 1;
+      quietSince = clock.now();
       if (!taken) return;
       spanHasTaken = true;
-      since = clock.now();
+      since = quietSince;
+    },
+    facts() {
+      if (failed >= FAILED_MIN) return { since, reason: noneTaken(failed) };
+      const isQuiet = underWay > 0 && clock.now() - quietSince >= UNANSWERED_MS;
+      return isQuiet ? { since: quietSince, reason: UNANSWERED } : undefined;
     },
     cancel: () => timer?.cancel(),
   };

@@ -121,6 +121,8 @@ export interface Upstream {
   senderFault?(address: string, signal: AbortSignal): Promise<string | undefined>;
   /** Goes as far towards the upstream as one can without sending. Never rejects. */
   check?(signal: AbortSignal): Promise<UpstreamCheck>;
+  /** An operator wants it tried at once: no wait from an earlier refusal holds any more. */
+  forgetRefusals?(): void;
   /** Closes idle connections. No transmit is under way or follows. */
   close(): Promise<void>;
 }

@@ -37,7 +37,15 @@ describe("a visitor on loopback", () => {
     expect(listed.status).toBe(200);
     const { messageId: _, ...entry } = HELD;
     expect(JSON.parse(listed.body)).toEqual({ doubtful: [{ ...entry, recipient: "p…@example.net" }] });
-    expect((await ask("/api/v1/upstreams")).body).toBe('{"upstreams":[{"name":"main"}]}');
+    const pause = { by: "upstream", since: "2026-11-27T10:00:00.000Z" };
+    const upstreams = [{ name: "main", state: "failing", pause }];
+    expect(JSON.parse((await ask("/api/v1/upstreams")).body)).toEqual({ upstreams });
+    const status = await ask("/api/v1/status");
+    expect(JSON.parse(status.body)).toMatchObject({
+      upstreams,
+      troubles: [{ text: "main has taken nothing", upstream: "main" }],
+    });
+    expect(status.body).not.toMatch(/reply|Correct|smtp/);
   });
 
   test("decides nothing", async () => {

@@ -14,6 +14,7 @@ import type { Id } from "../../src/identity/message-id.ts";
 import type { DoubtfulDesk, DoubtfulEntry } from "../../src/operator/doubtful.ts";
 import { type OperatorHttp, openHttp } from "../../src/operator/http/open.ts";
 import type { OperatorParts } from "../../src/operator/routes/parts.ts";
+import type { Status } from "../../src/operator/status/schema.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import type { Log, LogFields } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
@@ -32,6 +33,35 @@ export const HELD: DoubtfulEntry = {
 };
 
 /** Of a gateway that has nothing. */
+export const STATUS: Status = {
+  ...{ version: "1.0.0", startedAt: "2026-11-27T10:00:00.000Z", phase: "running", degraded: true },
+  troubles: [
+    {
+      ...{ kind: "upstream", degrades: true, upstream: "main", text: "main has taken nothing" },
+      ...{ since: "2026-11-27T10:00:00.000Z", reason: "535 a reply", todo: "Correct the password" },
+    },
+  ],
+  lanes: [],
+  upstreams: [
+    {
+      ...{ name: "main", place: "smtp smtp.example.com:587", state: "failing" },
+      pause: {
+        ...{ by: "upstream", since: "2026-11-27T10:00:00.000Z", reason: "535 a reply" },
+        firstReason: "421 another reply",
+      },
+    },
+  ],
+  rates: {
+    minute: { accepted: 0, relayed: 0, repeats: 0, refused: 0 },
+    fiveMinutes: { accepted: 0, relayed: 0, repeats: 0, refused: 0 },
+  },
+  ...{ prevented: 0, doubtful: 0, reportsWaiting: 0 },
+  disk: { minimum: 0 },
+  ledger: { kind: "embedded", isUp: true, gateways: 1 },
+  certificates: [],
+};
+
+/** Of a gateway that has nothing. */
 export const NO_PARTS: OperatorParts = {
   doubtful: { list: async () => [], resolve: async () => ({ ok: false, fault: "" }) },
   forget: { forget: async () => ({ ok: false, why: "nothing", fault: "" }) },
@@ -39,7 +69,7 @@ export const NO_PARTS: OperatorParts = {
     pause: async () => ({ ok: false, names: [] }),
     resume: async () => ({ ok: false, names: [] }),
   },
-  upstreams: new Map(),
+  status: { read: async () => STATUS },
   disk: async () => undefined,
   ...unread(),
 };
@@ -117,8 +147,7 @@ export async function openHttpPlace({
       return { ok: true, id: HELD.id, next: "relayed" };
     },
   };
-  const upstreams = new Map([["main", { name: "smtp smtp.example.com:587" }]]);
-  await http.run({ ...NO_PARTS, doubtful, upstreams });
+  await http.run({ ...NO_PARTS, doubtful });
   const port = Number(http.address?.split(":").at(-1));
   const isTls = config.http.tls.cert_file !== undefined;
   return {

@@ -66,6 +66,26 @@ describe("a wrong password", () => {
     expect(minutes).toEqual([0, 1, 3, 7, 15, 30, 45, 60]);
   });
 
+  test("is shown again at once when an operator wants that, also where the server has come to take it", async () => {
+    await transmit();
+    upstream.forgetRefusals?.();
+    expect((await transmit()).kind).toBe("down");
+    expect(shown()).toBe(2);
+    await peer.close();
+    peer = await createScriptedSmtp({ port: peer.port, auth: { username, password: "wrong" } });
+    expect((await transmit()).kind).toBe("down");
+    upstream.forgetRefusals?.();
+    expect((await transmit()).kind).toBe("accepted");
+  });
+
+  test("that was put right in its file is used when an operator wants a try", async () => {
+    await transmit();
+    inFile = "right";
+    upstream.forgetRefusals?.();
+    expect((await transmit()).kind).toBe("accepted");
+    expect(shown()).toBe(2);
+  });
+
   test("that was put right in its file is used at the next attempt", async () => {
     await transmit();
     await transmit();

@@ -40,6 +40,7 @@ export interface OperatorHttp {
   run(parts: OperatorParts): Promise<void>;
   /** In force on the address; undefined where that has no TLS. */
   certificate(): CertificateFacts | undefined;
+  phase(): Phase;
   /** The gateway begins to stop. */
   stopping(): void;
   /** Reads tokens and certificate again. */
@@ -137,6 +138,7 @@ export async function openHttp(config: Config, { clock, random, log }: HttpWorld
       clock.after(LOAD_AFTER_MS, () => void load().catch(() => {}));
     },
 
+    phase: () => phase,
     certificate: () => watch?.certificate(),
 
     stopping() {

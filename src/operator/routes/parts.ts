@@ -6,6 +6,7 @@ import type { ForgetDesk } from "../forget.ts";
 import type { DiskProbe } from "../http/disk-probe.ts";
 import { type Answer, type Asked, problem } from "../http/route.ts";
 import type { PausingDesk } from "../pausing.ts";
+import type { StatusDesk } from "../status/status.ts";
 
 /** Where a gateway is in its life. */
 export type Phase = "starting" | "running" | "stopping";
@@ -15,8 +16,7 @@ export interface OperatorParts {
   readonly doubtful: DoubtfulDesk;
   readonly forget: ForgetDesk;
   readonly pausing: PausingDesk;
-  /** By the names of the configuration, each with its kind and place. */
-  readonly upstreams: ReadonlyMap<string, { readonly name: string }>;
+  readonly status: StatusDesk;
   readonly disk: DiskProbe;
   /** What the metrics say. */
   readonly counters: Counters;

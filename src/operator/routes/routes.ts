@@ -7,7 +7,7 @@ import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { type OperatorState, runningOf } from "./parts.ts";
 import { pausingRoutes } from "./pausing.ts";
-import { upstreamRoutes } from "./upstreams.ts";
+import { statusRoutes } from "./status.ts";
 
 export function apiRoutes(state: OperatorState): Route[] {
   const running = runningOf(state);
@@ -16,7 +16,7 @@ export function apiRoutes(state: OperatorState): Route[] {
     ...metricsRoutes(running),
     ...doubtfulRoutes(running),
     ...forgetRoutes(running),
-    ...upstreamRoutes(running),
+    ...statusRoutes(running),
     ...pausingRoutes(running),
   ];
 }

@@ -14,6 +14,8 @@ export interface SmtpLogin {
    * meanwhile fail as that one did, unless it was aborted.
    */
   open(open: (password: string) => Promise<Opened>, signal: AbortSignal): Promise<Opened>;
+  /** The password is shown again at once, although the server refused it. */
+  forgetRefusals(): void;
 }
 
 export interface SmtpLoginParts {
@@ -78,6 +80,10 @@ export function createSmtpLogin({ password, readPassword, clock }: SmtpLoginPart
 
   return {
     password: () => current,
+    forgetRefusals() {
+      if (refused !== undefined) readAgain();
+      refused = undefined;
+    },
     async open(open, signal) {
       for (;;) {
         if (refused !== undefined) {

@@ -115,6 +115,7 @@ export function createSmtpUpstream(options: SmtpUpstreamOptions): Upstream {
       const as = login === undefined ? "" : `, takes the password of ${username}`;
       return { isUsable: true, finding: `answers${over}${as}` };
     },
+    ...(login === undefined ? {} : { forgetRefusals: login.forgetRefusals }),
     close: () => pool.close(),
   };
 }

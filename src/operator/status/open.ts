@@ -1,0 +1,61 @@
+// Puts the status of a gateway together from its parts.
+import type { Config } from "../../config/config.ts";
+import { viewsOf } from "../../config/routes.ts";
+import type { LaneFacts } from "../../dispatch/lane-facts.ts";
+import type { CertificateFacts } from "../../listeners/tls/watch.ts";
+import type { Counters } from "../../metrics/counters.ts";
+import type { Readings } from "../../metrics/readings.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { FreeSpace } from "../../storage/free-space.ts";
+import type { SendingQuota } from "../../upstream/upstream.ts";
+import type { DiskProbe } from "../http/disk-probe.ts";
+import { createRates, flowOf } from "./rates.ts";
+import { createStatusDesk, type StatusDesk, type StatusParts } from "./status.ts";
+
+export interface GatewayFacts extends Pick<StatusParts, "version"> {
+  readonly relay: {
+    laneFacts(): readonly LaneFacts[];
+    reportsWaiting(): number;
+    readonly readings: Pick<Readings, "ledger" | "shared">;
+  };
+  /** Of each listener that has one. */
+  readonly certificates: readonly (readonly [listener: string, facts: () => CertificateFacts | undefined])[];
+  readonly upstreams: ReadonlyMap<string, { quota?(): SendingQuota | undefined }>;
+  readonly counters: Counters;
+  readonly freeSpace: FreeSpace;
+  readonly disk: DiskProbe;
+  readonly clock: Clock;
+}
+
+export interface GatewayStatus extends StatusDesk {
+  close(): void;
+}
+
+export function createGatewayStatus(
+  config: Config,
+  facts: GatewayFacts,
+  phase: StatusParts["phase"],
+  drainingSince: StatusParts["drainingSince"],
+): GatewayStatus {
+  const { relay, upstreams, counters, clock } = facts;
+  const { kind } = config.ledger;
+  const { ledger, shared } = relay.readings;
+  const rates = createRates(() => flowOf(counters), clock);
+  const desk = createStatusDesk({
+    ...facts,
+    ...{ phase, drainingSince, rates, startedAt: clock.now(), laneFacts: relay.laneFacts },
+    reportsWaiting: relay.reportsWaiting,
+    ledger: () => ({
+      ...{ kind, doubtful: ledger().doubtful },
+      ...{ isUp: shared?.isUp() ?? true, gateways: shared?.gateways() ?? 1 },
+    }),
+    certificates: () =>
+      facts.certificates.flatMap(([listener, certificate]) => {
+        const found = certificate();
+        return found === undefined ? [] : [{ ...found, listener }];
+      }),
+    upstreams: viewsOf(config).map((view) => ({ ...view, quota: () => upstreams.get(view.name)?.quota?.() })),
+    freeMinimum: config.spool.free_min_bytes,
+  });
+  return { ...desk, close: rates.close };
+}

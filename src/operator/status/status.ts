@@ -1,0 +1,122 @@
+// The state of a gateway, put together when somebody asks: for the commands, the API and pages.
+import type { LaneFacts, StateFacts, UpstreamFacts } from "../../dispatch/lane-facts.ts";
+import type { PauseFacts } from "../../dispatch/pause.ts";
+import type { CertificateFacts } from "../../listeners/tls/watch.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { FreeSpace } from "../../storage/free-space.ts";
+import type { SendingQuota } from "../../upstream/upstream.ts";
+import type { DiskProbe } from "../http/disk-probe.ts";
+import type { AdvisedUpstream } from "./advice.ts";
+import type { Rates } from "./rates.ts";
+import type { LaneStatus, PauseStatus, Status, UpstreamStatus } from "./schema.ts";
+import { troublesOf } from "./troubles.ts";
+
+export interface StatusDesk {
+  /** At most a quarter of a second old. */
+  read(): Promise<Status>;
+}
+
+export interface StatusParts {
+  readonly version: string | undefined;
+  readonly startedAt: number;
+  readonly phase: () => Status["phase"];
+  readonly drainingSince: () => number | undefined;
+  readonly laneFacts: () => readonly LaneFacts[];
+  readonly reportsWaiting: () => number;
+  readonly ledger: () => Status["ledger"] & { readonly doubtful: number };
+  readonly upstreams: readonly (AdvisedUpstream & { readonly quota: () => SendingQuota | undefined })[];
+  readonly rates: Rates;
+  readonly disk: DiskProbe;
+  readonly freeSpace: Pick<FreeSpace, "free">;
+  /** Octets that stay free. */
+  readonly freeMinimum: number;
+  readonly certificates: () => readonly (Pick<CertificateFacts, "names" | "notAfter"> & {
+    readonly listener: string;
+  })[];
+  readonly clock: Clock;
+}
+
+const MINUTE = 60;
+const FIVE_MINUTES = 300;
+
+export function createStatusDesk(parts: StatusParts): StatusDesk {
+  const { version, rates, clock } = parts;
+  const startedAt = timeOf(parts.startedAt);
+
+  const quotas = () =>
+    parts.upstreams.flatMap(({ name, quota }) => {
+      const { max, sent = 0 } = quota() ?? {};
+      return max === undefined ? [] : [{ name, max, sent }];
+    });
+
+  async function make(): Promise<Status> {
+    const [diskFault, free] = await Promise.all([parts.disk(), parts.freeSpace.free()]);
+    const lanes = parts.laneFacts();
+    const { doubtful, ...ledger } = parts.ledger();
+    const certificates = parts.certificates();
+    const troubles = troublesOf({
+      ...{ now: clock.now(), lanes, upstreams: parts.upstreams, diskFault, quotas: quotas(), certificates },
+      disk: { free, minimum: parts.freeMinimum },
+      isLedgerUp: ledger.isUp,
+      drainingSince: parts.drainingSince(),
+    });
+    return {
+      ...(version === undefined ? {} : { version }),
+      ...{ startedAt, phase: parts.phase(), degraded: troubles.some(({ degrades }) => degrades), troubles },
+      lanes: lanes.map(laneOf),
+      upstreams: parts.upstreams.map(({ name, quota }) => upstreamOf(name, lanes, quota())),
+      rates: { minute: rates.inLast(MINUTE), fiveMinutes: rates.inLast(FIVE_MINUTES) },
+      prevented: rates.sinceStart().repeats,
+      ...{ doubtful, reportsWaiting: parts.reportsWaiting(), ledger },
+      disk: {
+        ...(free === undefined ? {} : { free }),
+        minimum: parts.freeMinimum,
+        ...(diskFault === undefined ? {} : { fault: diskFault }),
+      },
+      certificates: certificates.map(({ listener, names, notAfter }) => ({
+        ...{ listener, names: [...names], notAfter: timeOf(notAfter) },
+      })),
+    };
+  }
+
+  return { read: make };
+}
+
+const timeOf = (ms: number): string => new Date(ms).toISOString();
+
+const pauseOf = ({ by, since, reason, firstReason, nextTryAt, until }: PauseFacts): PauseStatus => ({
+  ...{ by, since: timeOf(since), reason, firstReason },
+  ...(nextTryAt === undefined ? {} : { nextTryAt: timeOf(nextTryAt) }),
+  ...(until === undefined ? {} : { until: timeOf(until) }),
+});
+
+const inState = ({ count, oldestAcceptedAt, oldestDueAt }: StateFacts) => ({
+  count,
+  ...(oldestAcceptedAt === undefined ? {} : { oldestAcceptedAt: timeOf(oldestAcceptedAt) }),
+  ...(oldestDueAt === undefined ? {} : { oldestDueAt: timeOf(oldestDueAt) }),
+});
+
+const laneOf = ({ name, upstreams, due, waiting, underway, held, pause }: LaneFacts): LaneStatus => ({
+  ...{ name, upstreams: upstreams.map((upstream) => upstream.name) },
+  ...{ due: inState(due), waiting: inState(waiting), underway: inState(underway) },
+  held: { ...inState(held), byDoubt: held.byDoubt, byOperator: held.byOperator },
+  ...(pause === undefined ? {} : { pause: pauseOf(pause) }),
+});
+
+/** It may be in several lanes; one that pauses says more than one that has not tried. */
+function upstreamOf(
+  name: string,
+  lanes: readonly LaneFacts[],
+  quota: SendingQuota | undefined,
+): UpstreamStatus {
+  const found = lanes.flatMap(({ upstreams }) => upstreams).filter((upstream) => upstream.name === name);
+  const { place, pause, perSecond } =
+    found.find((upstream) => upstream.pause !== undefined) ?? (found[0] as UpstreamFacts);
+  return {
+    ...{ name, place },
+    state: pause === undefined ? "running" : pause.by === "operator" ? "paused" : "failing",
+    ...(pause === undefined ? {} : { pause: pauseOf(pause) }),
+    ...(perSecond === undefined ? {} : { perSecond }),
+    ...(quota === undefined ? {} : { quota: { ...quota, at: timeOf(quota.at) } }),
+  };
+}
