@@ -10,7 +10,7 @@ import { connectSmtp, taskMail } from "../support/smtp-client.ts";
 import type { SmtpFault } from "../support/smtp-faults.ts";
 import type { Chance } from "./chance.ts";
 import { type Build, startTested, type TestedGateway } from "./gateway-process.ts";
-import { operate } from "./operator.ts";
+import { forget, operate } from "./operator.ts";
 import type { Defect, Plan } from "./plan.ts";
 import type { Step } from "./steps.ts";
 import { cutToLastSync } from "./sync-cut.ts";
@@ -201,6 +201,7 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
       await gateway.order({ kind: "advance", ms: SPAN_MS });
     }
     upstream.play(scriptOf(step.faults));
+    let isLoaded = false;
     let isOver = false;
     let isKilled = false;
     const kill = (): void => {
@@ -213,12 +214,27 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
     const operator = step.decides
       ? operate(dataFolder, upstream, chance, () => isOver || isKilled)
       : Promise.resolve();
+    const given = new Map(latest.map((mail) => [mail.tracked.recipient, mail]));
+    const forgetter = step.forgets
+      ? forget(
+          dataFolder,
+          upstream,
+          (recipient) => given.get(recipient)?.tracked,
+          (recipient) => submit(gateway.port as number, [given.get(recipient) as Mail]),
+          () => isLoaded || isKilled,
+        )
+      : Promise.resolve();
     let left = nth;
     await submit(gateway.port as number, latest, () => {
       if (step.from === "client" && --left === 0) kill();
     });
     // What was accepted is on its way still, and the step may be on it.
-    const answer = await gateway.order({ kind: "tell-when-dry" });
+    let answer = await gateway.order({ kind: "tell-when-dry" });
+    if (step.forgets) {
+      isLoaded = true;
+      await forgetter;
+      answer = await gateway.order({ kind: "tell-when-dry" });
+    }
     isOver = true;
     await operator;
     return isKilled || answer === undefined;

@@ -2,8 +2,10 @@
 // the gateway's socket, until the gateway is gone or the load is over.
 import type { Decision, DoubtfulEntry } from "../../src/operator/doubtful.ts";
 import { gatewayDesk } from "../../src/operator/http/client.ts";
+import { gatewayForget } from "../../src/operator/http/forget-client.ts";
 import type { MessageCounts } from "../support/message-counts.ts";
 import type { Chance } from "./chance.ts";
+import type { Tracked } from "./tally.ts";
 
 /** Decisions at once. */
 const AT_ONCE = 6;
@@ -32,6 +34,43 @@ export async function operate(
     }
   } catch {
     // The gateway has gone, or was killed in the middle; what it has decided is durable or undone.
+  }
+}
+
+/** Between two wishes: most of what is taken is forgotten within a load. */
+const WISH_MS = 5;
+
+/**
+ * Has relayed mails forgotten, each once, and their tasks send again.
+ *
+ * @param again submits it once more
+ * @param isLast this time round is the last one
+ */
+export async function forget(
+  dataFolder: string,
+  upstream: Pick<MessageCounts, "taken">,
+  track: (recipient: string) => Pick<Tracked, "wishes" | "answered"> | undefined,
+  again: (recipient: string) => Promise<void>,
+  isLast: () => boolean,
+): Promise<void> {
+  const desk = gatewayForget(dataFolder);
+  try {
+    for (let isDone = false; !isDone; ) {
+      isDone = isLast();
+      for (const { messageId, recipients } of [...upstream.taken].reverse()) {
+        const recipient = recipients[0] ?? "";
+        const mail = track(recipient);
+        if (mail === undefined || !mail.answered || mail.wishes > 0) continue;
+        // Before it is asked: nobody knows what becomes of it when the gateway is killed.
+        mail.wishes += 1;
+        const { ok } = await desk.forget(messageId, { reason: "a test" });
+        if (ok) await again(recipient);
+        else mail.wishes -= 1;
+      }
+      await new Promise((resolve) => setTimeout(resolve, WISH_MS));
+    }
+  } catch {
+    // As above.
   }
 }
 

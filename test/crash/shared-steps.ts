@@ -3,7 +3,8 @@
 import type { EngineMoment } from "../support/crashing-engine.ts";
 import { around, load, type Moment, type Step, steps } from "./steps.ts";
 
-const EMBEDDED = /the (attempt|settle|doubtful|refusal) commit|the decision as|generation|filter/;
+const EMBEDDED =
+  /the (attempt|settle|doubtful|refusal) commit|the decision as|the forgetting|generation|filter/;
 
 const engine =
   (of: EngineMoment["of"], to?: EngineMoment["to"][number]) =>
@@ -44,6 +45,12 @@ const engineSteps: readonly Step[] = [
     ["an operator is about to have it count as relayed", "it is relayed, the spool still holds it"],
     engine("change", "relayed"),
     { ...load, faults: { "drop-before-reply": 100 }, decides: true },
+  ),
+  ...around(
+    "the engine's forgetting",
+    ["an operator is about to have a relayed id forgotten", "it is forgotten, and nobody knows"],
+    engine("change", "forgotten"),
+    { ...load, forgets: true },
   ),
   ...around(
     "the engine's refusal",

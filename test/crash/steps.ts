@@ -30,11 +30,14 @@ export interface Step {
   readonly needs?: "clean stop" | "expired generation";
   /** An operator decides meanwhile about what is doubtful. */
   readonly decides?: true;
+  /** An operator has relayed mails forgotten meanwhile, and their tasks send again. */
+  readonly forgets?: true;
   /** The clock is moved on by the span of a generation, so that the next settlement begins another. */
   readonly rolls?: true;
 }
 
 const MARK = 0x61;
+const FORGOTTEN = 0x6f;
 const GENERATION = 0x67;
 const SUBMISSION = 0x73;
 const TRANSMISSION = 0x74;
@@ -52,6 +55,12 @@ const deletes = (prefix: number) => (operation: Operation) =>
   operation.type === "del" && operation.key[0] === prefix;
 const putsMark = (isDoubtful: boolean) => (operation: Operation) =>
   operation.type === "put" && operation.key[0] === MARK && (operation.value[1] === DOUBTFUL) === isDoubtful;
+
+/** A transmission that got what was forgotten. */
+const putsSince = (operation: Operation): boolean =>
+  operation.type === "put" &&
+  operation.key[0] === TRANSMISSION &&
+  Buffer.from(operation.value).includes('"since":');
 
 /** A transmission that waits for its report. */
 const putsEnd = (operation: Operation): boolean =>
@@ -203,6 +212,18 @@ export const steps: readonly Step[] = [
     { ...load, occurrences: 5, faults: { "drop-untaken": 50 }, decides: true },
   ),
   ...around(
+    "the forgetting",
+    ["an operator is about to have a relayed id forgotten", "it is forgotten, and nobody knows"],
+    (when) => storage(when, ["commit"], STATE, puts(FORGOTTEN)),
+    { ...load, forgets: true },
+  ),
+  ...around(
+    "the accept of what was forgotten",
+    ["its task sends again, and nothing of that is durable", "the new mail is in the spool, no 250 was said"],
+    (when) => storage(when, ["commit"], QUEUE, putsSince, puts(SUBMISSION)),
+    { ...load, forgets: true },
+  ),
+  ...around(
     "the generation's record",
     ["a new generation is about to be noted", "noted, but there is no store of it"],
     (when) => storage(when, ["commit"], STATE, puts(GENERATION)),
@@ -253,6 +274,7 @@ export const steps: readonly Step[] = [
     occurrences: 600,
     faults: { "drop-before-reply": 5, "drop-untaken": 5, "refuse-rcpt-4": 5, "refuse-rcpt-5": 5 },
     decides: true,
+    forgets: true,
   },
   {
     name: "while it stops",

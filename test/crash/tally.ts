@@ -20,6 +20,10 @@ export interface Tracked {
   readonly doubtful: number[];
   /** A line says that the upstream refused it for good. */
   refused: boolean;
+  /** Wishes of an operator that it be forgotten, which were granted or may have been. */
+  wishes: number;
+  /** Times that it was taken for new by that. */
+  anew: number;
   /** The gateway has forgotten it after 250, which only a notice to the reverse-path may explain. */
   forgotten: boolean;
 }
@@ -48,6 +52,8 @@ export function createTally(policy: Policy, reply: Reply = "queued"): Tally {
         messageIds: new Set(),
         doubtful: [],
         refused: false,
+        wishes: 0,
+        anew: 0,
         forgotten: false,
       };
       all.set(recipient, tracked);
@@ -65,10 +71,12 @@ export function createTally(policy: Policy, reply: Reply = "queued"): Tally {
       say("was answered 250, and the upstream never got it");
     else if (one.answered && copies.length === 0 && (policy === "resend" || doubtful.length === 0))
       say(`is lost: 250 was said, the upstream never got it, ${doubtful.length} lines say doubtful`);
-    if (policy !== "resend" && copies.length > 1) say(`was relayed ${copies.length} times`);
+    else if (copies.length < 1 + one.anew && (policy === "resend" || doubtful.length === 0) && !one.refused)
+      say(`is lost: it was taken for new ${one.anew} times, and the upstream got ${copies.length}`);
+    if (policy !== "resend" && copies.length > 1 + one.wishes) say(`was relayed ${copies.length} times`);
     for (const [earlier, takenAt] of copies.slice(1).entries()) {
       const said = doubtful.filter((loggedAt) => loggedAt <= takenAt).length;
-      if (said <= earlier)
+      if (said + one.wishes <= earlier)
         say(`copy ${earlier + 2} went with only ${said} lines transmission.doubtful before it`);
     }
     return faults;
@@ -89,7 +97,10 @@ export function createTally(policy: Policy, reply: Reply = "queued"): Tally {
     },
     replied(tracked, text) {
       if (!text.startsWith("250 ")) return;
-      if (tracked.answered && !text.includes("repeat of")) tracked.forgotten = true;
+      if (tracked.answered && !text.includes("repeat of")) {
+        if (tracked.anew < tracked.wishes) tracked.anew += 1;
+        else tracked.forgotten = true;
+      }
       tracked.answered = true;
     },
     faults(tracked) {
