@@ -42,7 +42,7 @@ export interface OrderParts {
   readonly ledger: Pick<Ledger, "release">;
   readonly inDoubt: InDoubt;
   readonly holds: Holds;
-  readonly decisions: Pick<Decisions, "isBusy">;
+  readonly decisions: Pick<Decisions, "isBusy" | "relayed">;
   readonly resolutions: Pick<Resolutions, "during">;
   readonly entrance: Pick<Entrance, "accepted">;
   readonly dispatcher: Pick<Dispatcher, "find" | "takeFound" | "tryNow" | "enqueue">;
@@ -167,7 +167,8 @@ export function createOrders(parts: OrderParts): Orders {
 
   const give = async (id: Id, order: Order): Promise<Ordered> => {
     const found = holds.find(id) ?? dispatcher.find(id);
-    if (decisions.isBusy(id)) return refused("busy");
+    // Both would queue it where an operator decides at this moment that it was not relayed.
+    if (decisions.isBusy(id) || decisions.relayed(id) !== undefined) return refused("busy");
     // In doubt, and neither held nor in a lane: policy has not come to its end.
     if (found === undefined) return refused(inDoubt.has(id) ? "busy" : "absent");
     const { queued } = found;
