@@ -143,6 +143,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     if (kind === "down") {
       // Not counted each time: for the next refusal the wait is to begin anew. But it was attempted.
       if (transmission.attempts === 0) await recorder.note(queued, { ...transmission, attempts });
+      else if (transmission.resend === true) await recorder.note(queued, transmission);
       return pauseFor(outcome, false);
     }
     if (kind === "refused") {
@@ -187,10 +188,16 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     if ((await ledger.attempt(queued.claim, firstDate)) === "stale") {
       return await lapsed(queued, transmission, false, signal);
     }
+    if (transmission.resend === true) {
+      // The upstream may have it soon: that would be another doubt, about which nobody has decided.
+      const { resend: _, ...undecided } = transmission;
+      await spool.update(queued.key, undecided, "durably");
+    }
     if (isStopped(queued.lane)) {
       // Since the lane took it up. The upstream is not called after an operator has the answer to their pause.
       const settled = await recorder.settle(queued.claim, "refused", signal);
       if (settled === "stale") return await lapsed(queued, transmission, false, signal);
+      if (transmission.resend === true) await recorder.note(queued, transmission);
       return { kind: "untried", again: queued };
     }
     const losses: ContentError[] = [];

@@ -94,7 +94,11 @@ export function recordAfter(
   isDoubtful: boolean,
   now: number,
 ): SpooledTransmission {
-  if (kind === "hold") return { ...transmission, held: true, hold: "operator" };
+  if (kind === "hold") {
+    // When it is released, policy decides about its doubt.
+    const { resend: _, ...undecided } = transmission;
+    return { ...undecided, held: true, hold: "operator" };
+  }
   if (kind === "release") return freed(transmission, now);
   // What was held may be older than the lifetime, which is for trying, not for waiting.
   const due = transmission.held === true ? freed(transmission, now) : { ...transmission, dueAt: now };

@@ -70,7 +70,7 @@ export interface SpooledTransmission extends Partial<LastAttempt> {
   readonly held?: true;
   /** Why it is held; says nothing of what is not. */
   readonly hold?: Hold;
-  /** An operator has decided that it is attempted again although it is in doubt, whatever the policy is. */
+  /** An operator has decided that it is attempted again although it is in doubt, whatever the policy is. It is for one attempt. */
   readonly resend?: true;
   /** The client did not get 250: it waits for the verdict, or submits again. */
   readonly awaited?: true | undefined;

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { ORDER_KINDS } from "../../src/dispatch/order.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
-import { openHeldGateway, settled } from "../support/held-gateway.ts";
+import { openHeldGateway, orderOne, settled } from "../support/held-gateway.ts";
 import { createMemoryStorage } from "../support/memory-storage.ts";
 
 const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" };
@@ -32,7 +32,7 @@ test.each(ORDER_KINDS.flatMap((kind) => DECISIONS.map((decision) => [kind, decis
     const resolved = gateway.relay.doubtful.resolve(id, decision);
     // The order's, were it carried out.
     gate = settled();
-    const ordered = gateway.relay.orders.give(id, { kind, resend: true, reason: "x" });
+    const ordered = orderOne(gateway, id, { kind, resend: true, reason: "x" });
     expect(await ordered).toEqual({ ok: false, why: "busy" });
     expect(await resolved).toMatchObject({ ok: true });
     await settled();

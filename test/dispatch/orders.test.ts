@@ -2,9 +2,8 @@
 import { expect, test } from "vitest";
 import type { Order, Ordered } from "../../src/dispatch/order.ts";
 import type { Id } from "../../src/identity/message-id.ts";
-import type { OrderResult } from "../../src/operator/queue/words.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
-import { openHeldGateway, settled } from "../support/held-gateway.ts";
+import { openHeldGateway, orderOne, settled } from "../support/held-gateway.ts";
 import { createMemoryStorage } from "../support/memory-storage.ts";
 
 const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" };
@@ -20,18 +19,8 @@ const refusedFor = (why: string) => ({ ok: false, why });
 
 type Gateway = Awaited<ReturnType<typeof openHeldGateway>>;
 
-const give = async (
-  { relay }: Gateway,
-  id: Id,
-  kind: Order["kind"],
-  more: Partial<Order> = {},
-): Promise<Ordered> => {
-  const page = await relay.queue.order({ kind, ...more }, { names: [id] }, { all: false, limit: 10 });
-  await settled();
-  if (page.kind === "many") throw new Error("one name, and many mails");
-  const [{ name: _, messageId: __, recipient: ___, ...answer }] = page.items as [OrderResult];
-  return answer;
-};
+const give = (gateway: Gateway, id: Id, kind: Order["kind"], more: Partial<Order> = {}): Promise<Ordered> =>
+  orderOne(gateway, id, { kind, ...more });
 
 /** One mail that was answered so, and waits for what comes next. */
 async function waiting(

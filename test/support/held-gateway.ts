@@ -1,7 +1,10 @@
 // A gateway in this process whose upstream answers when the test says so, on a clock and a disk that the test owns.
 import { loadConfig } from "../../src/config/config.ts";
+import type { Order, Ordered } from "../../src/dispatch/order.ts";
+import type { Id } from "../../src/identity/message-id.ts";
 import { beginTransaction } from "../../src/listeners/smtp/session.ts";
-import { openRelay } from "../../src/relay.ts";
+import type { OrderResult } from "../../src/operator/queue/words.ts";
+import { openRelay, type Relay } from "../../src/relay.ts";
 import type { LogFields } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
 import type { Outcome, Transmission } from "../../src/upstream/upstream.ts";
@@ -91,4 +94,13 @@ export async function openHeldGateway(
       await relay.close();
     },
   };
+}
+
+/** What comes of an operator's order about one mail. */
+export async function orderOne({ relay }: { readonly relay: Relay }, id: Id, order: Order): Promise<Ordered> {
+  const page = await relay.queue.order(order, { names: [id] }, { all: false, limit: 10 });
+  await settled();
+  if (page.kind === "many") throw new Error("one name, and many mails");
+  const [{ name: _, messageId: __, recipient: ___, ...answer }] = page.items as [OrderResult];
+  return answer;
 }
