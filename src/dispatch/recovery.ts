@@ -45,19 +45,15 @@ export async function recover(parts: RecoveryParts, { binds, retentionMs }: Reco
   let doubtful = 0;
   let settled = 0;
 
-  /** It is not in doubt. */
-  const admitCertain = (queued: QueuedTransmission, { held }: SpooledTransmission): void => {
-    if (held === true) holds.add(queued);
-    else enqueue(queued);
-  };
-
   const admit = async ([key, transmission, hasContent]: Loaded, result: ClaimResult) => {
     if (result.kind === "repeat") {
       if (result.standing === "awaited" && transmission.awaited !== true) {
         // Another gateway's client gets the verdict, and this one's has 250: it may not be left to
         // the other. Whether it still has to be relayed is known when that one's verdict is.
         recovered += 1;
-        admitCertain(toQueue(key, noClaim(transmission.id), transmission), transmission);
+        const queued = toQueue(key, noClaim(transmission.id), transmission);
+        if (holdOf(transmission) === "operator") holds.add(queued);
+        else enqueue(queued);
         return;
       }
       // Relayed, and the crash undid its removal; or an accept that was refused and is there all the same.
@@ -76,7 +72,8 @@ export async function recover(parts: RecoveryParts, { binds, retentionMs }: Reco
       return;
     }
     if (result.kind === "claimed") {
-      admitCertain(queued, transmission);
+      if (transmission.held === true) holds.add(queued);
+      else enqueue(queued);
       return;
     }
     doubtful += 1;

@@ -27,18 +27,21 @@ export const settled = async (): Promise<void> => {
 const RECIPIENT = "user@example.net";
 const TASK = "task";
 
-/** Its one mail is that of `submit`, each time. */
-export async function openAmongOthers(environment: Readonly<Record<string, string>> = {}) {
+/** Its one mail is that of `submit`, each time. @param earlier the one before it on the same disk, which has ended */
+export async function openAmongOthers(
+  environment: Readonly<Record<string, string>> = {},
+  earlier?: Pick<Awaited<ReturnType<typeof gatewayAmongOthers>>, "storage" | "engines" | "time" | "clock">,
+) {
   const config = loadConfig({ environment: { MAILONCE_HOSTNAME: "gateway.example", ...environment } });
   const { lease: leaseMs, retention: retentionMs } = config.ledger;
-  const [clock, time] = [createManualClock(), createManualClock()];
-  const engines = createMemoryEngines(() => time.now(), { leaseMs, retentionMs });
+  const { clock, time } = earlier ?? { clock: createManualClock(), time: createManualClock() };
+  const engines = earlier?.engines ?? createMemoryEngines(() => time.now(), { leaseMs, retentionMs });
   const calls: Asked[] = [];
   const events: string[] = [];
   const note = (event: string) => void events.push(event);
   const log: Log = { debug: note, info: note, warn: note, error: note };
   const limits = { messageOctets: 1e9, lineOctets: 1e9, smtpUtf8: true };
-  const storage = createMemoryStorage();
+  const storage = earlier?.storage ?? createMemoryStorage();
   /** Called before the engine does what the gateway asks for. */
   const before: {
     change: (batch: readonly Change[]) => Promise<void>;
@@ -103,7 +106,7 @@ export async function openAmongOthers(environment: Readonly<Record<string, strin
   };
 
   return {
-    ...{ relay, storage, calls, events, clock, id, before, submit, openOther, lapse },
+    ...{ relay, storage, engines, time, calls, events, clock, id, before, submit, openOther, lapse },
     retryMs: config.spool.retry_max,
   };
 }

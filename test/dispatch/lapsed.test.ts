@@ -71,6 +71,38 @@ test("what is held after another has given it up is listed, and can be decided",
   expect(calls).toHaveLength(2);
 });
 
+test.each([
+  ["is relayed there", "relayed"],
+  ["is in doubt there too", "doubtful"],
+] as const)(
+  "what is held in doubt, while another gateway relays it for a client that waits, is kept here until it %s",
+  async (_, ends) => {
+    const settings = { MAILONCE_LEDGER_DOUBTFUL: "hold" };
+    const opened = await gatewayAmongOthers(settings);
+    opened.first.answer(DOUBTFUL);
+    await settled();
+    const { other, claim } = await opened.lapse("doubtful");
+    other.accepted([claim], true);
+    await other.attempt(claim, DATE);
+    opened.storage.crash((unsynced) => unsynced);
+    const { relay, storage, events, clock, calls, id, retryMs } = await openAmongOthers(settings, opened);
+    clock.advance(retryMs);
+    await settled();
+    expect(events).toContain("transmission.waiting");
+    await other.settle(claim, ends);
+    if (ends === "doubtful") await other.release([claim]);
+    clock.advance(retryMs);
+    await settled();
+    expect(calls).toHaveLength(0);
+    const isThere = ends === "doubtful";
+    expect([...(storage.view("spool/queue")?.visible.keys() ?? [])].some((key) => key.startsWith("t"))).toBe(
+      isThere,
+    );
+    expect(relay.laneFacts()).toMatchObject([{ held: { count: isThere ? 1 : 0, byOperator: 0 } }]);
+    expect(await relay.doubtful.list()).toMatchObject(isThere ? [{ id, standing: "held" }] : []);
+  },
+);
+
 test("what another has attempted first, and given up, goes again with the Date of that attempt (P6)", async () => {
   const { calls, first, clock, retryMs, lapse } = await gatewayAmongOthers();
   // Certainly not there, so that the next attempt is the first one.
