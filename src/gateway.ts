@@ -7,6 +7,7 @@ import { warningsOf } from "./config/warnings.ts";
 import { checkGateFiles, type OpenGate, openGate } from "./listeners/gate.ts";
 import { type Listener, type ListenerOptions, listen } from "./listeners/smtp/listener.ts";
 import { createCounters } from "./metrics/counters.ts";
+import { createDraining } from "./operator/draining.ts";
 import { createDiskProbe } from "./operator/http/disk-probe.ts";
 import { checkHttpFiles, openHttp } from "./operator/http/open.ts";
 import { createGatewayStatus } from "./operator/status/open.ts";
@@ -25,6 +26,8 @@ export interface Gateway {
   readonly addresses: readonly string[];
   /** A URL on which a browser signs in once, within ten minutes; absent where HTTP is not served. */
   signInUrl(): string | undefined;
+  /** Resolves when an operator has had it drained, and nothing is left: it is to be stopped. */
+  readonly drained: Promise<void>;
   /** Reads users, tokens and certificates again. */
   reload(): Promise<void>;
   /** Accepts nothing more, ends what is under way and closes everything. */
@@ -81,7 +84,11 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
   }
   const listeners: Listener[] = [];
   const certificates: [listener: string, certificate: OpenGate["certificate"]][] = [];
-  const stopListening = () => Promise.all(listeners.map((listener) => listener.stop()));
+  let stopped: Promise<unknown> | undefined;
+  const stopListening = (): Promise<unknown> => {
+    stopped ??= Promise.all(listeners.map((listener) => listener.stop()));
+    return stopped;
+  };
   const opened = relay.compareStarts(found).then(() => openGate(config, relay.policy, freeSpace, clock, log));
   const gate = await opened.catch(async (error: unknown) => {
     await http.close();
@@ -105,14 +112,21 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
     const { version } = world;
     const shown = { relay, upstreams, freeSpace, certificates, clock };
     const readings = readingsOf({ ...shown, version: version ?? "" });
+    const draining = createDraining({
+      refuse() {
+        gate.drain();
+        http.draining();
+      },
+      ...{ isEmpty: relay.isEmpty, stopListening, clock, log },
+    });
     const status = createGatewayStatus(
       config,
       { ...shown, counters, disk, version },
-      () => "running",
-      () => undefined,
+      http.phase,
+      draining.since,
     );
     const { doubtful, forget, pausing } = relay;
-    await http.run({ doubtful, forget, pausing, status, counters, readings, disk });
+    await http.run({ doubtful, forget, pausing, status, draining, counters, readings, disk });
     const [{ host, port }] = listeners as [Listener];
     const { from } = reportsFrom(config);
     for (const upstream of upstreams.values()) void announceLack(upstream, from, log);
@@ -134,12 +148,15 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
       port,
       addresses,
       signInUrl: http.signInUrl,
+      drained: draining.ended,
       async reload() {
         await Promise.all([gate.reload(), http.reload()]);
       },
       async stop() {
         log.info("gateway.stopping");
         http.stopping();
+        draining.close();
+        status.close();
         // What is still accepted stays in the spool for the next start.
         await Promise.all([stopListening(), relay.drain()]);
         gate.close();

@@ -66,6 +66,8 @@ export interface Relay {
   readonly readings: Pick<Readings, "lanes" | "ledger" | "remembered" | "shared" | "memory">;
   /** How much waits in each lane and why; at most a quarter of a second old. */
   laneFacts(): readonly LaneFacts[];
+  /** No mail is in the spool. */
+  isEmpty(): boolean;
   /** How many transmissions that have ended, or are late, wait to be reported. */
   reportsWaiting(): number;
   /**
@@ -241,6 +243,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       }),
     },
     laneFacts,
+    isEmpty: spool.isEmpty,
     reportsWaiting: reports.waiting,
     compareStarts: (found) =>
       compareStarts(

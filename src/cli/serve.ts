@@ -61,7 +61,7 @@ export async function serve(options: { config?: string }, version: string): Prom
       process.stdout.write(welcome(config, { version, addresses, upstreams: names, signInUrl }));
     }
     process.on("SIGHUP", () => void gateway.reload());
-    await signal;
+    await Promise.race([signal, gateway.drained]);
     await gateway.stop();
     return exitCodes.ok;
   } catch (error) {

@@ -1,6 +1,7 @@
-// The state of the gateway: `status`, `top`, `pause` and `resume`.
+// The state of the gateway: `status`, `top`, `pause`, `resume` and `drain`.
 
 import { CONFIG_OPTION, type Command, type Exit } from "./command.ts";
+import type { DrainOptions } from "./drain.ts";
 import type { PauseOptions, ResumeOptions } from "./pause.ts";
 import type { StatusOptions } from "./status.ts";
 
@@ -37,4 +38,12 @@ export function stateCommands(mailonce: Command, exit: Exit): void {
     .action(async (upstream: string | undefined, options: ResumeOptions) =>
       exit(await (await import("./pause.ts")).resumeUpstream(upstream, options)),
     );
+  mailonce
+    .command("drain")
+    .description("take no more mail, relay what is there, and end the gateway then")
+    .option("--until-empty", "needed: the gateway ends when its queue is empty")
+    .option("--reason <text>", "for the log")
+    .option(...JSON_OPTION)
+    .option(...CONFIG_OPTION)
+    .action(async (options: DrainOptions) => exit(await (await import("./drain.ts")).drain(options)));
 }

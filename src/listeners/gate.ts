@@ -27,12 +27,14 @@ export interface Gate {
   readonly xclient: Networks;
   /** Absent where no listener has TLS. */
   readonly tls: TlsOptions | undefined;
-  /** The reply when the disk has too little room for so many octets more. */
+  /** The reply when no mail is taken: the disk has too little room for so many octets more, or the gateway drains. */
   room(octets: number): Promise<Reply | undefined>;
   now(): number;
 }
 
 export interface OpenGate extends Gate {
+  /** From now on no connection and no mail is taken; mail whose MAIL was taken is. */
+  drain(): void;
   /** Calls back with each new certificate. */
   onTls(apply: (options: TlsOptions) => void): void;
   /** In force at the listeners that have TLS; undefined where none has. */
@@ -110,8 +112,13 @@ export async function openGate(
       ? undefined
       : watchTls(files, loaded, ({ options }) => apply(options), log, clock);
 
+  let isDraining = false;
+
   return {
-    admission,
+    admission: {
+      ...admission,
+      enter: (guest, address) => (isDraining ? replies.draining : admission.enter(guest, address)),
+    },
     policy,
     authenticator,
     trusted,
@@ -120,7 +127,11 @@ export async function openGate(
     tls: loaded?.options,
     now,
     async room(octets) {
+      if (isDraining) return replies.draining;
       return (await freeSpace.hasRoomFor(octets)) ? undefined : replies.full;
+    },
+    drain() {
+      isDraining = true;
     },
     onTls(callback) {
       apply = callback;

@@ -184,6 +184,9 @@ export const sentences: ReadonlyMap<string, string> = new Map(
       "An operator[ ({by})] let the task of {id} send again[, which was relayed at {relayedAt}][ ({reason})].",
     "operator.paused":
       "An operator[ ({by})] paused {upstreams}[ until {until}][ ({reason})]: nothing is attempted there.",
+    "operator.draining":
+      "An operator[ ({by})] has the gateway drain[ ({reason})]: no more mail is taken, and it ends when its queue is empty.",
+    "gateway.drained": "Drained: the queue is empty.",
     "operator.resumed": "{upstreams} resumed[ by an operator ({by})][ ({reason})].",
     "operator.unavailable": "mailonce doubtful can't reach this gateway while it runs: {error}",
     "log.resumed":

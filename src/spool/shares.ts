@@ -20,6 +20,8 @@ export interface Shares {
   has(key: TransmissionKey): boolean;
   /** The submission may have records in the store. */
   hasAny(id: SubmissionId): boolean;
+  /** No submission is in the store. */
+  isEmpty(): boolean;
   /** How many of the submission's transmissions `has` is true of. */
   count(id: SubmissionId): number;
   /**
@@ -101,6 +103,7 @@ export function createShares(): Shares {
     },
 
     hasAny: (id) => shares.has(id),
+    isEmpty: () => shares.size === 0,
 
     count(id) {
       const share = shares.get(id);

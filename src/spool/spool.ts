@@ -93,6 +93,8 @@ export interface Spool {
   ): Promise<Found>;
   /** How many transmissions of the submission are in the spool and not leaving it. */
   count(submission: SubmissionId): number;
+  /** Nothing that was accepted is left in it. */
+  isEmpty(): boolean;
   close(): Promise<void>;
 }
 
@@ -177,6 +179,7 @@ async function createSpool(storage: Storage, store: Store): Promise<Spool> {
     replace: ({ submission, index }, notice) => replaceAll(submission, [index], notice),
     replaceAll,
     count: (submission) => shares.count(submission),
+    isEmpty: shares.isEmpty,
 
     lastStart: () => textAt(START_KEY),
     noteStart: (text) => putText(START_KEY, text),

@@ -48,6 +48,7 @@ export const replies = {
     text: "another client waits for a copy of this mail, try again later",
   },
   shuttingDown: { code: 421, status: "4.3.2", text: "shutting down" },
+  draining: { code: 421, status: "4.3.2", text: "this gateway takes no more mail, try another one or later" },
   tooManyConnections: { code: 421, status: "4.3.2", text: "too many connections, try again later" },
   timeout: { code: 421, status: "4.4.2", text: "timeout, closing connection" },
   notWelcome: { code: 554, status: "5.7.1", text: "no service for this address" },

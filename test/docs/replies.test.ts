@@ -24,6 +24,7 @@ const REPLIES: Record<keyof typeof replies, Reply> = {
   busy: replies.busy,
   awaited: replies.awaited,
   shuttingDown: replies.shuttingDown,
+  draining: replies.draining,
   tooLarge: replies.tooLarge(COUNT),
   headerTooLarge: replies.headerTooLarge(COUNT),
   tooManyFields: replies.tooManyFields(COUNT),

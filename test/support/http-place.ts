@@ -69,7 +69,11 @@ export const NO_PARTS: OperatorParts = {
     pause: async () => ({ ok: false, names: [] }),
     resume: async () => ({ ok: false, names: [] }),
   },
-  status: { read: async () => STATUS },
+  status: { read: async () => STATUS, others: () => ({ ledger: true, upstreams: [["main", "failing"]] }) },
+  draining: {
+    begin: () => ({ since: 0, wasDraining: true }),
+    ...{ since: () => undefined, ended: new Promise(() => {}), close() {} },
+  },
   disk: async () => undefined,
   ...unread(),
 };

@@ -67,11 +67,13 @@ test("a held mail is seen masked by a visitor, and decided with a token", async 
   expect((await after).status).toBe(401);
 });
 
+const READY = '{"status":"ready","ledger":"up","upstreams":{"upstream":"running"}}';
+
 test("healthz and readyz while it runs; nothing listens after it", async ({ place }) => {
   const gateway = await place.start();
   const port = portOf(gateway);
   expect(await askAt(port, "/healthz")).toMatchObject({ status: 200, body: '{"status":"ok"}' });
-  expect(await askAt(port, "/readyz")).toMatchObject({ status: 200, body: '{"status":"ready"}' });
+  expect(await askAt(port, "/readyz")).toMatchObject({ status: 200, body: READY });
   expect(await gateway.stop()).toBe(0);
   await expect(askAt(port, "/healthz")).rejects.toThrow("ECONNREFUSED");
 });
@@ -99,7 +101,8 @@ test("an upstream that is away leaves it ready", async ({ place }) => {
   const gateway = await place.start(smtpAt(upstream.port));
   await submitMail(gateway.port, { to: ["user@example.com"], content: taskMail(randomUUID()) });
   await gateway.logged("dispatch.paused");
-  expect((await askAt(portOf(gateway), "/readyz")).status).toBe(200);
+  const { status, body } = await askAt(portOf(gateway), "/readyz");
+  expect([status, JSON.parse(body).upstreams]).toEqual([200, { upstream: "failing" }]);
 });
 
 test("a disk without room makes it not ready", async ({ place }) => {
@@ -107,7 +110,10 @@ test("a disk without room makes it not ready", async ({ place }) => {
   const { status, body } = await askAt(portOf(gateway), "/readyz");
   expect([status, JSON.parse(body)]).toEqual([
     503,
-    { status: 503, title: "Not ready", detail: "the disk of the data folder is too full to take mail" },
+    {
+      ...{ status: 503, title: "Not ready", detail: "the disk of the data folder is too full to take mail" },
+      ...{ ledger: "up", upstreams: { upstream: "running" } },
+    },
   ]);
 });
 

@@ -69,7 +69,7 @@ export interface DialogueParts {
   /** Absent where there is no users file. */
   readonly authenticator: Authenticator | undefined;
   readonly trusted: Networks;
-  /** The reply when the disk has too little room for so many octets more. */
+  /** See Gate. */
   room(octets: number): Promise<Reply | undefined>;
   readonly submit: SubmissionHandler;
   readonly counters: Pick<Counters, "authentications">;

@@ -140,6 +140,11 @@ export async function listen(
     onMailFrom(address, session, callback) {
       const connection = server.connectionOf(session);
       void connection.dialogue.mail(parametersOf(address, session)).then((reply) => {
+        // RFC 5321 §3.8: the connection ends with it.
+        if (reply?.code === replies.draining.code) {
+          connection.dismiss(reply);
+          return;
+        }
         callback(reply && asError(reply));
         if (reply !== undefined) connection.refused(reply);
       });

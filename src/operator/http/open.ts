@@ -41,6 +41,8 @@ export interface OperatorHttp {
   /** In force on the address; undefined where that has no TLS. */
   certificate(): CertificateFacts | undefined;
   phase(): Phase;
+  /** The gateway takes no more mail. */
+  draining(): void;
   /** The gateway begins to stop. */
   stopping(): void;
   /** Reads tokens and certificate again. */
@@ -140,6 +142,10 @@ export async function openHttp(config: Config, { clock, random, log }: HttpWorld
 
     phase: () => phase,
     certificate: () => watch?.certificate(),
+
+    draining() {
+      if (phase === "running") phase = "draining";
+    },
 
     stopping() {
       phase = "stopping";

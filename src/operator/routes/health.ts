@@ -1,17 +1,31 @@
 // Whether the process lives, and whether it may be given mail: for supervisors and balancers, who have no token.
-import { json, problem, type Route } from "../http/route.ts";
-import { type OperatorState, PHASES, type Running } from "./parts.ts";
+import { type Answer, json, problem, type Route } from "../http/route.ts";
+import { type OperatorParts, type OperatorState, PHASES, type Running } from "./parts.ts";
 
 export const healthRoutes = (state: OperatorState, running: Running): Route[] => [
   // That it is answered says that the event loop turns.
   { method: "GET", path: "/healthz", needs: "nobody", answer: () => json({ status: "ok" }) },
   {
     ...{ method: "GET", path: "/readyz", needs: "nobody" },
-    answer: running(async (_, { disk }) => {
+    answer: running(async (_, parts) => {
       const phase = state.phase();
-      if (phase !== "running") return problem(503, PHASES[phase]);
-      const fault = await disk();
-      return fault === undefined ? json({ status: "ready" }) : problem(503, fault);
+      if (phase !== "running") return notReady(PHASES[phase], parts);
+      const fault = await parts.disk();
+      return fault === undefined ? json({ status: "ready", ...othersOf(parts) }) : notReady(fault, parts);
     }),
   },
 ];
+
+const notReady = (detail: string, parts: OperatorParts): Answer => ({
+  ...problem(503, detail),
+  more: othersOf(parts),
+});
+
+/**
+ * What the gateway needs beside its disk, for people. A balancer that took out all gateways at once since a database or
+ * an upstream is away would help nobody, so it does not make the gateway unready.
+ */
+function othersOf({ status }: OperatorParts): Readonly<Record<string, unknown>> {
+  const { ledger, upstreams } = status.others();
+  return { ledger: ledger ? "up" : "down", upstreams: Object.fromEntries(upstreams) };
+}

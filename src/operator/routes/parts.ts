@@ -2,6 +2,7 @@
 import type { Counters } from "../../metrics/counters.ts";
 import type { Readings } from "../../metrics/readings.ts";
 import type { DoubtfulDesk } from "../doubtful.ts";
+import type { Draining } from "../draining.ts";
 import type { ForgetDesk } from "../forget.ts";
 import type { DiskProbe } from "../http/disk-probe.ts";
 import { type Answer, type Asked, problem } from "../http/route.ts";
@@ -9,7 +10,7 @@ import type { PausingDesk } from "../pausing.ts";
 import type { StatusDesk } from "../status/status.ts";
 
 /** Where a gateway is in its life. */
-export type Phase = "starting" | "running" | "stopping";
+export type Phase = "starting" | "running" | "draining" | "stopping";
 
 /** What a gateway has once it runs. */
 export interface OperatorParts {
@@ -17,6 +18,7 @@ export interface OperatorParts {
   readonly forget: ForgetDesk;
   readonly pausing: PausingDesk;
   readonly status: StatusDesk;
+  readonly draining: Draining;
   readonly disk: DiskProbe;
   /** What the metrics say. */
   readonly counters: Counters;
@@ -31,6 +33,7 @@ export interface OperatorState {
 
 export const PHASES = {
   starting: "the gateway is starting",
+  draining: "the gateway drains: it takes no more mail",
   stopping: "the gateway is stopping",
 } as const;
 

@@ -2,6 +2,7 @@
 // are in ../http/sign-in.ts.
 import type { Route } from "../http/route.ts";
 import { doubtfulRoutes } from "./doubtful.ts";
+import { drainRoutes } from "./drain.ts";
 import { forgetRoutes } from "./forget.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics.ts";
@@ -18,5 +19,6 @@ export function apiRoutes(state: OperatorState): Route[] {
     ...forgetRoutes(running),
     ...statusRoutes(running),
     ...pausingRoutes(running),
+    ...drainRoutes(running),
   ];
 }

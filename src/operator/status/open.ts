@@ -9,6 +9,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { FreeSpace } from "../../storage/free-space.ts";
 import type { SendingQuota } from "../../upstream/upstream.ts";
 import type { DiskProbe } from "../http/disk-probe.ts";
+import type { Phase } from "../routes/parts.ts";
 import { createRates, flowOf } from "./rates.ts";
 import { createStatusDesk, type StatusDesk, type StatusParts } from "./status.ts";
 
@@ -34,7 +35,7 @@ export interface GatewayStatus extends StatusDesk {
 export function createGatewayStatus(
   config: Config,
   facts: GatewayFacts,
-  phase: StatusParts["phase"],
+  phase: () => Phase,
   drainingSince: StatusParts["drainingSince"],
 ): GatewayStatus {
   const { relay, upstreams, counters, clock } = facts;
@@ -43,7 +44,12 @@ export function createGatewayStatus(
   const rates = createRates(() => flowOf(counters), clock);
   const desk = createStatusDesk({
     ...facts,
-    ...{ phase, drainingSince, rates, startedAt: clock.now(), laneFacts: relay.laneFacts },
+    phase: () => {
+      const now = phase();
+      // Nobody is answered by status before it runs.
+      return now === "starting" ? "running" : now;
+    },
+    ...{ drainingSince, rates, startedAt: clock.now(), laneFacts: relay.laneFacts },
     reportsWaiting: relay.reportsWaiting,
     ledger: () => ({
       ...{ kind, doubtful: ledger().doubtful },

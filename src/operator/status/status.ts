@@ -12,8 +12,13 @@ import type { LaneStatus, PauseStatus, Status, UpstreamStatus } from "./schema.t
 import { troublesOf } from "./troubles.ts";
 
 export interface StatusDesk {
-  /** At most a quarter of a second old. */
   read(): Promise<Status>;
+  /** What anybody may know of what the gateway depends on, without asking the disk. */
+  others(): {
+    /** The ledger can be reached. */
+    readonly ledger: boolean;
+    readonly upstreams: readonly (readonly [name: string, state: UpstreamStatus["state"]])[];
+  };
 }
 
 export interface StatusParts {
@@ -79,7 +84,16 @@ export function createStatusDesk(parts: StatusParts): StatusDesk {
     };
   }
 
-  return { read: make };
+  return {
+    read: make,
+    others() {
+      const lanes = parts.laneFacts();
+      return {
+        ledger: parts.ledger().isUp,
+        upstreams: parts.upstreams.map(({ name }) => [name, upstreamOf(name, lanes, undefined).state]),
+      };
+    },
+  };
 }
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();
