@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import nodeModule from "node:module";
 import { fileURLToPath } from "node:url";
 import { exitCodes } from "./cli/exit.ts";
+import { faultOf, watchFaults } from "./cli/print.ts";
 import { runProgram } from "./cli/program.ts";
 
 /**
@@ -51,13 +52,13 @@ const flushed = (stream: NodeJS.WriteStream): Promise<void> =>
  * full.
  */
 async function run(): Promise<number> {
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  for (const stream of [process.stdout, process.stderr]) watchFaults(stream);
   const code = await main();
   await flushed(process.stdout);
-  const fault = process.stdout.errored;
-  if (fault != null) process.stderr.write(`mailonce: standard output: ${fault.message}\n`);
+  const fault = faultOf(process.stdout);
+  if (fault !== undefined) process.stderr.write(`mailonce: standard output: ${fault.message}\n`);
   await flushed(process.stderr);
-  return fault != null && code === exitCodes.ok ? exitCodes.failed : code;
+  return fault !== undefined && code === exitCodes.ok ? exitCodes.failed : code;
 }
 
 process.exit(await run());

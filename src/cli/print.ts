@@ -8,20 +8,30 @@ export interface JsonOption {
 
 export const JSON_OPTION = ["--json", "print a line of JSON for each, on a terminal too"] as const;
 
+/** Where a command prints, as far as it matters here. */
+export interface Paper {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string | Uint8Array): boolean;
+  on(event: "error", tell: (error: Error) => void): unknown;
+  once(event: Event, tell: () => void): unknown;
+  off(event: Event, tell: () => void): unknown;
+}
+
 /** After which more may be written, or nothing ever. */
 const EVENTS = ["drain", "close", "error"] as const;
 
 type Event = (typeof EVENTS)[number];
 
-/** Where a command prints, as far as it matters here. */
-export interface Paper {
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-  readonly destroyed: boolean;
-  write(text: string): boolean;
-  once(event: Event, tell: () => void): unknown;
-  off(event: Event, tell: () => void): unknown;
+const faults = new WeakMap<object, Error>();
+
+/** To be called once, before anything is printed: standard output forgets what went wrong with it, and goes on. */
+export function watchFaults(paper: Pick<Paper, "on">): void {
+  paper.on("error", (error) => faults.set(paper, faults.get(paper) ?? error));
 }
+
+/** What went wrong first: the reader has gone, or the disk is full. */
+export const faultOf = (paper: object): Error | undefined => faults.get(paper);
 
 /** Whether a program reads: it asked for JSON, or there is no terminal. */
 export const isForPrograms = (
@@ -30,8 +40,8 @@ export const isForPrograms = (
 ): boolean => json === true || isTTY !== true;
 
 /** Resolves when more may be printed. False: the reader has gone, and what else would be printed is of no use. */
-export async function print(text: string, paper: Paper = process.stdout): Promise<boolean> {
-  if (paper.destroyed) return false;
+export async function print(text: string | Uint8Array, paper: Paper = process.stdout): Promise<boolean> {
+  if (faultOf(paper) !== undefined) return false;
   if (!paper.write(text)) {
     await new Promise<void>((resolve) => {
       const tell = (): void => {
@@ -41,7 +51,7 @@ export async function print(text: string, paper: Paper = process.stdout): Promis
       for (const event of EVENTS) paper.once(event, tell);
     });
   }
-  return !paper.destroyed;
+  return faultOf(paper) === undefined;
 }
 
 export const jsonLine = (value: unknown): string => `${JSON.stringify(value)}\n`;

@@ -5,6 +5,7 @@ import { doubtfulCommands } from "./doubtful-commands.ts";
 import { exitCodes } from "./exit.ts";
 import { gatewayCommands } from "./gateway-commands.ts";
 import { mailCommands } from "./mail-commands.ts";
+import { queueCommands } from "./queue-commands.ts";
 import { stateCommands } from "./state-commands.ts";
 import { dataCommands, ledgerCommands } from "./storage-commands.ts";
 
@@ -17,6 +18,7 @@ export async function runProgram(version: string): Promise<number> {
   const mailonce = createProgram("SMTP submission gateway that relays each mail of a task once", version);
   gatewayCommands(mailonce, exit, version);
   stateCommands(mailonce, exit);
+  queueCommands(mailonce, exit);
   doubtfulCommands(mailonce, exit);
   mailCommands(mailonce, exit);
   ledgerCommands(mailonce, exit);

@@ -36,7 +36,7 @@ export type Ordered =
       readonly next: Next /** It was so before, and nothing was changed. */;
       readonly already?: true;
     }
-  | { readonly ok: false; readonly why: Refusal };
+  | { readonly ok: false; readonly why: OrderRefusal };
 
 export const REFUSALS = {
   absent: "is not in the queue",
@@ -52,9 +52,9 @@ export const REFUSALS = {
   elsewhere: "has been taken over by another gateway: order it there",
 } as const;
 
-export type Refusal = keyof typeof REFUSALS;
+export type OrderRefusal = keyof typeof REFUSALS;
 
-export const refused = (why: Refusal): Ordered => ({ ok: false, why });
+export const refused = (why: OrderRefusal): Ordered => ({ ok: false, why });
 
 /**
  * Whether the order is refused, or done already. Undefined: it is to be carried out.

@@ -1,7 +1,7 @@
 // What commands print for people, and what becomes of it when its reader is slow or goes.
 import { EventEmitter } from "node:events";
 import { expect, test } from "vitest";
-import { durationOf, isForPrograms, print, tableOf } from "../../src/cli/print.ts";
+import { durationOf, faultOf, isForPrograms, print, tableOf, watchFaults } from "../../src/cli/print.ts";
 
 test.each([
   [-5, "0 s"],
@@ -50,7 +50,7 @@ test("a program reads where there is no terminal, or where it asked for JSON", (
 });
 
 /** A reader who is behind. */
-const slowPaper = () => Object.assign(new EventEmitter(), { destroyed: false, write: () => false });
+const slowPaper = () => Object.assign(new EventEmitter(), { write: () => false });
 
 test("what is printed waits for a reader who is behind", async () => {
   const paper = slowPaper();
@@ -66,11 +66,13 @@ test("what is printed waits for a reader who is behind", async () => {
   expect(paper.eventNames()).toEqual([]);
 });
 
-test.each(["close", "error"] as const)("a reader who has gone (%s) gets no more", async (event) => {
+test("a reader who has gone gets no more, also when the stream has forgotten it", async () => {
   const paper = slowPaper();
+  watchFaults(paper);
   const printed = print("x", paper);
-  paper.destroyed = true;
-  paper.emit(event, new Error("EPIPE"));
+  paper.emit("error", new Error("write EPIPE"));
+  paper.emit("error", new Error("another"));
   expect(await printed).toBe(false);
   expect(await print("y", paper)).toBe(false);
+  expect(faultOf(paper)?.message).toBe("write EPIPE");
 });

@@ -24,14 +24,20 @@ export const settled = async (): Promise<void> => {
   for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
 };
 
+/** What outlives a gateway. */
+interface World {
+  readonly storage: ReturnType<typeof createMemoryStorage>;
+  readonly engines: ReturnType<typeof createMemoryEngines>;
+  /** Of the engines. */
+  readonly time: ReturnType<typeof createManualClock>;
+  readonly clock: ReturnType<typeof createManualClock>;
+}
+
 const RECIPIENT = "user@example.net";
 const TASK = "task";
 
 /** Its one mail is that of `submit`, each time. @param earlier the one before it on the same disk, which has ended */
-export async function openAmongOthers(
-  environment: Readonly<Record<string, string>> = {},
-  earlier?: Pick<Awaited<ReturnType<typeof gatewayAmongOthers>>, "storage" | "engines" | "time" | "clock">,
-) {
+export async function openAmongOthers(environment: Readonly<Record<string, string>> = {}, earlier?: World) {
   const config = loadConfig({ environment: { MAILONCE_HOSTNAME: "gateway.example", ...environment } });
   const { lease: leaseMs, retention: retentionMs } = config.ledger;
   const { clock, time } = earlier ?? { clock: createManualClock(), time: createManualClock() };

@@ -101,6 +101,6 @@ export async function orderOne({ relay }: { readonly relay: Relay }, id: Id, ord
   const page = await relay.queue.order(order, { names: [id] }, { all: false, limit: 10 });
   await settled();
   if (page.kind === "many") throw new Error("one name, and many mails");
-  const [{ name: _, messageId: __, recipient: ___, ...answer }] = page.items as [OrderResult];
+  const [{ name: _, messageId: __, recipient: ___, doubtful: ____, ...answer }] = page.items as [OrderResult];
   return answer;
 }

@@ -74,6 +74,13 @@ export const NO_PARTS: OperatorParts = {
     begin: () => ({ since: 0, wasDraining: true }),
     ...{ since: () => undefined, ended: new Promise(() => {}), close() {} },
   },
+  queue: {
+    list: async () => ({ items: [] }),
+    counts: async () => ({ total: 0, groups: [] }),
+    show: async () => [],
+    content: async () => undefined,
+    order: async () => ({ kind: "given", items: [] }),
+  },
   disk: async () => undefined,
   ...unread(),
 };

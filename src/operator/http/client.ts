@@ -39,6 +39,25 @@ export async function askGateway(
   path: string,
   body?: unknown,
 ): Promise<Reply> {
+  const reply = await openReply(dataDir, method, path, body);
+  try {
+    return { status: reply.statusCode ?? 0, body: JSON.parse(await text(reply)) };
+  } catch (error) {
+    throw faultOf(error as Error);
+  }
+}
+
+/**
+ * One request, whose answer is read by the caller.
+ *
+ * @throws NoGatewayError, GatewayError
+ */
+export async function openReply(
+  dataDir: string,
+  method: "GET" | "POST",
+  path: string,
+  body?: unknown,
+): Promise<IncomingMessage> {
   const socketPath = await findSocket(dataDir);
   if (socketPath === undefined) throw new NoGatewayError();
   const sent = body === undefined ? undefined : JSON.stringify(body);
@@ -50,20 +69,15 @@ export async function askGateway(
       : { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(sent) }),
   };
   let isConnected = false;
-  const reply = await new Promise<IncomingMessage>((resolve, reject) => {
+  return await new Promise<IncomingMessage>((resolve, reject) => {
     const asked = request({ socketPath, method, path, headers, agent: false }, resolve);
     asked.once("socket", (socket) => socket.once("connect", () => (isConnected = true)));
     asked.once("error", (error) => reject(isConnected ? faultOf(error) : new NoGatewayError()));
     asked.end(sent);
   });
-  try {
-    return { status: reply.statusCode ?? 0, body: JSON.parse(await text(reply)) };
-  } catch (error) {
-    throw faultOf(error as Error);
-  }
 }
 
-const faultOf = (error: NodeJS.ErrnoException): GatewayError =>
+export const faultOf = (error: NodeJS.ErrnoException): GatewayError =>
   new GatewayError(
     // An older gateway answers a line of JSON.
     error.code?.startsWith("HPE_") === true ? OLDER : "the gateway closed the connection without an answer",

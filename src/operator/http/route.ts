@@ -19,6 +19,8 @@ export interface Asked {
   header(name: string): string | undefined;
   /** A parameter of the query. */
   query(name: string): string | undefined;
+  /** All of them. */
+  queries(): Readonly<Record<string, string>>;
   /** The body, whose size is limited, as text. */
   text(): Promise<string>;
 }
@@ -36,6 +38,8 @@ export type Answer =
       readonly status?: number;
     }
   | { readonly kind: "text"; readonly text: string; readonly contentType: string }
+  /** As they are: a browser shows or runs none of it. */
+  | { readonly kind: "octets"; readonly octets: AsyncIterable<Uint8Array> }
   /** To another page, with a cookie. */
   | { readonly kind: "redirect"; readonly to: string; readonly cookie?: string }
   | Problem;

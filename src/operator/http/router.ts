@@ -1,5 +1,6 @@
 // The routes as one function from a request to a response: limits and header fields that hold for all of them, then the
 // door, then the route. hono is imported here and nowhere else.
+import { Readable } from "node:stream";
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
@@ -80,6 +81,7 @@ const askedOf = ({ req, env }: Context<Environment>): Omit<Asked, "asker"> => ({
   ...{ address: env.address, isTls: env.isTls },
   header: (name) => req.header(name),
   query: (name) => req.query(name),
+  queries: () => req.query(),
   text: () => req.text(),
 });
 
@@ -99,6 +101,10 @@ function responseOf(answer: Answer): Response {
       });
     case "text":
       return new Response(answer.text, { headers: { "Content-Type": answer.contentType } });
+    case "octets":
+      return new Response(Readable.toWeb(Readable.from(answer.octets)) as ReadableStream, {
+        headers: { "Content-Type": "application/octet-stream", "Content-Disposition": "attachment" },
+      });
     case "redirect": {
       const cookie: Record<string, string> =
         answer.cookie === undefined ? {} : { "Set-Cookie": answer.cookie };

@@ -180,6 +180,7 @@ export function createQueueDesk(parts: QueueParts): QueueDesk {
     order: Order,
   ): Promise<OrderResult> => ({
     ...{ name: id, messageId, recipient },
+    ...(isDoubtful(id) ? { doubtful: true as const } : {}),
     ...(await give(key, id, order)),
   });
 

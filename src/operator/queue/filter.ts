@@ -93,3 +93,12 @@ export const fitsSubmission = (
 /** What the lanes know without reading a mail: nothing else is asked for. */
 export const isOfLanes = ({ state, upstream, ...others }: QueueFilter): boolean =>
   state !== "ended" && Object.values(others).every((value) => value === undefined);
+
+/** The filter as it is written. */
+export function inputOf({ from, older, ...others }: QueueFilter): FilterInput {
+  return {
+    ...others,
+    ...(from === undefined ? {} : { from: from === "" ? "<>" : from }),
+    ...(older === undefined ? {} : { older: older % 1_000 === 0 ? `${older / 1_000}s` : `${older}ms` }),
+  };
+}

@@ -79,6 +79,8 @@ export type OrderResult = Ordered & {
   readonly name: string;
   readonly messageId?: string;
   readonly recipient?: string;
+  /** The upstream may have it. */
+  readonly doubtful?: true;
 };
 
 export type OrderPage =

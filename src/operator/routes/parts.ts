@@ -7,6 +7,7 @@ import type { ForgetDesk } from "../forget.ts";
 import type { DiskProbe } from "../http/disk-probe.ts";
 import { type Answer, type Asked, problem } from "../http/route.ts";
 import type { PausingDesk } from "../pausing.ts";
+import type { QueueDesk } from "../queue/words.ts";
 import type { StatusDesk } from "../status/status.ts";
 
 /** Where a gateway is in its life. */
@@ -19,6 +20,7 @@ export interface OperatorParts {
   readonly pausing: PausingDesk;
   readonly status: StatusDesk;
   readonly draining: Draining;
+  readonly queue: QueueDesk;
   readonly disk: DiskProbe;
   /** What the metrics say. */
   readonly counters: Counters;

@@ -8,6 +8,7 @@ import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { type OperatorState, runningOf } from "./parts.ts";
 import { pausingRoutes } from "./pausing.ts";
+import { queueRoutes } from "./queue.ts";
 import { statusRoutes } from "./status.ts";
 
 export function apiRoutes(state: OperatorState): Route[] {
@@ -20,5 +21,6 @@ export function apiRoutes(state: OperatorState): Route[] {
     ...statusRoutes(running),
     ...pausingRoutes(running),
     ...drainRoutes(running),
+    ...queueRoutes(running),
   ];
 }
