@@ -21,17 +21,19 @@ export const mailonce: Contestant = {
 /**
  * @param folder for its data, empty
  * @param otherSink where the settings say that it relays to; smtp-sink unless given
+ * @param main the program: this build unless given
  */
 export async function startGateway(
   folder: string,
   settings: Settings = {},
   otherSink?: Sink,
+  main = MAIN,
 ): Promise<Relay> {
   mkdirSync(folder, { recursive: true });
   const sink = otherSink ?? (await startSink(folder));
   const port = await freePort();
   const log = openSync(join(folder, "log"), "w");
-  const child = spawn(process.execPath, [MAIN, "serve"], {
+  const child = spawn(process.execPath, [main, "serve"], {
     env: environmentOf({
       ...{ SMTP_PORT: port, DATA_DIR: join(folder, "data"), HOSTNAME: "gateway.example" },
       // As the peers, which have no limit on connections; the load is at the default's.

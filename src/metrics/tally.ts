@@ -19,10 +19,14 @@ export interface Count {
 
 /** @param labels counted from 0: of a series that begins with 1, no increase is seen */
 export function createTally<Label extends string | number>(labels: readonly Label[] = []): Tally<Label> {
-  const counts = new Map<Label, number>(labels.map((label) => [label, 0]));
+  const counts = new Map(labels.map((label) => [label, { count: 0 }]));
   return {
-    add: (label, by = 1) => void counts.set(label, (counts.get(label) ?? 0) + by),
-    entries: () => counts.entries(),
+    add(label, by = 1) {
+      const found = counts.get(label);
+      if (found === undefined) counts.set(label, { count: by });
+      else found.count += by;
+    },
+    entries: () => [...counts].map(([label, { count }]) => [label, count] as const),
   };
 }
 
