@@ -177,7 +177,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const dispatcher = createDispatcher({ attempt, budget, clock, random, log }, routes.lanes, retry, lifetime);
   const orders = createOrders({
     ...{ spool, ledger, inDoubt, holds, decisions, resolutions, entrance, dispatcher, recorder, failures },
-    ...{ reports, note: createOrderNotes({ log, history, addresses }), clock },
+    ...{ reports, note: createOrderNotes({ log, history, addresses }), counters, clock },
   });
   const submit = createSubmissionHandler(
     {

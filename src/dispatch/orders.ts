@@ -3,6 +3,7 @@
 import { setMaxListeners } from "node:events";
 import type { Id } from "../identity/message-id.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { Counters } from "../metrics/counters.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { SpooledTransmission } from "../spool/record.ts";
 import type { LostMail, Spool, SpooledMail } from "../spool/spool.ts";
@@ -50,6 +51,7 @@ export interface OrderParts {
   readonly failures: Pick<Failures, "refuse">;
   readonly reports: Pick<Reports, "left">;
   readonly note: NoteOrder;
+  readonly counters: Pick<Counters, "doubtfulResolved">;
   readonly clock: Clock;
 }
 
@@ -57,7 +59,7 @@ type Mail = SpooledMail | LostMail;
 
 export function createOrders(parts: OrderParts): Orders {
   const { spool, ledger, inDoubt, holds, decisions, resolutions, entrance, dispatcher } = parts;
-  const { recorder, failures, reports, note, clock } = parts;
+  const { recorder, failures, reports, note, counters, clock } = parts;
   const closing = new AbortController();
   const { signal } = closing;
   // Each order under way may listen to it, so many listeners are no leak.
@@ -79,7 +81,11 @@ export function createOrders(parts: OrderParts): Orders {
 
   const retry = (queued: QueuedTransmission, again: SpooledTransmission, wasHeld: boolean): Ordered => {
     const { id, dueAt, acceptedAt } = again;
-    if (inDoubt.has(id)) inDoubt.set(id, { queued, transmission: again });
+    if (inDoubt.has(id)) {
+      inDoubt.set(id, { queued, transmission: again });
+      // What was not held policy has decided before.
+      if (wasHeld) counters.doubtfulResolved.add("operator");
+    }
     holds.delete(id);
     dispatcher.enqueue({ ...queued, dueAt, acceptedAt, ...(wasHeld ? { expiresAt: undefined } : {}) });
     dispatcher.tryNow(queued.lane);
