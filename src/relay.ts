@@ -152,7 +152,12 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { policy: doubtful, retry, addresses },
   );
   const resolutions = createResolutions({
-    ...{ inDoubt, holds, decisions, spool, recorder, verdicts, enqueue, clock, log },
+    ...{ inDoubt, holds, decisions, spool, recorder, verdicts, clock, log },
+    dispatcher: {
+      enqueue,
+      find: (id) => dispatcher.find(id),
+      takeFound: (queued) => dispatcher.takeFound(queued),
+    },
   });
   const entrance = createEntrance({ doubts, resolutions, toQueue, enqueue, clock, log });
   const lapsed = createLapsed(

@@ -6,6 +6,7 @@ import type { Log } from "../runtime/log.ts";
 import { freed, holdOf } from "../spool/record.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { Decisions } from "./decisions.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 import type { Doubtful, InDoubt } from "./doubt.ts";
 import type { Holds } from "./holds.ts";
 import type { QueuedTransmission } from "./queue.ts";
@@ -36,17 +37,21 @@ export interface ResolutionParts {
   readonly spool: Spool;
   readonly recorder: Recorder;
   readonly verdicts: Verdicts;
-  readonly enqueue: (queued: QueuedTransmission) => void;
+  readonly dispatcher: Pick<Dispatcher, "enqueue" | "find" | "takeFound">;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 export function createResolutions(parts: ResolutionParts): Resolutions {
-  const { inDoubt, holds, decisions, spool, recorder, verdicts, enqueue, clock, log } = parts;
+  const { inDoubt, holds, decisions, spool, recorder, verdicts, dispatcher, clock, log } = parts;
 
-  const left = (id: Id): void => {
+  const left = ({ claim: { id }, key }: QueuedTransmission): void => {
     inDoubt.delete(id);
     holds.delete(id);
+    // Its lane would count it until its time has come, and for as long as a pause lasts.
+    const found = dispatcher.find(id);
+    const isIt = found?.queued.key.submission === key.submission && found.queued.key.index === key.index;
+    if (isIt && found.state !== "underway") dispatcher.takeFound(found.queued);
     verdicts.give(id, { kind: "relayed" });
   };
 
@@ -58,7 +63,7 @@ export function createResolutions(parts: ResolutionParts): Resolutions {
     const now = clock.now();
     try {
       await spool.update(queued.key, freed(transmission, now), "durably");
-      enqueue({ ...queued, dueAt: now, acceptedAt: now, expiresAt: undefined });
+      dispatcher.enqueue({ ...queued, dueAt: now, acceptedAt: now, expiresAt: undefined });
     } catch (error) {
       log.error("spool.unavailable", { error: String(error) });
       clock.after(STORAGE_RETRY_MS, () => void free({ queued, transmission }));
@@ -78,7 +83,7 @@ export function createResolutions(parts: ResolutionParts): Resolutions {
           // The process stops while the disk is away; the next start finds that it is relayed.
           return { result, isOut: false };
         }
-        left(id);
+        left(queued);
         return { result, isOut: true };
       }),
 
@@ -87,11 +92,11 @@ export function createResolutions(parts: ResolutionParts): Resolutions {
       if (found === undefined || decisions.isBusy(id)) return;
       try {
         await spool.remove(found.queued.key);
-        left(id);
+        left(found.queued);
       } catch (error) {
         // Its next attempt finds what was decided, and takes it out.
         log.error("spool.unavailable", { error: String(error) });
-        if (found.transmission.held === true) enqueue({ ...found.queued, dueAt: clock.now() });
+        if (found.transmission.held === true) dispatcher.enqueue({ ...found.queued, dueAt: clock.now() });
       }
     },
 

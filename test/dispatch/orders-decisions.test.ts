@@ -43,3 +43,17 @@ test.each(ORDER_KINDS.flatMap((kind) => DECISIONS.map((decision) => [kind, decis
     await gateway.stop();
   },
 );
+
+test("decided as relayed while it waits for its next attempt, it is counted nowhere", async () => {
+  const gateway = await openHeldGateway({ MAILONCE_LEDGER_DOUBTFUL: "resend" });
+  await gateway.submit([A]);
+  const { transmission, answer } = gateway.call(A);
+  await answer(DOUBTFUL);
+  expect(gateway.relay.laneFacts()).toMatchObject([{ waiting: { count: 1 } }]);
+  gateway.time.advance(1_000);
+  expect(await gateway.relay.doubtful.resolve(transmission.id, "relayed")).toMatchObject({ ok: true });
+  expect(gateway.relay.laneFacts()).toMatchObject([{ waiting: { count: 0 }, due: { count: 0 } }]);
+  await gateway.pass();
+  expect(gateway.calls).toHaveLength(1);
+  await gateway.stop();
+});
