@@ -56,6 +56,9 @@ export interface OperatorPausesParts {
 /** A longer timer would end early: a process counts its milliseconds in 31 bits. */
 const TIMER_MAX_MS = 24 * 60 * 60_000;
 
+/** The last time that a Date can have, milliseconds since the epoch. */
+const TIME_MAX = 8_640_000_000_000_000;
+
 /** Reads what is noted; a pause whose time was over while no gateway ran ends now. Rejects with a StorageError. */
 export async function openOperatorPauses(parts: OperatorPausesParts): Promise<OperatorPauses> {
   const { note, clock, log, over } = parts;
@@ -119,9 +122,10 @@ export async function openOperatorPauses(parts: OperatorPausesParts): Promise<Op
       inTurn(async () => {
         const before = those(upstreams);
         const now = clock.now();
+        const until = forMs === undefined ? undefined : Math.min(now + forMs, TIME_MAX);
         for (const upstream of upstreams) {
           const since = before.get(upstream)?.since ?? now;
-          set(upstream, { since, ...(forMs === undefined ? {} : { until: now + forMs }), ...about });
+          set(upstream, { since, ...(until === undefined ? {} : { until }), ...about });
         }
         try {
           await save(pauses);
@@ -130,8 +134,8 @@ export async function openOperatorPauses(parts: OperatorPausesParts): Promise<Op
           over();
           throw error;
         }
-        const until = forMs === undefined ? undefined : new Date(now + forMs).toISOString();
-        log.warn("operator.paused", { upstreams, until, ...about });
+        const end = until === undefined ? undefined : new Date(until).toISOString();
+        log.warn("operator.paused", { upstreams, until: end, ...about });
         return before;
       }),
 

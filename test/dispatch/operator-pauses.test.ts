@@ -45,6 +45,15 @@ test("it is durable when it is answered, and as it was after a restart", async (
   expect(again.pauses.of("fourth")).toBeUndefined();
 });
 
+test("the longest duration that can be written ends with the calendar", async () => {
+  const { storage, clock, pauses, lines } = await open();
+  await pauses.pause(["ses"], { forMs: 999_999_999 * 24 * HOUR_MS });
+  expect(lines).toMatchObject([["operator.paused", { until: "+275760-09-13T00:00:00.000Z" }]]);
+  storage.crash();
+  const again = await open(storage, clock);
+  expect(new Date(again.pauses.of("ses")?.until ?? 0).toISOString()).toBe("+275760-09-13T00:00:00.000Z");
+});
+
 test("resumed, it stays so after a restart; what was not paused is not named", async () => {
   const { storage, clock, pauses, lines, overs } = await open();
   await pauses.pause(["ses", "relay"], {});
