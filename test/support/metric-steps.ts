@@ -8,7 +8,7 @@ import { openDoors, PASSWORDS, token, underTls, writeFiles, writeUsers } from ".
 import { createFailingDisk, type DiskFault } from "./failing-disk.ts";
 import { type Place, sesAt, smtpAt } from "./place.ts";
 import { type GatewayProcess, PRESENT, run, type Settings } from "./process.ts";
-import { NO_SCRAPE, type Scrape, scrape } from "./scrape.ts";
+import { NO_SCRAPE, type Scrape, scrape, scrapedWhen } from "./scrape.ts";
 import type { ScriptedSmtp, ScriptedSmtpOptions } from "./scripted-smtp.ts";
 import { writeCertificate } from "./short-certificate.ts";
 import { connectSmtp, openSmtp, submitMail, taskMail } from "./smtp-client.ts";
@@ -175,6 +175,12 @@ const mails: readonly Step[] = [
   ),
 ];
 
+const untilHeld = (gateway: GatewayProcess): Promise<Scrape> =>
+  scrapedWhen(
+    gateway,
+    ({ values }) => values.get(`${M}queue_transmissions{upstream="upstream",state="held"}`) === 1,
+  );
+
 const faults: readonly Step[] = [
   step(
     "the upstream refuses a mail for good",
@@ -232,9 +238,22 @@ const faults: readonly Step[] = [
     "drop-before-reply",
     async ({ gateway, settings }) => {
       await mailTo(gateway.port, randomUUID());
-      await gateway.logged("transmission.doubtful");
+      await untilHeld(gateway);
       const id = String(gateway.said("transmission.doubtful")[0]?.messageId);
       await run(["doubtful", "resolve", id, "--relayed"], settings);
+    },
+    { LEDGER_DOUBTFUL: "hold" },
+  ),
+  step(
+    "an operator has it sent again",
+    [`${M}doubtful_resolved_total{by="operator"}`],
+    (number) => (number === 0 ? "drop-before-reply" : "accept"),
+    async ({ gateway, settings }) => {
+      const submitted = await mailTo(gateway.port, randomUUID());
+      await untilHeld(gateway);
+      const [, submission = ""] = /queued as (\S+)/.exec(submitted) ?? [];
+      await run(["queue", "retry", submission, "--resend"], settings);
+      await gateway.logged("transmission.relayed");
     },
     { LEDGER_DOUBTFUL: "hold" },
   ),
