@@ -10,7 +10,7 @@ import { sharing } from "../support/metric-steps-shared.ts";
 import { type Place, sesAt, smtpAt } from "../support/place.ts";
 import { test } from "../support/place-postgres.ts";
 import type { TestPostgres, TestSchema } from "../support/postgres.ts";
-import { type GatewayProcess, PRESENT, type Settings } from "../support/process.ts";
+import { type GatewayProcess, PRESENT, run, type Settings } from "../support/process.ts";
 import { wholeCatalogue } from "../support/readings.ts";
 import { type Scrape, scrape, scrapedWhen } from "../support/scrape.ts";
 import { writeCertificate } from "../support/short-certificate.ts";
@@ -301,4 +301,17 @@ test("each metric of a rule, of the runbook and of the docs is one that there is
   );
   const all = new Set([...metricsInRules, ...named]);
   expect([...all].filter((name) => name !== "up" && !known.has(name))).toEqual([]);
+});
+
+test("the runbook names commands and options that there are", async () => {
+  const runbook = read("docs/runbook.md").replaceAll("\n", " ");
+  const named = new Set([...runbook.matchAll(/`mailonce ([^`]+)`/g)].map(([, line = ""]) => line));
+  expect(named.size).toBeGreaterThan(8);
+  for (const line of named) {
+    const command = (/^[a-z-]+(?: [a-z]+(?= |$))*/.exec(line)?.[0] ?? "").split(" ");
+    const { code, stdout } = await run([...command, "--help"]);
+    expect([line, code]).toEqual([line, 0]);
+    expect(stdout).toContain(`Usage: mailonce ${command.join(" ")} `);
+    for (const option of line.match(/--[a-z-]+/g) ?? []) expect(stdout).toContain(option);
+  }
 });
