@@ -125,8 +125,8 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
       http.phase,
       draining.since,
     );
-    const { doubtful, forget, pausing, queue } = relay;
-    await http.run({ doubtful, forget, pausing, queue, status, draining, counters, readings, disk });
+    const { doubtful, forget, explain, pausing, queue } = relay;
+    await http.run({ doubtful, forget, explain, pausing, queue, status, draining, counters, readings, disk });
     const [{ host, port }] = listeners as [Listener];
     const { from } = reportsFrom(config);
     for (const upstream of upstreams.values()) void announceLack(upstream, from, log);

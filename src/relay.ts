@@ -34,6 +34,8 @@ import { findLedger, identityRulesOf } from "./ledger/open.ts";
 import { createCounters } from "./metrics/counters.ts";
 import type { Readings } from "./metrics/readings.ts";
 import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
+import { createExplainDesk } from "./operator/explain/desk.ts";
+import type { ExplainDesk } from "./operator/explain/words.ts";
 import { createForgetDesk, type ForgetDesk } from "./operator/forget.ts";
 import { createPausingDesk, type PausingDesk } from "./operator/pausing.ts";
 import { createRunningQueue } from "./operator/queue/running.ts";
@@ -60,6 +62,7 @@ export interface Relay {
   readonly policy: Policy;
   readonly doubtful: DoubtfulDesk;
   readonly forget: ForgetDesk;
+  readonly explain: ExplainDesk;
   readonly pausing: PausingDesk;
   readonly history: HistoryReader;
   readonly queue: QueueDesk;
@@ -229,12 +232,13 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   dispatcher.start();
   const laneFacts = createLaneFacts(dispatcher, holds.all, clock);
   const findSpooled = createFindSpooled({ dispatcher, inDoubt, holds, reports });
+  const queue = createRunningQueue({ spool, dispatcher, holds, inDoubt, orders, routes, clock });
 
   return {
     submit,
     policy,
     history,
-    queue: createRunningQueue({ spool, dispatcher, holds, inDoubt, orders, routes, clock }),
+    queue,
     pausing: createPausingDesk({
       names: viewsOf(config).map(({ name }) => name),
       ...{ pauses, tryNow: dispatcher.tryUpstreamsNow },
@@ -270,6 +274,11 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     forget: createForgetDesk({
       ...{ ledger, history, log },
       isSpooled: (id) => findSpooled(id) !== undefined,
+    }),
+    explain: createExplainDesk({
+      ...{ ledger, history, secret: identity.secret, namespaceOf: policy.namespaceOf },
+      // The desk would look through the whole spool for what is not there.
+      mailOf: async (id) => (findSpooled(id) === undefined ? undefined : (await queue.show(id))[0]),
     }),
 
     async drain() {

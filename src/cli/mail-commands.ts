@@ -1,9 +1,24 @@
-// One mail: `forget`.
+// One mail: `explain` and `forget`.
 import { CONFIG_OPTION, type Command, type Exit } from "./command.ts";
+import type { ExplainOptions } from "./explain.ts";
 import type { ForgetOptions } from "./forget.ts";
 import { JSON_OPTION } from "./print.ts";
 
 export function mailCommands(mailonce: Command, exit: Exit): void {
+  mailonce
+    .command("explain [name]")
+    .description(
+      "what became of a mail, by its id, its Message-ID, an upstream's id, or its task and recipient",
+    )
+    .option("--task <id>", "the task id; with --to, in place of a name")
+    .option("--to <address>", "the recipient, as in RCPT TO")
+    .option("--part <part>", "which of several mails of the task to this recipient")
+    .option("--user <name>", "who submits it, when that takes authentication")
+    .option(...JSON_OPTION)
+    .option(...CONFIG_OPTION)
+    .action(async (name: string | undefined, options: ExplainOptions) =>
+      exit(await (await import("./explain.ts")).explain(name, options)),
+    );
   mailonce
     .command("forget <id>")
     .description(

@@ -17,6 +17,8 @@ export interface Asked {
   readonly isTls: boolean;
   /** The value of a header field. */
   header(name: string): string | undefined;
+  /** A part of the path, which the route's path names ":name". */
+  param(name: string): string | undefined;
   /** A parameter of the query. */
   query(name: string): string | undefined;
   /** All of them. */
@@ -59,6 +61,7 @@ export interface Problem {
 
 export interface Route {
   readonly method: "GET" | "POST";
+  /** A part that begins with a colon stands for anything. */
   readonly path: string;
   /** "nobody": no token is asked for, anywhere. "visitor": nor on a loopback address without a tokens file. */
   readonly needs: "nobody" | Asker["role"];

@@ -63,7 +63,7 @@ export function createRouter(routes: readonly Route[], door: Door, log: Pick<Log
     // The host is looked at here too: what exists is nobody's business who came by another name.
     const opened = await door(knockOf(context, askedOf(context)), "nobody");
     if ("kind" in opened) return responseOf(opened);
-    const allowed = routes.filter(({ path }) => path === context.req.path).map(({ method }) => method);
+    const allowed = routes.filter(({ path }) => isAt(path, context.req.path)).map(({ method }) => method);
     if (allowed.length === 0) return responseOf(problem(404, "there is nothing at this path"));
     const allow = allowed.join(", ");
     return responseOf(problem(405, `this path takes ${allow}`, { Allow: allow }));
@@ -75,11 +75,21 @@ export function createRouter(routes: readonly Route[], door: Door, log: Pick<Log
   return (request, peer) => app.fetch(request, peer);
 }
 
+/** Whether this is a path of the route. */
+function isAt(route: string, path: string): boolean {
+  const [wanted, parts] = [route.split("/"), path.split("/")];
+  return (
+    wanted.length === parts.length &&
+    wanted.every((part, at) => part === parts[at] || (part.startsWith(":") && parts[at] !== ""))
+  );
+}
+
 const tooLarge = problem(413, `a body has at most ${BODY_MAX} octets`);
 
 const askedOf = ({ req, env }: Context<Environment>): Omit<Asked, "asker"> => ({
   ...{ address: env.address, isTls: env.isTls },
   header: (name) => req.header(name),
+  param: (name) => req.param(name),
   query: (name) => req.query(name),
   queries: () => req.query(),
   text: () => req.text(),

@@ -23,9 +23,9 @@ import type { QueueDesk } from "./words.ts";
 
 /** @throws as openStopped does */
 export const openStoppedQueue = (config: Config, world: LedgerWorld): Promise<Opened<QueueDesk>> =>
-  openStopped(config, world, (stopped) => deskOf(config, world, stopped));
+  openStopped(config, world, (stopped) => stoppedQueue(config, world, stopped));
 
-async function deskOf(
+export async function stoppedQueue(
   config: Config,
   { clock, log }: LedgerWorld,
   { ledger, spool, history }: Stopped,

@@ -3,6 +3,7 @@ import type { Counters } from "../../metrics/counters.ts";
 import type { Readings } from "../../metrics/readings.ts";
 import type { DoubtfulDesk } from "../doubtful.ts";
 import type { Draining } from "../draining.ts";
+import type { ExplainDesk } from "../explain/words.ts";
 import type { ForgetDesk } from "../forget.ts";
 import type { DiskProbe } from "../http/disk-probe.ts";
 import { type Answer, type Asked, problem } from "../http/route.ts";
@@ -17,6 +18,7 @@ export type Phase = "starting" | "running" | "draining" | "stopping";
 export interface OperatorParts {
   readonly doubtful: DoubtfulDesk;
   readonly forget: ForgetDesk;
+  readonly explain: ExplainDesk;
   readonly pausing: PausingDesk;
   readonly status: StatusDesk;
   readonly draining: Draining;

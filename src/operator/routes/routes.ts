@@ -5,6 +5,7 @@ import { doubtfulRoutes } from "./doubtful.ts";
 import { drainRoutes } from "./drain.ts";
 import { forgetRoutes } from "./forget.ts";
 import { healthRoutes } from "./health.ts";
+import { mailRoutes } from "./mails.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { type OperatorState, runningOf } from "./parts.ts";
 import { pausingRoutes } from "./pausing.ts";
@@ -19,6 +20,7 @@ export function apiRoutes(state: OperatorState): Route[] {
     ...doubtfulRoutes(running),
     ...forgetRoutes(running),
     ...statusRoutes(running),
+    ...mailRoutes(running),
     ...pausingRoutes(running),
     ...drainRoutes(running),
     ...queueRoutes(running),

@@ -1,0 +1,50 @@
+// What a visitor learns about a mail: what became of it, and nothing of the mailer's, of people, of replies, or of the places
+// of upstreams.
+import type { HistoryEvent } from "../../history/history.ts";
+import type { ExplainFacts } from "../explain/words.ts";
+import type { QueueMail } from "../queue/words.ts";
+import { maskedAddress } from "./masked.ts";
+
+export const maskedFacts = ({ looked, mail, events }: ExplainFacts): ExplainFacts => ({
+  looked,
+  mail: mail && maskedMail(mail),
+  events: events.map(maskedEvent),
+});
+
+/** Member by member: what is new is not shown before somebody has thought of it. */
+function maskedMail(mail: QueueMail): QueueMail {
+  const { id, state, hold, doubtful, acceptedAt, dueAt, attempts, upstream, size, ended } = mail;
+  const { submission, lastAttemptAt } = mail;
+  return {
+    ...{ id, submission, state, acceptedAt, attempts, upstream, size },
+    messageId: "",
+    recipient: maskedAddress(mail.recipient),
+    ...(hold === undefined ? {} : { hold }),
+    ...(doubtful === undefined ? {} : { doubtful }),
+    ...(dueAt === undefined ? {} : { dueAt }),
+    ...(lastAttemptAt === undefined ? {} : { lastAttemptAt }),
+    ...(ended === undefined ? {} : { ended: { reason: ended.reason, at: ended.at, reply: "" } }),
+  };
+}
+
+function maskedEvent(event: HistoryEvent): HistoryEvent {
+  const { at } = event;
+  switch (event.kind) {
+    case "accepted": {
+      const { kind, submission, recipient } = event;
+      const shown = recipient === undefined ? {} : { recipient: maskedAddress(recipient) };
+      return { kind, at, submission, client: "", ...shown };
+    }
+    case "attempt":
+      return { kind: event.kind, at, upstream: "the upstream", outcome: event.outcome };
+    case "repeats":
+      return { kind: event.kind, at, count: event.count };
+    case "ended":
+      return { kind: event.kind, at, reason: event.reason, cause: "" };
+    case "decision":
+      return {
+        ...{ kind: event.kind, at, decision: event.decision },
+        ...(event.next === undefined ? {} : { next: event.next }),
+      };
+  }
+}
