@@ -11,6 +11,7 @@ import type { SmtpFault } from "../support/smtp-faults.ts";
 import type { Chance } from "./chance.ts";
 import { type Build, startTested, type TestedGateway } from "./gateway-process.ts";
 import { forget, operate } from "./operator.ts";
+import { drain, type LeftPaused, pauseAndResume, resumeAfter } from "./pauser.ts";
 import type { Defect, Plan } from "./plan.ts";
 import type { Step } from "./steps.ts";
 import { cutToLastSync } from "./sync-cut.ts";
@@ -101,6 +102,7 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
   let running: TestedGateway | undefined;
   let counted = 0;
   let clockOffsetMs = 0;
+  let leftPaused: LeftPaused = "resumed";
   let number = 0;
 
   function countTaken(): void {
@@ -210,7 +212,9 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
       gateway.signal("SIGKILL");
     };
     if (step.from === "upstream") void nthStrike(nth).then(kill);
-    else if (step.at !== undefined) await gateway.order({ kind: "arm", step: step.name, nth });
+    else if (step.at !== undefined && step.drains === undefined)
+      await gateway.order({ kind: "arm", step: step.name, nth });
+    const pausing = step.pauses ? pauseAndResume(dataFolder, () => isOver || isKilled) : undefined;
     const operator = step.decides
       ? operate(dataFolder, upstream, chance, () => isOver || isKilled)
       : Promise.resolve();
@@ -224,10 +228,18 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
           () => isLoaded || isKilled,
         )
       : Promise.resolve();
-    let left = nth;
+    let left = step.drains ? 1 + chance.below(latest.length / 2) : nth;
+    let draining = Promise.resolve();
+    const drainAndArm = async (): Promise<void> => {
+      await drain(dataFolder);
+      await gateway.order({ kind: "arm", step: step.name, nth });
+    };
     await submit(gateway.port as number, latest, () => {
-      if (step.from === "client" && --left === 0) kill();
+      left -= 1;
+      if (step.from === "client" && left === 0) kill();
+      if (step.drains && left === 0) draining = drainAndArm();
     });
+    await draining;
     // What was accepted is on its way still, and the step may be on it.
     let answer = await gateway.order({ kind: "tell-when-dry" });
     if (step.forgets) {
@@ -237,6 +249,7 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
     }
     isOver = true;
     await operator;
+    leftPaused = (await pausing) ?? "resumed";
     return isKilled || answer === undefined;
   }
 
@@ -306,7 +319,8 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
       rmSync(syncNotes, { force: true });
 
       running = await restart();
-      const faults = await redeliver(running, latest);
+      const faults = step.pauses ? await resumeAfter(dataFolder, leftPaused) : [];
+      faults.push(...(await redeliver(running, latest)));
       if (step.from === "upstream") upstream.dropAll();
       const sum = (count: (tracked: Tracked) => number) =>
         latest.reduce((total, { tracked }) => total + count(tracked), 0);

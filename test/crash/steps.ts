@@ -32,6 +32,10 @@ export interface Step {
   readonly decides?: true;
   /** An operator has relayed mails forgotten meanwhile, and their tasks send again. */
   readonly forgets?: true;
+  /** An operator pauses and resumes the upstream meanwhile. */
+  readonly pauses?: true;
+  /** The gateway is drained in the middle of the load, and the step counts from then on. */
+  readonly drains?: true;
   /** The clock is moved on by the span of a generation, so that the next settlement begins another. */
   readonly rolls?: true;
 }
@@ -41,6 +45,7 @@ const FORGOTTEN = 0x6f;
 const GENERATION = 0x67;
 const SUBMISSION = 0x73;
 const TRANSMISSION = 0x74;
+const PAUSES = 0x70;
 const DOUBTFUL = 2;
 
 const QUEUE = /^spool\/queue$/;
@@ -223,6 +228,21 @@ export const steps: readonly Step[] = [
     (when) => storage(when, ["commit"], QUEUE, putsSince, puts(SUBMISSION)),
     { ...load, forgets: true },
   ),
+  ...around(
+    "the commit of a pause",
+    ["an operator pauses or resumes, nothing is noted", "it is durable, nobody was answered"],
+    (when) => storage(when, ["commit"], QUEUE, puts(PAUSES)),
+    { ...load, pauses: true },
+  ),
+  {
+    name: "while it drains",
+    means: "any call of the disk or the upstream after it was told to drain",
+    at: () => true,
+    ...load,
+    occurrences: 60,
+    faults: { "drop-before-reply": 5, "refuse-rcpt-4": 20, "slow-reply": 30 },
+    drains: true,
+  },
   ...around(
     "the generation's record",
     ["a new generation is about to be noted", "noted, but there is no store of it"],

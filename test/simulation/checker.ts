@@ -6,6 +6,7 @@ import { configAt, type Facts, gather, type Violation } from "./facts.ts";
 import type { Event } from "./history.ts";
 import { checkForgotten, checkLosses } from "./losses.ts";
 import { checkOthers } from "./odd.ts";
+import { checkPauses } from "./pauses.ts";
 import type { Plan } from "./plan.ts";
 
 export interface Checked {
@@ -24,6 +25,7 @@ export function check(events: readonly Event[], plan: Plan): Checked {
   checkDecisions(facts, plan);
   checkForgotten(facts);
   checkOthers(facts, plan, events);
+  checkPauses(facts, plan, events);
   // Nothing may need a restart to go on, and a restart may lose nothing.
   const idle = events.filter(({ kind }) => kind === "idle");
   for (const event of idle) {

@@ -66,6 +66,16 @@ export interface Wish {
   readonly id: string;
 }
 
+/** An operator wants the upstream paused or resumed, at one gateway or in its data folder. */
+export interface PauseOrder {
+  readonly number: number;
+  readonly gateway: number;
+  readonly life: number;
+  readonly what: "pause" | "resume";
+  /** After which it ends by itself. */
+  readonly forMs: number | undefined;
+}
+
 export type What =
   /** A start of a gateway. */
   | { readonly kind: "starting"; readonly gateway: number; readonly life: number; readonly config: Config }
@@ -81,6 +91,13 @@ export type What =
       readonly kind: "forget_answered";
       readonly wish: Wish;
       readonly said: "forgotten" | WhyNot | { readonly failed: string };
+    }
+  | { readonly kind: "pause_asked"; readonly order: PauseOrder }
+  /** Done, or how it failed on the way. */
+  | {
+      readonly kind: "pause_answered";
+      readonly order: PauseOrder;
+      readonly said: "done" | { readonly failed: string };
     }
   | { readonly kind: "asked"; readonly decided: Decided }
   /** `next`: what becomes of the id; undefined for a decision that was refused, or is not known to be taken. */
@@ -214,6 +231,13 @@ function said(event: Event): string {
       return `f${event.wish.number} the OPERATOR asks ${lifeOf(event.wish)} to forget ${event.wish.id.slice(0, 8)}…`;
     case "forget_answered":
       return `f${event.wish.number} answer: ${typeof event.said === "string" ? event.said : event.said.failed}`;
+    case "pause_asked": {
+      const { number, what, forMs } = event.order;
+      const span = forMs === undefined ? "" : ` for ${forMs / 1000} s`;
+      return `p${number} the OPERATOR asks ${lifeOf(event.order)} to ${what}${span}`;
+    }
+    case "pause_answered":
+      return `p${event.order.number} answer: ${typeof event.said === "string" ? event.said : event.said.failed}`;
     case "undecided":
       return `UNDECIDED at gateway ${event.gateway}: ${event.id.slice(0, 8)}… ${event.standing}`;
     case "without_content":

@@ -4,6 +4,7 @@
 import type { Config } from "../../src/config/config.ts";
 import type { DoubtfulDesk } from "../../src/operator/doubtful.ts";
 import type { ForgetDesk } from "../../src/operator/forget.ts";
+import type { PausingDesk } from "../../src/operator/pausing.ts";
 import type { Relay } from "../../src/relay.ts";
 import type { Clock, Timer } from "../../src/runtime/clock.ts";
 import type { Log } from "../../src/runtime/log.ts";
@@ -22,6 +23,8 @@ export interface Life {
   desk: DoubtfulDesk | undefined;
   /** So too. */
   forget: ForgetDesk | undefined;
+  /** So too. */
+  pausing: PausingDesk | undefined;
   /** Told of the end of this life. */
   readonly onEnd: Set<() => void>;
   readonly timers: Set<Timer>;
@@ -188,6 +191,7 @@ export function createMachine(
     relay: undefined,
     desk: undefined,
     forget: undefined,
+    pausing: undefined,
     onEnd: new Set(),
     timers: new Set(),
     death,
@@ -309,6 +313,7 @@ export function endLife(life: Life): void {
   life.relay = undefined;
   life.desk = undefined;
   life.forget = undefined;
+  life.pausing = undefined;
   for (const timer of life.timers) timer.cancel();
   life.timers.clear();
   life.machine.submitting = 0;

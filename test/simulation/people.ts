@@ -9,16 +9,19 @@ export interface Actors {
   readonly settings: boolean;
   /** An operator who has relayed ids forgotten. */
   readonly forgetter: boolean;
+  /** An operator who pauses the upstream. */
+  readonly pauser: boolean;
 }
 
-export const ACTOR_NAMES = ["operator", "settings", "forgetter"] as const;
+export const ACTOR_NAMES = ["operator", "settings", "forgetter", "pauser"] as const;
 
 /** Nobody is there. */
-export const ALONE: Actors = { operator: false, settings: false, forgetter: false };
+export const ALONE: Actors = { operator: false, settings: false, forgetter: false, pauser: false };
 export const CHANGED_SETTINGS: Actors = { ...ALONE, settings: true };
 export const FORGETFUL: Actors = { ...ALONE, forgetter: true };
-/** But the forgetter, for whom there are histories of their own. */
-export const EVERYONE: Actors = { operator: true, settings: true, forgetter: false };
+export const PAUSING: Actors = { ...ALONE, pauser: true };
+/** But the forgetter and the pauser, for whom there are histories of their own. */
+export const EVERYONE: Actors = { ...ALONE, operator: true, settings: true };
 
 /** The operator comes, lists what is doubtful, and decides about some of it. */
 export interface Operator {
@@ -69,6 +72,33 @@ export interface Forgetter {
   readonly redelivers: number;
   readonly twice: number;
   readonly chance: Chance;
+}
+
+/** See pauser.ts. */
+export interface Pauser {
+  /** How often they come at a step of a gateway's life, each time after the last. */
+  readonly atSteps: number;
+  /** How often they open the data folder between two lives. */
+  readonly offline: number;
+  /** When they come besides, milliseconds from the beginning. */
+  readonly visits: readonly number[];
+  /** How often a pause ends by itself, and is contradicted at the same time. */
+  readonly ends: number;
+  readonly contradicts: number;
+  readonly chance: Chance;
+}
+
+export function planPauser(chance: Chance, healAt: number): Pauser | undefined {
+  const rate = (...rates: [number, ...number[]]) => (chance.happens(0.5) ? chance.pick(rates) : 0);
+  const pauser: Pauser = {
+    atSteps: chance.pick([0, 1, 1]),
+    offline: rate(0.3, 0.9),
+    visits: Array.from({ length: chance.between(0, 8) }, () => chance.between(0, healAt)),
+    ends: rate(0.3, 0.8),
+    contradicts: rate(0.2),
+    chance: chance.fork(),
+  };
+  return chance.happens(0.8) ? pauser : undefined;
 }
 
 export function planForgetter(chance: Chance, healAt: number): Forgetter | undefined {

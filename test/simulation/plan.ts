@@ -8,8 +8,10 @@ import {
   ALONE,
   type Forgetter,
   type Operator,
+  type Pauser,
   planForgetter,
   planOperator,
+  planPauser,
   planSettings,
   type Settings,
 } from "./people.ts";
@@ -109,6 +111,8 @@ export interface Plan {
   readonly operator: Operator | undefined;
   /** Undefined: nobody has anything forgotten. */
   readonly forgetter: Forgetter | undefined;
+  /** Undefined: nobody pauses the upstream. */
+  readonly pauser: Pauser | undefined;
   /** Undefined: every start of every gateway has the same configuration. */
   readonly settings: Settings | undefined;
   /** For everything else. */
@@ -258,7 +262,7 @@ export function planOf(seed: number, isShared = false, actors: Actors = ALONE): 
   const stops = Array.from({ length: faults.orderly_stop }, () => own.between(0, healAt));
   const rest = { seed, config, tasks, faults, healAt, jumps, stops, chance: chance.fork() };
   const sharing = isShared ? planSharing(chance.fork(), tasks.length, healAt) : undefined;
-  const nobody = { operator: undefined, forgetter: undefined, settings: undefined };
+  const nobody = { operator: undefined, forgetter: undefined, pauser: undefined, settings: undefined };
   return withPeople({ ...rest, odd: new Set(), sharing, ...nobody }, actors);
 }
 
@@ -279,6 +283,7 @@ function withPeople(plan: Plan, actors: Actors): Plan {
     odd,
     operator,
     forgetter: actors.forgetter ? planForgetter(chance.fork(), plan.healAt) : undefined,
+    pauser: actors.pauser ? planPauser(chance.fork(), plan.healAt) : undefined,
     settings,
     faults: {
       ...faults,

@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { BROKEN_GATEWAYS, catchBroken } from "./broken.ts";
 import { BROKEN_FORGETS } from "./broken-forgets.ts";
+import { BROKEN_PAUSES } from "./broken-pauses.ts";
 import { BROKEN_BY_PEOPLE } from "./broken-people.ts";
 import { BROKEN_REPORTS } from "./broken-reports.ts";
 import { BROKEN_SHARINGS } from "./broken-sharing.ts";
@@ -59,12 +60,19 @@ function actorsOf(asked: string): Actors {
     operator: names.includes("operator"),
     settings: names.includes("settings"),
     forgetter: names.includes("forgetter"),
+    pauser: names.includes("pauser"),
   };
 }
 
 /** One line for each: how soon it is caught, and by which promise. */
 async function runBroken(shared: SharedLedgers | undefined): Promise<void> {
-  const alone = [...BROKEN_GATEWAYS, ...BROKEN_REPORTS, ...BROKEN_BY_PEOPLE, ...BROKEN_FORGETS];
+  const alone = [
+    ...BROKEN_GATEWAYS,
+    ...BROKEN_REPORTS,
+    ...BROKEN_BY_PEOPLE,
+    ...BROKEN_FORGETS,
+    ...BROKEN_PAUSES,
+  ];
   for (const broken of shared === undefined ? alone : BROKEN_SHARINGS) {
     if (values.only !== undefined && values.only !== broken.name) continue;
     const caught = await catchBroken(broken, first, runs, shared);

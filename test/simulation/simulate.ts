@@ -7,6 +7,7 @@ import { openEmbeddedLedger } from "../../src/ledger/embedded/embedded.ts";
 import { DIGEST_OCTETS } from "../../src/ledger/ledger.ts";
 import type { Engine } from "../../src/ledger/shared/engine.ts";
 import { stoppedDoubtful, stoppedForget } from "../../src/operator/offline.ts";
+import { openOfflinePausing } from "../../src/operator/offline-pausing.ts";
 import { openStopped } from "../../src/operator/stopped.ts";
 import { openRelay, type Relay, type World } from "../../src/relay.ts";
 import { encodeBase32 } from "../../src/runtime/base32.ts";
@@ -25,6 +26,7 @@ import type { Event } from "./history.ts";
 import { clockOf, createMachine, endLife, type Life, logOf, type Machine } from "./machine.ts";
 import { ODD_MS } from "./odd.ts";
 import { createOperator } from "./operator.ts";
+import { createPauser } from "./pauser.ts";
 import { type Actors, ALONE } from "./people.ts";
 import {
   configsOf,
@@ -177,6 +179,7 @@ export async function simulate(
   };
 
   const forgetter = createForgetter(site, machines, upstream, deliver);
+  const pauser = createPauser(site, machines);
 
   const diskOf = (machine: Machine) => disks.get(machine) as SimulatedDisk;
   const there = () => machines.filter(({ isGone }) => !isGone);
@@ -227,6 +230,7 @@ export async function simulate(
       if (site.isHealed) void start(machine);
       else if (operator?.goesOffline() === true || forgetter?.goesOffline() === true)
         void decideOffline(machine);
+      else if (pauser?.goesOffline() === true) void pauseOffline(machine);
       else void start(machine);
     });
   }
@@ -294,6 +298,28 @@ export async function simulate(
     end(life, false);
   }
 
+  /** As `mailonce pause` does when no gateway runs. */
+  async function pauseOffline(machine: Machine): Promise<void> {
+    const life = machine.beginOfflineLife(nextConfig());
+    const named = { gateway: machine.number, life: life.number };
+    history.add({ kind: "offline", ...named });
+    try {
+      const { desk, close } = await openOfflinePausing(life.config, worldOf(machine, life));
+      if (!life.isAlive) return;
+      life.pausing = desk;
+      history.add({ kind: "offline_open", ...named });
+      await pauser?.decideOffline(life);
+      life.pausing = undefined;
+      await close();
+    } catch (error) {
+      if (!life.isAlive) return;
+      history.add({ kind: "start_failed", ...named, error: `offline: ${String(error)}` });
+    }
+    if (!life.isAlive) return;
+    history.add({ kind: "offline_closed", ...named });
+    end(life, false);
+  }
+
   async function start(machine: Machine): Promise<void> {
     const life = machine.beginLife(nextConfig());
     const named = { gateway: machine.number, life: life.number };
@@ -311,7 +337,9 @@ export async function simulate(
     life.relay = relay;
     life.desk = relay.doubtful;
     life.forget = relay.forget;
+    life.pausing = relay.pausing;
     history.add({ kind: "started", ...named });
+    if (site.isHealed) pauser?.resume(life);
   }
 
   /** As startGateway does on a signal. */
@@ -325,8 +353,8 @@ export async function simulate(
     try {
       await Promise.all([clients.idle(machine), relay.drain()]);
       // No further request is taken up.
-      Object.assign(life, { desk: undefined, forget: undefined });
-      await Promise.all([operator?.idle(life), forgetter?.idle(life)]);
+      Object.assign(life, { desk: undefined, forget: undefined, pausing: undefined });
+      await Promise.all([operator?.idle(life), forgetter?.idle(life), pauser?.idle(life)]);
       await relay.close();
     } catch (error) {
       history.add({ kind: "start_failed", ...named, error: `at the stop: ${String(error)}` });
@@ -343,6 +371,7 @@ export async function simulate(
     for (const machine of there()) {
       machine.isDoomed = false;
       machine.goOn();
+      pauser?.resume(machine.life);
     }
   }
 
@@ -366,6 +395,7 @@ export async function simulate(
     upstream.underWay === 0 &&
     operator?.isBusy(there()) !== true &&
     forgetter?.isBusy(there()) !== true &&
+    pauser?.isBusy(there()) !== true &&
     there().every(({ life }) => life.relay !== undefined && !life.isStopping) &&
     isSpoolDone();
 
@@ -466,6 +496,9 @@ export async function simulate(
   }
   for (const [index, at] of (plan.forgetter?.visits ?? []).entries()) {
     time.after(at, () => forgetter?.visit(machineOf(index)));
+  }
+  for (const [index, at] of (plan.pauser?.visits ?? []).entries()) {
+    time.after(at, () => pauser?.visit(machineOf(index)));
   }
   for (const { at, leaseMs } of plan.settings?.leases ?? []) {
     time.after(at * plan.healAt, () => void setLease(leaseMs));
