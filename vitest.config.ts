@@ -15,7 +15,7 @@ const GROUPS = {
   ],
   /** What attackers send, and mails so odd that they could harm others. */
   hostile: [
-    "test/operator/http-{door,limits}.test.ts",
+    "test/operator/http-{door,events,limits}.test.ts",
     "test/submission/{decode-bounds,parser-cost}.test.ts",
     "test/system/{fingerprints,injection,limits,loops,memory,odd-mail,smuggling}.test.ts",
   ],

@@ -10,6 +10,7 @@ import { createCounters } from "./metrics/counters.ts";
 import { createDraining } from "./operator/draining.ts";
 import { createDiskProbe } from "./operator/http/disk-probe.ts";
 import { checkHttpFiles, openHttp } from "./operator/http/open.ts";
+import { createEvents } from "./operator/status/events.ts";
 import { createGatewayStatus } from "./operator/status/open.ts";
 import { readingsOf } from "./readings.ts";
 import { openRelay } from "./relay.ts";
@@ -125,8 +126,10 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
       http.phase,
       draining.since,
     );
-    const { doubtful, forget, explain, pausing, queue } = relay;
-    await http.run({ doubtful, forget, explain, pausing, queue, status, draining, counters, readings, disk });
+    const { doubtful, forget, explain, pausing, queue, changes } = relay;
+    const events = createEvents({ status: status.read, changes, clock });
+    const desks = { doubtful, forget, explain, pausing, queue, status, draining };
+    await http.run({ ...desks, events, counters, readings, disk });
     const [{ host, port }] = listeners as [Listener];
     const { from } = reportsFrom(config);
     for (const upstream of upstreams.values()) void announceLack(upstream, from, log);
@@ -156,6 +159,7 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
         log.info("gateway.stopping");
         http.stopping();
         draining.close();
+        events.close();
         status.close();
         // What is still accepted stays in the spool for the next start.
         await Promise.all([stopListening(), relay.drain()]);

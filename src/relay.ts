@@ -27,6 +27,7 @@ import { createReports } from "./dispatch/reports.ts";
 import { createResolutions } from "./dispatch/resolutions.ts";
 import { createRoutes } from "./dispatch/routes.ts";
 import { createVerdicts } from "./dispatch/verdicts.ts";
+import { type Changes, createChanges, watchedHistory } from "./history/changes.ts";
 import type { HistoryReader } from "./history/history.ts";
 import { openHistory } from "./history/open.ts";
 import { compareStarts } from "./ledger/last-start.ts";
@@ -65,6 +66,8 @@ export interface Relay {
   readonly explain: ExplainDesk;
   readonly pausing: PausingDesk;
   readonly history: HistoryReader;
+  /** Mails to which something happens. */
+  readonly changes: Changes;
   readonly queue: QueueDesk;
   readonly readings: Pick<Readings, "lanes" | "ledger" | "remembered" | "shared" | "memory">;
   /** How much waits in each lane and why; at most a quarter of a second old. */
@@ -108,12 +111,16 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const { ledger, name, gateways, remembered, isUp } = await found.open();
   world.fleet?.follow(gateways);
   const traceName = await traceNameOf(world);
-  const history = await openHistory(
-    { storage, clock, log },
-    {
-      ...{ retentionMs: config.history.retention, addresses },
-      wasRunBefore: async () => (await spool.lastStart()) !== undefined,
-    },
+  const changes = createChanges();
+  const history = watchedHistory(
+    await openHistory(
+      { storage, clock, log },
+      {
+        ...{ retentionMs: config.history.retention, addresses },
+        wasRunBefore: async () => (await spool.lastStart()) !== undefined,
+      },
+    ),
+    changes,
   );
   const pauses = await openOperatorPauses({ note: spool, clock, log, over: () => dispatcher.goOn() });
   const routes = createRoutes(
@@ -238,6 +245,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     submit,
     policy,
     history,
+    changes,
     queue,
     pausing: createPausingDesk({
       names: viewsOf(config).map(({ name }) => name),

@@ -10,10 +10,12 @@ import { text } from "node:stream/consumers";
 import { putLine } from "../../src/access/access-edit.ts";
 import { digestOf, newToken, parseTokens, type Role } from "../../src/access/tokens-lines.ts";
 import { loadConfig } from "../../src/config/config.ts";
+import { type Changes, createChanges } from "../../src/history/changes.ts";
 import type { Id } from "../../src/identity/message-id.ts";
 import type { DoubtfulDesk, DoubtfulEntry } from "../../src/operator/doubtful.ts";
 import { type OperatorHttp, openHttp } from "../../src/operator/http/open.ts";
 import type { OperatorParts } from "../../src/operator/routes/parts.ts";
+import { createEvents, type Events } from "../../src/operator/status/events.ts";
 import type { Status } from "../../src/operator/status/schema.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import type { Log, LogFields } from "../../src/runtime/log.ts";
@@ -82,6 +84,7 @@ export const NO_PARTS: OperatorParts = {
     content: async () => undefined,
     order: async () => ({ kind: "given", items: [] }),
   },
+  events: { open: () => undefined, count: () => 0, close() {} },
   disk: async () => undefined,
   ...unread(),
 };
@@ -108,6 +111,10 @@ export interface HttpPlace {
   /** What the desk was told, and by whom. */
   readonly decided: readonly string[];
   readonly logged: readonly (readonly [event: string, fields: LogFields])[];
+  readonly events: Events;
+  readonly changes: Changes;
+  /** Changes what the gateway says of its state. */
+  setStatus(next: Partial<Status>): void;
   ask(path: string, asking?: Asking): Promise<Reply>;
   /** Writes a token into the file, which the gateway then reads. */
   addToken(name: string, role: Role): Promise<string>;
@@ -159,11 +166,17 @@ export async function openHttpPlace({
       return { ok: true, id: HELD.id, next: "relayed" };
     },
   };
-  await http.run({ ...NO_PARTS, doubtful });
+  const changes = createChanges();
+  let status = STATUS;
+  const events = createEvents({ status: async () => status, changes, clock: clock ?? manual });
+  await http.run({ ...NO_PARTS, doubtful, events });
   const port = Number(http.address?.split(":").at(-1));
   const isTls = config.http.tls.cert_file !== undefined;
   return {
-    ...{ http, port, clock: manual, folder: folder.path, data, tokensFile, decided, logged },
+    ...{ http, port, clock: manual, folder: folder.path, data, tokensFile, decided, logged, events, changes },
+    setStatus(next) {
+      status = { ...status, ...next };
+    },
     ask: (path, asking) => askAt(port, path, asking, isTls),
     async addToken(name, role) {
       const token = await put(name, role);
@@ -171,6 +184,7 @@ export async function openHttpPlace({
       return token;
     },
     async close() {
+      events.close();
       await http.close();
       folder.remove();
     },

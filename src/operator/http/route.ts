@@ -40,6 +40,8 @@ export type Answer =
       readonly status?: number;
     }
   | { readonly kind: "text"; readonly text: string; readonly contentType: string }
+  /** Goes on until either side ends it. */
+  | { readonly kind: "stream"; readonly stream: ReadableStream<Uint8Array>; readonly contentType: string }
   /** As they are: a browser shows or runs none of it. */
   | { readonly kind: "octets"; readonly octets: AsyncIterable<Uint8Array> }
   /** To another page, with a cookie. */

@@ -55,9 +55,15 @@ export function createRouter(routes: readonly Route[], door: Door, log: Pick<Log
       context.set("asked", { ...asked, asker: opened });
       return await next();
     };
-    app.on(route.method, route.path, enter, limit, async (context) =>
-      responseOf(await route.answer(context.get("asked"))),
-    );
+    app.on(route.method, route.path, enter, limit, async (context) => {
+      const answer = await route.answer(context.get("asked"));
+      // Nobody would read it, or end it.
+      if (answer.kind === "stream" && context.req.method === "HEAD") {
+        await answer.stream.cancel();
+        return new Response(null, { headers: { "Content-Type": answer.contentType } });
+      }
+      return responseOf(answer);
+    });
   }
   app.notFound(async (context) => {
     // The host is looked at here too: what exists is nobody's business who came by another name.
@@ -115,6 +121,8 @@ function responseOf(answer: Answer): Response {
       return new Response(Readable.toWeb(Readable.from(answer.octets)) as ReadableStream, {
         headers: { "Content-Type": "application/octet-stream", "Content-Disposition": "attachment" },
       });
+    case "stream":
+      return new Response(answer.stream, { headers: { "Content-Type": answer.contentType } });
     case "redirect": {
       const cookie: Record<string, string> =
         answer.cookie === undefined ? {} : { "Set-Cookie": answer.cookie };

@@ -9,6 +9,7 @@ import type { DiskProbe } from "../http/disk-probe.ts";
 import { type Answer, type Asked, problem } from "../http/route.ts";
 import type { PausingDesk } from "../pausing.ts";
 import type { QueueDesk } from "../queue/words.ts";
+import type { Events } from "../status/events.ts";
 import type { StatusDesk } from "../status/status.ts";
 
 /** Where a gateway is in its life. */
@@ -21,6 +22,7 @@ export interface OperatorParts {
   readonly explain: ExplainDesk;
   readonly pausing: PausingDesk;
   readonly status: StatusDesk;
+  readonly events: Events;
   readonly draining: Draining;
   readonly queue: QueueDesk;
   readonly disk: DiskProbe;

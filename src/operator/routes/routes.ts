@@ -3,6 +3,7 @@
 import type { Route } from "../http/route.ts";
 import { doubtfulRoutes } from "./doubtful.ts";
 import { drainRoutes } from "./drain.ts";
+import { eventRoutes } from "./events.ts";
 import { forgetRoutes } from "./forget.ts";
 import { healthRoutes } from "./health.ts";
 import { mailRoutes } from "./mails.ts";
@@ -21,6 +22,7 @@ export function apiRoutes(state: OperatorState): Route[] {
     ...forgetRoutes(running),
     ...statusRoutes(running),
     ...mailRoutes(running),
+    ...eventRoutes(running),
     ...pausingRoutes(running),
     ...drainRoutes(running),
     ...queueRoutes(running),
