@@ -92,7 +92,7 @@ function saidOf(event: ExplainedEvent): string {
     case "attempt":
       return `attempt by ${fields.upstream}: ${fields.outcome}${optional(", as ", fields.upstreamId)}${optional(": ", fields.reply)}`;
     case "repeats":
-      return `${fields.count} repeat${fields.count === 1 ? "" : "s"} dropped, the last one now`;
+      return `${fields.count} repeat${fields.count === 1 ? "" : "s"} dropped`;
     case "ended":
       return `${fields.reason}${optional(": ", fields.cause)}`;
     case "decision":

@@ -81,6 +81,29 @@ export const SHARED_FORGET_CHECKS: readonly SharingCheck[] = [
   },
   {
     rule: "S20",
+    title: "a new mail whose gateway was away goes on when who took it over gave it up, and only then",
+    async run(harness) {
+      const [a, b] = await two(harness);
+      await relayedBy(harness, b);
+      for (const isRelayed of [false, true]) {
+        expect(await harness.during(b.ledger.forget(idOf("x")))).toBe("forgotten");
+        const own = await accepted(harness, a, request("x", { digest: digestOf(8) }));
+        a.stop();
+        await harness.pass(harness.leaseMs * 1.2);
+        const taken = await claimed(harness, b, request("x"));
+        if (isRelayed) await harness.during(b.ledger.settle(taken, "relayed"));
+        else await harness.during(b.ledger.release([taken]));
+        if (isRelayed) await harness.during(b.ledger.forget(idOf("x")));
+        a.goOn();
+        await harness.pass(harness.leaseMs);
+        const said = await harness.during(a.ledger.attempt(own, "7"));
+        expect(said).toBe(isRelayed ? "stale" : "attempted");
+        if (!isRelayed) await harness.during(a.ledger.settle(own, "relayed"));
+      }
+    },
+  },
+  {
+    rule: "S20",
     title: "a relaying whose answer is late does not undo that it is forgotten",
     async run(harness) {
       const [a, b] = await two(harness);
