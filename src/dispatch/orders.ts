@@ -135,19 +135,17 @@ export function createOrders(parts: OrderParts): Orders {
     return isOurs ? { ok: true, next: "ended" } : refused("elsewhere");
   };
 
-  /** It leaves the spool durably before its claim goes, or a crash would bring back what was submitted again. */
-  const remove = async ({ key, claim, ...queued }: QueuedTransmission): Promise<Ordered> => {
+  /**
+   * The claim goes first: with it, a copy of what is nowhere any more would be answered 250. A crash in between brings the
+   * mail back; should it be submitted again by then, the start finds one of the two to be a repeat.
+   */
+  const remove = async ({ key, claim }: QueuedTransmission): Promise<Ordered> => {
     const { id } = claim;
-    if ((await recorder.replace(key, undefined, signal)) === "gone") return refused("absent");
+    await ledger.release([claim]);
     inDoubt.delete(id);
     holds.delete(id);
+    if ((await recorder.replace(key, undefined, signal)) === "gone") return refused("absent");
     reports.left(key, id);
-    try {
-      await ledger.release([claim]);
-    } catch {
-      // Its attempt finds nothing in the spool, and releases the claim.
-      dispatcher.enqueue({ ...queued, key, claim });
-    }
     return { ok: true, next: "removed" };
   };
 

@@ -345,3 +345,17 @@ test("held in doubt until the doubt has expired, it waits for an operator", asyn
   await next.call(A).answer(ACCEPTED);
   await next.stop();
 });
+
+// Found by the simulation: a copy was answered 250 while nothing of the mail was left.
+test("a mail whose claim can't be released is not removed either", async () => {
+  const { gateway, storage, id } = await waiting();
+  storage.fail({ call: "commit", name: "ledger/state", times: Number.POSITIVE_INFINITY });
+  await give(gateway, id, "retry");
+  expect(gateway.events("dispatch.failed")).toHaveLength(1);
+  await expect(give(gateway, id, "remove")).rejects.toThrow();
+  expect(spooled(gateway)).toHaveLength(1);
+  expect(await gateway.submit([A])).toMatchObject({ code: 250, text: expect.stringContaining("repeat") });
+  storage.mend();
+  expect(await give(gateway, id, "remove")).toEqual({ ok: true, next: "removed" });
+  expect(await gateway.submit([A])).toMatchObject({ code: 250, text: expect.stringContaining("queued as") });
+});

@@ -48,18 +48,20 @@ export async function stoppedQueue(
     const now = clock.now();
     switch (order.kind) {
       case "remove":
-        await spool.replace(key, undefined);
+        if ((await spool.replace(key, undefined)) === "gone") return refused("absent");
         return { ok: true, next: "removed" };
       case "bounce": {
         // The next start has it reported, and takes it out.
         const ended = { reason: "refused", reply: bounceReply(order.reason ?? ""), at: now } as const;
-        await spool.update(key, { ...unheld(transmission), ended }, "durably");
-        return { ok: true, next: "ended" };
+        const found = await spool.update(key, { ...unheld(transmission), ended }, "durably");
+        return found === "gone" ? refused("absent") : { ok: true, next: "ended" };
       }
-      default:
-        await spool.update(key, recordAfter(order, transmission, isDoubtful, now), "durably");
+      default: {
+        const after = recordAfter(order, transmission, isDoubtful, now);
+        if ((await spool.update(key, after, "durably")) === "gone") return refused("absent");
         if (order.kind === "hold") return { ok: true, next: "held" };
         return { ok: true, next: isDoubtful && order.kind === "release" ? "policy" : "due" };
+      }
     }
   };
 
