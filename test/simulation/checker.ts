@@ -6,6 +6,7 @@ import { configAt, type Facts, gather, type Violation } from "./facts.ts";
 import type { Event } from "./history.ts";
 import { checkForgotten, checkLosses } from "./losses.ts";
 import { checkOthers } from "./odd.ts";
+import { checkOrders } from "./orders.ts";
 import { checkPauses } from "./pauses.ts";
 import type { Plan } from "./plan.ts";
 
@@ -23,6 +24,7 @@ export function check(events: readonly Event[], plan: Plan): Checked {
   checkCopies(facts, plan);
   checkAnswers(facts);
   checkDecisions(facts, plan);
+  checkOrders(facts);
   checkForgotten(facts);
   checkOthers(facts, plan, events);
   checkPauses(facts, plan, events);

@@ -10,6 +10,7 @@ import {
   type Taken,
 } from "./facts.ts";
 import { isForgotten } from "./forgets.ts";
+import { isResent } from "./orders.ts";
 import { configsOf, hasFingerprints, type Plan } from "./plan.ts";
 
 export function checkCopies(facts: Facts, plan: Plan): void {
@@ -56,6 +57,11 @@ function checkCopiesOf(facts: Facts, plan: Plan, copies: Made[]): void {
       ({ decided }) => decided.decision === "not-relayed",
     ),
   );
+  const resent = new Set(
+    (facts.orders.get(copies[0]?.attempt.id ?? "") ?? []).filter(
+      ({ kind, resend }) => kind === "retry" && resend,
+    ),
+  );
   const wishes = new Set(facts.forgets.get(copies[0]?.attempt.id ?? "") ?? []);
   copies.sort((a, b) => a.seq - b.seq);
   for (const [at, copy] of copies.entries()) {
@@ -89,6 +95,7 @@ function checkCopiesOf(facts: Facts, plan: Plan, copies: Made[]): void {
     if (isLogged && (isAnew || isDated)) continue;
     if (isDecided(facts, cleared, before, copy)) continue;
     if (isForgotten(facts, wishes, before, copy)) continue;
+    if (isDated && isResent(resent, before, copy)) continue;
     if (isLogged) violations.push({ promise: "P6", text: `${messageId} went again with another Date`, seq });
     else if (line !== undefined)
       violations.push({ promise, text: `${messageId} went twice under ${line.policy}`, seq });
@@ -129,6 +136,8 @@ function checkSaid(facts: Facts, made: Made): void {
   if (facts.takenOver.get(id)?.some((line) => line.gateway !== gateway && line.seq > since) === true) return;
   // It has told nobody, and whoever submits again hears of the doubt first.
   if (facts.gone.some((one) => one.gateway === gateway)) return;
+  // An operator has taken it out of a data folder, and the line about that says that it is in doubt.
+  if (facts.orders.get(id)?.some((one) => one.kind === "remove" && one.endSeq > since) === true) return;
   // An operator has decided about this very attempt, or that it does not matter; and a line says so.
   const decisions = facts.decisions.get(id) ?? [];
   if (

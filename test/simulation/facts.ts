@@ -1,14 +1,17 @@
 // What the events of a history say, sorted by what it is about; and what of it breaks a promise by itself.
 import type { Config } from "../../src/config/config.ts";
+import type { Next } from "../../src/dispatch/order.ts";
 import { messageIdOf } from "../../src/identity/message-id.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
 import { gatherWishes } from "./forgets.ts";
-import type { Attempt, Decided, Event, Heard, Submission, Wish } from "./history.ts";
+import type { Attempt, Decided, Event, Heard, Ordering, Submission, Wish } from "./history.ts";
+import { gatherOrders, isRemoved } from "./orders.ts";
 import { FROM_DOMAIN } from "./plan.ts";
 
 /**
- * Two are none of the design's. "life": the process lives on, and whatever a client begins comes to an end.
- * "decision": what an operator hears of a decision is so, and stays so.
+ * Three are none of the design's. "life": the process lives on, and whatever a client begins comes to an end.
+ * "decision": what an operator hears of a decision is so, and stays so. "order": so is what they hear of an order about the
+ * queue.
  */
 export type Promised =
   | "P1"
@@ -22,7 +25,8 @@ export type Promised =
   | "P10"
   | "P13"
   | "life"
-  | "decision";
+  | "decision"
+  | "order";
 
 export interface Violation {
   readonly promise: Promised;
@@ -76,6 +80,17 @@ export interface Wished extends Wish {
   readonly endSeq: number;
 }
 
+/** An operator's order about the queue that may have been carried out. */
+export interface Given extends Ordering {
+  readonly askedSeq: number;
+  /** Where it was answered; never, when nobody knows. */
+  readonly endSeq: number;
+  /** Undefined: nobody knows. */
+  readonly next: Next | undefined;
+  readonly already: boolean;
+  readonly isDurable: boolean;
+}
+
 export interface Facts {
   readonly attempts: Map<number, Made>;
   readonly heard: {
@@ -100,6 +115,12 @@ export interface Facts {
   readonly decisions: Map<string, Taken[]>;
   /** By id. */
   readonly forgets: Map<string, Wished[]>;
+  /** By id. */
+  readonly orders: Map<string, Given[]>;
+  /** Lines that say what an operator has ordered. */
+  readonly orderLines: { readonly seq: number; readonly gateway: number; readonly id: unknown }[];
+  /** Where all that was held was released. */
+  readonly releasedAt: number[];
   /** By marker: where its submission had its reply, or its process ended, so that it can claim nothing any more. */
   readonly answered: Map<string, number>;
   /** Lines that say what an operator has decided. */
@@ -180,6 +201,9 @@ export function gather(events: readonly Event[]): Facts {
     submitted: new Map(),
     decisions: new Map(),
     forgets: new Map(),
+    orders: new Map(),
+    orderLines: [],
+    releasedAt: [],
     answered: new Map(),
     decisionLines: [],
     configs: new Map(),
@@ -217,6 +241,7 @@ export function gather(events: readonly Event[]): Facts {
 
   gatherDecisions(events, facts.decisions);
   gatherWishes(events, facts.forgets);
+  gatherOrders(events, facts.orders);
   for (const event of events) {
     const { seq } = event;
     switch (event.kind) {
@@ -299,6 +324,9 @@ export function gather(events: readonly Event[]): Facts {
           const { gateway, messageId } = event;
           facts.decisionLines.push({ seq, gateway, messageId, id, decision });
         }
+        if (ORDER_EVENTS.has(event.event)) {
+          facts.orderLines.push({ seq, gateway: event.gateway, id: event.fields.id });
+        }
         if (event.event === "ledger.taken_over")
           push(facts.takenOver, String(event.fields.id), { seq, gateway: event.gateway });
         if (event.event === "ledger.settled_stale") stale.set(`${event.gateway} ${event.fields.id}`, seq);
@@ -325,6 +353,7 @@ export function gather(events: readonly Event[]): Facts {
         }
         if (
           event.event === "transmission.expired" ||
+          event.event === "operator.bounced" ||
           (event.event === "transmission.refused" && event.fields.permanence === "permanent")
         ) {
           push(facts.givenUp, event.messageId, seq);
@@ -344,10 +373,15 @@ export function gather(events: readonly Event[]): Facts {
         for (const id of undurable) {
           // Given up in the very moment: the reverse-path is told.
           if (facts.givenUp.has(messageIdOf(id, FROM_DOMAIN))) continue;
+          // Taken out by an operator in the very moment.
+          if (isRemoved(facts, id, facts.submitted.get(submission.marker) ?? seq, seq)) continue;
           fails("P4", `s${submission.number} heard 250 and ${id} is nowhere`, seq);
         }
         break;
       }
+      case "all_released":
+        facts.releasedAt.push(seq);
+        break;
       case "undecided":
         fails("decision", `${event.id}, ${event.standing}, can't be decided`, seq);
         break;
@@ -364,6 +398,10 @@ export function gather(events: readonly Event[]): Facts {
   }
   return facts;
 }
+
+const ORDER_EVENTS: ReadonlySet<string> = new Set(
+  ["retried", "held", "released", "bounced", "removed"].map((name) => `operator.${name}`),
+);
 
 /** Those that were taken, or may have been. */
 function gatherDecisions(events: readonly Event[], decisions: Facts["decisions"]): void {

@@ -1,6 +1,7 @@
 // What happened in one simulated history, in order: all that the checker goes by, and what is shown of a
 // failure.
 import type { Config } from "../../src/config/config.ts";
+import type { Next, OrderKind, OrderRefusal } from "../../src/dispatch/order.ts";
 import type { Decision } from "../../src/operator/doubtful.ts";
 import type { WhyNot } from "../../src/operator/forget.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
@@ -76,6 +77,16 @@ export interface PauseOrder {
   readonly forMs: number | undefined;
 }
 
+/** An operator's order about one mail of the queue, at one gateway or in its data folder. */
+export interface Ordering {
+  readonly number: number;
+  readonly gateway: number;
+  readonly life: number;
+  readonly id: string;
+  readonly kind: OrderKind;
+  readonly resend: boolean;
+}
+
 export type What =
   /** A start of a gateway. */
   | { readonly kind: "starting"; readonly gateway: number; readonly life: number; readonly config: Config }
@@ -99,6 +110,19 @@ export type What =
       readonly order: PauseOrder;
       readonly said: "done" | { readonly failed: string };
     }
+  | { readonly kind: "order_asked"; readonly order: Ordering }
+  | {
+      readonly kind: "order_answered";
+      readonly order: Ordering;
+      readonly said:
+        | { readonly next: Next; readonly already: boolean }
+        | { readonly refused: OrderRefusal }
+        | { readonly failed: string };
+      /** What was answered would be so after a loss of power. */
+      readonly isDurable: boolean;
+    }
+  /** The operator has released what they held. */
+  | { readonly kind: "all_released" }
   | { readonly kind: "asked"; readonly decided: Decided }
   /** `next`: what becomes of the id; undefined for a decision that was refused, or is not known to be taken. */
   | {
@@ -238,6 +262,14 @@ function said(event: Event): string {
     }
     case "pause_answered":
       return `p${event.order.number} answer: ${typeof event.said === "string" ? event.said : event.said.failed}`;
+    case "order_asked": {
+      const { number, kind, resend, id } = event.order;
+      return `o${number} the OPERATOR orders ${lifeOf(event.order)} to ${kind}${resend ? " --resend" : ""} ${id.slice(0, 8)}…`;
+    }
+    case "order_answered":
+      return `o${event.order.number} answer: ${Object.values(event.said).join(" ")}${event.isDurable ? "" : "   NOT DURABLE"}`;
+    case "all_released":
+      return "the OPERATOR has released all";
     case "undecided":
       return `UNDECIDED at gateway ${event.gateway}: ${event.id.slice(0, 8)}… ${event.standing}`;
     case "without_content":

@@ -4,6 +4,7 @@ import { messageIdOf } from "../../src/identity/message-id.ts";
 import { type Facts, nameOf, push, type Violation } from "./facts.ts";
 import { forgottenBefore } from "./forgets.ts";
 import { ownMessageIdOf, type Submission } from "./history.ts";
+import { isRemoved, mayBeHeld, mayComeAnew } from "./orders.ts";
 import { configsOf, FROM_DOMAIN, HOSTNAME, hasFingerprints, type Mail, type Plan } from "./plan.ts";
 
 interface Loss extends Violation {
@@ -112,6 +113,8 @@ export function lossesOf(
       // What was relayed before it was forgotten is another mail.
       const anew = id === undefined ? -1 : forgottenBefore(facts, id, facts.submitted.get(marker) ?? seq);
       if (id !== undefined && (settled.get(id) ?? -1) > anew) continue;
+      if (id !== undefined && isRemoved(facts, id, facts.submitted.get(marker) ?? seq, until)) continue;
+      if (id !== undefined && mayBeHeld(facts, id, until)) continue;
       // The same content taken over by another gateway: a fingerprint, and its submission is another.
       if (id === undefined && plan.sharing !== undefined && endedElsewhere(mail, recipient)) continue;
       if (id === undefined && isOwnAside(submission)) continue;
@@ -199,6 +202,7 @@ export function checkForgotten(facts: Facts): void {
     const anew = submitted.get(content.marker ?? "");
     if (anew === undefined || content.reports !== undefined || (first.get(id) ?? seq) < seq) continue;
     if (decisions.get(id)?.some((one) => one.next !== "relayed" && one.askedSeq < seq) === true) continue;
+    if (mayComeAnew(facts, id, seq)) continue;
     // It counted as relayed, and was forgotten by an operator.
     if (facts.forgets.get(id)?.some((one) => one.askedSeq < seq) === true) continue;
     const forgotten = accepted.get(id)?.find(

@@ -5,6 +5,7 @@ import type { Config } from "../../src/config/config.ts";
 import type { DoubtfulDesk } from "../../src/operator/doubtful.ts";
 import type { ForgetDesk } from "../../src/operator/forget.ts";
 import type { PausingDesk } from "../../src/operator/pausing.ts";
+import type { QueueDesk } from "../../src/operator/queue/words.ts";
 import type { Relay } from "../../src/relay.ts";
 import type { Clock, Timer } from "../../src/runtime/clock.ts";
 import type { Log } from "../../src/runtime/log.ts";
@@ -25,6 +26,8 @@ export interface Life {
   forget: ForgetDesk | undefined;
   /** So too. */
   pausing: PausingDesk | undefined;
+  /** So too. */
+  queue: QueueDesk | undefined;
   /** Told of the end of this life. */
   readonly onEnd: Set<() => void>;
   readonly timers: Set<Timer>;
@@ -192,6 +195,7 @@ export function createMachine(
     desk: undefined,
     forget: undefined,
     pausing: undefined,
+    queue: undefined,
     onEnd: new Set(),
     timers: new Set(),
     death,
@@ -314,6 +318,7 @@ export function endLife(life: Life): void {
   life.desk = undefined;
   life.forget = undefined;
   life.pausing = undefined;
+  life.queue = undefined;
   for (const timer of life.timers) timer.cancel();
   life.timers.clear();
   life.machine.submitting = 0;

@@ -11,16 +11,21 @@ export interface Actors {
   readonly forgetter: boolean;
   /** An operator who pauses the upstream. */
   readonly pauser: boolean;
+  /** An operator who acts on the queue. */
+  readonly postmaster: boolean;
 }
 
-export const ACTOR_NAMES = ["operator", "settings", "forgetter", "pauser"] as const;
+export const ACTOR_NAMES = ["operator", "settings", "forgetter", "pauser", "postmaster"] as const;
 
 /** Nobody is there. */
-export const ALONE: Actors = { operator: false, settings: false, forgetter: false, pauser: false };
+export const ALONE: Actors = {
+  ...{ operator: false, settings: false, forgetter: false, pauser: false, postmaster: false },
+};
 export const CHANGED_SETTINGS: Actors = { ...ALONE, settings: true };
 export const FORGETFUL: Actors = { ...ALONE, forgetter: true };
 export const PAUSING: Actors = { ...ALONE, pauser: true };
-/** But the forgetter and the pauser, for whom there are histories of their own. */
+export const ORDERING: Actors = { ...ALONE, postmaster: true };
+/** But those for whom there are histories of their own. */
 export const EVERYONE: Actors = { ...ALONE, operator: true, settings: true };
 
 /** The operator comes, lists what is doubtful, and decides about some of it. */
@@ -112,6 +117,40 @@ export function planForgetter(chance: Chance, healAt: number): Forgetter | undef
     chance: chance.fork(),
   };
   return chance.happens(0.8) ? forgetter : undefined;
+}
+
+/** See postmaster.ts. */
+export interface Postmaster {
+  /** How often they come at a step of a gateway's life, each time after the last. */
+  readonly atSteps: number;
+  /** How often they open the data folder between two lives. */
+  readonly offline: number;
+  /** When they come besides, milliseconds from the beginning. */
+  readonly visits: readonly number[];
+  /** How often an order is given twice at the same time, together with another, or with --resend. */
+  readonly twice: number;
+  readonly contradicts: number;
+  readonly resends: number;
+  /** At least so often an attempt is refused for now, or ends without an answer. */
+  readonly refused: number;
+  readonly doubt: number;
+  readonly chance: Chance;
+}
+
+export function planPostmaster(chance: Chance, healAt: number): Postmaster | undefined {
+  const rate = (...rates: [number, ...number[]]) => (chance.happens(0.5) ? chance.pick(rates) : 0);
+  const postmaster: Postmaster = {
+    atSteps: chance.pick([0, 1, 1]),
+    offline: rate(0.3, 0.9),
+    visits: Array.from({ length: chance.between(0, 12) }, () => chance.between(0, healAt)),
+    twice: rate(0.3),
+    contradicts: rate(0.3),
+    resends: chance.pick([0, 0.5, 1]),
+    refused: chance.pick([0, 0.3, 0.6]),
+    doubt: chance.pick([0, 0, 0.3]),
+    chance: chance.fork(),
+  };
+  return chance.happens(0.9) ? postmaster : undefined;
 }
 
 export function planOperator(chance: Chance, healAt: number): Operator | undefined {

@@ -9,9 +9,11 @@ import {
   type Forgetter,
   type Operator,
   type Pauser,
+  type Postmaster,
   planForgetter,
   planOperator,
   planPauser,
+  planPostmaster,
   planSettings,
   type Settings,
 } from "./people.ts";
@@ -113,6 +115,8 @@ export interface Plan {
   readonly forgetter: Forgetter | undefined;
   /** Undefined: nobody pauses the upstream. */
   readonly pauser: Pauser | undefined;
+  /** Undefined: nobody acts on the queue. */
+  readonly postmaster: Postmaster | undefined;
   /** Undefined: every start of every gateway has the same configuration. */
   readonly settings: Settings | undefined;
   /** For everything else. */
@@ -262,7 +266,10 @@ export function planOf(seed: number, isShared = false, actors: Actors = ALONE): 
   const stops = Array.from({ length: faults.orderly_stop }, () => own.between(0, healAt));
   const rest = { seed, config, tasks, faults, healAt, jumps, stops, chance: chance.fork() };
   const sharing = isShared ? planSharing(chance.fork(), tasks.length, healAt) : undefined;
-  const nobody = { operator: undefined, forgetter: undefined, pauser: undefined, settings: undefined };
+  const nobody = {
+    ...{ operator: undefined, forgetter: undefined, pauser: undefined, postmaster: undefined },
+    settings: undefined,
+  };
   return withPeople({ ...rest, odd: new Set(), sharing, ...nobody }, actors);
 }
 
@@ -278,20 +285,26 @@ function withPeople(plan: Plan, actors: Actors): Plan {
   const { faults } = plan;
   const isAlone = !actors.operator && !actors.settings;
   const odd = isAlone ? plan.odd : planOdd(chance.fork(), plan.tasks);
+  const forgetter = actors.forgetter ? planForgetter(chance.fork(), plan.healAt) : undefined;
+  const pauser = actors.pauser ? planPauser(chance.fork(), plan.healAt) : undefined;
+  const postmaster = actors.postmaster ? planPostmaster(chance.fork(), plan.healAt) : undefined;
+  const doubt = Math.max(operator?.doubt ?? 0, postmaster?.doubt ?? 0);
+  const refused = Math.max(settings?.refused ?? 0, postmaster?.refused ?? 0);
   return {
     ...plan,
     odd,
     operator,
-    forgetter: actors.forgetter ? planForgetter(chance.fork(), plan.healAt) : undefined,
-    pauser: actors.pauser ? planPauser(chance.fork(), plan.healAt) : undefined,
+    forgetter,
+    pauser,
+    postmaster,
     settings,
     faults: {
       ...faults,
       // Without doubt there is nothing to decide.
-      upstream_reply_lost: Math.max(faults.upstream_reply_lost, operator?.doubt ?? 0),
-      upstream_timeout: Math.max(faults.upstream_timeout, operator?.doubt ?? 0),
+      upstream_reply_lost: Math.max(faults.upstream_reply_lost, doubt),
+      upstream_timeout: Math.max(faults.upstream_timeout, doubt),
       upstream_slow: Math.max(operator?.slow ?? 0, settings?.slow ?? 0),
-      upstream_refuses_transient: Math.max(faults.upstream_refuses_transient, settings?.refused ?? 0),
+      upstream_refuses_transient: Math.max(faults.upstream_refuses_transient, refused),
       // Without starts there is nothing to change.
       crash: Math.max(faults.crash, settings === undefined ? 0 : 0.5),
     },

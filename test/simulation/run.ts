@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { BROKEN_GATEWAYS, catchBroken } from "./broken.ts";
 import { BROKEN_FORGETS } from "./broken-forgets.ts";
+import { BROKEN_ORDERS } from "./broken-orders.ts";
 import { BROKEN_PAUSES } from "./broken-pauses.ts";
 import { BROKEN_BY_PEOPLE } from "./broken-people.ts";
 import { BROKEN_REPORTS } from "./broken-reports.ts";
@@ -61,6 +62,7 @@ function actorsOf(asked: string): Actors {
     settings: names.includes("settings"),
     forgetter: names.includes("forgetter"),
     pauser: names.includes("pauser"),
+    postmaster: names.includes("postmaster"),
   };
 }
 
@@ -72,6 +74,7 @@ async function runBroken(shared: SharedLedgers | undefined): Promise<void> {
     ...BROKEN_BY_PEOPLE,
     ...BROKEN_FORGETS,
     ...BROKEN_PAUSES,
+    ...BROKEN_ORDERS,
   ];
   for (const broken of shared === undefined ? alone : BROKEN_SHARINGS) {
     if (values.only !== undefined && values.only !== broken.name) continue;

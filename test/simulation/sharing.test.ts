@@ -5,7 +5,7 @@ import { catchBroken } from "./broken.ts";
 import { BROKEN_SHARINGS } from "./broken-sharing.ts";
 import { textOf } from "./history.ts";
 import { MEMORY } from "./ledgers.ts";
-import { ALONE, EVERYONE, FORGETFUL, PAUSING } from "./people.ts";
+import { ALONE, EVERYONE, FORGETFUL, ORDERING, PAUSING } from "./people.ts";
 import { KNOWN_SHARED_SEEDS } from "./seeds.ts";
 import { simulate } from "./simulate.ts";
 
@@ -71,6 +71,17 @@ test(`${FRESH_WITH_PEOPLE} fresh histories of an operator who forgets`, async ()
 
 test(`histories 1 to ${FIXED_WITH_PEOPLE} of an operator who pauses`, async () => {
   for (let seed = 1; seed <= FIXED_WITH_PEOPLE; seed++) await holds(seed, PAUSING);
+});
+
+test(`histories 1 to ${FIXED_WITH_PEOPLE} of an operator who acts on the queue`, async () => {
+  for (let seed = 1; seed <= FIXED_WITH_PEOPLE; seed++) await holds(seed, ORDERING);
+});
+
+test(`${FRESH_WITH_PEOPLE} fresh histories of an operator who acts on the queue`, async () => {
+  const first = Math.floor(Math.random() * 2 ** 31);
+  const actors = "--actors postmaster";
+  console.log(`npm run simulate -- --ledger shared ${actors} --seed ${first} --runs ${FRESH_WITH_PEOPLE}`);
+  for (let seed = first; seed < first + FRESH_WITH_PEOPLE; seed++) await holds(seed, ORDERING);
 });
 
 test.each(KNOWN_SHARED_SEEDS)("seed $seed, which found: $found", ({ seed }) => holds(seed));

@@ -8,6 +8,7 @@ import { DIGEST_OCTETS } from "../../src/ledger/ledger.ts";
 import type { Engine } from "../../src/ledger/shared/engine.ts";
 import { stoppedDoubtful, stoppedForget } from "../../src/operator/offline.ts";
 import { openOfflinePausing } from "../../src/operator/offline-pausing.ts";
+import { stoppedQueue } from "../../src/operator/queue/stopped.ts";
 import { openStopped } from "../../src/operator/stopped.ts";
 import { openRelay, type Relay, type World } from "../../src/relay.ts";
 import { encodeBase32 } from "../../src/runtime/base32.ts";
@@ -37,6 +38,7 @@ import {
   RETENTION_MS,
   type Task,
 } from "./plan.ts";
+import { createPostmaster } from "./postmaster.ts";
 import { createSite } from "./site.ts";
 import { createSimulatedUpstream } from "./upstream.ts";
 
@@ -98,6 +100,9 @@ const AFTER_LEASES = 4;
 
 /** Times that an operator decides about all that is doubtful; each time may leave what came up meanwhile. */
 const ROUNDS_OF_DECISIONS = 4;
+
+/** Of a life that takes up no further request. */
+const NO_DESKS = { desk: undefined, forget: undefined, pausing: undefined, queue: undefined };
 
 /** Steps after which the event loop gets a turn, without which Node reports no unhandled rejection. */
 const STEPS_IN_TURN = 32;
@@ -181,6 +186,8 @@ export async function simulate(
   const forgetter = createForgetter(site, machines, upstream, deliver);
   const pauser = createPauser(site, machines);
 
+  const postmaster = createPostmaster(site, machines, evidence);
+
   const diskOf = (machine: Machine) => disks.get(machine) as SimulatedDisk;
   const there = () => machines.filter(({ isGone }) => !isGone);
 
@@ -228,7 +235,7 @@ export async function simulate(
       if (machine.isGone) return;
       // A command that has decided is followed by a start.
       if (site.isHealed) void start(machine);
-      else if (operator?.goesOffline() === true || forgetter?.goesOffline() === true)
+      else if ([operator, forgetter, postmaster].some((actor) => actor?.goesOffline() === true))
         void decideOffline(machine);
       else if (pauser?.goesOffline() === true) void pauseOffline(machine);
       else void start(machine);
@@ -280,14 +287,19 @@ export async function simulate(
     try {
       const world = worldOf(machine, life);
       const { desk: desks, close } = await openStopped(life.config, world, async (stopped) => ({
-        desk: await stoppedDoubtful(life.config, world, stopped),
-        forget: await stoppedForget(life.config, world, stopped),
+        desk: operator && (await stoppedDoubtful(life.config, world, stopped)),
+        forget: forgetter && (await stoppedForget(life.config, world, stopped)),
+        queue: postmaster && (await stoppedQueue(life.config, world, stopped)),
       }));
       if (!life.isAlive) return;
       Object.assign(life, desks);
       history.add({ kind: "offline_open", ...named });
-      await Promise.all([operator?.decideOffline(life), forgetter?.forgetOffline(life)]);
-      Object.assign(life, { desk: undefined, forget: undefined });
+      await Promise.all([
+        operator?.decideOffline(life),
+        forgetter?.forgetOffline(life),
+        postmaster?.orderOffline(life),
+      ]);
+      Object.assign(life, NO_DESKS);
       await close();
     } catch (error) {
       if (!life.isAlive) return;
@@ -338,6 +350,7 @@ export async function simulate(
     life.desk = relay.doubtful;
     life.forget = relay.forget;
     life.pausing = relay.pausing;
+    life.queue = relay.queue;
     history.add({ kind: "started", ...named });
     if (site.isHealed) pauser?.resume(life);
   }
@@ -353,8 +366,8 @@ export async function simulate(
     try {
       await Promise.all([clients.idle(machine), relay.drain()]);
       // No further request is taken up.
-      Object.assign(life, { desk: undefined, forget: undefined, pausing: undefined });
-      await Promise.all([operator?.idle(life), forgetter?.idle(life), pauser?.idle(life)]);
+      Object.assign(life, NO_DESKS);
+      await Promise.all([operator, forgetter, pauser, postmaster].map((actor) => actor?.idle(life)));
       await relay.close();
     } catch (error) {
       history.add({ kind: "start_failed", ...named, error: `at the stop: ${String(error)}` });
@@ -396,6 +409,7 @@ export async function simulate(
     operator?.isBusy(there()) !== true &&
     forgetter?.isBusy(there()) !== true &&
     pauser?.isBusy(there()) !== true &&
+    postmaster?.isBusy(there()) !== true &&
     there().every(({ life }) => life.relay !== undefined && !life.isStopping) &&
     isSpoolDone();
 
@@ -500,12 +514,16 @@ export async function simulate(
   for (const [index, at] of (plan.pauser?.visits ?? []).entries()) {
     time.after(at, () => pauser?.visit(machineOf(index)));
   }
+  for (const [index, at] of (plan.postmaster?.visits ?? []).entries()) {
+    time.after(at, () => postmaster?.visit(machineOf(index)));
+  }
   for (const { at, leaseMs } of plan.settings?.leases ?? []) {
     time.after(at * plan.healAt, () => void setLease(leaseMs));
   }
   time.after(plan.healAt, heal);
   for (const machine of machines) void start(machine);
   await rest();
+  if (postmaster !== undefined) await atRest(postmaster.releaseAll(there()));
   await decideAll();
 
   for (const machine of there()) {

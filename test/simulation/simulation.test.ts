@@ -3,11 +3,12 @@
 import { describe, expect, test } from "vitest";
 import { BROKEN_GATEWAYS, catchBroken } from "./broken.ts";
 import { BROKEN_FORGETS } from "./broken-forgets.ts";
+import { BROKEN_ORDERS } from "./broken-orders.ts";
 import { BROKEN_PAUSES } from "./broken-pauses.ts";
 import { BROKEN_BY_PEOPLE } from "./broken-people.ts";
 import { BROKEN_REPORTS } from "./broken-reports.ts";
 import { textOf } from "./history.ts";
-import { ALONE, EVERYONE, FORGETFUL, PAUSING } from "./people.ts";
+import { ALONE, EVERYONE, FORGETFUL, ORDERING, PAUSING } from "./people.ts";
 import { KNOWN_SEEDS } from "./seeds.ts";
 import { simulate } from "./simulate.ts";
 
@@ -72,6 +73,17 @@ test(`${FRESH_WITH_PEOPLE} fresh histories of an operator who pauses keep every 
   for (let seed = first; seed < first + FRESH_WITH_PEOPLE; seed++) await holds(seed, PAUSING);
 });
 
+test(`histories 1 to ${FIXED_WITH_PEOPLE} of an operator who acts on the queue keep every promise`, async () => {
+  for (let seed = 1; seed <= FIXED_WITH_PEOPLE; seed++) await holds(seed, ORDERING);
+});
+
+test(`${FRESH_WITH_PEOPLE} fresh histories of an operator who acts on the queue keep every promise`, async () => {
+  const first = Math.floor(Math.random() * 2 ** 31);
+  const actors = "--actors postmaster";
+  console.log(`npm run simulate -- --ledger embedded ${actors} --seed ${first} --runs ${FRESH_WITH_PEOPLE}`);
+  for (let seed = first; seed < first + FRESH_WITH_PEOPLE; seed++) await holds(seed, ORDERING);
+});
+
 test.each(KNOWN_SEEDS)("seed $seed, which found: $found", ({ seed }) => holds(seed));
 
 test("a seed gives the same history each time", async () => {
@@ -86,6 +98,7 @@ describe("a gateway that is broken on purpose is caught", () => {
     ...BROKEN_BY_PEOPLE,
     ...BROKEN_FORGETS,
     ...BROKEN_PAUSES,
+    ...BROKEN_ORDERS,
   ])(
     "$name: $defect",
     async (broken) => {
