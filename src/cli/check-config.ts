@@ -9,7 +9,6 @@ import { warningsOf } from "../config/warnings.ts";
 import { checkGateFiles } from "../listeners/gate.ts";
 import { checkHttpFiles } from "../operator/http/open.ts";
 import { systemClock } from "../runtime/clock.ts";
-import { silentLog } from "../runtime/log.ts";
 import { refuseUnsafeMaildirs } from "../upstream/maildir-check.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 import { ignoredProxy, proxyRemark } from "./proxy-variables.ts";
@@ -32,36 +31,19 @@ export async function checkConfig(options: CheckOptions): Promise<number> {
     process.stdout.write(`${describe(config).join("\n")}\n`);
     const proxy = ignoredProxy(config, process.env);
     if (proxy !== undefined) process.stderr.write(`mailonce: ${proxyRemark(proxy)}\n`);
-    return options.online === true ? await checkOnline(config) : exitCodes.ok;
+    return options.online === true ? await askOthers(config) : exitCodes.ok;
   } catch (error) {
     if (error instanceof ConfigError) return reportFaults(error.faults, exitCodes.badConfiguration);
     throw error;
   }
 }
 
-/** No upstream is waited for longer. */
-const ONLINE_MS = 30_000;
-
-/** One line an upstream: on standard output when it could be used, on standard error when not. */
-async function checkOnline(config: Config): Promise<number> {
-  const { createUpstreams } = await import("../upstream/open.ts");
-  const { reportsFrom } = await import("../world.ts");
-  const { from } = reportsFrom(config);
-  const upstreams = await createUpstreams(config, systemClock, silentLog);
-  const checks = [...upstreams].map(async ([name, upstream]) => {
-    const late = AbortSignal.timeout(ONLINE_MS);
-    const check = await upstream.check?.(late);
-    if (check === undefined) return { line: `${name}: can't be tested`, isUsable: true };
-    const fault = check.isUsable ? await upstream.senderFault?.(from, late) : undefined;
-    const line = `${name}: ${upstream.name}: ${check.finding}`;
-    return fault === undefined
-      ? { line, isUsable: check.isUsable }
-      : { line: `${line}; ${fault}`, isUsable: false };
-  });
-  const results = await Promise.all(checks);
-  for (const upstream of upstreams.values()) await upstream.close();
-  for (const { line, isUsable } of results) if (isUsable) process.stdout.write(`online: ${line}\n`);
-  const faults = results.filter(({ isUsable }) => !isUsable).map(({ line }) => line);
+/** A line for each check: on standard output when it is good, on standard error when not. */
+async function askOthers(config: Config): Promise<number> {
+  const { checkOnline } = await import("./online.ts");
+  const checks = await checkOnline(config);
+  for (const { line, isGood } of checks) if (isGood) process.stdout.write(`online: ${line}\n`);
+  const faults = checks.filter(({ isGood }) => !isGood).map(({ line }) => line);
   return faults.length === 0 ? exitCodes.ok : reportFaults(faults, exitCodes.failed);
 }
 

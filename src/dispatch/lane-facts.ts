@@ -150,7 +150,7 @@ function upstreamOf(
   const shown = operators === undefined ? own : ordered(operators);
   const perSecond = rate.perSecond?.();
   return {
-    ...{ name, place: upstream.name },
+    ...{ name, place: upstream.place ?? upstream.name },
     ...(shown === undefined ? {} : { pause: shown }),
     ...(perSecond === undefined ? {} : { perSecond }),
   };

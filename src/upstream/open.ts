@@ -21,7 +21,7 @@ export async function createUpstreams(
   const upstreams = new Map<string, Upstream>();
   for (const { name, config: view, place } of viewsOf(config)) {
     const upstream = await createUpstream(view, clock, log, fleet, place);
-    upstreams.set(name, view === config ? upstream : { ...upstream, name });
+    upstreams.set(name, view === config ? upstream : { ...upstream, name, place: upstream.name });
   }
   return upstreams;
 }

@@ -95,8 +95,10 @@ export interface UpstreamCheck {
 }
 
 export interface Upstream {
-  /** For the log: kind and place, no credentials. */
+  /** For the log: kind and place, no credentials; of several, what the configuration calls it. */
   readonly name: string;
+  /** Kind and place, where the name is another. */
+  readonly place?: string;
   readonly limits: UpstreamLimits;
   /** The rate that the upstream allows, when it can tell. Left out: the configured one holds. */
   readonly rate?: Rate;
@@ -117,8 +119,12 @@ export interface Upstream {
   transmit(transmission: Transmission, signal: AbortSignal): Promise<Outcome>;
   /** What it can't work without and does not have, known without asking anybody: region, credentials. Never rejects. */
   lacks?(): Promise<string | undefined>;
-  /** Why it would refuse mail from this address, as far as it tells without sending. Never rejects. */
-  senderFault?(address: string, signal: AbortSignal): Promise<string | undefined>;
+  /**
+   * Why it would refuse mail from this address, as far as it tells without sending. Never rejects.
+   *
+   * @param what the address is the sender of; reports unless given
+   */
+  senderFault?(address: string, signal: AbortSignal, what?: "reports" | "mail"): Promise<string | undefined>;
   /** Goes as far towards the upstream as one can without sending. Never rejects. */
   check?(signal: AbortSignal): Promise<UpstreamCheck>;
   /** An operator wants it tried at once: no wait from an earlier refusal holds any more. */

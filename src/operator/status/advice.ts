@@ -15,16 +15,21 @@ const NO_TRUST = /certificate|self.signed|CERT_|altname|SSL|TLS/i;
 const NOT_WRITABLE = /EACCES|EPERM|EROFS/;
 const NO_ROOM = /ENOSPC|EDQUOT/;
 
-export function adviceFor(upstream: AdvisedUpstream, reply: string): string {
-  const { name, place, config } = upstream;
-  const tryIt = `then \`mailonce resume ${name}\``;
-  const restart = "and restart the gateway";
+/** @param by whose finding it is: that of a gateway, or of a test before there is one */
+export function adviceFor(
+  { name, place, config }: AdvisedUpstream,
+  reply: string,
+  by: "a gateway" | "a test" = "a gateway",
+): string {
+  const tryIt = by === "a test" ? "and test again" : `then \`mailonce resume ${name}\``;
+  const again = by === "a test" ? "" : `; if the server was wrong, \`mailonce resume ${name}\``;
+  const restart = by === "a test" ? "and test again" : "and restart the gateway";
   const { kind, smtp } = config.upstream;
   switch (kind) {
     case "smtp":
       if (/^53[0458]\b|authenticat|credential|password/i.test(reply)) {
         return smtp.password_file === undefined
-          ? `Correct ${place}.smtp.username or password ${restart}; if the server was wrong, \`mailonce resume ${name}\``
+          ? `Correct ${place}.smtp.username or password ${restart}${again}`
           : `Correct the file of ${place}.smtp.password_file, ${tryIt}`;
       }
       if (NO_NAME.test(reply)) return `Correct ${place}.smtp.host ${restart}, or the DNS, ${tryIt}`;
@@ -53,5 +58,6 @@ export function adviceFor(upstream: AdvisedUpstream, reply: string): string {
       if (NO_ROOM.test(reply)) return `Make room on the disk of ${place}.maildir.path, ${tryIt}`;
       break;
   }
+  if (by === "a test") return "docs/upstreams.md says what it needs";
   return `\`mailonce check-config --online\` tests it; \`mailonce resume ${name}\` tries it at once`;
 }

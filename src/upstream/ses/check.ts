@@ -40,6 +40,7 @@ export async function unverifiedSender(
   client: Pick<SesClient, "isVerified">,
   address: string,
   signal: AbortSignal,
+  what: "reports" | "mail" = "reports",
 ): Promise<string | undefined> {
   const labels = address.slice(address.lastIndexOf("@") + 1).split(".");
   const domains = labels.slice(0, -1).map((_, at) => labels.slice(at).join("."));
@@ -47,7 +48,9 @@ export async function unverifiedSender(
     for (const identity of [address, ...domains]) {
       if (await client.isVerified(identity, signal)) return undefined;
     }
-    return `SES has verified neither ${address} nor its domain, and would refuse reports from there: set [notices] from`;
+    return what === "reports"
+      ? `SES has verified neither ${address} nor its domain, and would refuse reports from there: set [notices] from`
+      : `SES has not verified ${domains[0]}, and would refuse mail from there: verify the domain in SES`;
   } catch {
     // The right to ask is a courtesy.
     return undefined;

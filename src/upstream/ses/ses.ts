@@ -79,7 +79,7 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
       return outcome;
     },
     lacks: () => lacking(client),
-    senderFault: (address, signal) => unverifiedSender(client, address, signal),
+    senderFault: (address, signal, what) => unverifiedSender(client, address, signal, what),
     check: (signal) => checkSes(client, signal),
     async close() {
       closing.abort();
