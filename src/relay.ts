@@ -171,7 +171,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   });
   const entrance = createEntrance({ doubts, resolutions, toQueue, enqueue, clock, log });
   const lapsed = createLapsed(
-    { spool, ledger, inDoubt, doubts, decisions, verdicts, clock, random, log },
+    { spool, ledger, inDoubt, holds, doubts, decisions, verdicts, clock, random, log },
     { retry, addresses },
   );
   const failures = createFailures(

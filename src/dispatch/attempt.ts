@@ -14,7 +14,7 @@ import { type BackoffRange, backoff } from "./backoff.ts";
 import type { Decisions } from "./decisions.ts";
 import type { WarnOfDelay } from "./delay.ts";
 import type { DispatcherParts } from "./dispatcher.ts";
-import type { Doubts, InDoubt } from "./doubt.ts";
+import { type Doubts, type InDoubt, leaveDoubt } from "./doubt.ts";
 import { factsOf } from "./facts.ts";
 import type { Failures } from "./failures.ts";
 import type { Lapsed } from "./lapsed.ts";
@@ -93,7 +93,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
         log.warn("transmission.second_copy", facts(transmission, { ...about, cause }));
       }
     }
-    inDoubt.delete(transmission.id);
+    leaveDoubt(inDoubt, queued);
     const attempts = transmission.attempts + 1;
     const ms = clock.now() - transmission.acceptedAt;
     (relaySeconds[queued.lane] ?? relaySeconds[0])?.observe(ms / 1_000);

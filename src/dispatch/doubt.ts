@@ -40,6 +40,12 @@ export interface Doubtful {
 /** Those of the spool. */
 export type InDoubt = Map<Id, Doubtful>;
 
+/** The transmission is not in doubt any more. Another submission may have its id, since another gateway took it over. */
+export function leaveDoubt(inDoubt: InDoubt, { claim: { id }, key }: QueuedTransmission): void {
+  const found = inDoubt.get(id)?.queued.key;
+  if (found?.submission === key.submission && found.index === key.index) inDoubt.delete(id);
+}
+
 export interface Doubts {
   /**
    * Decides about a transmission in doubt and carries it out, but for the queue. The ledger knows of the doubt already.

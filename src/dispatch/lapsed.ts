@@ -7,13 +7,14 @@ import { formatDate } from "../message/trace.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
-import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
+import { holdOf, type SpooledTransmission, type TransmissionKey } from "../spool/record.ts";
 import type { Spool } from "../spool/spool.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
 import type { Decisions } from "./decisions.ts";
-import type { Doubts, InDoubt } from "./doubt.ts";
+import { type Doubts, type InDoubt, leaveDoubt } from "./doubt.ts";
 import { factsOf } from "./facts.ts";
 import { firstDateOf } from "./first-date.ts";
+import type { Holds } from "./holds.ts";
 import type { AttemptResult, QueuedTransmission } from "./queue.ts";
 import { claimOf } from "./recorder.ts";
 import type { Verdicts } from "./verdicts.ts";
@@ -30,6 +31,7 @@ export interface LapsedParts {
   readonly spool: Spool;
   readonly ledger: Ledger;
   readonly inDoubt: InDoubt;
+  readonly holds: Pick<Holds, "add">;
   readonly doubts: Doubts;
   readonly decisions: Pick<Decisions, "relayed">;
   readonly verdicts: Verdicts;
@@ -45,7 +47,7 @@ export interface LapsedOptions {
 }
 
 export function createLapsed(parts: LapsedParts, { retry, addresses }: LapsedOptions): Lapsed {
-  const { spool, ledger, inDoubt, doubts, decisions, verdicts, clock, random, log } = parts;
+  const { spool, ledger, inDoubt, holds, doubts, decisions, verdicts, clock, random, log } = parts;
   /**
    * Ids whose verdict another gateway's client waits for, and that this one is bound to; whether an attempt of this
    * one ended without an answer.
@@ -96,7 +98,7 @@ export function createLapsed(parts: LapsedParts, { retry, addresses }: LapsedOpt
     log.error("transmission.stale", factsOf(transmission, addresses, { fence: queued.claim.fence }));
     if (result === undefined || result.kind === "repeat") {
       await spool.remove(queued.key);
-      inDoubt.delete(id);
+      leaveDoubt(inDoubt, queued);
       verdicts.give(id, { kind: "pending" });
       return { kind: "untried" };
     }
@@ -105,7 +107,11 @@ export function createLapsed(parts: LapsedParts, { retry, addresses }: LapsedOpt
     try {
       if (result.kind === "claimed" && wasDoubtful) await noteDoubt(queued.key, transmission, claim);
       ledger.accepted([claim], transmission.awaited === true);
-      if (result.kind === "claimed" && !wasDoubtful) return { kind: "untried", again };
+      if (result.kind === "claimed" && !wasDoubtful) {
+        if (holdOf(transmission) !== "operator") return { kind: "untried", again };
+        holds.add(again);
+        return { kind: "untried" };
+      }
       const doubt = {
         cause: "taken over by another gateway, and given up again",
         ended: "earlier",

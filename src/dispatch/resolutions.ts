@@ -28,6 +28,8 @@ export interface Resolutions {
   decidedRelayed(id: Id): Promise<void>;
   /** It was decided that it was not relayed: it is due, unless an operator holds it. Never rejects. */
   decidedNotRelayed(id: Id): Promise<void>;
+  /** Its claim here has ended since another gateway took it over: what is held here asks what has become of it. */
+  decidedElsewhere(id: Id): void;
 }
 
 export interface ResolutionParts {
@@ -108,6 +110,15 @@ export function createResolutions(parts: ResolutionParts): Resolutions {
       const hold = holdOf(found.transmission);
       if (hold === "doubt") await free(found);
       if (hold === "operator") holds.add(found.queued);
+    },
+
+    decidedElsewhere(id) {
+      const found = inDoubt.get(id);
+      // What is not held waits in its lane, and its attempt asks.
+      if (found === undefined || found.transmission.held !== true || decisions.isBusy(id)) return;
+      // The id may be claimed for another submission meanwhile, which then is what is in doubt.
+      inDoubt.delete(id);
+      dispatcher.enqueue({ ...found.queued, dueAt: clock.now() });
     },
   };
 }

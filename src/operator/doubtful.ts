@@ -72,6 +72,8 @@ export interface DecisionParts {
   decidedRelayed(id: Id): Promise<void>;
   /** What was decided as not relayed is due. */
   decidedNotRelayed(id: Id): Promise<void>;
+  /** Another gateway has it. */
+  decidedElsewhere(id: Id): void;
 }
 
 export interface DeskParts {
@@ -118,6 +120,7 @@ export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk {
         id,
         () => ledger.decide(id, decision),
         async (made) => {
+          if (made === "elsewhere") decisions.decidedElsewhere(id);
           if (made === "nothing" || made === "busy" || made === "elsewhere") return;
           const found = spooled(id);
           const known = found?.transmission;

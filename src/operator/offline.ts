@@ -48,6 +48,8 @@ export async function stoppedDoubtful(
         transmissions.set(id, { ...found, transmission });
         await spool.update(found.key, transmission, "durably");
       },
+      // The next start asks what has become of it.
+      decidedElsewhere() {},
     },
   });
 }

@@ -2,6 +2,7 @@
 // taken over is its own; what that one has given up again is this one's still.
 import { expect, test } from "vitest";
 import type { Outcome } from "../../src/upstream/upstream.ts";
+import { orderOne } from "../support/held-gateway.ts";
 import { gatewayAmongOthers, openAmongOthers, settled } from "./among-others.ts";
 
 const REFUSED: Outcome = {
@@ -102,6 +103,48 @@ test.each([
     expect(await relay.doubtful.list()).toMatchObject(isThere ? [{ id, standing: "held" }] : []);
   },
 );
+
+test.each([undefined, "hold"] as const)(
+  "a decision that finds the claim lost leaves no mail behind when the task is submitted again, order %s",
+  async (kind) => {
+    const { relay, storage, calls, first, id, submit, lapse } = await gatewayAmongOthers({
+      MAILONCE_LEDGER_DOUBTFUL: "hold",
+    });
+    first.answer(DOUBTFUL);
+    await settled();
+    if (kind !== undefined) expect(await orderOne({ relay }, id, { kind })).toMatchObject({ ok: true });
+    const { other, claim } = await lapse("doubtful");
+    await other.release([claim]);
+    const decided = relay.doubtful.resolve(id, "not-relayed");
+    const submitted = submit();
+    expect(await decided).toMatchObject({ ok: false });
+    expect((await submitted).code).toBe(250);
+    expect((await submit()).code).toBe(250);
+    await settled();
+    const keys = [...(storage.view("spool/queue")?.visible.keys() ?? [])].filter((key) =>
+      key.startsWith("t"),
+    );
+    expect([keys.length, ...relay.laneFacts().map((lane) => lane.held.count)]).toEqual([1, 1]);
+    expect(await relay.doubtful.list()).toMatchObject([{ id, standing: "held" }]);
+    expect(calls).toHaveLength(1);
+  },
+);
+
+test("what an operator holds, and another gateway has decided about and given up, is still held", async () => {
+  const { relay, calls, first, id, lapse } = await gatewayAmongOthers({ MAILONCE_LEDGER_DOUBTFUL: "hold" });
+  first.answer(DOUBTFUL);
+  await settled();
+  await orderOne({ relay }, id, { kind: "hold" });
+  const { other, claim } = await lapse("doubtful");
+  await other.settle(claim, "cleared");
+  await other.release([claim]);
+  expect(await relay.doubtful.resolve(id, "not-relayed")).toMatchObject({ ok: false });
+  await settled();
+  expect(relay.laneFacts()).toMatchObject([{ held: { count: 1, byOperator: 1 }, due: { count: 0 } }]);
+  expect(calls).toHaveLength(1);
+  expect(await orderOne({ relay }, id, { kind: "release" })).toEqual({ ok: true, next: "due" });
+  expect(calls).toHaveLength(2);
+});
 
 test("what another has attempted first, and given up, goes again with the Date of that attempt (P6)", async () => {
   const { calls, first, clock, retryMs, lapse } = await gatewayAmongOthers();
