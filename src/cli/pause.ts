@@ -2,7 +2,6 @@
 // does; the next start finds it.
 import type { Config } from "../config/config.ts";
 import { duration } from "../config/values.ts";
-import { REASON_MAX } from "../operator/doubtful.ts";
 import { NoGatewayError } from "../operator/http/client.ts";
 import { gatewayPausing } from "../operator/http/pausing-client.ts";
 import { openOfflinePausing } from "../operator/offline-pausing.ts";
@@ -10,6 +9,7 @@ import type { PausedUpstream, PausingDesk, ResumedUpstream } from "../operator/p
 import { exitCodes, reportFaults } from "./exit.ts";
 import { operate, stoppedWorld } from "./operate.ts";
 import { type JsonOption, jsonLine, print } from "./print.ts";
+import { reasonFaults } from "./reason.ts";
 
 export interface ResumeOptions extends JsonOption {
   readonly reason?: string;
@@ -61,9 +61,6 @@ export async function resumeUpstream(name: string | undefined, options: ResumeOp
     return await report(name, made, options, ({ name, was }: ResumedUpstream) => `${name} ${WHAT_WAS[was]}`);
   });
 }
-
-const reasonFaults = (reason = ""): string[] =>
-  reason.length > REASON_MAX ? [`--reason: at most ${REASON_MAX} characters`] : [];
 
 async function gatewayOr<T>(
   config: Config,

@@ -1,6 +1,6 @@
 // What a route is: a method and a path, who may ask, and how it is answered. The routes are a list, so that the router
 // and a description of the API come from the same lines.
-
+import type { z } from "zod";
 import type { Role } from "../../access/tokens-lines.ts";
 
 /** Who asks. A visitor has no token: they see states and counts, and addresses only masked. */
@@ -61,12 +61,26 @@ export interface Problem {
   readonly more?: Readonly<Record<string, unknown>>;
 }
 
+/** What the description of the API says of a route; see ../routes/openapi.ts. */
+export interface RouteAbout {
+  /** What is answered, in a few words. */
+  readonly summary: string;
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+  /** Of the JSON in a good answer. */
+  readonly answer?: z.ZodType;
+  /** Where that is no JSON. */
+  readonly contentType?: string;
+}
+
 export interface Route {
   readonly method: "GET" | "POST";
   /** A part that begins with a colon stands for anything. */
   readonly path: string;
   /** "nobody": no token is asked for, anywhere. "visitor": nor on a loopback address without a tokens file. */
   readonly needs: "nobody" | Asker["role"];
+  /** Pages for a browser have none. */
+  readonly about?: RouteAbout;
   answer(asked: Asked): Answer | Promise<Answer>;
 }
 

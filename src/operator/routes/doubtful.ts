@@ -12,9 +12,21 @@ const decisionBody = z.strictObject({
   reason: z.string().max(REASON_MAX).optional(),
 });
 
+const entryAnswer = z.object({
+  id: z.string(),
+  messageId: z.string().optional(),
+  recipient: z.string().optional(),
+  attempts: z.int().optional(),
+  standing: z.enum(["held", "retrying", "elsewhere", "remembered"]),
+  since: z.iso.datetime(),
+});
+
+const decisionAnswer = z.object({ id: z.string(), next: z.enum(["relayed", "queued", "forgotten"]) });
+
 export const doubtfulRoutes = (running: Running): Route[] => [
   {
     ...{ method: "GET", path: "/api/v1/doubtful", needs: "visitor" },
+    about: { summary: "Mail in doubt", answer: z.object({ doubtful: z.array(entryAnswer) }) },
     answer: running(async ({ asker }, { doubtful }) => {
       const entries = await doubtful.list();
       return json({ doubtful: asker.role === "visitor" ? entries.map(masked) : entries });
@@ -22,6 +34,7 @@ export const doubtfulRoutes = (running: Running): Route[] => [
   },
   {
     ...{ method: "POST", path: "/api/v1/doubtful", needs: "operate" },
+    about: { summary: "Decides about mail in doubt", body: decisionBody, answer: decisionAnswer },
     answer: running(async (asked, { doubtful }) => {
       const body = await bodyOf(asked, decisionBody);
       if (!body.ok) return body.answer;

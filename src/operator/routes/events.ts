@@ -5,6 +5,7 @@ import type { Running } from "./parts.ts";
 export const eventRoutes = (running: Running): Route[] => [
   {
     ...{ method: "GET", path: "/api/v1/events", needs: "visitor" },
+    about: { summary: "What changes, as server-sent events", contentType: "text/event-stream" },
     answer: running(({ asker }, { events }) => {
       const stream = events.open(asker.role);
       return stream === undefined

@@ -11,9 +11,12 @@ const forgetBody = z.strictObject({
   dryRun: z.boolean().optional(),
 });
 
+const forgetAnswer = z.looseObject({ id: z.string() });
+
 export const forgetRoutes = (running: Running): Route[] => [
   {
     ...{ method: "POST", path: "/api/v1/forget", needs: "operate" },
+    about: { summary: "Has a relayed id forgotten", body: forgetBody, answer: forgetAnswer },
     answer: running(async (asked, { forget }) => {
       const body = await bodyOf(asked, forgetBody);
       if (!body.ok) return body.answer;

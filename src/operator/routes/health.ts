@@ -1,12 +1,25 @@
 // Whether the process lives, and whether it may be given mail: for supervisors and balancers, who have no token.
+import { z } from "zod";
 import { type Answer, json, problem, type Route } from "../http/route.ts";
+import { upstreamSchema } from "../status/schema.ts";
 import { type OperatorParts, type OperatorState, PHASES, type Running } from "./parts.ts";
+
+const readyAnswer = z.object({
+  status: z.literal("ready"),
+  ledger: z.enum(["up", "down"]),
+  upstreams: z.record(z.string(), upstreamSchema.shape.state),
+});
 
 export const healthRoutes = (state: OperatorState, running: Running): Route[] => [
   // That it is answered says that the event loop turns.
-  { method: "GET", path: "/healthz", needs: "nobody", answer: () => json({ status: "ok" }) },
+  {
+    ...{ method: "GET", path: "/healthz", needs: "nobody" },
+    about: { summary: "That the process lives", answer: z.object({ status: z.literal("ok") }) },
+    answer: () => json({ status: "ok" }),
+  },
   {
     ...{ method: "GET", path: "/readyz", needs: "nobody" },
+    about: { summary: "Whether it may be given mail", answer: readyAnswer },
     answer: running(async (_, parts) => {
       const phase = state.phase();
       if (phase !== "running") return notReady(PHASES[phase], parts);

@@ -11,9 +11,19 @@ import type { Running } from "./parts.ts";
 const text = z.string().min(1).max(NAME_MAX).optional();
 const findQuery = z.object({ upstreamId: text, task: text, to: text, part: text, user: text });
 
+const matchAnswer = z.object({ id: z.string(), answer: z.string(), recipient: z.string().optional() });
+const findAnswer = z.object({ mails: z.array(matchAnswer) });
+const explainAnswer = z.looseObject({
+  id: z.string(),
+  answer: z.string(),
+  ledger: z.looseObject({ state: z.string() }),
+  timeline: z.array(z.looseObject({ kind: z.string(), at: z.iso.datetime() })),
+});
+
 export const mailRoutes = (running: Running): Route[] => [
   {
     ...{ method: "GET", path: "/api/v1/mails/:id", needs: "visitor" },
+    about: { summary: "What became of a mail", answer: explainAnswer },
     answer: running(async ({ asker, param }, { explain }) => {
       const id = idIn(param("id") ?? "");
       if (id === undefined) return problem(400, "this is no id, and no Message-ID of this gateway");
@@ -24,6 +34,11 @@ export const mailRoutes = (running: Running): Route[] => [
   {
     // Whether a task or an address is there is for those who may see both.
     ...{ method: "GET", path: "/api/v1/mails", needs: "read" },
+    about: {
+      summary: "Mails by what their mailer or upstream calls them",
+      query: findQuery,
+      answer: findAnswer,
+    },
     answer: running(async (asked, { explain }) => {
       const query = queryOf(asked);
       if ("kind" in query) return query;

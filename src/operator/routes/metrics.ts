@@ -9,6 +9,7 @@ export function metricsRoutes(running: Running): Route[] {
   return [
     {
       ...{ method: "GET", path: "/metrics", needs: "visitor" },
+      about: { summary: "What Prometheus scrapes", contentType: "text/plain" },
       answer: running(async (_, { counters, readings }) => {
         exposition ??= createExposition(catalogueOf(counters, readings));
         return { kind: "text", text: await exposition.text(), contentType: exposition.contentType };

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { ORDER_KINDS, type OrderKind, type OrderRefusal, REFUSALS } from "../../dispatch/order.ts";
 import { type Answer, type Asked, json, problem, type Route } from "../http/route.ts";
-import { filterSchema, filterShape, type QueueFilter } from "../queue/filter.ts";
+import { filterSchema, filterShape, type QueueFilter, STATES } from "../queue/filter.ts";
 import type { OrderResult, QueueEntry, Selection } from "../queue/words.ts";
 import { reason } from "../reason.ts";
 import { bodyOf, deciderOf, NAME_MAX } from "./body.ts";
@@ -51,12 +51,42 @@ const BODIES = {
   }),
 } as const;
 
+const entryAnswer = z.looseObject({
+  id: z.string(),
+  state: z.enum(STATES),
+  recipient: z.string(),
+  acceptedAt: z.iso.datetime(),
+  dueAt: z.iso.datetime().optional(),
+  attempts: z.int(),
+  upstream: z.string(),
+  size: z.int(),
+});
+const listAnswer = z.object({ queue: z.array(entryAnswer), next: z.string().optional() });
+const mailsAnswer = z.object({ mails: z.array(entryAnswer) });
+const countsAnswer = z.object({
+  total: z.int(),
+  groups: z.array(z.object({ upstream: z.string(), state: z.enum(STATES), count: z.int() })),
+});
+const orderAnswer = z.object({
+  results: z.array(z.looseObject({ name: z.string(), ok: z.boolean() })),
+  next: z.string().optional(),
+});
+
+const SUMMARIES: Readonly<Record<OrderKind, string>> = {
+  retry: "Has mails due now",
+  hold: "Holds mails",
+  release: "Releases held mails",
+  bounce: "Refuses mails for good, with a report",
+  remove: "Takes mails out, without a report",
+};
+
 /** What a visitor may ask by; the rest would tell whether an address or a task is there. */
 const VISITORS: readonly string[] = ["state", "upstream", "older"] satisfies (keyof QueueFilter)[];
 
 export const queueRoutes = (running: Running): Route[] => [
   {
     ...{ method: "GET", path: "/api/v1/queue", needs: "visitor" },
+    about: { summary: "The mails of the queue, by pages", query: listQuery, answer: listAnswer },
     answer: running(async (asked, { queue }) => {
       const query = queryOf(asked, listQuery);
       if (!query.ok) return query.answer;
@@ -70,6 +100,7 @@ export const queueRoutes = (running: Running): Route[] => [
   },
   {
     ...{ method: "GET", path: "/api/v1/queue/counts", needs: "visitor" },
+    about: { summary: "How many mails there are", query: filterSchema, answer: countsAnswer },
     answer: running(async (asked, { queue }) => {
       const query = queryOf(asked, filterSchema);
       if (!query.ok) return query.answer;
@@ -78,6 +109,7 @@ export const queueRoutes = (running: Running): Route[] => [
   },
   {
     ...{ method: "GET", path: "/api/v1/queue/mail", needs: "read" },
+    about: { summary: "All that is known of mails of the queue", query: nameQuery, answer: mailsAnswer },
     answer: running(async (asked, { queue }) => {
       const query = queryOf(asked, nameQuery);
       if (!query.ok) return query.answer;
@@ -88,6 +120,11 @@ export const queueRoutes = (running: Running): Route[] => [
   },
   {
     ...{ method: "GET", path: "/api/v1/queue/content", needs: "read" },
+    about: {
+      summary: "Header or body of a mail",
+      query: contentQuery,
+      contentType: "application/octet-stream",
+    },
     answer: running(async (asked, { queue }) => {
       const query = queryOf(asked, contentQuery);
       if (!query.ok) return query.answer;
@@ -100,6 +137,7 @@ export const queueRoutes = (running: Running): Route[] => [
   ...ORDER_KINDS.map(
     (kind): Route => ({
       ...{ method: "POST", path: `/api/v1/queue/${kind}`, needs: "operate" },
+      about: { summary: SUMMARIES[kind], body: BODIES[kind], answer: orderAnswer },
       answer: running((asked, parts) => order(kind, asked, parts)),
     }),
   ),

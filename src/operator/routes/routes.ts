@@ -8,6 +8,7 @@ import { forgetRoutes } from "./forget.ts";
 import { healthRoutes } from "./health.ts";
 import { mailRoutes } from "./mails.ts";
 import { metricsRoutes } from "./metrics.ts";
+import { openApiRoute } from "./openapi.ts";
 import { type OperatorState, runningOf } from "./parts.ts";
 import { pausingRoutes } from "./pausing.ts";
 import { queueRoutes } from "./queue.ts";
@@ -15,7 +16,7 @@ import { statusRoutes } from "./status.ts";
 
 export function apiRoutes(state: OperatorState): Route[] {
   const running = runningOf(state);
-  return [
+  const routes = [
     ...healthRoutes(state, running),
     ...metricsRoutes(running),
     ...doubtfulRoutes(running),
@@ -27,4 +28,5 @@ export function apiRoutes(state: OperatorState): Route[] {
     ...drainRoutes(running),
     ...queueRoutes(running),
   ];
+  return [...routes, openApiRoute(routes)];
 }
