@@ -1,7 +1,6 @@
 // `mailonce drain --until-empty`: the gateway takes no more mail, relays what is there, and ends. The command waits for
 // that, and says what keeps it; the gateway goes on without it.
 import type { Config } from "../config/config.ts";
-import { REASON_MAX } from "../operator/doubtful.ts";
 import { askGateway, detailOf, GatewayError, NoGatewayError } from "../operator/http/client.ts";
 import { countSpooled } from "../operator/offline-spool.ts";
 import type { Status, Trouble } from "../operator/status/schema.ts";
@@ -9,6 +8,7 @@ import { StorageError } from "../storage/storage.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 import { operate, stoppedWorld } from "./operate.ts";
 import { countOf, durationOf, type JsonOption, jsonLine, print } from "./print.ts";
+import { reasonFaults } from "./reason.ts";
 import { askStatus } from "./status.ts";
 import { troubleLine } from "./status-screen.ts";
 
@@ -23,15 +23,14 @@ const EVERY_MS = 1_000;
 /** A process that ends has its data folder until its last moment. */
 const ENDING_MS = 30_000;
 
-export async function drain({ untilEmpty, reason = "", json, config: file }: DrainOptions): Promise<number> {
+export async function drain({ untilEmpty, reason, json, config: file }: DrainOptions): Promise<number> {
   if (untilEmpty !== true) {
     const fault =
       "drain takes no more mail, and ends the gateway once its queue is empty: say --until-empty for that";
     return reportFaults([fault], exitCodes.badConfiguration);
   }
-  if (reason.length > REASON_MAX) {
-    return reportFaults([`--reason: at most ${REASON_MAX} characters`], exitCodes.badConfiguration);
-  }
+  const faults = reasonFaults(reason);
+  if (faults.length > 0) return reportFaults(faults, exitCodes.badConfiguration);
   return await operate(file, async (config) => {
     const say = async (text: string, facts: object): Promise<void> => {
       await print(json === true ? jsonLine(facts) : `${text}\n`);
@@ -72,10 +71,9 @@ type Say = (text: string, facts: object) => Promise<void>;
 
 async function beginDraining(
   config: Config,
-  reason: string,
+  reason: string | undefined,
 ): Promise<{ since: string; wasDraining: boolean }> {
-  const order = reason === "" ? {} : { reason };
-  const reply = await askGateway(config.data_dir, "POST", "/api/v1/drain", order);
+  const reply = await askGateway(config.data_dir, "POST", "/api/v1/drain", { reason });
   if (reply.status !== 200) throw new GatewayError(detailOf(reply));
   return reply.body as { since: string; wasDraining: boolean };
 }

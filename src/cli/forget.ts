@@ -1,11 +1,11 @@
 // `mailonce forget`: asks the gateway that runs on the data folder, or opens the folder when none does.
-import { REASON_MAX } from "../operator/doubtful.ts";
 import type { Forgetting } from "../operator/forget.ts";
 import { gatewayForget } from "../operator/http/forget-client.ts";
 import { stoppedForget } from "../operator/offline.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 import { withDesk } from "./operate.ts";
 import { type JsonOption, jsonLine, print } from "./print.ts";
+import { reasonFaults } from "./reason.ts";
 
 export interface ForgetOptions extends JsonOption {
   readonly yes?: boolean;
@@ -15,9 +15,8 @@ export interface ForgetOptions extends JsonOption {
 
 export async function forget(name: string, options: ForgetOptions): Promise<number> {
   const { yes, reason, json } = options;
-  if (reason !== undefined && reason.length > REASON_MAX) {
-    return reportFaults([`--reason: at most ${REASON_MAX} characters`], exitCodes.badConfiguration);
-  }
+  const faults = reasonFaults(reason);
+  if (faults.length > 0) return reportFaults(faults, exitCodes.badConfiguration);
   return await withDesk(options.config, gatewayForget, stoppedForget, async (desk) => {
     const made = await desk.forget(name, { reason, dryRun: yes !== true });
     if (!made.ok) return reportFaults([made.fault], codeOf(made));

@@ -3,7 +3,7 @@
 import { type Config, ConfigError, loadConfig } from "../config/config.ts";
 import type { LedgerWorld } from "../ledger/open.ts";
 import { SettingsError } from "../ledger/shared/settings.ts";
-import { GatewayError, NoGatewayError } from "../operator/http/client.ts";
+import { GatewayError, isRunning, NoGatewayError } from "../operator/http/client.ts";
 import { openStopped, type Stopped } from "../operator/stopped.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { systemRandom } from "../runtime/random.ts";
@@ -41,7 +41,7 @@ export async function operate(
 /**
  * Asks the gateway that runs on the data folder, or opens the folder when none does; the next start finds what was done.
  *
- * @param running the gateway's desk; a call of it throws NoGatewayError where none runs
+ * @param running the gateway's desk
  */
 export const withDesk = <Desk>(
   file: string | undefined,
@@ -50,11 +50,8 @@ export const withDesk = <Desk>(
   use: (desk: Desk) => Promise<number>,
 ): Promise<number> =>
   operate(file, async (config) => {
-    try {
-      return await use(running(config.data_dir));
-    } catch (error) {
-      if (!(error instanceof NoGatewayError)) throw error;
-    }
+    // Asked once: a gateway that ends in the middle is no reason to go on in its folder.
+    if (await isRunning(config.data_dir)) return await use(running(config.data_dir));
     const world = stoppedWorld(config);
     const { desk, close } = await openStopped(config, world, (opened) => stopped(config, world, opened));
     try {

@@ -1,38 +1,16 @@
 // What the commands of the queue have in common: the desk of the gateway that runs on the data folder, or of the folder
 // when none does; and the filters of the command line.
-import type { Config } from "../config/config.ts";
-import { askGateway, NoGatewayError } from "../operator/http/client.ts";
 import { gatewayQueue } from "../operator/http/queue-client.ts";
 import { type FilterInput, filterSchema, type QueueFilter } from "../operator/queue/filter.ts";
-import { openStoppedQueue } from "../operator/queue/stopped.ts";
+import { stoppedQueue } from "../operator/queue/stopped.ts";
 import type { QueueDesk } from "../operator/queue/words.ts";
-import { operate, stoppedWorld } from "./operate.ts";
+import { withDesk } from "./operate.ts";
 
 /** The next start finds what was ordered in the folder. */
 export const withQueue = (
   file: string | undefined,
   use: (desk: QueueDesk) => Promise<number>,
-): Promise<number> =>
-  operate(file, async (config) => {
-    if (await isRunning(config)) return await use(gatewayQueue(config.data_dir));
-    const { desk, close } = await openStoppedQueue(config, stoppedWorld(config));
-    try {
-      return await use(desk);
-    } finally {
-      await close();
-    }
-  });
-
-/** Asked once, and not of each page: a gateway that ends in the middle is no reason to go on in its folder. */
-async function isRunning({ data_dir: dataDir }: Config): Promise<boolean> {
-  try {
-    await askGateway(dataDir, "GET", "/healthz");
-    return true;
-  } catch (error) {
-    if (error instanceof NoGatewayError) return false;
-    throw error;
-  }
-}
+): Promise<number> => withDesk(file, gatewayQueue, stoppedQueue, use);
 
 /** As commander has read them. */
 export type FilterOptions = { readonly [Name in keyof FilterInput]?: string };

@@ -3,10 +3,10 @@
 import { REFUSALS } from "../dispatch/order.ts";
 import type { QueueFilter } from "../operator/queue/filter.ts";
 import type { Order, OrderKind, OrderResult, QueueDesk, Selection } from "../operator/queue/words.ts";
-import { reason as reasonSchema } from "../operator/reason.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 import { countOf, type JsonOption, jsonLine, print } from "./print.ts";
 import { type FilterOptions, filterOf, limitOf, withQueue } from "./queue-desk.ts";
+import { reasonFaults } from "./reason.ts";
 
 export interface OrderOptions extends FilterOptions, JsonOption {
   readonly all?: boolean;
@@ -32,7 +32,8 @@ export async function orderQueued(
   const faults = [
     ...(filtered.ok ? selectionFaults(names, filtered.filter, all) : filtered.faults),
     ...(limited.ok ? [] : limited.faults),
-    ...reasonFaults(kind, reason),
+    ...(kind === "bounce" && reason === undefined ? ["--reason is needed: the report has it"] : []),
+    ...reasonFaults(reason),
   ];
   if (!filtered.ok || !limited.ok || faults.length > 0) {
     return reportFaults(faults, exitCodes.badConfiguration);
@@ -73,12 +74,6 @@ function selectionFaults(names: readonly string[], filter: QueueFilter, all: boo
   const isFiltered = Object.values(filter).some((value) => value !== undefined);
   if (names.length > 0 && isFiltered) return ["name mails, or give filters: not both"];
   return names.length > 0 || isFiltered || all ? [] : ["name mails, give filters, or say --all"];
-}
-
-function reasonFaults(kind: OrderKind, reason: string | undefined): string[] {
-  if (reason === undefined) return kind === "bounce" ? ["--reason is needed: the report has it"] : [];
-  const parsed = reasonSchema.safeParse(reason);
-  return parsed.success ? [] : [`--reason: ${parsed.error.issues[0]?.message ?? "is none"}`];
 }
 
 interface Wanted {

@@ -3,9 +3,8 @@
 import { CONFIG_OPTION, type Command, type Exit } from "./command.ts";
 import type { DrainOptions } from "./drain.ts";
 import type { PauseOptions, ResumeOptions } from "./pause.ts";
+import { JSON_OPTION } from "./print.ts";
 import type { StatusOptions } from "./status.ts";
-
-const JSON_OPTION = ["--json", "print lines of JSON"] as const;
 
 export function stateCommands(mailonce: Command, exit: Exit): void {
   mailonce

@@ -12,9 +12,6 @@ import { idIn } from "./id-in.ts";
 
 export type { Decision };
 
-/** Characters of a reason: a sentence or two. */
-export const REASON_MAX = 500;
-
 /** One doubtful id, for people and for programs. */
 export interface DoubtfulEntry {
   readonly id: Id;

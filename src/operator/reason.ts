@@ -1,6 +1,8 @@
 // Why an operator decides as they do: for the log, the history and, of a bounce, the report.
 import { z } from "zod";
-import { REASON_MAX } from "./doubtful.ts";
+
+/** Characters of a reason: a sentence or two. */
+const REASON_MAX = 500;
 
 export const reason = z
   .string()

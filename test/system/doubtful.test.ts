@@ -286,3 +286,29 @@ testRunning("what is not doubtful can't be resolved, and a decision must be one"
   expect((await resolve(site, "nothing")).code).toBe(2);
   expect((await resolve(site, "nothing", "--relayed", "--not-relayed")).code).toBe(2);
 });
+
+testRunning("several are decided at once with --all, and by how old they are", async ({ site }) => {
+  const { gateway, settings, upstream } = site;
+  const { code: found } = await run(["doubtful", "resolve", "--all", "--relayed"], settings);
+  expect(found).toBe(3);
+  upstream.play("drop-before-reply");
+  const to = ["one@example.com", "two@example.com"];
+  await submitMail(gateway.port, { to, content: taskMail(randomUUID()) });
+  await gateway.logged("transmission.doubtful", 2);
+  const resolveThose = (...options: string[]) =>
+    run(["doubtful", "resolve", "--relayed", ...options], settings);
+  expect(await resolveThose("--all", "--older", "1h")).toMatchObject({ code: 3 });
+  expect((await run(["doubtful", "list", "--older", "1h"], settings)).stdout).toBe("");
+  expect(await resolveThose("--older", "1ms")).toMatchObject({
+    ...{ code: 2, stderr: "mailonce: 2 mails match: add --all, or name one\n" },
+  });
+  expect(await resolveThose()).toMatchObject({ code: 2 });
+  expect(await resolveThose("--older", "soon")).toMatchObject({ code: 2 });
+  expect(await list(site)).toHaveLength(2);
+  const { code, stdout } = await resolveThose("--all", "--older", "1ms", "--json", "--reason", "asked them");
+  expect(code).toBe(0);
+  const lines = stdout.trimEnd().split("\n");
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ next: "relayed" }, { next: "relayed" }]);
+  expect(await list(site)).toEqual([]);
+  expect(gateway.said("operator.resolved")).toHaveLength(2);
+});

@@ -77,6 +77,17 @@ export async function openReply(
   });
 }
 
+/** Whether a gateway runs on the folder. Rejects with a GatewayError where one does that can't be asked. */
+export async function isRunning(dataDir: string): Promise<boolean> {
+  try {
+    await askGateway(dataDir, "GET", "/healthz");
+    return true;
+  } catch (error) {
+    if (error instanceof NoGatewayError) return false;
+    throw error;
+  }
+}
+
 export const faultOf = (error: NodeJS.ErrnoException): GatewayError =>
   new GatewayError(
     // An older gateway answers a line of JSON.

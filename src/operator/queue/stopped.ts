@@ -17,13 +17,9 @@ import { createRouting } from "../../dispatch/routes.ts";
 import type { Id } from "../../identity/message-id.ts";
 import type { LedgerWorld } from "../../ledger/open.ts";
 import { type TransmissionKey, unheld } from "../../spool/record.ts";
-import { type Opened, openStopped, type Stopped } from "../stopped.ts";
+import type { Stopped } from "../stopped.ts";
 import { createQueueDesk } from "./desk.ts";
 import type { QueueDesk } from "./words.ts";
-
-/** @throws as openStopped does */
-export const openStoppedQueue = (config: Config, world: LedgerWorld): Promise<Opened<QueueDesk>> =>
-  openStopped(config, world, (stopped) => stoppedQueue(config, world, stopped));
 
 export async function stoppedQueue(
   config: Config,

@@ -1,7 +1,8 @@
 // Mail in doubt, and the decisions about it.
 import { z } from "zod";
-import { type DoubtfulEntry, REASON_MAX } from "../doubtful.ts";
+import type { DoubtfulEntry } from "../doubtful.ts";
 import { json, problem, type Route } from "../http/route.ts";
+import { reason } from "../reason.ts";
 import { bodyOf, deciderOf, NAME_MAX } from "./body.ts";
 import { maskedAddress } from "./masked.ts";
 import type { Running } from "./parts.ts";
@@ -9,7 +10,7 @@ import type { Running } from "./parts.ts";
 const decisionBody = z.strictObject({
   id: z.string().max(NAME_MAX),
   decision: z.enum(["relayed", "not-relayed"]),
-  reason: z.string().max(REASON_MAX).optional(),
+  reason: reason.optional(),
 });
 
 const entryAnswer = z.object({

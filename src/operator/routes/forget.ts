@@ -1,13 +1,13 @@
 // A relayed id whose task may send again.
 import { z } from "zod";
-import { REASON_MAX } from "../doubtful.ts";
 import { json, problem, type Route } from "../http/route.ts";
+import { reason } from "../reason.ts";
 import { bodyOf, deciderOf, NAME_MAX } from "./body.ts";
 import type { Running } from "./parts.ts";
 
 const forgetBody = z.strictObject({
   id: z.string().max(NAME_MAX),
-  reason: z.string().max(REASON_MAX).optional(),
+  reason: reason.optional(),
   dryRun: z.boolean().optional(),
 });
 
