@@ -13,6 +13,7 @@ import { type Build, startTested, type TestedGateway } from "./gateway-process.t
 import { forget, operate } from "./operator.ts";
 import { drain, type LeftPaused, pauseAndResume, resumeAfter } from "./pauser.ts";
 import type { Defect, Plan } from "./plan.ts";
+import { type LeftOrders, orderSome, releaseAfter } from "./postmaster.ts";
 import type { Step } from "./steps.ts";
 import { cutToLastSync } from "./sync-cut.ts";
 import { createTally, noticeOf, type Policy, type Reply, type Tracked } from "./tally.ts";
@@ -103,6 +104,7 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
   let counted = 0;
   let clockOffsetMs = 0;
   let leftPaused: LeftPaused = "resumed";
+  let leftOrders: LeftOrders = new Map();
   let number = 0;
 
   function countTaken(): void {
@@ -215,15 +217,19 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
     else if (step.at !== undefined && step.drains === undefined)
       await gateway.order({ kind: "arm", step: step.name, nth });
     const pausing = step.pauses ? pauseAndResume(dataFolder, () => isOver || isKilled) : undefined;
+    const given = new Map(latest.map((mail) => [mail.tracked.recipient, mail]));
+    const trackedOf = (recipient: string) => given.get(recipient)?.tracked;
+    const ordering = step.orders
+      ? orderSome(dataFolder, trackedOf, chance, () => isOver || isKilled)
+      : undefined;
     const operator = step.decides
       ? operate(dataFolder, upstream, chance, () => isOver || isKilled)
       : Promise.resolve();
-    const given = new Map(latest.map((mail) => [mail.tracked.recipient, mail]));
     const forgetter = step.forgets
       ? forget(
           dataFolder,
           upstream,
-          (recipient) => given.get(recipient)?.tracked,
+          trackedOf,
           (recipient) => submit(gateway.port as number, [given.get(recipient) as Mail]),
           () => isLoaded || isKilled,
         )
@@ -250,6 +256,7 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
     isOver = true;
     await operator;
     leftPaused = (await pausing) ?? "resumed";
+    leftOrders = (await ordering) ?? new Map();
     return isKilled || answer === undefined;
   }
 
@@ -320,6 +327,7 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
 
       running = await restart();
       const faults = step.pauses ? await resumeAfter(dataFolder, leftPaused) : [];
+      if (step.orders) faults.push(...(await releaseAfter(dataFolder, leftOrders)));
       faults.push(...(await redeliver(running, latest)));
       if (step.from === "upstream") upstream.dropAll();
       const sum = (count: (tracked: Tracked) => number) =>

@@ -34,6 +34,8 @@ export interface Step {
   readonly forgets?: true;
   /** An operator pauses and resumes the upstream meanwhile. */
   readonly pauses?: true;
+  /** An operator acts on the queue meanwhile. */
+  readonly orders?: true;
   /** The gateway is drained in the middle of the load, and the step counts from then on. */
   readonly drains?: true;
   /** The clock is moved on by the span of a generation, so that the next settlement begins another. */
@@ -66,6 +68,14 @@ const putsSince = (operation: Operation): boolean =>
   operation.type === "put" &&
   operation.key[0] === TRANSMISSION &&
   Buffer.from(operation.value).includes('"since":');
+
+const putsWith = (text: string, isThere: boolean) => (operation: Operation) =>
+  operation.type === "put" &&
+  operation.key[0] === TRANSMISSION &&
+  Buffer.from(operation.value).includes(text) === isThere;
+
+const HELD = '"hold":"operator"';
+const BOUNCED = "refused by an operator";
 
 /** A transmission that waits for its report. */
 const putsEnd = (operation: Operation): boolean =>
@@ -104,6 +114,9 @@ export function around(
 }
 
 export const load = { during: "load", occurrences: 12 } as const;
+
+/** Most mails wait for their next attempt, so that there is a queue to act on. */
+const ordered = { ...load, occurrences: 3, faults: { "refuse-rcpt-4": 97 }, orders: true } as const;
 
 export const steps: readonly Step[] = [
   {
@@ -243,6 +256,35 @@ export const steps: readonly Step[] = [
     faults: { "drop-before-reply": 5, "refuse-rcpt-4": 20, "slow-reply": 30 },
     drains: true,
   },
+  ...around(
+    "the commit of a hold",
+    ["an operator holds a mail, nothing is noted", "it is held, durably, and nobody was answered"],
+    (when) => storage(when, ["commit"], QUEUE, putsWith(HELD, true)),
+    ordered,
+  ),
+  ...around(
+    "the commit of a release or a retry",
+    ["an operator wants a mail attempted, nothing is noted", "it is due, durably, and not attempted yet"],
+    (when) => (moment) =>
+      storage(when, ["commit"], QUEUE, putsWith(HELD, false))(moment) &&
+      !storage(when, ["commit"], QUEUE, puts(SUBMISSION))(moment) &&
+      !storage(when, ["commit"], QUEUE, putsEnd)(moment),
+    ordered,
+  ),
+  ...around(
+    "the commit of a bounce",
+    ["an operator refuses a mail for good, nothing is noted", "it is noted as ended, and no report made"],
+    (when) => storage(when, ["commit"], QUEUE, putsWith(BOUNCED, true)),
+    ordered,
+  ),
+  ...around(
+    "the commit of a removal",
+    ["an operator takes a mail out, its claim is gone", "it is gone, durably, and nobody was answered"],
+    (when) => (moment) =>
+      storage(when, ["commit"], QUEUE, deletes(TRANSMISSION))(moment) &&
+      !storage(when, ["commit"], QUEUE, puts(SUBMISSION))(moment),
+    ordered,
+  ),
   ...around(
     "the generation's record",
     ["a new generation is about to be noted", "noted, but there is no store of it"],

@@ -18,12 +18,16 @@ export interface Tracked {
   readonly messageIds: Set<string>;
   /** Times of its lines transmission.doubtful. */
   readonly doubtful: number[];
-  /** A line says that the upstream refused it for good. */
+  /** A line says that the upstream refused it for good, or an operator. */
   refused: boolean;
   /** Wishes of an operator that it be forgotten, which were granted or may have been. */
   wishes: number;
   /** Times that it was taken for new by that. */
   anew: number;
+  /** Times that an operator took it out of the queue, or may have. */
+  removals: number;
+  /** Times that it was taken for new by that. */
+  takenBack: number;
   /** The gateway has forgotten it after 250, which only a notice to the reverse-path may explain. */
   forgotten: boolean;
 }
@@ -54,6 +58,8 @@ export function createTally(policy: Policy, reply: Reply = "queued"): Tally {
         refused: false,
         wishes: 0,
         anew: 0,
+        removals: 0,
+        takenBack: 0,
         forgotten: false,
       };
       all.set(recipient, tracked);
@@ -89,6 +95,7 @@ export function createTally(policy: Policy, reply: Reply = "queued"): Tally {
       const tracked = about(line.recipient);
       if (line.event === "transmission.doubtful") tracked.doubtful.push(Date.parse(String(line.time)));
       if (line.event === "transmission.refused" && line.permanence === "permanent") tracked.refused = true;
+      if (line.event === "operator.bounced") tracked.refused = true;
     },
     took({ recipients: [recipient = ""], takenAt, messageId }) {
       const tracked = about(recipient);
@@ -99,6 +106,7 @@ export function createTally(policy: Policy, reply: Reply = "queued"): Tally {
       if (!text.startsWith("250 ")) return;
       if (tracked.answered && !text.includes("repeat of")) {
         if (tracked.anew < tracked.wishes) tracked.anew += 1;
+        else if (tracked.takenBack < tracked.removals) tracked.takenBack += 1;
         else tracked.forgotten = true;
       }
       tracked.answered = true;

@@ -1,6 +1,7 @@
 // An operator looks at the queue and acts on it, while the gateway runs and when it does not.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { describe, expect } from "vitest";
 import { gatewayQueue } from "../../src/operator/http/queue-client.ts";
 import { type FilterInput, filterSchema } from "../../src/operator/queue/filter.ts";
@@ -333,6 +334,33 @@ test("a list into a pipe whose reader is slow is whole; one that is closed is an
   const closed = shell(`${list} | head -1; exit ${"$"}{PIPESTATUS[0]}`);
   expect([closed.status, closed.stderr]).toEqual([1, "mailonce: standard output: write EPIPE\n"]);
   expect(closed.stdout.split("\n")).toHaveLength(2);
+});
+
+test("a command that is killed in the middle has done a part, and the next run says so and does the rest", async ({
+  place,
+}) => {
+  const { gateway, settings } = await openSite(place);
+  const count = 1_000;
+  const client = await connectSmtp(gateway.port);
+  for (let at = 0; at < count; at += 100) {
+    const to = Array.from({ length: 100 }, (_, index) => `r${at + index}@example.com`);
+    await client.submit({ to, content: taskMail(randomUUID()) });
+  }
+  await client.quit();
+  await gateway.logged("transmission.refused", count);
+  const child = spawn(process.execPath, [MAIN, "queue", "hold", "--all", "--json"], {
+    env: environmentOf(settings),
+  });
+  await once(child.stdout, "data");
+  child.kill("SIGKILL");
+  await once(child, "close");
+  const again = await run(["queue", "hold", "--all", "--json"], settings);
+  const results = linesOf<OrderResult>(again);
+  expect(results).toHaveLength(count);
+  expect(results.every((result) => result.ok && result.next === "held")).toBe(true);
+  const already = results.filter((result) => result.ok && result.already === true).length;
+  expect(already).toBeGreaterThan(0);
+  expect(gateway.said("operator.held")).toHaveLength(count);
 });
 
 describe("over HTTP", () => {
