@@ -42,7 +42,7 @@ export function queueCommands(mailonce: Command, exit: Exit): void {
   const queue = mailonce
     .command("queue")
     .description("the mail of this gateway that waits, with or without the gateway running");
-  filtered(queue.command("list").description("what is in the queue, in order of acceptance"))
+  filtered(queue.command("list").description("what is in the queue"))
     .option("--limit <count>", "so many at most; 100 on a terminal unless given")
     .option(...JSON_OPTION)
     .option(...CONFIG_OPTION)

@@ -69,6 +69,7 @@ async function printScreen(desk: QueueDesk, filter: QueueFilter, limit: number):
     entries.push(...page.items);
     cursor = page.next;
   } while (cursor !== undefined && entries.length < limit);
+  entries.sort((one, other) => (one.acceptedAt < other.acceptedAt ? -1 : 1));
   const counts = await desk.counts(filter);
   await print(tableOf(columnsAt(Date.now()), entries) + footOf(entries.length, counts));
   return entries.length;

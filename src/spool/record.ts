@@ -6,7 +6,8 @@
 //   k                             → ledger and identity of the last start (ledger/last-start.ts)
 //   p                             → upstreams that an operator has paused (dispatch/operator-pauses.ts)
 //
-// Submission ids begin with the time, so the store's order is the order of acceptance.
+// Submission ids begin with the time; in base32, whose digits come after its letters and sort before them, so the store's
+// order is not that of acceptance.
 
 import type { SenderDomains } from "../identity/id-right.ts";
 import type { Id } from "../identity/message-id.ts";

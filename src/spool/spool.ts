@@ -41,12 +41,12 @@ export interface Spool {
   /** Durable when it resolves. On rejection nothing of it is in the spool, and its body is removed too. */
   accept(added: NewSubmission): Promise<void>;
   /**
-   * All that is in the spool, in order of acceptance. For the start, before anything is accepted. Content without a
+   * All that is in the spool, submission by submission. For the start, before anything is accepted. Content without a
    * transmission is removed on the way.
    */
   load(): AsyncIterable<Loaded>;
   /**
-   * What is in the spool, in order of acceptance, for people: as it was when the iteration began, ended or leaving too.
+   * What is in the spool, submission by submission, for people: as it was when the iteration began, ended or leaving too.
    *
    * @param after begins behind this one, which need not be there any more
    */

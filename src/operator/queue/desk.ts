@@ -156,21 +156,25 @@ export function createQueueDesk(parts: QueueParts): QueueDesk {
   /** Those that each name is of. A name that nothing has is looked for among all. */
   const named = async (names: readonly string[]): Promise<Map<string, Listed[]>> => {
     const found = new Map<string, Listed[]>(names.map((name) => [name, []]));
-    const wanted = new Map<string, string>();
+    /** By what a record has: the names that mean it. */
+    const wanted = new Map<string, string[]>();
+    const want = (text: string, name: string): void =>
+      void wanted.set(text, [...(wanted.get(text) ?? []), name]);
     for (const name of found.keys()) {
       const id = idIn(name);
       const key = id === undefined ? undefined : find(id);
       const mail = key && (await spool.read(key));
-      if (key !== undefined && mail !== undefined && mail.transmission.id === id)
+      if (key !== undefined && mail !== undefined && mail.transmission.id === id) {
         found.get(name)?.push([key, mail.transmission]);
-      else if (SUBMISSION_ID.test(name)) {
+      } else if (SUBMISSION_ID.test(name)) {
         for await (const listed of spool.listOf(name)) found.get(name)?.push(listed);
-      } else wanted.set(id ?? `<${name.trim().replace(/^<|>$/g, "")}>`, name);
+      } else want(id ?? `<${name.trim().replace(/^<|>$/g, "")}>`, name);
     }
     if (wanted.size === 0) return found;
     for await (const [key, transmission] of spool.list()) {
-      const name = wanted.get(transmission.id) ?? wanted.get(transmission.messageId);
-      if (name !== undefined) found.get(name)?.push([key, transmission]);
+      for (const text of [transmission.id, transmission.messageId]) {
+        for (const name of wanted.get(text) ?? []) found.get(name)?.push([key, transmission]);
+      }
     }
     return found;
   };

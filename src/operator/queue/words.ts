@@ -97,7 +97,7 @@ export type ContentPart = "header" | "body";
 
 /** Each call rejects with a RangeError for a cursor that is none, and with a StorageError when the disk fails. */
 export interface QueueDesk {
-  /** In order of acceptance. */
+  /** In no order that means anything: that of the spool. */
   list(filter: QueueFilter, page: PageRequest): Promise<Page<QueueEntry>>;
   counts(filter: QueueFilter): Promise<QueueCounts>;
   /** Those that the name is of. */
