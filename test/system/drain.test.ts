@@ -144,10 +144,9 @@ test("a command that is interrupted leaves it draining; the next says so, and a 
 
   await gateway.kill();
   const { code, stderr } = await second.ended;
-  expect([code, stderr]).toEqual([
-    1,
-    `mailonce: no gateway runs on ${place.data}, and 1 mail is in its queue\n`,
-  ]);
+  // What a killed process leaves may be repaired on the way, which is said before.
+  expect(stderr).toContain(`mailonce: no gateway runs on ${place.data}, and 1 mail is in its queue\n`);
+  expect(code).toBe(1);
   const next = await place.start(settings);
   expect(await submit(next)).toContain("queued as");
   const { body } = await askGateway(place.data, "GET", "/api/v1/status");
