@@ -28,7 +28,7 @@ import { createResolutions } from "./dispatch/resolutions.ts";
 import { createRoutes } from "./dispatch/routes.ts";
 import { createVerdicts } from "./dispatch/verdicts.ts";
 import { type Changes, createChanges, watchedHistory } from "./history/changes.ts";
-import type { HistoryReader } from "./history/history.ts";
+import type { History, HistoryReader } from "./history/history.ts";
 import { openHistory } from "./history/open.ts";
 import { compareStarts } from "./ledger/last-start.ts";
 import { findLedger, identityRulesOf } from "./ledger/open.ts";
@@ -65,7 +65,7 @@ export interface Relay {
   readonly forget: ForgetDesk;
   readonly explain: ExplainDesk;
   readonly pausing: PausingDesk;
-  readonly history: HistoryReader;
+  readonly history: HistoryReader & Pick<History, "prevented">;
   /** Mails to which something happens. */
   readonly changes: Changes;
   readonly queue: QueueDesk;

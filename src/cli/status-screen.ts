@@ -14,12 +14,23 @@ export function statusScreen(status: Status, now: number, width?: number): strin
   const since = (time: string): string => durationOf(now - Date.parse(time));
   const parts = [
     troublesIn(status, since),
-    `${countOf(status.prevented)} second ${status.prevented === 1 ? "mail" : "mails"} prevented since the start, ${since(status.startedAt)} ago\n`,
+    preventedLine(status, since),
     tableOf(laneColumns(status, since), status.lanes, width),
     tableOf(FLOW, flowsIn(status), width),
     `${factsIn(status, now).join(" · ")}\n`,
   ];
   return parts.join("\n");
+}
+
+/** What the gateway is for. */
+function preventedLine(
+  { prevented: { sinceStart, recorded }, startedAt }: Pick<Status, "prevented" | "startedAt">,
+  since: (time: string) => string,
+): string {
+  const mails = (count: number): string => `${countOf(count)} second ${count === 1 ? "mail" : "mails"}`;
+  const start = `since the start, ${since(startedAt)} ago`;
+  if (recorded === undefined) return `${mails(sinceStart)} prevented ${start}\n`;
+  return `${mails(recorded.month)} prevented this month, ${countOf(sinceStart)} ${start}\n`;
 }
 
 function troublesIn({ troubles }: Pick<Status, "troubles">, since: (time: string) => string): string {

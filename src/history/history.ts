@@ -1,6 +1,7 @@
 // What became of each mail, for people who ask later. It decides nothing: no part reads it to act on it, and mail goes
 // on where it can't be written. What is noted is in memory for a second, and lost if the process ends in it.
 import type { Id } from "../identity/message-id.ts";
+import type { PreventedFacts } from "./prevented.ts";
 
 /** One thing that happened to an id. Times are milliseconds since the epoch. */
 export type HistoryEvent =
@@ -90,6 +91,8 @@ export interface HistoryReader {
 }
 
 export interface History extends HistoryNotes, HistoryReader {
+  /** How many second mails were prevented; undefined without a history, or while that can't be read. */
+  prevented(): PreventedFacts | undefined;
   /** Writes what is noted. Never rejects. */
   close(): Promise<void>;
 }
@@ -105,5 +108,6 @@ export const noHistory: History = {
   ofId: nothing,
   ofTask: nothing,
   ofUpstreamId: nothing,
+  prevented: () => undefined,
   async close() {},
 };

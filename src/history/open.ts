@@ -4,6 +4,7 @@ import type { Log } from "../runtime/log.ts";
 import { shortText } from "../runtime/short-text.ts";
 import type { Storage } from "../storage/storage.ts";
 import { type History, noHistory } from "./history.ts";
+import { createPrevented, PREVENTED_KEY } from "./prevented.ts";
 import { createReading } from "./reading.ts";
 import { createShelf, isHistoryThere, removeHistory } from "./shelf.ts";
 import { createSweeping } from "./sweeping.ts";
@@ -38,13 +39,14 @@ export async function openHistory(parts: HistoryParts, options: HistoryOptions):
     return noHistory;
   }
   const shelf = createShelf(storage, log);
-  const writing = createWriting({ shelf, clock, log });
+  const prevented = createPrevented(clock);
+  const writing = createWriting({ shelf, prevented, clock, log });
   const sweeping = createSweeping({ shelf, writing, clock, retentionMs });
   try {
     if (!(await isHistoryThere(storage)) && (await wasRunBefore())) {
       log.warn("history.made_anew", { error: "it is not there" });
     }
-    await shelf.store();
+    prevented.load(await (await shelf.store()).get(PREVENTED_KEY));
   } catch (error) {
     await writing.failed(error);
   }
@@ -53,6 +55,7 @@ export async function openHistory(parts: HistoryParts, options: HistoryOptions):
 
   return {
     ...createReading(shelf, writing),
+    prevented: prevented.facts,
 
     accepted({ submission, task, client, user, reversePath }, recipients) {
       const at = clock.now();

@@ -4,6 +4,7 @@
 //   i<id><stamp>              → what happened to the id, as JSON
 //   n<drawer><stamp>          → names of the batch, newest first: each four octets of CRC-32, and the id that it names
 //   s<stamp>, not inverted    → all of these keys of the batch, each after its length
+//   p                         → how many second mails were prevented, by month (prevented.ts); of no batch
 //
 // A name is a task, or what an upstream calls a mail. One of 64 drawers has it, by its CRC-32: a key for each name would
 // cost three times as much, and a person can wait while a drawer is looked through. Whether a name is the right one is

@@ -5,6 +5,7 @@ import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Operation } from "../storage/storage.ts";
 import type { HistoryEvent } from "./history.ts";
+import { PREVENTED_KEY, type Prevented } from "./prevented.ts";
 import { encodeBatch, type Noted } from "./record.ts";
 import type { Shelf } from "./shelf.ts";
 
@@ -28,11 +29,12 @@ const WAITING_MAX = 40_000;
 
 export interface WritingParts {
   readonly shelf: Shelf;
+  readonly prevented: Prevented;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-export function createWriting({ shelf, clock, log }: WritingParts): Writing {
+export function createWriting({ shelf, prevented, clock, log }: WritingParts): Writing {
   const waiting = new Map<Id, Noted>();
   /** Events of them. */
   let events = 0;
@@ -73,16 +75,20 @@ export function createWriting({ shelf, clock, log }: WritingParts): Writing {
       events -= noted.events.length;
     }
     batches = (batches + 1) & 0xffff;
-    return encodeBatch(batch, { time: clock.now(), count: batches });
+    const counted = prevented.operation();
+    const operations = encodeBatch(batch, { time: clock.now(), count: batches });
+    return counted === undefined ? operations : [...operations, counted];
   }
 
   /** What waits when it begins: something does. What comes meanwhile fills the next batches. Never rejects. */
   async function write(): Promise<void> {
     try {
       for (let left = waiting.size; left > 0 || unwritten !== undefined; left -= BATCH_MAX) {
+        const store = await shelf.store();
+        if (!prevented.isLoaded) prevented.load(await store.get(PREVENTED_KEY));
         unwritten ??= take();
         if (unwritten === undefined) break;
-        await (await shelf.store()).write(unwritten);
+        await store.write(unwritten);
         unwritten = undefined;
         resumed();
       }
@@ -133,6 +139,7 @@ export function createWriting({ shelf, clock, log }: WritingParts): Writing {
     },
 
     repeated(id) {
+      prevented.add();
       const noted = waiting.get(id) ?? (isFull() ? undefined : enter(id));
       if (noted === undefined) return;
       noted.repeats++;

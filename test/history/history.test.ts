@@ -207,3 +207,42 @@ test("off: nothing is there, and what was there is removed", async () => {
   await keepHistory(storage, { retentionMs: 0 });
   expect(await storage.list("history")).toEqual([]);
 });
+
+test("how many second mails were prevented is kept by month, over restarts and for longer than the mails", async () => {
+  const storage = createMemoryStorage();
+  const { history, clock, pass } = await keepHistory(storage);
+  const since = clock.now();
+  expect(history.prevented()).toEqual({ since, months: {} });
+  for (let n = 0; n < 3; n++) history.repeated(idOf(1));
+  await pass(1_000);
+  clock.set(Date.parse("2014-01-31T23:59:00.000Z"));
+  history.repeated(idOf(1));
+  clock.set(Date.parse("2014-02-01T00:00:00.000Z"));
+  history.repeated(idOf(1));
+  const months = { "2013-12": 3, "2014-01": 1, "2014-02": 1 };
+  expect(history.prevented()).toEqual({ since, months });
+  await history.close();
+  const again = await keepHistory(storage, {}, clock);
+  expect(again.history.prevented()).toEqual({ since, months });
+  again.history.repeated(idOf(1));
+  await again.pass(100 * HOUR);
+  await again.history.close();
+  const third = await keepHistory(storage, {}, clock);
+  expect(third.history.prevented()?.months["2014-02"]).toBe(2);
+  await third.history.close();
+  expect((await keepHistory(storage, { retentionMs: 0 }, clock)).history.prevented()).toBeUndefined();
+});
+
+test("what can't be read at the start is added to when it can", async () => {
+  const storage = createMemoryStorage();
+  const first = await keepHistory(storage);
+  first.history.repeated(idOf(1));
+  await first.history.close();
+  storage.fail({ call: "openStore", name: /^history\// });
+  const second = await keepHistory(storage, {}, first.clock);
+  second.history.repeated(idOf(1));
+  expect(second.history.prevented()).toBeUndefined();
+  await second.pass(5_000);
+  expect(second.history.prevented()?.months).toEqual({ "2013-12": 2 });
+  await second.history.close();
+});

@@ -57,7 +57,7 @@ export const STATUS: Status = {
     minute: { accepted: 0, relayed: 0, repeats: 0, refused: 0 },
     fiveMinutes: { accepted: 0, relayed: 0, repeats: 0, refused: 0 },
   },
-  ...{ prevented: 0, doubtful: 0, reportsWaiting: 0 },
+  ...{ prevented: { sinceStart: 0 }, doubtful: 0, reportsWaiting: 0 },
   disk: { minimum: 0 },
   ledger: { kind: "embedded", isUp: true, gateways: 1 },
   certificates: [],

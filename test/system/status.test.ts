@@ -113,13 +113,22 @@ test("as JSON it is what the schema says, with rates, and the mail that was prev
   const status = statusSchema.parse(JSON.parse(stdout));
   const flow = { accepted: 1, relayed: 1, repeats: 3, refused: 0 };
   expect(status).toMatchObject({
-    ...{ phase: "running", degraded: false, troubles: [], prevented: 3 },
+    ...{ phase: "running", degraded: false, troubles: [] },
+    prevented: { sinceStart: 3, recorded: { month: 3, total: 3 } },
     rates: { minute: flow, fiveMinutes: flow },
     upstreams: [{ name: "upstream", place: `smtp 127.0.0.1:${upstream.port}`, state: "running" }],
     ledger: { kind: "embedded", isUp: true, gateways: 1 },
     disk: { free: expect.any(Number) },
   });
-  expect((await run(["status"], settings)).stdout).toContain("3 second mails prevented since the start");
+  const screen = (await run(["status"], settings)).stdout;
+  expect(screen).toMatch(/^3 second mails prevented this month, 3 since the start, \d+ s ago$/m);
+
+  // The count of the month stays.
+  await gateway.stop();
+  const next = await place.start(settings);
+  await submit(next, task);
+  const after = JSON.parse((await run(["status", "--json"], settings)).stdout);
+  expect(after.prevented).toMatchObject({ sinceStart: 1, recorded: { month: 4, total: 4 } });
 });
 
 test("what an operator has paused is on it, with the reason and the end", async ({ place }) => {

@@ -2,6 +2,7 @@
 import type { Config } from "../../config/config.ts";
 import { viewsOf } from "../../config/routes.ts";
 import type { LaneFacts } from "../../dispatch/lane-facts.ts";
+import type { PreventedFacts } from "../../history/prevented.ts";
 import type { CertificateFacts } from "../../listeners/tls/watch.ts";
 import type { Counters } from "../../metrics/counters.ts";
 import type { Readings } from "../../metrics/readings.ts";
@@ -17,6 +18,7 @@ export interface GatewayFacts extends Pick<StatusParts, "version"> {
   readonly relay: {
     laneFacts(): readonly LaneFacts[];
     reportsWaiting(): number;
+    readonly history: { prevented(): PreventedFacts | undefined };
     readonly readings: Pick<Readings, "ledger" | "shared">;
   };
   /** Of each listener that has one. */
@@ -51,6 +53,7 @@ export function createGatewayStatus(
     },
     ...{ drainingSince, rates, startedAt: clock.now(), laneFacts: relay.laneFacts },
     reportsWaiting: relay.reportsWaiting,
+    prevented: relay.history.prevented,
     ledger: () => ({
       ...{ kind, doubtful: ledger().doubtful },
       ...{ isUp: shared?.isUp() ?? true, gateways: shared?.gateways() ?? 1 },

@@ -71,8 +71,11 @@ export const statusSchema = z.object({
   upstreams: z.array(upstreamSchema),
   /** Mails for one recipient, in the last minute and in the last five. */
   rates: z.object({ minute: flow, fiveMinutes: flow }),
-  /** Second mails that were prevented since the start. */
-  prevented: count,
+  /** Second mails that were prevented: since the start and, where there is a history, this month and since that began. */
+  prevented: z.object({
+    sinceStart: count,
+    recorded: z.object({ since: time, month: count, total: count }).optional(),
+  }),
   /** Mails in doubt that this gateway holds or knows of. */
   doubtful: count,
   /** Mails that have ended, or are late, and wait to be reported to their senders. */

@@ -1,6 +1,7 @@
 // The state of a gateway, put together when somebody asks: for the commands, the API and pages.
 import type { LaneFacts, StateFacts, UpstreamFacts } from "../../dispatch/lane-facts.ts";
 import type { PauseFacts } from "../../dispatch/pause.ts";
+import type { PreventedFacts } from "../../history/prevented.ts";
 import type { CertificateFacts } from "../../listeners/tls/watch.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { FreeSpace } from "../../storage/free-space.ts";
@@ -28,6 +29,7 @@ export interface StatusParts {
   readonly drainingSince: () => number | undefined;
   readonly laneFacts: () => readonly LaneFacts[];
   readonly reportsWaiting: () => number;
+  readonly prevented: () => PreventedFacts | undefined;
   readonly ledger: () => Status["ledger"] & { readonly doubtful: number };
   readonly upstreams: readonly (AdvisedUpstream & { readonly quota: () => SendingQuota | undefined })[];
   readonly rates: Rates;
@@ -71,7 +73,7 @@ export function createStatusDesk(parts: StatusParts): StatusDesk {
       lanes: lanes.map(laneOf),
       upstreams: parts.upstreams.map(({ name, quota }) => upstreamOf(name, lanes, quota())),
       rates: { minute: rates.inLast(MINUTE), fiveMinutes: rates.inLast(FIVE_MINUTES) },
-      prevented: rates.sinceStart().repeats,
+      prevented: preventedOf(rates.sinceStart().repeats, parts.prevented(), clock.now()),
       ...{ doubtful, reportsWaiting: parts.reportsWaiting(), ledger },
       disk: {
         ...(free === undefined ? {} : { free }),
@@ -94,6 +96,17 @@ export function createStatusDesk(parts: StatusParts): StatusDesk {
       };
     },
   };
+}
+
+function preventedOf(
+  sinceStart: number,
+  recorded: PreventedFacts | undefined,
+  now: number,
+): Status["prevented"] {
+  if (recorded === undefined) return { sinceStart };
+  const total = Object.values(recorded.months).reduce((sum, count) => sum + count, 0);
+  const month = recorded.months[timeOf(now).slice(0, 7)] ?? 0;
+  return { sinceStart, recorded: { since: timeOf(recorded.since), month, total } };
 }
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();
