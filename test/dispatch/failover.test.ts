@@ -18,6 +18,7 @@ function open(...answers: (Outcome | Promise<Outcome>)[]) {
   const clock = createManualClock();
   const calls: string[] = [];
   const takes: string[] = [];
+  const stopped = new Set<string>();
   const events: string[] = [];
   const line = (event: string, fields = {}) => void events.push(`${event} ${Object(fields).upstream}`);
   const log: Log = { debug() {}, info: line, warn: line, error: line };
@@ -40,7 +41,8 @@ function open(...answers: (Outcome | Promise<Outcome>)[]) {
         return 0;
       },
     };
-    return createMember(upstream, rate, { clock, random, log }, { minMs: 5_000, maxMs: 900_000 });
+    const retry = { minMs: 5_000, maxMs: 900_000 };
+    return createMember(upstream, rate, { clock, random, log }, retry, () => stopped.has(name));
   });
   const [first, ...others] = members;
   if (first === undefined) throw new Error("none");
@@ -48,6 +50,7 @@ function open(...answers: (Outcome | Promise<Outcome>)[]) {
   let mails = 0;
   return {
     clock,
+    stopped,
     events,
     takes,
     answers,
@@ -125,6 +128,26 @@ test("none takes anything: one refusal of them all, and the next attempt asks al
     retryAfterMs: 60_000,
   });
   expect((await attempt()).calls).toBe("ab");
+});
+
+test("who is paused by an operator is never asked, whatever the others say", async () => {
+  const { attempt, answers, stopped, failover, takes } = open(accepted, down, accepted);
+  stopped.add("a");
+  failover.rate.take();
+  expect(takes).toEqual(["b"]);
+  expect((await attempt()).calls).toBe("bc");
+  answers[2] = down;
+  const { outcome, calls } = await attempt();
+  expect([outcome, calls]).toEqual([{ kind: "down", reply: "down" }, "c"]);
+  // All that are left are paused by what they have said: they are asked, and the operator's is not.
+  expect((await attempt()).calls).toBe("bc");
+  stopped.add("b").add("c");
+  expect(await attempt()).toEqual({
+    outcome: { kind: "down", reply: "an operator has paused it" },
+    calls: "",
+  });
+  stopped.clear();
+  expect((await attempt()).calls).toBe("a");
 });
 
 test("an attempt that was aborted goes no further", async () => {

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { createBudget } from "../../src/dispatch/budget.ts";
 import { createDispatcher } from "../../src/dispatch/dispatcher.ts";
 import { createLaneFacts } from "../../src/dispatch/lane-facts.ts";
+import type { OperatorPause } from "../../src/dispatch/operator-pauses.ts";
 import { pauseFor } from "../../src/dispatch/pause.ts";
 import type { QueuedTransmission } from "../../src/dispatch/queue.ts";
 import type { Held } from "../../src/dispatch/queue-state.ts";
@@ -19,6 +20,7 @@ const limits = { messageOctets: 1, lineOctets: 1, smtpUtf8: true };
 /** Lane 0 goes by "ses" alone, lane 1 by "relay" and then "ses", lane 2 by "other". Upstreams answer when the test says so. */
 function open() {
   const clock = createManualClock();
+  const stopped = new Map<string, OperatorPause>();
   const random = { fraction: () => 0.999, octets: (length: number) => new Uint8Array(length) };
   const parts = { clock, random, log: silentLog };
   const answers: { readonly place: string; readonly answer: (outcome: Outcome) => Promise<void> }[] = [];
@@ -47,6 +49,7 @@ function open() {
     ]),
     parts,
     retry,
+    { of: (name) => stopped.get(name) },
   );
   const dispatcher = createDispatcher(
     {
@@ -70,7 +73,7 @@ function open() {
     },
     ...{ lane, size: 1, acceptedAt: base + acceptedAt, dueAt: base + dueAt, isAttempted: false },
   });
-  return { clock, base, dispatcher, held, facts, answers, queued };
+  return { clock, base, dispatcher, held, facts, answers, queued, stopped };
 }
 
 test("what is due, waits, is under way and is held is counted in its lane, with the oldest of each", () => {
@@ -197,4 +200,42 @@ test("whoever asks at once gets the same answer", () => {
   expect(facts()).toBe(before);
   clock.advance(250);
   expect(facts()[0]?.due.count).toBe(1);
+});
+
+test("what an operator has paused says so, and why; a list does when all of it is paused", () => {
+  const { clock, base, dispatcher, facts, answers, queued, stopped } = open();
+  dispatcher.start();
+  stopped.set("ses", { since: base - 5, until: base + 60_000, reason: "a move" });
+  dispatcher.enqueue(queued(0, 0, 0));
+  dispatcher.enqueue(queued(1, 0, 0));
+  const moved = { by: "operator", since: base - 5, reason: "a move", firstReason: "a move" };
+  const pause = { ...moved, until: base + 60_000 };
+  expect(facts()[0]).toMatchObject({ due: { count: 1 }, pause, upstreams: [{ pause }] });
+  expect(facts()[1]?.pause).toBeUndefined();
+  expect(facts()[1]).toMatchObject({ underway: { count: 1 }, upstreams: [{ name: "relay" }, { pause }] });
+  expect(answers.map(({ place }) => place)).toEqual(["smtp relay.example:587"]);
+
+  stopped.set("relay", { since: base - 3 });
+  clock.advance(250);
+  const reason = "an operator has paused it";
+  expect(facts()[1]?.pause).toEqual({
+    ...{ by: "operator", since: base - 3, until: base + 60_000, reason, firstReason: reason },
+  });
+  stopped.clear();
+  dispatcher.goOn();
+  expect(answers.map(({ place }) => place)).toEqual(["smtp relay.example:587", "ses eu-west-1"]);
+});
+
+test("an upstream that gives no answer for a minute is silent; one with nothing to do is not", async () => {
+  const { clock, base, dispatcher, facts, answers, queued } = open();
+  dispatcher.start();
+  expect(facts()[2]?.silence).toBeUndefined();
+  dispatcher.enqueue(queued(2, 0, 0));
+  clock.advance(59_999);
+  expect(facts()[2]?.silence).toBeUndefined();
+  clock.advance(250);
+  expect(facts()[2]?.silence).toEqual({ since: base, reason: "no attempt has been answered" });
+  await answers[0]?.answer({ kind: "accepted", upstreamId: "1" });
+  clock.advance(250);
+  expect(facts()[2]?.silence).toBeUndefined();
 });
