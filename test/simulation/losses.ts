@@ -162,6 +162,8 @@ function explained(unknown: ReadonlySet<string>, losses: Iterable<Loss>): number
 interface Accepted {
   readonly marker: string;
   readonly gateway: number;
+  /** Some of it was: who has it may be another gateway. */
+  readonly isRepeat: boolean;
   readonly since: number;
   readonly seq: number;
 }
@@ -175,6 +177,9 @@ export function checkForgotten(facts: Facts): void {
   /** The gateway that has it was away: others forget what nobody has attempted there. */
   const wasAway = (gateway: number, from: number, to: number): boolean =>
     facts.ends.some((end) => end.gateway === gateway && end.seq > from && end.seq < to);
+  /** Of a repeat it may be any other: a claim whose answer was lost has taken it over without a line. */
+  const wasOtherAway = (gateway: number, from: number, to: number): boolean =>
+    facts.ends.some((end) => end.gateway !== gateway && end.seq > from && end.seq < to);
   const accepted = new Map<string, Accepted[]>();
   for (const { submission, reply, seq, knownAt, undurable } of heard) {
     if (reply.code !== 250) continue;
@@ -186,7 +191,8 @@ export function checkForgotten(facts: Facts): void {
       if (gone.some((one) => knownAt < one.aliveUntil && isLostWith(one, submission, id, recipient)))
         continue;
       const since = submitted.get(submission.marker) ?? seq;
-      push(accepted, id, { marker: submission.marker, gateway: submission.gateway, since, seq });
+      const isRepeat = reply.text.includes("repeat");
+      push(accepted, id, { marker: submission.marker, gateway: submission.gateway, isRepeat, since, seq });
     }
   }
   const first = new Map<string, number>();
@@ -210,6 +216,7 @@ export function checkForgotten(facts: Facts): void {
         one.marker !== content.marker &&
         one.seq < anew &&
         (one.gateway === attempt.gateway || !wasAway(one.gateway, one.since, anew)) &&
+        !(one.isRepeat && wasOtherAway(attempt.gateway, one.since, anew)) &&
         reported.get(id)?.some((line) => line > one.since && line < seq) !== true &&
         // Its report may still wait for others of its submission.
         givenUp.get(messageIdOf(id, FROM_DOMAIN))?.some((line) => line > one.since && line < seq) !== true &&
