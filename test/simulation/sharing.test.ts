@@ -13,7 +13,7 @@ const FIXED = { first: 1, count: 100 } as const;
 const FRESH = 30;
 
 /** Histories within which each broken sharing must be caught; docs/evidence/simulation.md says how soon each was. */
-const CAUGHT_WITHIN = 400;
+const CAUGHT_WITHIN = 1_500;
 /** For that many on a machine that others use too. */
 const PATIENCE_MS = 300_000;
 
