@@ -13,6 +13,11 @@ const GROUPS = {
     "test/listeners/tls*.test.ts",
     "test/system/{access,permissions,secrets}.test.ts",
   ],
+  /** What people who run a gateway see and do, by the built commands. */
+  operate: [
+    "test/system/{drain,explain,forget,history,http,metrics,metrics-labels,openapi,pause,status}.test.ts",
+    "test/system/queue-{numbers,operated}.test.ts",
+  ],
   /** What attackers send, and mails so odd that they could harm others. */
   hostile: [
     "test/operator/http-{door,events,limits}.test.ts",
