@@ -185,19 +185,21 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
   ): Promise<AttemptResult> => {
     const { transmission } = mail;
     const firstDate = transmission.firstDate ?? mail.submission.header.date;
-    if ((await ledger.attempt(queued.claim, firstDate)) === "stale") {
-      return await lapsed(queued, transmission, false, signal);
-    }
-    if (transmission.resend === true) {
-      // The upstream may have it soon: that would be another doubt, about which nobody has decided.
+    const isResent = transmission.resend === true;
+    if (isResent) {
+      // The upstream may have it soon: that would be another doubt, about which nobody has decided. Nothing may come between
+      // the note of the attempt and the call: neither a decision that it was relayed, nor the end of a lease.
       const { resend: _, ...undecided } = transmission;
       await spool.update(queued.key, undecided, "durably");
     }
+    const noting = ledger.attempt(queued.claim, firstDate);
+    if (isResent) await noting.catch(() => recorder.note(queued, transmission));
+    if ((await noting) === "stale") return await lapsed(queued, transmission, false, signal);
     if (isStopped(queued.lane)) {
       // Since the lane took it up. The upstream is not called after an operator has the answer to their pause.
       const settled = await recorder.settle(queued.claim, "refused", signal);
       if (settled === "stale") return await lapsed(queued, transmission, false, signal);
-      if (transmission.resend === true) await recorder.note(queued, transmission);
+      if (isResent) await recorder.note(queued, transmission);
       return { kind: "untried", again: queued };
     }
     const losses: ContentError[] = [];
