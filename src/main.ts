@@ -40,11 +40,13 @@ async function main(): Promise<number> {
   return await runProgram(version());
 }
 
-/** Resolves when all that was written has left the process, or can't. */
+/** Resolves when all that was written has left the process, or can't, and what went wrong with it has been told. */
 const flushed = (stream: NodeJS.WriteStream): Promise<void> =>
   new Promise((resolve) => {
-    if (stream.writableLength === 0 || stream.destroyed) resolve();
-    else stream.write("", () => resolve());
+    // A write calls back before its error is emitted.
+    const told = (): void => void setImmediate(resolve);
+    if (stream.writableLength === 0 || stream.destroyed) told();
+    else stream.write("", told);
   });
 
 /**
