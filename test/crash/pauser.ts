@@ -1,6 +1,6 @@
 // An operator beside the load who pauses the upstream and resumes it, until the gateway is gone or the load is over; and
 // what a start has to know of it.
-import { askGateway } from "../../src/operator/http/client.ts";
+import { askGateway, isRunning } from "../../src/operator/http/client.ts";
 import { gatewayPausing } from "../../src/operator/http/pausing-client.ts";
 
 /** What the last order that was answered has left; unknown where another one was under way at the end. */
@@ -31,8 +31,21 @@ export async function pauseAndResume(dataFolder: string, isOver: () => boolean):
   return left;
 }
 
+/** Looks for a gateway that has just started; one whose first connection is closed is asked again. */
+const LOOKS_MAX = 100;
+
+/** Resolves when the gateway answers at its socket. */
+export async function answering(dataFolder: string): Promise<void> {
+  for (let looks = 0; looks < LOOKS_MAX; looks++) {
+    if (await isRunning(dataFolder).catch(() => false)) return;
+    await rest();
+  }
+  throw new Error("a gateway that was started does not answer at its socket");
+}
+
 /** Resumes at a gateway that has just started. @returns what of the pause does not agree */
 export async function resumeAfter(dataFolder: string, left: LeftPaused): Promise<string[]> {
+  await answering(dataFolder);
   const made = await gatewayPausing(dataFolder).resume(undefined, {});
   const isPaused = made.ok && made.upstreams.some(({ was }) => was === "paused");
   if (left === "paused" && !isPaused) return ["its upstream was paused, and a start does not know it"];
