@@ -1,6 +1,7 @@
 // What became of each mail, for people who ask later. It decides nothing: no part reads it to act on it, and mail goes
 // on where it can't be written. What is noted is in memory for a second, and lost if the process ends in it.
 import type { Id } from "../identity/message-id.ts";
+import type { Page, PageRequest } from "../runtime/page.ts";
 import type { PreventedFacts } from "./prevented.ts";
 
 /** One thing that happened to an id. Times are milliseconds since the epoch. */
@@ -57,20 +58,6 @@ export interface HistoryNotes {
   attempted(id: Id, attempt: Attempted): void;
   ended(id: Id, end: Ended): void;
   decided(id: Id, decided: Decided): void;
-}
-
-/** What is read from, and at most how much. */
-export interface PageRequest {
-  /** About so many items; a page may have fewer and still not be the last. */
-  readonly limit: number;
-  /** `next` of the page before. */
-  readonly cursor?: string | undefined;
-}
-
-export interface Page<T> {
-  readonly items: readonly T[];
-  /** Left out when there is no more. */
-  readonly next?: string;
 }
 
 export interface HistoryMail {

@@ -1,8 +1,9 @@
 // Reads the history, newest first, a page at a time.
 import type { Id } from "../identity/message-id.ts";
 import { bufferOf } from "../runtime/buffer-view.ts";
+import type { Page, PageRequest } from "../runtime/page.ts";
 import type { Store } from "../storage/storage.ts";
-import type { HistoryEvent, HistoryMail, HistoryReader, Page, PageRequest } from "./history.ts";
+import type { HistoryEvent, HistoryMail, HistoryReader } from "./history.ts";
 import {
   countNames,
   decodeNoted,

@@ -1,7 +1,8 @@
 // A history on a disk and a clock that the test owns.
-import type { History, HistoryEvent, HistoryReader, Page, PageRequest } from "../../src/history/history.ts";
+import type { History, HistoryEvent, HistoryReader } from "../../src/history/history.ts";
 import { type HistoryOptions, openHistory } from "../../src/history/open.ts";
 import type { LogFields } from "../../src/runtime/log.ts";
+import type { Page, PageRequest } from "../../src/runtime/page.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { createManualClock, type ManualClock } from "../support/manual-clock.ts";
 

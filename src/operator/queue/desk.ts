@@ -5,6 +5,7 @@ import type { QueueState } from "../../dispatch/queue-state.ts";
 import type { Id } from "../../identity/message-id.ts";
 import { render } from "../../message/rewrite.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import type { Page } from "../../runtime/page.ts";
 import {
   holdOf,
   type SpooledTransmission,
@@ -21,7 +22,7 @@ import {
   needsSubmission,
   type QueueFilter,
 } from "./filter.ts";
-import type { OrderResult, Page, QueueCounts, QueueDesk, QueueEntry, QueueMail, Selection } from "./words.ts";
+import type { OrderResult, QueueCounts, QueueDesk, QueueEntry, QueueMail, Selection } from "./words.ts";
 
 /** Where a transmission is that has not ended. */
 export interface Standing {

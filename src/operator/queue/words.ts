@@ -2,6 +2,7 @@
 import type { Order, Ordered, OrderKind } from "../../dispatch/order.ts";
 import type { Id } from "../../identity/message-id.ts";
 import type { RecipientRequest } from "../../message/notify.ts";
+import type { Page, PageRequest } from "../../runtime/page.ts";
 import type { Hold } from "../../spool/record.ts";
 import type { ListedState, QueueFilter } from "./filter.ts";
 
@@ -46,18 +47,6 @@ export interface QueueMail extends QueueEntry {
   readonly ended?: { readonly reason: string; readonly reply: string; readonly at: string };
   /** Why nothing of its content can be read. */
   readonly lost?: string;
-}
-
-export interface Page<T> {
-  readonly items: readonly T[];
-  /** The cursor of the next page; left out when there is no more. A page may have few items, or none, and not be the last. */
-  readonly next?: string;
-}
-
-export interface PageRequest {
-  readonly limit: number;
-  /** `next` of the page before. */
-  readonly cursor?: string | undefined;
 }
 
 export interface QueueCounts {
