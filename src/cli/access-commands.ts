@@ -1,8 +1,9 @@
 // Who may submit, and who may look and decide: `user` and `token`.
 
 import { CONFIG_OPTION, type Command, type Exit } from "./command.ts";
-import type { AddTokenOptions, TokenOptions } from "./token.ts";
-import type { AddUserOptions, UserOptions } from "./user.ts";
+import type { FileOptions } from "./named-file.ts";
+import type { AddTokenOptions } from "./token.ts";
+import type { AddUserOptions } from "./user.ts";
 
 export function userCommands(mailonce: Command, exit: Exit): void {
   const user = mailonce.command("user").description("who may authenticate: the users file");
@@ -18,14 +19,14 @@ export function userCommands(mailonce: Command, exit: Exit): void {
       exit(await (await import("./user.ts")).addUser(name, options)),
     );
   userCommand("remove <name>", "remove a user, whose open sessions end too").action(
-    async (name: string, options: UserOptions) =>
+    async (name: string, options: FileOptions) =>
       exit(await (await import("./user.ts")).removeUser(name, options)),
   );
-  userCommand("list", "print one line of JSON for each").action(async (options: UserOptions) =>
+  userCommand("list", "print one line of JSON for each").action(async (options: FileOptions) =>
     exit(await (await import("./user.ts")).listUsers(options)),
   );
   userCommand("verify <name>", "ask for a password; exit code 0 when it is right, 1 when not").action(
-    async (name: string, options: UserOptions) =>
+    async (name: string, options: FileOptions) =>
       exit(await (await import("./user.ts")).verifyUser(name, options)),
   );
 }
@@ -45,10 +46,10 @@ export function tokenCommands(mailonce: Command, exit: Exit): void {
       exit(await (await import("./token.ts")).addToken(name, options)),
     );
   tokenCommand("remove <name>", "remove a token; its sessions in browsers end too").action(
-    async (name: string, options: TokenOptions) =>
+    async (name: string, options: FileOptions) =>
       exit(await (await import("./token.ts")).removeToken(name, options)),
   );
-  tokenCommand("list", "print one line of JSON for each").action(async (options: TokenOptions) =>
+  tokenCommand("list", "print one line of JSON for each").action(async (options: FileOptions) =>
     exit(await (await import("./token.ts")).listTokens(options)),
   );
 }

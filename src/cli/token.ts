@@ -1,21 +1,20 @@
 // `mailonce token add|remove|list`: the tokens file, changed and looked at. A gateway that runs takes a change over by
 // itself within a few seconds.
 import { dropLine, putLine } from "../access/access-edit.ts";
-import { AccessFileError } from "../access/access-file.ts";
 import { nameFaultOf } from "../access/named-lines.ts";
 import { readTokens } from "../access/tokens-file.ts";
 import { digestOf, newToken, parseTokens, ROLES } from "../access/tokens-lines.ts";
-import { ConfigError, loadConfig } from "../config/config.ts";
 import { systemRandom } from "../runtime/random.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
+import { type FileOptions, type NamedFile, say, withFile } from "./named-file.ts";
 
-export interface TokenOptions {
-  /** The tokens file; otherwise the one that the configuration names. */
-  readonly file?: string;
-  readonly config?: string;
-}
+const TOKENS: NamedFile = {
+  called: "tokens file",
+  key: "http.tokens_file",
+  in: (config) => config.http.tokens_file,
+};
 
-export interface AddTokenOptions extends TokenOptions {
+export interface AddTokenOptions extends FileOptions {
   readonly role: string;
   /** Put a new token in the place of one of that name. */
   readonly replace?: boolean;
@@ -29,7 +28,7 @@ export async function addToken(name: string, options: AddTokenOptions): Promise<
   if (role === undefined) {
     return reportFaults([`--role: expected ${ROLES.join(" or ")}`], exitCodes.badConfiguration);
   }
-  return await withFile(options, async (path) => {
+  return await withFile(TOKENS, options, async (path) => {
     const token = newToken(systemRandom);
     const value = `${role}:${digestOf(token)}`;
     const done = await putLine(path, parseTokens, name, value, options.replace === true);
@@ -40,8 +39,8 @@ export async function addToken(name: string, options: AddTokenOptions): Promise<
   });
 }
 
-export function removeToken(name: string, options: TokenOptions): Promise<number> {
-  return withFile(options, async (path) =>
+export function removeToken(name: string, options: FileOptions): Promise<number> {
+  return withFile(TOKENS, options, async (path) =>
     (await dropLine(path, parseTokens, name))
       ? say(`${name} removed`)
       : reportFaults([`there is no token ${name}`], exitCodes.failed),
@@ -49,31 +48,9 @@ export function removeToken(name: string, options: TokenOptions): Promise<number
 }
 
 /** One line of JSON a token: its name and its role. */
-export function listTokens(options: TokenOptions): Promise<number> {
-  return withFile(options, async (path) => {
+export function listTokens(options: FileOptions): Promise<number> {
+  return withFile(TOKENS, options, async (path) => {
     for (const [token, { role }] of await readTokens(path)) say(JSON.stringify({ token, role }));
     return exitCodes.ok;
   });
-}
-
-async function withFile(
-  { file, config }: TokenOptions,
-  use: (path: string) => Promise<number>,
-): Promise<number> {
-  try {
-    const path = file ?? loadConfig({ file: config, environment: process.env }).http.tokens_file;
-    if (path !== undefined) return await use(path);
-    const fault = "there is no tokens file: set http.tokens_file, or name one with --file";
-    return reportFaults([fault], exitCodes.badConfiguration);
-  } catch (error) {
-    if (error instanceof ConfigError || error instanceof AccessFileError) {
-      return reportFaults(error.faults, exitCodes.badConfiguration);
-    }
-    throw error;
-  }
-}
-
-function say(line: string): number {
-  process.stdout.write(`${line}\n`);
-  return exitCodes.ok;
 }

@@ -1,22 +1,21 @@
 // `mailonce user add|remove|list|verify`: the users file, changed and looked at. A gateway that runs takes a
 // change over by itself within a few seconds.
 
-import { AccessFileError } from "../access/access-file.ts";
 import { nameFaultOf } from "../access/named-lines.ts";
 import { hashPassword, verifyPassword } from "../access/password.ts";
 import { dropUser, putUser } from "../access/users-edit.ts";
 import { readUsers } from "../access/users-file.ts";
-import { ConfigError, loadConfig } from "../config/config.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
+import { type FileOptions, type NamedFile, say, withFile } from "./named-file.ts";
 import { processTerminal, readPassword, type Terminal } from "./password-input.ts";
 
-export interface UserOptions {
-  /** The users file; otherwise the one that the configuration names. */
-  readonly file?: string;
-  readonly config?: string;
-}
+const USERS: NamedFile = {
+  called: "users file",
+  key: "access.users_file",
+  in: (config) => config.access.users_file,
+};
 
-export interface AddUserOptions extends UserOptions {
+export interface AddUserOptions extends FileOptions {
   /** Give an existing user another password. */
   readonly replace?: boolean;
 }
@@ -29,7 +28,7 @@ export async function addUser(
   options: AddUserOptions,
   terminal: Terminal = processTerminal,
 ): Promise<number> {
-  return await withFile(options, async (path) => {
+  return await withFile(USERS, options, async (path) => {
     const nameFault = nameFaultOf(name);
     if (nameFault !== undefined) {
       return reportFaults([`the name ${nameFault}`], exitCodes.badConfiguration);
@@ -47,15 +46,15 @@ export async function addUser(
   });
 }
 
-export function removeUser(name: string, options: UserOptions): Promise<number> {
-  return withFile(options, async (path) =>
+export function removeUser(name: string, options: FileOptions): Promise<number> {
+  return withFile(USERS, options, async (path) =>
     (await dropUser(path, name)) ? say(`${name} removed`) : unknownUser(name),
   );
 }
 
 /** One line of JSON a user: its name, and what kind of hash it has. */
-export function listUsers(options: UserOptions): Promise<number> {
-  return withFile(options, async (path) => {
+export function listUsers(options: FileOptions): Promise<number> {
+  return withFile(USERS, options, async (path) => {
     for (const [user, { kind }] of await readUsers(path)) say(JSON.stringify({ user, hash: kind }));
     return exitCodes.ok;
   });
@@ -64,10 +63,10 @@ export function listUsers(options: UserOptions): Promise<number> {
 /** Asks for a password; exit code 0 when it is the user's. */
 export function verifyUser(
   name: string,
-  options: UserOptions,
+  options: FileOptions,
   terminal: Terminal = processTerminal,
 ): Promise<number> {
-  return withFile(options, async (path) => {
+  return withFile(USERS, options, async (path) => {
     const hash = (await readUsers(path)).get(name);
     if (hash === undefined) return unknownUser(name);
     const answer = await readPassword(terminal, false);
@@ -75,28 +74,6 @@ export function verifyUser(
     if (await verifyPassword(answer.password, hash)) return say("the password is right");
     return reportFaults(["the password is wrong"], exitCodes.failed);
   });
-}
-
-async function withFile(
-  { file, config }: UserOptions,
-  use: (path: string) => Promise<number>,
-): Promise<number> {
-  try {
-    const path = file ?? loadConfig({ file: config, environment: process.env }).access.users_file;
-    if (path !== undefined) return await use(path);
-    const fault = "there is no users file: set access.users_file, or name one with --file";
-    return reportFaults([fault], exitCodes.badConfiguration);
-  } catch (error) {
-    if (error instanceof ConfigError || error instanceof AccessFileError) {
-      return reportFaults(error.faults, exitCodes.badConfiguration);
-    }
-    throw error;
-  }
-}
-
-function say(line: string): number {
-  process.stdout.write(`${line}\n`);
-  return exitCodes.ok;
 }
 
 const unknownUser = (name: string): number => reportFaults([`there is no user ${name}`], exitCodes.failed);
