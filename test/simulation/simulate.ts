@@ -9,7 +9,7 @@ import type { Engine } from "../../src/ledger/shared/engine.ts";
 import { stoppedDoubtful, stoppedForget } from "../../src/operator/offline.ts";
 import { openOfflinePausing } from "../../src/operator/offline-pausing.ts";
 import { stoppedQueue } from "../../src/operator/queue/stopped.ts";
-import { openStopped } from "../../src/operator/stopped.ts";
+import { type Opened, openStopped } from "../../src/operator/stopped.ts";
 import { openRelay, type Relay, type World } from "../../src/relay.ts";
 import { encodeBase32 } from "../../src/runtime/base32.ts";
 import { silentLog } from "../../src/runtime/log.ts";
@@ -279,26 +279,26 @@ export async function simulate(
     return defect.world?.(world, machine) ?? world;
   }
 
-  /** As `mailonce doubtful` does when no gateway runs. */
-  async function decideOffline(machine: Machine): Promise<void> {
+  /**
+   * As a command does when no gateway runs.
+   *
+   * @param desksOf what the life has while the folder is open
+   */
+  async function openOffline<Desk>(
+    machine: Machine,
+    open: (life: Life, world: World) => Promise<Opened<Desk>>,
+    desksOf: (desk: Desk) => Partial<Life>,
+    decide: (life: Life) => Promise<unknown>,
+  ): Promise<void> {
     const life = machine.beginOfflineLife(nextConfig());
     const named = { gateway: machine.number, life: life.number };
     history.add({ kind: "offline", ...named });
     try {
-      const world = worldOf(machine, life);
-      const { desk: desks, close } = await openStopped(life.config, world, async (stopped) => ({
-        desk: operator && (await stoppedDoubtful(life.config, world, stopped)),
-        forget: forgetter && (await stoppedForget(life.config, world, stopped)),
-        queue: postmaster && (await stoppedQueue(life.config, world, stopped)),
-      }));
+      const { desk, close } = await open(life, worldOf(machine, life));
       if (!life.isAlive) return;
-      Object.assign(life, desks);
+      Object.assign(life, desksOf(desk));
       history.add({ kind: "offline_open", ...named });
-      await Promise.all([
-        operator?.decideOffline(life),
-        forgetter?.forgetOffline(life),
-        postmaster?.orderOffline(life),
-      ]);
+      await decide(life);
       Object.assign(life, NO_DESKS);
       await close();
     } catch (error) {
@@ -310,27 +310,33 @@ export async function simulate(
     end(life, false);
   }
 
-  /** As `mailonce pause` does when no gateway runs. */
-  async function pauseOffline(machine: Machine): Promise<void> {
-    const life = machine.beginOfflineLife(nextConfig());
-    const named = { gateway: machine.number, life: life.number };
-    history.add({ kind: "offline", ...named });
-    try {
-      const { desk, close } = await openOfflinePausing(life.config, worldOf(machine, life));
-      if (!life.isAlive) return;
-      life.pausing = desk;
-      history.add({ kind: "offline_open", ...named });
-      await pauser?.decideOffline(life);
-      life.pausing = undefined;
-      await close();
-    } catch (error) {
-      if (!life.isAlive) return;
-      history.add({ kind: "start_failed", ...named, error: `offline: ${String(error)}` });
-    }
-    if (!life.isAlive) return;
-    history.add({ kind: "offline_closed", ...named });
-    end(life, false);
-  }
+  /** As `mailonce doubtful`, `forget` and `queue` do. */
+  const decideOffline = (machine: Machine): Promise<void> =>
+    openOffline(
+      machine,
+      ({ config }, world) =>
+        openStopped(config, world, async (stopped) => ({
+          desk: operator && (await stoppedDoubtful(config, world, stopped)),
+          forget: forgetter && (await stoppedForget(config, world, stopped)),
+          queue: postmaster && (await stoppedQueue(config, world, stopped)),
+        })),
+      (desks) => desks,
+      (life) =>
+        Promise.all([
+          operator?.decideOffline(life),
+          forgetter?.forgetOffline(life),
+          postmaster?.orderOffline(life),
+        ]),
+    );
+
+  /** As `mailonce pause` does. */
+  const pauseOffline = (machine: Machine): Promise<void> =>
+    openOffline(
+      machine,
+      ({ config }, world) => openOfflinePausing(config, world),
+      (pausing) => ({ pausing }),
+      async (life) => await pauser?.decideOffline(life),
+    );
 
   async function start(machine: Machine): Promise<void> {
     const life = machine.beginLife(nextConfig());

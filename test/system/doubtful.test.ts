@@ -8,51 +8,19 @@ import { join } from "node:path";
 import { describe, expect } from "vitest";
 import type { DoubtfulEntry } from "../../src/operator/doubtful.ts";
 import { gatewayDesk } from "../../src/operator/http/client.ts";
-import { type Place, smtpAt, test as testWithPlace } from "../support/place.ts";
-import {
-  environmentOf,
-  type GatewayProcess,
-  type LogLine,
-  MAIN,
-  type Run,
-  run,
-  type Settings,
-} from "../support/process.ts";
-import type { ScriptedSmtp } from "../support/scripted-smtp.ts";
+import { type Place, test as testWithPlace } from "../support/place.ts";
+import { environmentOf, type LogLine, MAIN, type Run, run, type Settings } from "../support/process.ts";
+import { openSite, type Site } from "../support/site.ts";
 import { connectSmtp, submitMail, taskMail } from "../support/smtp-client.ts";
 
 /** A gateway whose upstream takes mails without an answer, until it is told to accept them. */
-interface Site {
-  readonly gateway: GatewayProcess;
-  readonly upstream: ScriptedSmtp;
-  readonly settings: Settings;
-  readonly data: string;
-  /** The gateway is another process now. */
-  restart(): Promise<void>;
-}
+const openThis = (place: Place, more: Settings = {}): Promise<Site> =>
+  openSite(place, { script: "drop-before-reply" }, { SPOOL_RETRY_MIN: "50ms", ...more });
 
-async function openSite(place: Place, more: Settings = {}): Promise<Site> {
-  const upstream = await place.smtp({ script: "drop-before-reply" });
-  const settings = {
-    ...{ DATA_DIR: place.data, LEDGER_DOUBTFUL: "hold", LOG_ADDRESSES: "true", LOG_FORMAT: "json" },
-    ...{ SPOOL_RETRY_MIN: "50ms", ...smtpAt(upstream.port), ...more },
-  };
-  let gateway = await place.start(settings);
-  return {
-    get gateway() {
-      return gateway;
-    },
-    ...{ upstream, settings, data: place.data },
-    async restart() {
-      gateway = await place.start(settings);
-    },
-  };
-}
-
-const test = testWithPlace.extend("site", ({ place }) => openSite(place));
+const test = testWithPlace.extend("site", ({ place }) => openThis(place));
 /** With one gateway for all tests that leave it running, and nothing in doubt. */
 const testRunning = testWithPlace.extend("site", { scope: "file" }, ({ shared }) =>
-  openSite(shared),
+  openThis(shared),
 ) as unknown as typeof test;
 
 const submit = ({ gateway }: Site, task: string, recipient = "user@example.com"): Promise<string> =>
@@ -150,7 +118,7 @@ describe("what is held is held over", () => {
 });
 
 test("a doubt of which nothing is in the spool is remembered, and can be ended", async ({ place }) => {
-  const site = await openSite(place, { SMTP_REPLY: "relayed" });
+  const site = await openThis(place, { SMTP_REPLY: "relayed" });
   const task = randomUUID();
   expect(await submit(site, task)).toMatch(/^451 4\.4\.2 /);
   const [entry] = await entriesOf(site);
@@ -164,7 +132,7 @@ test("a doubt of which nothing is in the spool is remembered, and can be ended",
 test("a doubt whose retry was refused for now is remembered, and can be ended, with reply relayed", async ({
   place,
 }) => {
-  const site = await openSite(place, { SMTP_REPLY: "relayed", LEDGER_DOUBTFUL: "resend" });
+  const site = await openThis(place, { SMTP_REPLY: "relayed", LEDGER_DOUBTFUL: "resend" });
   const task = randomUUID();
   expect(await submit(site, task)).toMatch(/^451 4\.4\.2 /);
   site.upstream.play("refuse-rcpt-4");

@@ -7,48 +7,20 @@ import { gatewayQueue } from "../../src/operator/http/queue-client.ts";
 import { type FilterInput, filterSchema } from "../../src/operator/queue/filter.ts";
 import type { OrderResult, QueueEntry } from "../../src/operator/queue/words.ts";
 import { askAt } from "../support/http-place.ts";
-import { type Place, smtpAt, test as testWithPlace } from "../support/place.ts";
-import {
-  environmentOf,
-  type GatewayProcess,
-  type LogLine,
-  MAIN,
-  type Run,
-  run,
-  type Settings,
-} from "../support/process.ts";
-import type { ScriptedSmtp } from "../support/scripted-smtp.ts";
+import { type Place, test as testWithPlace } from "../support/place.ts";
+import { environmentOf, type LogLine, MAIN, type Run, run, type Settings } from "../support/process.ts";
+import { openSite, type Site } from "../support/site.ts";
 import { connectSmtp, submitMail, taskMail } from "../support/smtp-client.ts";
 
 /** A gateway whose upstream refuses for now, until it is told to accept. */
-interface Site {
-  readonly gateway: GatewayProcess;
-  readonly upstream: ScriptedSmtp;
-  readonly settings: Settings;
-  readonly data: string;
-  /** The gateway is another process now. */
-  restart(): Promise<void>;
-}
+const openThis = (place: Place, more: Settings = {}): Promise<Site> =>
+  openSite(
+    place,
+    { script: "refuse-rcpt-4", keepContents: true },
+    { SPOOL_RETRY_MIN: "1h", SPOOL_RETRY_MAX: "1h", ...more },
+  );
 
-async function openSite(place: Place, more: Settings = {}): Promise<Site> {
-  const upstream = await place.smtp({ script: "refuse-rcpt-4", keepContents: true });
-  const settings = {
-    ...{ DATA_DIR: place.data, LOG_ADDRESSES: "true", LOG_FORMAT: "json", LEDGER_DOUBTFUL: "hold" },
-    ...{ SPOOL_RETRY_MIN: "1h", SPOOL_RETRY_MAX: "1h", ...smtpAt(upstream.port), ...more },
-  };
-  let gateway = await place.start(settings);
-  return {
-    get gateway() {
-      return gateway;
-    },
-    ...{ upstream, settings, data: place.data },
-    async restart() {
-      gateway = await place.start(settings);
-    },
-  };
-}
-
-const test = testWithPlace.extend("site", ({ place }) => openSite(place));
+const test = testWithPlace.extend("site", ({ place }) => openThis(place));
 
 const command = ({ settings }: Pick<Site, "settings">, ...args: string[]): Promise<Run> =>
   run(["queue", ...args], settings);
@@ -312,7 +284,7 @@ test("each filter chooses", async ({ site }) => {
 test("a list into a pipe whose reader is slow is whole; one that is closed is an error", async ({
   place,
 }) => {
-  const { gateway, settings } = await openSite(place);
+  const { gateway, settings } = await openThis(place);
   const count = 2_400;
   const client = await connectSmtp(gateway.port);
   const names = Array.from({ length: count }, (_, at) => `${"r".repeat(50)}${at}@example.com`);
@@ -339,7 +311,7 @@ test("a list into a pipe whose reader is slow is whole; one that is closed is an
 test("a command that is killed in the middle has done a part, and the next run says so and does the rest", async ({
   place,
 }) => {
-  const { gateway, settings } = await openSite(place);
+  const { gateway, settings } = await openThis(place);
   const count = 1_000;
   const client = await connectSmtp(gateway.port);
   for (let at = 0; at < count; at += 100) {

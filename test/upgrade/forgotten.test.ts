@@ -2,32 +2,19 @@
 // says relayed.
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { startServer, type TestServer } from "../several/server.ts";
-import { startDynamodb, type TestDynamodb } from "../support/dynamodb.ts";
+import { expect, onTestFinished, test } from "vitest";
 import { smtpAt } from "../support/place.ts";
 import { type GatewayProcess, makeFolder, type Program, run, startProcess } from "../support/process.ts";
 import { createScriptedSmtp } from "../support/scripted-smtp.ts";
 import { submitMail, taskMail } from "../support/smtp-client.ts";
+import { useBothEngines } from "./both-engines.ts";
 import { dynamodbPlace, postgresPlace } from "./mixed-fleet.ts";
-import { type OldBuild, unpackOldBuild } from "./old-build.ts";
 
-let server: TestServer;
-let dynamodb: TestDynamodb;
-let old: OldBuild;
-beforeAll(async () => {
-  server = await startServer();
-  dynamodb = await startDynamodb();
-  old = unpackOldBuild();
-});
-afterAll(async () => {
-  old.remove();
-  await dynamodb.stop();
-  await server.remove();
-});
+const engines = useBothEngines();
 
 test.each(["postgres", "dynamodb"])("%s: beside a gateway of 0.1.0", async (kind) => {
-  const place = kind === "postgres" ? await postgresPlace(server) : await dynamodbPlace(dynamodb);
+  const place =
+    kind === "postgres" ? await postgresPlace(engines.server) : await dynamodbPlace(engines.dynamodb);
   const upstream = await createScriptedSmtp();
   const { path: folder, remove } = makeFolder();
   const started: GatewayProcess[] = [];
@@ -37,7 +24,7 @@ test.each(["postgres", "dynamodb"])("%s: beside a gateway of 0.1.0", async (kind
     await place.close();
     remove();
   });
-  expect(await run(["ledger", "migrate"], place.settings, undefined, old)).toMatchObject({ code: 0 });
+  expect(await run(["ledger", "migrate"], place.settings, undefined, engines.old)).toMatchObject({ code: 0 });
   expect(await run(["ledger", "migrate"], place.settings)).toMatchObject({ code: 0 });
   const settingsOf = (name: string) => ({
     ...{ ...place.settings, ...smtpAt(upstream.port), DATA_DIR: join(folder, name) },
@@ -48,7 +35,7 @@ test.each(["postgres", "dynamodb"])("%s: beside a gateway of 0.1.0", async (kind
     started.push(gateway);
     return gateway;
   };
-  const [before, now] = [await start("old", old), await start("new")];
+  const [before, now] = [await start("old", engines.old), await start("new")];
   const task = randomUUID();
   const submit = ({ port }: GatewayProcess): Promise<string> =>
     submitMail(port, { to: ["user@example.com"], content: taskMail(task) });
@@ -87,6 +74,6 @@ test("an export says that it is relayed, and 0.1.0 imports that", async () => {
   const archive = join(folder, "export");
   expect((await run(["ledger", "export", "--output", archive], settings)).stderr).toMatch(/^exported 1 ids/);
   const elsewhere = { ...settings, DATA_DIR: join(folder, "old") };
-  const imported = await run(["ledger", "import", "--input", archive], elsewhere, undefined, old);
+  const imported = await run(["ledger", "import", "--input", archive], elsewhere, undefined, engines.old);
   expect([imported.code, imported.stderr]).toEqual([0, expect.stringMatching(/^imported 1 ids .*; 1 new/)]);
 });

@@ -1,9 +1,8 @@
 // A rolling upgrade as docs/upgrading.md has it: gateways of version 0.1.0 and of this build share one ledger, under
 // load, while one after the other is replaced. Nothing is lost, nothing goes twice in silence.
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { startServer, type TestServer } from "../several/server.ts";
-import { startDynamodb, type TestDynamodb } from "../support/dynamodb.ts";
+import { expect, onTestFinished, test } from "vitest";
 import { run } from "../support/process.ts";
+import { useBothEngines } from "./both-engines.ts";
 import {
   dynamodbPlace,
   type MixedFleet,
@@ -11,30 +10,18 @@ import {
   type SharedPlace,
   startMixedFleet,
 } from "./mixed-fleet.ts";
-import { type OldBuild, unpackOldBuild } from "./old-build.ts";
 
 const SEED = 20131210;
 /** Eight starts, under load. */
 const TIMEOUT_MS = 300_000;
 
-let server: TestServer;
-let dynamodb: TestDynamodb;
-let old: OldBuild;
-beforeAll(async () => {
-  server = await startServer();
-  dynamodb = await startDynamodb();
-  old = unpackOldBuild();
-});
-afterAll(async () => {
-  old.remove();
-  await dynamodb.stop();
-  await server.remove();
-});
+const engines = useBothEngines();
 
 async function oldFleet(kind: string): Promise<{ place: SharedPlace; fleet: MixedFleet }> {
-  const place = kind === "postgres" ? await postgresPlace(server) : await dynamodbPlace(dynamodb);
-  expect(await run(["ledger", "migrate"], place.settings, undefined, old)).toMatchObject({ code: 0 });
-  const fleet = await startMixedFleet(place, old, SEED);
+  const place =
+    kind === "postgres" ? await postgresPlace(engines.server) : await dynamodbPlace(engines.dynamodb);
+  expect(await run(["ledger", "migrate"], place.settings, undefined, engines.old)).toMatchObject({ code: 0 });
+  const fleet = await startMixedFleet(place, engines.old, SEED);
   onTestFinished(fleet.remove);
   return { place, fleet };
 }
@@ -54,7 +41,7 @@ test.each(["postgres", "dynamodb"])(
     // One that has not had its turn can start again beside what the new one has made.
     await fleet.round(async () => {
       await c.kill();
-      await c.start(old);
+      await c.start(engines.old);
     });
     await fleet.round(async () => {
       await b.kill();
@@ -78,7 +65,7 @@ test("postgres: a new gateway that the ledger refuses leaves its folder to the o
     const { code, stderr } = await run(["serve"], a.settings);
     expect(stderr).toMatch(/^mailonce: .*run `mailonce ledger migrate`\n$/);
     expect(code).toBe(1);
-    await a.start(old);
+    await a.start(engines.old);
   });
   expect(await run(["ledger", "migrate"], place.settings)).toMatchObject({ code: 0 });
   await a.stop();
@@ -88,7 +75,7 @@ test("postgres: a new gateway that the ledger refuses leaves its folder to the o
     const { code, stderr } = await run(["serve"], { ...b.settings, LEDGER_LEASE: "7s" });
     expect(stderr).toMatch(/^mailonce: ledger\.lease is 7s here, and 5s in the ledger/);
     expect(code).toBe(2);
-    await b.start(old);
+    await b.start(engines.old);
   });
   const { faults, twice, lost } = await fleet.finish();
   expect({ faults, twice, lost }).toEqual({ faults: [], twice: 0, lost: 0 });

@@ -1,10 +1,9 @@
 // Shared ledgers and the data folders of their gateways that version 0.1.0 left are opened by this build, on
 // PostgreSQL and DynamoDB, and nothing is lost: each mail that was not relayed is relayed once.
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { startServer, type TestServer } from "../several/server.ts";
-import { startDynamodb, type TestDynamodb } from "../support/dynamodb.ts";
+import { expect, onTestFinished, test } from "vitest";
 import { type GatewayProcess, run, type Settings, startProcess } from "../support/process.ts";
 import { createScriptedSmtp } from "../support/scripted-smtp.ts";
+import { useBothEngines } from "./both-engines.ts";
 import {
   copyOf,
   deliverKept,
@@ -14,25 +13,12 @@ import {
   submitAllKept,
   those,
 } from "./kept-data.ts";
-import { type OldBuild, unpackOldBuild } from "./old-build.ts";
 
-let server: TestServer;
-let dynamodb: TestDynamodb;
-let old: OldBuild;
-beforeAll(async () => {
-  server = await startServer();
-  dynamodb = await startDynamodb();
-  old = unpackOldBuild();
-});
-afterAll(async () => {
-  old.remove();
-  await dynamodb.stop();
-  await server.remove();
-});
+const engines = useBothEngines();
 
 /** Every record state and heartbeat of the dump, in a database of its own; the settings of a gateway on it. */
 async function postgresAsKept(): Promise<Settings> {
-  const database = await server.emptyDatabase();
+  const database = await engines.server.emptyDatabase();
   await database.query(keptFile("postgres.sql"));
   await database.close();
   return { LEDGER_KIND: "postgres", LEDGER_POSTGRES_URL: database.url };
@@ -42,14 +28,14 @@ let tables = 0;
 
 async function dynamodbAsKept(): Promise<Settings> {
   const table = `kept-${++tables}`;
-  Object.assign(process.env, dynamodb.environment);
+  Object.assign(process.env, engines.dynamodb.environment);
   const settings: Settings = {
     ...{ LEDGER_KIND: "dynamodb", LEDGER_DYNAMODB_TABLE: table },
-    ...{ LEDGER_DYNAMODB_ENDPOINT: dynamodb.endpoint, LEDGER_DYNAMODB_REGION: "eu-west-1" },
+    ...{ LEDGER_DYNAMODB_ENDPOINT: engines.dynamodb.endpoint, LEDGER_DYNAMODB_REGION: "eu-west-1" },
   };
-  expect(await run(["ledger", "migrate"], settings, undefined, old)).toMatchObject({ code: 0 });
+  expect(await run(["ledger", "migrate"], settings, undefined, engines.old)).toMatchObject({ code: 0 });
   for (const Item of JSON.parse(keptFile("dynamodb.json")) as unknown[]) {
-    await dynamodb.ask("PutItem", { TableName: table, Item });
+    await engines.dynamodb.ask("PutItem", { TableName: table, Item });
   }
   return settings;
 }
