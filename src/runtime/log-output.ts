@@ -2,7 +2,7 @@
 // does not wait for it. As long as writing works, a line is out when `write` returns. Otherwise lines are
 // counted, the few that must not be lost are kept in a bounded space, and the first line afterwards has the
 // number of missing lines.
-import { fstatSync, writeSync } from "node:fs";
+import { type BigIntStats, fstatSync, writeSync } from "node:fs";
 import type { Clock } from "./clock.ts";
 
 /**
@@ -197,7 +197,7 @@ export function createLogOutput({ fd, clock, resumed, complain }: LogOutputOptio
  * end.
  */
 export function neverWaitForReader(): void {
-  const kind = fstatSync(STDOUT);
+  const kind = factsOf(STDOUT);
   if (kind.isFIFO() || kind.isSocket()) survive(process.stdout);
 }
 
@@ -209,11 +209,17 @@ export function survive(stream: NodeJS.WriteStream): void {
   stream.on("error", () => {});
 }
 
+/**
+ * In bigints: before Node.js 24, what is asked in numbers of a pipe or a socket makes the next imports follow no symbolic link,
+ * and a package that is installed behind one can be loaded in part.
+ */
+const factsOf = (fd: number): BigIntStats => fstatSync(fd, { bigint: true });
+
 export const STDOUT = 1;
 export const STDERR = 2;
 
 export function isSameFile(one: number, other: number): boolean {
-  const [a, b] = [fstatSync(one), fstatSync(other)];
+  const [a, b] = [factsOf(one), factsOf(other)];
   return a.ino === b.ino && a.dev === b.dev;
 }
 

@@ -154,7 +154,7 @@ export const sentences: ReadonlyMap<string, string> = new Map(
       "{host}:{port} is in use by another program, so there is no HTTP; set [http] port, or enabled = false.",
     "http.blocked": "Blocked {address} over HTTP for {blockMs} after {failures:wrong token}.",
     "http.signed_in": "{by} ({role}) signed in with a browser from {address}.",
-    "http.failed": "A request over HTTP was answered by 500: {error}",
+    "http.failed": "A request over HTTP can't be answered: {error}",
     "tokens.reloaded": "Read the tokens file again: {tokens:token}.",
     "tokens.reload_failed": "The new tokens file is bad, so the tokens stay as they were: {error}",
 

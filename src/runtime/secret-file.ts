@@ -1,7 +1,8 @@
 // Files that hold a secret: read with care, and refused when other users of the machine can read or change
 // them. The operator decides about the rights of a group: systemd's credentials and the volumes of Kubernetes
-// (fsGroup) come readable to a group. No message holds the content.
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
+// (fsGroup) come readable to a group. No message holds the content. A path may be a pipe's, so facts are asked in bigints
+// (see log-output.ts).
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 
 /** Of a secret, a password or a key. A larger file is another file that was named by mistake. */
 const OCTETS_MAX = 64 * 1024;
@@ -11,15 +12,15 @@ const OTHERS_WRITE = 0o002;
 const OTHERS = 0o007;
 
 /** Without the file's name: faults name it. */
-const isTooOpen = ({ mode }: Stats): string | undefined => {
+const isTooOpen = (mode: number): string | undefined => {
   // Windows knows no such rights; Node.js makes up a mode there.
   if (process.platform === "win32" || (mode & OTHERS) === 0) return undefined;
   const rights = [mode & OTHERS_READ && "read", mode & OTHERS_WRITE && "change"].filter(Boolean);
   return rights.length === 0 ? "others have rights to it" : `others can ${rights.join(" and ")} it`;
 };
 
-const tooOpenFault = (path: string, stats: Stats): string | undefined => {
-  const what = isTooOpen(stats);
+const tooOpenFault = (path: string, { mode }: { mode: bigint }): string | undefined => {
+  const what = isTooOpen(Number(mode));
   return what && `${path}: ${what}; chmod 600 ${path}`;
 };
 
@@ -32,7 +33,7 @@ const tooOpenFault = (path: string, stats: Stats): string | undefined => {
  */
 export function tooOpen(path: string): string | undefined {
   try {
-    return tooOpenFault(path, statSync(path));
+    return tooOpenFault(path, statSync(path, { bigint: true }));
   } catch {
     return undefined;
   }
@@ -64,7 +65,7 @@ function readChecked(path: string): Uint8Array {
     openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)),
   );
   try {
-    const stats = attempt(path, () => fstatSync(file));
+    const stats = attempt(path, () => fstatSync(file, { bigint: true }));
     if (!stats.isFile()) throw new Error(`${path}: is not a regular file`);
     const fault = tooOpenFault(path, stats);
     if (fault !== undefined) throw new Error(fault);

@@ -4,7 +4,6 @@ import type { OrderKind } from "../../src/dispatch/order.ts";
 import { gatewayQueue } from "../../src/operator/http/queue-client.ts";
 import type { QueueEntry } from "../../src/operator/queue/words.ts";
 import type { Chance } from "./chance.ts";
-import { isAnswering } from "./pauser.ts";
 import type { Tracked } from "./tally.ts";
 
 /** By recipient: the last order that was answered, where none was under way at the end. */
@@ -60,7 +59,6 @@ export async function orderSome(
 
 /** Releases all that is held at a gateway that has just started. @returns what of the orders does not agree */
 export async function releaseAfter(dataFolder: string, left: LeftOrders): Promise<string[]> {
-  if (!(await isAnswering(dataFolder))) return [];
   const desk = gatewayQueue(dataFolder);
   const { items } = await desk.list({}, { limit: 1_000 });
   const held = new Set(items.filter(({ hold }) => hold === "operator").map(({ recipient }) => recipient));

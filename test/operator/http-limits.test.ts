@@ -301,3 +301,27 @@ test("a stop ends idle connections at once, and lets an answer under way end", a
   expect((await waiting).body).toBe('{"waited":true}');
   await stopped;
 });
+
+test("a listener that can't be loaded is a problem, and the next request tries again", async () => {
+  let isBroken = true;
+  const handler = createNodeListener(
+    createRouter(
+      [{ method: "GET", path: "/short", needs: "operate", answer: () => json({ short: true }) }],
+      ownersDoor,
+      { error() {} },
+    ),
+  );
+  const listener = await listenHttp({ at: { host: "127.0.0.1", port: 0 } }, async () => {
+    if (isBroken) throw new Error("no file descriptor is free");
+    return handler;
+  });
+  ends.push(listener.close);
+  const failed = await askAt(listener.port, "/short");
+  expect(failed).toMatchObject({ status: 500, headers: { "content-type": "application/problem+json" } });
+  expect(JSON.parse(failed.body)).toMatchObject({
+    status: 500,
+    detail: "the log of the gateway has the reason",
+  });
+  isBroken = false;
+  expect(await askAt(listener.port, "/short")).toMatchObject({ status: 200, body: '{"short":true}' });
+});

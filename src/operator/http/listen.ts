@@ -5,6 +5,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from "node:
 import type { Socket } from "node:net";
 import type { TlsOptions } from "../../listeners/tls/certificates.ts";
 import type { RequestListener } from "./node-listener.ts";
+import { internalError, PROBLEM_TYPE, problemBody } from "./route.ts";
 
 export interface HttpListenOptions {
   readonly at: { readonly host: string; readonly port: number } | { readonly path: string };
@@ -78,7 +79,14 @@ export async function listenHttp(
     insecureHTTPParser: false,
   };
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-    answer(request, response).catch(() => response.destroy());
+    answer(request, response).catch(() => {
+      if (response.headersSent) {
+        response.destroy();
+        return;
+      }
+      response.writeHead(internalError.status, { "Content-Type": PROBLEM_TYPE, Connection: "close" });
+      response.end(JSON.stringify(problemBody(internalError)));
+    });
   };
   const server: Server | TlsServer =
     tls === undefined

@@ -13,10 +13,10 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { OperatorParts, OperatorState, Phase } from "../routes/parts.ts";
-import type { Door, NetworkDoorParts } from "./door.ts";
+import type { NetworkDoorParts } from "./door.ts";
 import { type HttpListener, listenHttp } from "./listen.ts";
 import type { RequestListener } from "./node-listener.ts";
-import { createOnceTokens, type OnceTokens } from "./once-tokens.ts";
+import { createOnceTokens } from "./once-tokens.ts";
 import { createSessions } from "./sessions.ts";
 import { placeSocket } from "./socket-path.ts";
 
@@ -105,7 +105,10 @@ export async function openHttp(config: Config, { clock, random, log }: HttpWorld
     ...{ hosts: http.hosts, tokens, sessions, failures },
     takesVisitors: isLoopback(http.host) && tokens === undefined,
   };
-  const load = onceOnly(() => loadListeners(state, network, once, log));
+  const load = onceOnly(
+    async () => (await import("./listeners.ts")).createListeners({ state, network, once, log }),
+    (error) => log.error("http.failed", { error: String(error) }),
+  );
   const files = tlsFilesOf(http);
   const loaded = !http.enabled || files === undefined ? undefined : await loadTls(files, clock);
   let listener: HttpListener | undefined;
@@ -160,36 +163,6 @@ export async function openHttp(config: Config, { clock, random, log }: HttpWorld
       watch?.close();
       await Promise.all([listener?.close(), closeSocket()]);
     },
-  };
-}
-
-interface Listeners {
-  readonly network: RequestListener;
-  readonly owner: RequestListener;
-}
-
-async function loadListeners(
-  state: OperatorState,
-  network: NetworkDoorParts,
-  once: OnceTokens,
-  log: Log,
-): Promise<Listeners> {
-  const [{ createRouter }, { createNodeListener }, doors, { apiRoutes }, { signInRoutes }] =
-    await Promise.all([
-      import("./router.ts"),
-      import("./node-listener.ts"),
-      import("./door.ts"),
-      import("../routes/routes.ts"),
-      import("./sign-in.ts"),
-    ]);
-  const api = apiRoutes(state);
-  const { tokens, sessions } = network;
-  const signIn = doors.createTokenCheck(network, (token) => tokens?.find(token) ?? once.take(token));
-  const listenerFor = (door: Door, routes: typeof api): RequestListener =>
-    createNodeListener(createRouter(routes, door, log));
-  return {
-    network: listenerFor(doors.createNetworkDoor(network), [...api, ...signInRoutes(signIn, sessions, log)]),
-    owner: listenerFor(doors.ownersDoor, api),
   };
 }
 
@@ -256,12 +229,13 @@ function tlsFilesOf({ tls: { cert_file, key_file } }: Config["http"]): TlsFiles 
 const hostAndPort = (host: string, port: number): string =>
   `${host.includes(":") ? `[${host}]` : host}:${port}`;
 
-/** The same promise for each call; a load that failed is tried again. */
-function onceOnly<T>(work: () => Promise<T>): () => Promise<T> {
+/** The same promise for each call; a load that failed is told to `failed`, and tried again. */
+function onceOnly<T>(work: () => Promise<T>, failed: (error: unknown) => void): () => Promise<T> {
   let result: Promise<T> | undefined;
   return () => {
     result ??= work().catch((error: unknown) => {
       result = undefined;
+      failed(error);
       throw error;
     });
     return result;

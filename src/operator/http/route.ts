@@ -109,3 +109,14 @@ export const problem = (
   ...{ kind: "problem", status, title: TITLES[status], detail },
   ...(headers === undefined ? {} : { headers }),
 });
+
+export const PROBLEM_TYPE = "application/problem+json";
+
+/** RFC 9457. "about:blank" is meant when `type` is left out: the status says what it is. */
+export const problemBody = ({ status, title, detail, more }: Problem): object => ({
+  ...{ status, title, detail },
+  ...more,
+});
+
+/** A fault of the gateway's own. */
+export const internalError = problem(500, "the log of the gateway has the reason");

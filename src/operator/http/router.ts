@@ -7,7 +7,15 @@ import { secureHeaders } from "hono/secure-headers";
 import type { Log } from "../../runtime/log.ts";
 import type { Door, Knock } from "./door.ts";
 import type { Peer } from "./node-listener.ts";
-import { type Answer, type Asked, problem, type Route } from "./route.ts";
+import {
+  type Answer,
+  type Asked,
+  internalError,
+  PROBLEM_TYPE,
+  problem,
+  problemBody,
+  type Route,
+} from "./route.ts";
 
 /** A decision is a few words, a form has a token. */
 export const BODY_MAX = 64 * 1024;
@@ -76,7 +84,7 @@ export function createRouter(routes: readonly Route[], door: Door, log: Pick<Log
   });
   app.onError((error) => {
     log.error("http.failed", { error: String(error) });
-    return responseOf(problem(500, "the log of the gateway has the reason"));
+    return responseOf(internalError);
   });
   return (request, peer) => app.fetch(request, peer);
 }
@@ -129,12 +137,11 @@ function responseOf(answer: Answer): Response {
       return new Response(null, { status: 303, headers: { Location: answer.to, ...cookie } });
     }
     case "problem": {
-      const { status, title, detail, headers, more } = answer;
-      // "about:blank", which is meant when `type` is left out: the status says what it is.
-      return Response.json(
-        { status, title, detail, ...more },
-        { status, headers: { ...headers, "Content-Type": "application/problem+json" } },
-      );
+      const { status, headers } = answer;
+      return Response.json(problemBody(answer), {
+        status,
+        headers: { ...headers, "Content-Type": PROBLEM_TYPE },
+      });
     }
   }
 }

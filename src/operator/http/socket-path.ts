@@ -1,7 +1,7 @@
 // Where the operator's socket is: in the data folder, or, where that path is too long for a socket, in a folder of the
 // system, under a name that belongs to the data folder. A file in the data folder then says where.
 import { createHash } from "node:crypto";
-import { readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
+import { readFile, realpath, stat, unlink, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 
 const SOCKET = "operator.sock";
@@ -49,13 +49,13 @@ export async function placeSocket<T>(
   bind: (path: string) => Promise<T>,
 ): Promise<{ readonly bound: T; remove(): Promise<void> }> {
   const pointer = join(dataDir, POINTER);
-  await rm(pointer, { force: true });
+  await remove(pointer);
   const at = async (path: string) => {
-    await rm(path, { force: true });
+    await remove(path);
     return await bind(path);
   };
   const plain = plainPathIn(dataDir);
-  if (fits(plain)) return { bound: await at(plain), remove: () => rm(plain, { force: true }) };
+  if (fits(plain)) return { bound: await at(plain), remove: () => remove(plain) };
   const name = await nameElsewhere(dataDir);
   let fault: unknown = new Error(`${plain} is too long for a socket, and there is no other folder for it`);
   for (const folder of foldersIn(environment)) {
@@ -64,11 +64,13 @@ export async function placeSocket<T>(
     try {
       const bound = await at(path);
       await writeFile(pointer, `${path}\n`, { mode: 0o600 });
-      const remove = async (): Promise<void> => {
-        await rm(path, { force: true });
-        await rm(pointer, { force: true });
+      return {
+        bound,
+        async remove() {
+          await remove(path);
+          await remove(pointer);
+        },
       };
-      return { bound, remove };
     } catch (error) {
       fault = error;
     }
@@ -86,4 +88,16 @@ export async function findSocket(dataDir: string): Promise<string | undefined> {
   }
   const plain = plainPathIn(dataDir);
   return fits(plain) ? plain : undefined;
+}
+
+/**
+ * Not `rm`, which asks for the kind of the file: before Node.js 24, no symbolic link is followed by the next imports once that was
+ * a socket (see log-output.ts).
+ */
+async function remove(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
 }
