@@ -4,18 +4,10 @@ import { duration } from "../config/values.ts";
 import type { Decision, DoubtfulDesk, DoubtfulEntry, Resolution } from "../operator/doubtful.ts";
 import { gatewayDesk } from "../operator/http/client.ts";
 import { stoppedDoubtful } from "../operator/offline.ts";
+import { countOf, durationOf } from "../runtime/amounts.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 import { withDesk } from "./operate.ts";
-import {
-  type Column,
-  countOf,
-  durationOf,
-  isForPrograms,
-  type JsonOption,
-  jsonLine,
-  print,
-  tableOf,
-} from "./print.ts";
+import { type Column, isForPrograms, type JsonOption, jsonLine, print, tableOf } from "./print.ts";
 import { reasonFaults } from "./reason.ts";
 
 export interface ListOptions extends JsonOption {

@@ -114,27 +114,3 @@ function cut(text: string, max = Number.POSITIVE_INFINITY): string {
   const characters = [...shortText(text, CELL_OCTETS)];
   return characters.length <= max ? characters.join("") : `${characters.slice(0, max - 1).join("")}…`;
 }
-
-const UNITS = [
-  { name: "d", ms: 86_400_000 },
-  { name: "h", ms: 3_600_000 },
-  { name: "min", ms: 60_000 },
-  { name: "s", ms: 1_000 },
-] as const;
-
-/** For people, with the two largest units: "2 d 5 h", "18 min 4 s", "0 s". Less than a second is none. */
-export function durationOf(ms: number): string {
-  let rest = Math.max(0, Math.floor(ms / 1_000)) * 1_000;
-  const first = UNITS.findIndex((unit) => rest >= unit.ms);
-  if (first < 0) return "0 s";
-  const parts: string[] = [];
-  for (const { name, ms: unitMs } of UNITS.slice(first, first + 2)) {
-    const count = Math.floor(rest / unitMs);
-    rest -= count * unitMs;
-    if (count > 0) parts.push(`${count} ${name}`);
-  }
-  return parts.join(" ");
-}
-
-/** A count for people: "100,000". */
-export const countOf = (count: number): string => count.toLocaleString("en");

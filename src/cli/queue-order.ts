@@ -3,8 +3,9 @@
 import { REFUSALS } from "../dispatch/order.ts";
 import type { QueueFilter } from "../operator/queue/filter.ts";
 import type { Order, OrderKind, OrderResult, QueueDesk, Selection } from "../operator/queue/words.ts";
+import { countOf } from "../runtime/amounts.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
-import { countOf, type JsonOption, jsonLine, print } from "./print.ts";
+import { type JsonOption, jsonLine, print } from "./print.ts";
 import { type FilterOptions, filterOf, limitOf, withQueue } from "./queue-desk.ts";
 import { reasonFaults } from "./reason.ts";
 

@@ -1,17 +1,9 @@
 // `mailonce queue list` and `show`.
 import type { QueueFilter } from "../operator/queue/filter.ts";
 import type { QueueCounts, QueueDesk, QueueEntry, QueueMail } from "../operator/queue/words.ts";
+import { countOf, durationOf } from "../runtime/amounts.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
-import {
-  type Column,
-  countOf,
-  durationOf,
-  isForPrograms,
-  type JsonOption,
-  jsonLine,
-  print,
-  tableOf,
-} from "./print.ts";
+import { type Column, isForPrograms, type JsonOption, jsonLine, print, tableOf } from "./print.ts";
 import { type FilterOptions, filterOf, limitOf, withQueue } from "./queue-desk.ts";
 
 export interface ListOptions extends FilterOptions, JsonOption {

@@ -1,7 +1,8 @@
 // The state of a gateway as a person reads it, the worst thing first. Pure.
 import type { LaneStatus, Status, Trouble, UpstreamStatus } from "../operator/status/schema.ts";
+import { countOf, durationOf } from "../runtime/amounts.ts";
 import { shortText } from "../runtime/short-text.ts";
-import { type Column, countOf, durationOf, tableOf } from "./print.ts";
+import { type Column, tableOf } from "./print.ts";
 
 /** More than any terminal shows. */
 const LINE_OCTETS = 1_000;

@@ -1,7 +1,8 @@
 // What commands print for people, and what becomes of it when its reader is slow or goes.
 import { EventEmitter } from "node:events";
 import { expect, test } from "vitest";
-import { durationOf, faultOf, isForPrograms, print, tableOf, watchFaults } from "../../src/cli/print.ts";
+import { faultOf, isForPrograms, print, tableOf, watchFaults } from "../../src/cli/print.ts";
+import { durationOf } from "../../src/runtime/amounts.ts";
 
 test.each([
   [-5, "0 s"],

@@ -278,7 +278,7 @@ describe("a session", () => {
       /^mailonce=[\w-]{43}; Path=\/; Max-Age=43200; HttpOnly; SameSite=Strict$/,
     );
     const session = { Cookie: `other=1; ${cookieOf(reply)}` };
-    expect((await ask("/", { headers: session })).body).toContain("Signed in as ann (read)");
+    expect((await ask("/", { headers: session })).body).toContain("ann (read)");
     clock.advance(12 * 60 * 60_000 - 1);
     expect((await ask(LIST, { headers: session })).status).toBe(200);
     clock.advance(1);

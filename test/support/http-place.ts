@@ -72,7 +72,11 @@ export const NO_PARTS: OperatorParts = {
     pause: async () => ({ ok: false, names: [] }),
     resume: async () => ({ ok: false, names: [] }),
   },
-  status: { read: async () => STATUS, others: () => ({ ledger: true, upstreams: [["main", "failing"]] }) },
+  status: {
+    read: async () => STATUS,
+    minutes: () => [],
+    others: () => ({ ledger: true, upstreams: [["main", "failing"]] }),
+  },
   draining: {
     begin: () => ({ since: 0, wasDraining: true }),
     ...{ since: () => undefined, ended: new Promise(() => {}), close() {} },

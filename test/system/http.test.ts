@@ -197,7 +197,7 @@ test("on a terminal the start prints a URL that signs in once", async ({ place }
   const signed = await askAt(port, "/login", signIn(port, token));
   expect(signed.status).toBe(303);
   const page = await askAt(port, "/", { headers: { Cookie: cookieOf(signed) } });
-  expect(page.body).toContain("Signed in as terminal (operate)");
+  expect(page.body).toContain("terminal (operate)");
   expect((await askAt(port, "/login", signIn(port, token))).status).toBe(401);
   // Control-C, as a person ends it.
   const ended = once(child, "exit");

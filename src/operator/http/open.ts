@@ -106,7 +106,8 @@ export async function openHttp(config: Config, { clock, random, log }: HttpWorld
     takesVisitors: isLoopback(http.host) && tokens === undefined,
   };
   const load = onceOnly(
-    async () => (await import("./listeners.ts")).createListeners({ state, network, once, log }),
+    async () =>
+      (await import("../serving/listeners.ts")).createListeners({ state, network, once, clock, log }),
     (error) => log.error("http.failed", { error: String(error) }),
   );
   const files = tlsFilesOf(http);

@@ -39,6 +39,8 @@ export type Answer =
       readonly html: string;
       readonly status?: number;
     }
+  /** HTML of a stranger, for a frame of a page: nothing in it runs, and nothing is loaded for it. */
+  | { readonly kind: "foreign"; readonly html: string }
   | { readonly kind: "text"; readonly text: string; readonly contentType: string }
   /** Goes on until either side ends it. */
   | { readonly kind: "stream"; readonly stream: ReadableStream<Uint8Array>; readonly contentType: string }
@@ -81,6 +83,8 @@ export interface Route {
   readonly needs: "nobody" | Asker["role"];
   /** Pages for a browser have none. */
   readonly about?: RouteAbout;
+  /** How a problem is said where JSON would be read by nobody: a page for a browser. */
+  readonly problem?: (problem: Problem, asked: Asked) => Answer | Promise<Answer>;
   answer(asked: Asked): Answer | Promise<Answer>;
 }
 

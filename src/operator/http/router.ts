@@ -12,6 +12,7 @@ import {
   type Asked,
   internalError,
   PROBLEM_TYPE,
+  type Problem,
   problem,
   problemBody,
   type Route,
@@ -37,9 +38,17 @@ const HEADERS: Parameters<typeof secureHeaders>[0] = {
   strictTransportSecurity: false,
 };
 
+/**
+ * For what strangers have written. The sandbox gives it an origin of its own, so that nothing in it runs, is sent, or reads what
+ * is ours; and no picture tells its sender who looks at it.
+ */
+const FOREIGN =
+  "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; " +
+  "frame-ancestors 'self'";
+
 interface Environment {
   Bindings: Peer;
-  Variables: { asked: Asked };
+  Variables: { asked: Asked; isForeign?: boolean };
 }
 
 type Fetch = (request: Request, peer: Peer) => Response | Promise<Response>;
@@ -47,6 +56,12 @@ type Fetch = (request: Request, peer: Peer) => Response | Promise<Response>;
 /** @param door decides who asks */
 export function createRouter(routes: readonly Route[], door: Door, log: Pick<Log, "error">): Fetch {
   const app = new Hono<Environment>({ strict: true });
+  app.use(async (context, next) => {
+    await next();
+    if (context.get("isForeign") !== true) return;
+    context.res.headers.set("Content-Security-Policy", FOREIGN);
+    context.res.headers.set("X-Frame-Options", "SAMEORIGIN");
+  });
   app.use(secureHeaders(HEADERS));
   app.use(async (context, next) => {
     await next();
@@ -59,12 +74,15 @@ export function createRouter(routes: readonly Route[], door: Door, log: Pick<Log
     const enter: MiddlewareHandler<Environment> = async (context, next) => {
       const asked = askedOf(context);
       const opened = await door(knockOf(context, asked), route.needs);
-      if ("kind" in opened) return responseOf(opened);
+      if ("kind" in opened) return responseOf(await said(route, opened, { ...asked, asker: NOBODY }));
       context.set("asked", { ...asked, asker: opened });
       return await next();
     };
     app.on(route.method, route.path, enter, limit, async (context) => {
-      const answer = await route.answer(context.get("asked"));
+      const asked = context.get("asked");
+      const found = await route.answer(asked);
+      const answer = found.kind === "problem" ? await said(route, found, asked) : found;
+      if (answer.kind === "foreign") context.set("isForeign", true);
       // Nobody would read it, or end it.
       if (answer.kind === "stream" && context.req.method === "HEAD") {
         await answer.stream.cancel();
@@ -88,6 +106,12 @@ export function createRouter(routes: readonly Route[], door: Door, log: Pick<Log
   });
   return (request, peer) => app.fetch(request, peer);
 }
+
+/** The problem as who asks can read it. */
+const said = async (route: Route, problem: Problem, asked: Asked): Promise<Answer> =>
+  (await route.problem?.(problem, asked)) ?? problem;
+
+const NOBODY = { name: "nobody", role: "visitor" } as const;
 
 /** Whether this is a path of the route. */
 function isAt(route: string, path: string): boolean {
@@ -118,6 +142,8 @@ function responseOf(answer: Answer): Response {
   switch (answer.kind) {
     case "json":
       return Response.json(answer.body, { status: answer.status ?? 200 });
+    case "foreign":
+      return new Response(answer.html, { headers: { "Content-Type": "text/html; charset=utf-8" } });
     case "page":
       return new Response(answer.html, {
         status: answer.status ?? 200,

@@ -22,9 +22,12 @@ export async function bodyOf<T>(asked: Asked, schema: z.ZodType<T>): Promise<Bod
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return { ok: true, value: parsed.data };
-  const faults = parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
-  return { ok: false, answer: problem(400, faults.join("; ")) };
+  return { ok: false, answer: problem(400, faultsIn(parsed.error)) };
 }
+
+/** What is wrong with each member, in one line. */
+export const faultsIn = ({ issues }: z.ZodError): string =>
+  issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
 
 /** Who decided, for the log: over the operator's socket it is the owner, whom the log does not name. */
 export const deciderOf = ({ address, asker }: Asked): string | undefined =>

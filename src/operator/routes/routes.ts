@@ -1,5 +1,5 @@
 // The routes of the API, the same over TCP and over the operator's socket; a file for each subject. Pages for a browser
-// are in ../http/sign-in.ts.
+// are in ../pages.
 import type { Route } from "../http/route.ts";
 import { doubtfulRoutes } from "./doubtful.ts";
 import { drainRoutes } from "./drain.ts";

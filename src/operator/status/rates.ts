@@ -1,4 +1,5 @@
-// How much went through in the last minutes: sums of what the parts count, kept once a second.
+// How much went through in the last minutes and in each minute of the last hour: sums of what the parts count, kept once
+// a second.
 import type { Counters, Verdict } from "../../metrics/counters.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import type { Flow } from "./schema.ts";
@@ -6,14 +7,18 @@ import type { Flow } from "./schema.ts";
 export interface Rates {
   /** In so many of the last seconds; since the start where that is shorter. */
   inLast(seconds: number): Flow;
+  /** In each of the last minutes, oldest first: the last one ends now. */
+  minutes(): readonly Flow[];
   sinceStart(): Flow;
   close(): void;
 }
 
 const TICK_MS = 1_000;
 
-/** Seconds: five minutes. */
-const KEPT = 300;
+/** Seconds: an hour. */
+const KEPT = 3_600;
+
+const MINUTE = 60;
 
 export function createRates(totals: () => Flow, clock: Clock): Rates {
   const first = totals();
@@ -31,10 +36,23 @@ export function createRates(totals: () => Flow, clock: Clock): Rates {
   };
   tick();
 
+  /** The totals so many seconds ago. */
+  const ago = (seconds: number): Flow => {
+    const back = Math.min(seconds, KEPT, next - 1);
+    return ring[(next - 1 - back) % (KEPT + 1)] ?? first;
+  };
+
   return {
-    inLast(seconds) {
-      const back = Math.min(seconds, KEPT, next - 1);
-      return difference(totals(), ring[(next - 1 - back) % (KEPT + 1)] ?? first);
+    inLast: (seconds) => difference(totals(), ago(seconds)),
+    minutes() {
+      const flows: Flow[] = [];
+      let then = totals();
+      for (let seconds = MINUTE; seconds <= KEPT && seconds - MINUTE < next; seconds += MINUTE) {
+        const before = ago(seconds);
+        flows.unshift(difference(then, before));
+        then = before;
+      }
+      return flows;
     },
     sinceStart: () => difference(totals(), first),
     close: () => timer?.cancel(),

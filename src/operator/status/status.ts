@@ -9,11 +9,13 @@ import type { SendingQuota } from "../../upstream/upstream.ts";
 import type { DiskProbe } from "../http/disk-probe.ts";
 import type { AdvisedUpstream } from "./advice.ts";
 import type { Rates } from "./rates.ts";
-import type { LaneStatus, PauseStatus, Status, UpstreamStatus } from "./schema.ts";
+import type { Flow, LaneStatus, PauseStatus, Status, UpstreamStatus } from "./schema.ts";
 import { troublesOf } from "./troubles.ts";
 
 export interface StatusDesk {
   read(): Promise<Status>;
+  /** What went through in each minute of the last hour, oldest first. */
+  minutes(): readonly Flow[];
   /** What anybody may know of what the gateway depends on, without asking the disk. */
   others(): {
     /** The ledger can be reached. */
@@ -88,6 +90,7 @@ export function createStatusDesk(parts: StatusParts): StatusDesk {
 
   return {
     read: make,
+    minutes: rates.minutes,
     others() {
       const lanes = parts.laneFacts();
       return {

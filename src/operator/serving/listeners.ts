@@ -1,18 +1,27 @@
 // Who answers at each of the two ways to operate a gateway. All that needs the HTTP libraries is imported from here, so that
 // it can be loaded as one.
+import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
+import {
+  createNetworkDoor,
+  createTokenCheck,
+  type Door,
+  type NetworkDoorParts,
+  ownersDoor,
+} from "../http/door.ts";
+import { createNodeListener, type RequestListener } from "../http/node-listener.ts";
+import type { OnceTokens } from "../http/once-tokens.ts";
+import { createRouter } from "../http/router.ts";
+import { pageRoutes } from "../pages/routes.ts";
+import { signInRoutes } from "../pages/sign-in.ts";
 import type { OperatorState } from "../routes/parts.ts";
 import { apiRoutes } from "../routes/routes.ts";
-import { createNetworkDoor, createTokenCheck, type Door, type NetworkDoorParts, ownersDoor } from "./door.ts";
-import { createNodeListener, type RequestListener } from "./node-listener.ts";
-import type { OnceTokens } from "./once-tokens.ts";
-import { createRouter } from "./router.ts";
-import { signInRoutes } from "./sign-in.ts";
 
 export interface ListenerParts {
   readonly state: OperatorState;
   readonly network: NetworkDoorParts;
   readonly once: OnceTokens;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -23,14 +32,15 @@ export interface Listeners {
   readonly owner: RequestListener;
 }
 
-export function createListeners({ state, network, once, log }: ListenerParts): Listeners {
+export function createListeners({ state, network, once, clock, log }: ListenerParts): Listeners {
   const api = apiRoutes(state);
   const { tokens, sessions } = network;
   const signIn = createTokenCheck(network, (token) => tokens?.find(token) ?? once.take(token));
   const listenerFor = (door: Door, routes: typeof api): RequestListener =>
     createNodeListener(createRouter(routes, door, log));
+  const pages = [...pageRoutes(state, () => clock.now()), ...signInRoutes(signIn, sessions, log)];
   return {
-    network: listenerFor(createNetworkDoor(network), [...api, ...signInRoutes(signIn, sessions, log)]),
+    network: listenerFor(createNetworkDoor(network), [...api, ...pages]),
     owner: listenerFor(ownersDoor, api),
   };
 }

@@ -1,0 +1,15 @@
+// Reads what a form of a page sends.
+import type { z } from "zod";
+import { type Asked, problem } from "../http/route.ts";
+import { type Body, faultsIn } from "../routes/body.ts";
+
+/** A field that was left empty is none. @param schema of an object of texts */
+export async function formOf<T>(asked: Asked, schema: z.ZodType<T>): Promise<Body<T>> {
+  if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(asked.header("content-type") ?? "")) {
+    return { ok: false, answer: problem(415, "send application/x-www-form-urlencoded") };
+  }
+  const fields = [...new URLSearchParams(await asked.text())].filter(([, value]) => value.trim() !== "");
+  const parsed = schema.safeParse(Object.fromEntries(fields));
+  if (parsed.success) return { ok: true, value: parsed.data };
+  return { ok: false, answer: problem(400, faultsIn(parsed.error)) };
+}

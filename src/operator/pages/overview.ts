@@ -1,0 +1,138 @@
+// The first page: what is wrong, what the gateway has prevented, and how much is where.
+import { countOf, durationOf } from "../../runtime/amounts.ts";
+import type { Asker } from "../http/route.ts";
+import type { Flow, LaneStatus, Status, Trouble, UpstreamStatus } from "../status/schema.ts";
+import { chart } from "./chart.ts";
+import { type Html, html } from "./html.ts";
+import type { Page } from "./page.ts";
+import { age } from "./times.ts";
+
+export const overviewPages: readonly Page[] = [
+  {
+    ...{ path: "/", needs: "visitor" },
+    show: ({ asked: { asker }, status, parts, now }) => ({
+      frame: { title: "Overview", here: "overview", isLive: true },
+      content: overview({ status, minutes: parts.status.minutes(), asker, now }),
+    }),
+  },
+];
+
+interface OverviewFacts {
+  readonly status: Status;
+  /** Of each of the last minutes, oldest first. */
+  readonly minutes: readonly Flow[];
+  readonly asker: Asker;
+  readonly now: number;
+}
+
+const overview = ({
+  status,
+  minutes,
+  asker,
+  now,
+}: OverviewFacts): Html => html`<h1 class="hidden">Overview</h1>
+${troubles(status.troubles, asker, now)}
+${prevented(status.prevented, status.startedAt, now)}
+${figures(status, now)}
+${chart(minutes)}
+<h2>Queue</h2>
+${lanes(status, now)}
+${facts(status, now)}`;
+
+/** Also of the page of upstreams. */
+export function troubles(all: readonly Trouble[], asker: Asker, now: number): Html {
+  if (all.length === 0) return html`<p class="well">Mail is taken and relayed.</p>`;
+  return html`<ul class="troubles" aria-label="What is wrong">
+${all.map((trouble) => html`<li class="${trouble.degrades ? "bad" : "notice"}">${troubleText(trouble, asker, now)}</li>`)}
+</ul>`;
+}
+
+function troubleText(
+  { kind, text, reason, todo, upstream, since }: Trouble,
+  asker: Asker,
+  now: number,
+): Html {
+  const isPaused =
+    upstream !== undefined && (kind === "upstream" || kind === "silent" || kind === "operator");
+  return html`<p><strong>${text}</strong>${since === undefined ? "" : html` for ${age(since, now)}`}${
+    reason === undefined ? "" : html`: <q>${reason}</q>`
+  }</p>
+${todo === undefined ? "" : html`<p>${todo}.</p>`}
+${isPaused && asker.role === "operate" ? resumeForm(upstream, kind === "operator" ? "Resume" : "Try now") : ""}`;
+}
+
+const resumeForm = (upstream: string, text: string): Html =>
+  html`<form method="post" action="/upstreams/resume"><input type="hidden" name="upstream" value="${upstream}"><button>${text}</button></form>`;
+
+function prevented({ sinceStart, recorded }: Status["prevented"], startedAt: string, now: number): Html {
+  const count = recorded?.month ?? sinceStart;
+  const when =
+    recorded === undefined
+      ? html`since the start, ${age(startedAt, now)} ago`
+      : html`this month; ${countOf(sinceStart)} since the start, ${age(startedAt, now)} ago`;
+  return html`<p class="prevented"><strong>${countOf(count)}</strong> second ${count === 1 ? "mail" : "mails"} prevented ${when}</p>`;
+}
+
+function figures({ rates, doubtful, lanes }: Status, now: number): Html {
+  const due = lanes.flatMap((lane) => lane.due.oldestDueAt ?? []).sort()[0];
+  const queued = lanes.reduce((sum, lane) => sum + queuedIn(lane), 0);
+  return html`<dl class="figures">
+<div><dt>relayed, last minute</dt><dd>${countOf(rates.minute.relayed)}</dd></div>
+<div><dt>in the queue</dt><dd>${countOf(queued)}</dd></div>
+<div><dt>in doubt</dt><dd>${countOf(doubtful)}</dd></div>
+<div><dt>oldest due</dt><dd>${due === undefined ? "none" : age(due, now)}</dd></div>
+</dl>`;
+}
+
+const queuedIn = ({ due, waiting, underway, held }: LaneStatus): number =>
+  due.count + waiting.count + underway.count + held.count;
+
+const lanes = ({ lanes: all, upstreams }: Status, now: number): Html => html`<table>
+<thead><tr><th>upstream</th><th>state</th><th class="number">due</th><th class="number">waiting</th><th class="number">held</th><th class="number">under way</th><th class="number">oldest due</th></tr></thead>
+<tbody>
+${all.map((lane) => laneRow(lane, upstreams, now))}
+</tbody>
+</table>`;
+
+function laneRow(lane: LaneStatus, upstreams: readonly UpstreamStatus[], now: number): Html {
+  const { name, due, waiting, held, underway } = lane;
+  const cell = (title: string, state: string, count: number): Html =>
+    html`<td class="number" data-title="${title}">${
+      count === 0 ? "0" : html`<a href="${listOf(state, name)}">${countOf(count)}</a>`
+    }</td>`;
+  return html`<tr><th scope="row">${name}</th><td data-title="state">${stateOf(lane, upstreams)}</td>
+${cell("due", "due", due.count)}${cell("waiting", "waiting", waiting.count)}${cell("held", "held", held.count)}${cell("under way", "underway", underway.count)}
+<td class="number" data-title="oldest due">${due.oldestDueAt === undefined ? "–" : age(due.oldestDueAt, now)}</td></tr>`;
+}
+
+/** A lane of several upstreams is asked for by the first: the filter knows upstreams. */
+const listOf = (state: string, name: string): string =>
+  `/queue?state=${state}&upstream=${encodeURIComponent(name.split(", ")[0] ?? name)}`;
+
+/** In one word. */
+export function stateOf(lane: LaneStatus, upstreams: readonly UpstreamStatus[]): string {
+  if (lane.pause !== undefined) return WHY_PAUSED[lane.pause.by];
+  const states = lane.upstreams.map((name) => upstreams.find((upstream) => upstream.name === name)?.state);
+  return states.some((state) => state !== "running") ? "partly" : "running";
+}
+
+const WHY_PAUSED = { upstream: "failing", storage: "disk fails", operator: "paused" } as const;
+
+const GIGABYTE = 1e9;
+
+function facts({ version, disk, ledger, reportsWaiting, certificates }: Status, now: number): Html {
+  const others = ledger.gateways - 1;
+  return html`<ul class="facts">
+${version === undefined ? "" : html`<li>mailonce ${version}</li>`}
+<li>ledger: ${ledger.kind}${ledger.isUp ? "" : ", which does not answer"}</li>
+<li>this gateway${others > 0 ? ` and ${countOf(others)} ${others === 1 ? "other" : "others"}` : ""}</li>
+${disk.free === undefined ? "" : html`<li>disk: ${(disk.free / GIGABYTE).toFixed(1)} GB free</li>`}
+${reportsWaiting === 0 ? "" : html`<li>${countOf(reportsWaiting)} to be reported</li>`}
+${certificates.map(({ listener, notAfter }) => html`<li>certificate of ${listener}: ${certificateEnd(notAfter, now)}</li>`)}
+</ul>`;
+}
+
+const certificateEnd = (time: string, now: number): string => {
+  const left = Date.parse(time) - now;
+  return left < 0 ? "ended" : `ends in ${durationOf(left)}`;
+};
