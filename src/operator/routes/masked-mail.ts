@@ -2,7 +2,7 @@
 // of upstreams.
 import type { HistoryEvent } from "../../history/history.ts";
 import type { ExplainFacts } from "../explain/words.ts";
-import type { QueueMail } from "../queue/words.ts";
+import type { QueueEntry, QueueMail } from "../queue/words.ts";
 import { maskedAddress } from "./masked.ts";
 
 export const maskedFacts = ({ looked, mail, events }: ExplainFacts): ExplainFacts => ({
@@ -10,6 +10,19 @@ export const maskedFacts = ({ looked, mail, events }: ExplainFacts): ExplainFact
   mail: mail && maskedMail(mail),
   events: events.map(maskedEvent),
 });
+
+/** Of a list: no task, no reply, no name of who submitted it, and nothing of the mailer's. */
+export function maskedEntry(entry: QueueEntry): Omit<QueueEntry, "messageId" | "submission"> {
+  const { id, state, hold, doubtful, acceptedAt, dueAt, attempts, upstream, size } = entry;
+  return {
+    ...{ id, state },
+    ...(hold === undefined ? {} : { hold }),
+    ...(doubtful === undefined ? {} : { doubtful }),
+    ...{ recipient: maskedAddress(entry.recipient), acceptedAt },
+    ...(dueAt === undefined ? {} : { dueAt }),
+    ...{ attempts, upstream, size },
+  };
+}
 
 /** Member by member: what is new is not shown before somebody has thought of it. */
 function maskedMail(mail: QueueMail): QueueMail {

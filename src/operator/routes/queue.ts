@@ -1,12 +1,12 @@
 // The queue: what is in it, and what operators order about it.
 import { z } from "zod";
 import { ORDER_KINDS, type OrderKind, type OrderRefusal, REFUSALS } from "../../dispatch/order.ts";
-import { type Answer, type Asked, json, problem, type Route } from "../http/route.ts";
+import { type Answer, type Asked, json, type Problem, problem, type Route } from "../http/route.ts";
 import { filterSchema, filterShape, type QueueFilter, STATES } from "../queue/filter.ts";
-import type { OrderResult, QueueEntry, Selection } from "../queue/words.ts";
+import type { OrderResult, Selection } from "../queue/words.ts";
 import { reason } from "../reason.ts";
 import { bodyOf, deciderOf, NAME_MAX } from "./body.ts";
-import { maskedAddress } from "./masked.ts";
+import { maskedEntry } from "./masked-mail.ts";
 import type { OperatorParts, Running } from "./parts.ts";
 
 /** Of a page of the list. */
@@ -91,10 +91,11 @@ export const queueRoutes = (running: Running): Route[] => [
       const query = queryOf(asked, listQuery);
       if (!query.ok) return query.answer;
       const { limit, cursor, ...filter } = query.value;
-      if (isTooMuch(asked, filter)) return TOO_MUCH;
+      const refusal = tooMuch(asked, filter);
+      if (refusal !== undefined) return refusal;
       return await orBadCursor(async () => {
         const { items, next } = await queue.list(filter, { limit, cursor });
-        return json({ queue: asked.asker.role === "visitor" ? items.map(masked) : items, next });
+        return json({ queue: asked.asker.role === "visitor" ? items.map(maskedEntry) : items, next });
       });
     }),
   },
@@ -104,7 +105,7 @@ export const queueRoutes = (running: Running): Route[] => [
     answer: running(async (asked, { queue }) => {
       const query = queryOf(asked, filterSchema);
       if (!query.ok) return query.answer;
-      return isTooMuch(asked, query.value) ? TOO_MUCH : json(await queue.counts(query.value));
+      return tooMuch(asked, query.value) ?? json(await queue.counts(query.value));
     }),
   },
   {
@@ -186,28 +187,12 @@ export const resultOf = (result: OrderResult): object =>
 
 const statusOf = (why: OrderRefusal): 404 | 409 => (why === "absent" ? 404 : 409);
 
-const TOO_MUCH = problem(403, `without a token, filter by ${VISITORS.join(", ")}`);
-
-const isTooMuch = ({ asker }: Asked, filter: QueueFilter): boolean =>
+/** What keeps who asks from asking by this filter. */
+export const tooMuch = ({ asker }: Asked, filter: QueueFilter): Problem | undefined =>
   asker.role === "visitor" &&
-  Object.entries(filter).some(([name, value]) => value !== undefined && !VISITORS.includes(name));
-
-/** What a visitor sees: no task, no reply, no name of who submitted it, and nothing of the mailer's. */
-const masked = ({ id, state, hold, doubtful, recipient, ...entry }: QueueEntry): object => {
-  const { acceptedAt, dueAt, attempts, upstream, size } = entry;
-  return {
-    id,
-    state,
-    hold,
-    doubtful,
-    recipient: maskedAddress(recipient),
-    acceptedAt,
-    dueAt,
-    attempts,
-    upstream,
-    size,
-  };
-};
+  Object.entries(filter).some(([name, value]) => value !== undefined && !VISITORS.includes(name))
+    ? problem(403, `without a token, filter by ${VISITORS.join(", ")}`)
+    : undefined;
 
 async function orBadCursor(answer: () => Promise<Answer>): Promise<Answer> {
   try {
