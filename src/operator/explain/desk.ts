@@ -7,7 +7,15 @@ import type { Ledger, Looked } from "../../ledger/ledger.ts";
 import { StorageError } from "../../storage/storage.ts";
 import type { QueueMail } from "../queue/words.ts";
 import { answerOf, isKnown } from "./answer.ts";
-import type { ExplainDesk, Explained, ExplainedLedger, ExplainFacts, Match, TaskQuery } from "./words.ts";
+import type {
+  ExplainDesk,
+  Explained,
+  ExplainedEvent,
+  ExplainedLedger,
+  ExplainFacts,
+  Match,
+  TaskQuery,
+} from "./words.ts";
 
 /** Events of one mail, and mails of one task: more than a person reads. */
 const EVENTS_MAX = 500;
@@ -87,7 +95,7 @@ export function createExplainDesk(parts: ExplainParts): ExplainDesk {
         answer: answerOf(facts),
         ledger: ledgerOf(looked),
         ...(mail === undefined ? {} : { mail: said(mail) }),
-        timeline: events.toReversed().map(({ at, ...event }) => ({ at: timeOf(at), ...said(event) })),
+        timeline: events.toReversed().map(explainedEvent),
         ...(isCut ? { isCut: true as const } : {}),
       };
       return explained;
@@ -110,6 +118,9 @@ export function createExplainDesk(parts: ExplainParts): ExplainDesk {
 /** Without the empty texts of what is masked. */
 const said = <T extends object>(known: T): T =>
   Object.fromEntries(Object.entries(known).filter(([, value]) => value !== "")) as T;
+
+const explainedEvent = ({ at, ...event }: HistoryEvent): ExplainedEvent =>
+  ({ at: timeOf(at), ...said(event) }) as ExplainedEvent;
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();
 

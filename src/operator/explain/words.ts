@@ -39,7 +39,12 @@ export interface ExplainedLedger {
   readonly fault?: string;
 }
 
-export type ExplainedEvent = Omit<HistoryEvent, "at"> & { readonly at: string };
+/** What who asks may not see is left out. */
+export type ExplainedEvent = Said<HistoryEvent>;
+
+type Said<Event> = Event extends HistoryEvent
+  ? Pick<Event, "kind"> & Partial<Omit<Event, "kind" | "at">> & { readonly at: string }
+  : never;
 
 /** One of several that were asked for at once. */
 export interface Match {
