@@ -156,7 +156,7 @@ describe("a page of another origin", () => {
         "content-security-policy": expect.stringMatching(/^default-src 'self';.*frame-ancestors 'none'/),
         "cross-origin-resource-policy": "same-origin",
         "x-content-type-options": "nosniff",
-        "referrer-policy": "no-referrer",
+        "referrer-policy": "same-origin",
         "cache-control": "no-store",
       });
     }

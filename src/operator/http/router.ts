@@ -32,7 +32,8 @@ const HEADERS: Parameters<typeof secureHeaders>[0] = {
   },
   crossOriginOpenerPolicy: "same-origin",
   crossOriginResourcePolicy: "same-origin",
-  referrerPolicy: "no-referrer",
+  // With "no-referrer" browsers send `Origin: null` with a form, which the door can't tell from a stranger's.
+  referrerPolicy: "same-origin",
   xFrameOptions: "DENY",
   // The gateway may be asked without TLS on loopback, under the same name.
   strictTransportSecurity: false,
