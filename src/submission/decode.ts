@@ -1,4 +1,4 @@
-// Decodes a message for its fingerprint: MIME parts, charsets, transfer encodings and encoded words.
+// Decodes a message, for its fingerprint and for people: MIME parts, charsets, transfer encodings and encoded words.
 // mailparser is imported here and nowhere else. It holds a message's text in memory and streams its
 // attachments. decode-bounds.ts bounds its cost.
 import { once } from "node:events";
@@ -20,12 +20,53 @@ import { LINE_OCTETS_MAX, PARTS_MAX } from "./decode-work.ts";
 import { createLineBlocks } from "./line-blocks.ts";
 import { createTurns, type Turns } from "./turns.ts";
 
+/** Gets what is found in a message, one after the other. An error that it throws ends the decoding. */
+export interface MessageSink {
+  headers?(headers: ReadonlyMap<string, HeaderValue>): void;
+  attachment(contentType: string, fileName: string | undefined): AttachmentSink;
+  /** The text parts, which come together and last. */
+  text(parts: TextParts): void | Promise<void>;
+}
+
+type TextParts = Pick<MessageText, "text" | "html">;
+
+export interface AttachmentSink {
+  /** A piece, decoded from its transfer encoding. Where a promise is returned, the next piece comes after it. */
+  content(chunk: Uint8Array): void | Promise<void>;
+  end(): void | Promise<void>;
+}
+
 /**
- * The fingerprint of a message, 64 hexadecimal digits. A message that can't be decoded within the limits has one too,
- * over its octets; decoding never makes it reject.
+ * Decodes a message into the sink. Decoding never makes it reject.
  *
  * @param content the message from its beginning, CRLF line ends; rejects with what it rejects with
  * @param turns shared by all that is decoded at the same time
+ * @returns false for a message that can't be decoded within the limits: the sink has only what came before
+ */
+export async function decodeContent(
+  content: AsyncIterable<Uint8Array>,
+  sink: MessageSink,
+  turns: Turns,
+): Promise<boolean> {
+  const decoder = await createDecoder(turns, sink);
+  const lines = createLineBlocks(LINE_OCTETS_MAX);
+  try {
+    for await (const chunk of content) {
+      for (const block of lines.push(chunk)) await decoder.push(block);
+      if (lines.tooLong()) decoder.giveUp();
+      // Once decoding has stopped nothing else takes turns.
+      if (chunk.length >= LINE_OCTETS_MAX) await turns.take();
+    }
+    await decoder.push(lines.rest());
+    return await decoder.end();
+  } finally {
+    decoder.destroy();
+  }
+}
+
+/**
+ * The fingerprint of a message, 64 hexadecimal digits. A message that can't be decoded within the limits has one too,
+ * over its octets. Parameters and rejections are those of decodeContent.
  */
 export async function fingerprintOf(
   content: AsyncIterable<Uint8Array>,
@@ -33,21 +74,19 @@ export async function fingerprintOf(
 ): Promise<string> {
   // A stream can't be read twice, so both are computed until it is known which one counts.
   const octets = createOctetFingerprint(turns.take);
-  const decoder = await createDecoder(turns);
-  const lines = createLineBlocks(LINE_OCTETS_MAX);
-  try {
+  const fingerprint = createFingerprint(turns.take);
+  async function* noted(): AsyncGenerator<Uint8Array> {
     for await (const chunk of content) {
       await octets.push(chunk);
-      for (const block of lines.push(chunk)) await decoder.push(block);
-      if (lines.tooLong()) decoder.giveUp();
-      // Once decoding has stopped nothing else takes turns.
-      if (chunk.length >= LINE_OCTETS_MAX) await turns.take();
+      yield chunk;
     }
-    await decoder.push(lines.rest());
-    return (await decoder.end()) ?? (await octets.digest());
-  } finally {
-    decoder.destroy();
   }
+  const sink: MessageSink = {
+    headers: (headers) => addFields(fingerprint, headers),
+    attachment: fingerprint.attachment,
+    text: (parts) => addText(fingerprint, parts),
+  };
+  return (await decodeContent(noted(), sink, turns)) ? fingerprint.digest() : await octets.digest();
 }
 
 interface Decoder {
@@ -55,8 +94,8 @@ interface Decoder {
   push(block: Uint8Array): Promise<void>;
   /** The message is not decoded any further. */
   giveUp(): void;
-  /** The fingerprint, or undefined when the message can't be decoded. */
-  end(): Promise<string | undefined>;
+  /** Whether all of the message was decoded. */
+  end(): Promise<boolean>;
   destroy(): void;
 }
 
@@ -66,10 +105,9 @@ interface SplitterOptions {
   readonly ignoreEmbedded: boolean;
 }
 
-async function createDecoder(turns: Turns): Promise<Decoder> {
+async function createDecoder(turns: Turns, sink: MessageSink): Promise<Decoder> {
   // Loaded with the first mail that needs it; most gateways never do.
   const { MailParser } = await import("mailparser");
-  const fingerprint = createFingerprint(turns.take);
   /** A text takes several turns; what comes after it waits, as the order counts. */
   let items: Promise<void> = Promise.resolve();
   // Left on, these make text of HTML and HTML of text, and put images in place of their cid: links.
@@ -106,23 +144,30 @@ async function createDecoder(turns: Turns): Promise<Decoder> {
   boundParser(parser, turns, fail);
   parser.on("error", fail);
   parser.on("end", end);
-  parser.on("headers", (headers) => orFail(() => addFields(fingerprint, headers)));
+  parser.on("headers", (headers) => orFail(() => sink.headers?.(headers)));
   parser.on("data", (data: AttachmentStream | MessageText) =>
     orFail(() => {
       if (data.type === "attachment") addAttachment(data);
-      else items = items.then(() => addText(fingerprint, data)).catch(fail);
+      else items = items.then(() => sink.text(data)).catch(fail);
     }),
   );
 
   /** mailparser goes on only once the attachment is released, so they come one after the other. */
-  function addAttachment(attachment: AttachmentStream): void {
-    const sum = fingerprint.attachment(textOf(attachment.contentType) ?? "", textOf(attachment.filename));
-    attachment.content.on("data", sum.content);
-    attachment.content.on("error", fail);
-    attachment.content.on("end", () =>
+  function addAttachment({ contentType, filename, content, release }: AttachmentStream): void {
+    const one = sink.attachment(textOf(contentType) ?? "", textOf(filename));
+    content.on("data", (chunk: Uint8Array) =>
       orFail(() => {
-        items = items.then(sum.end).catch(fail);
-        attachment.release?.();
+        const waits = one.content(chunk);
+        if (waits === undefined) return;
+        content.pause();
+        waits.then(() => content.resume(), fail);
+      }),
+    );
+    content.on("error", fail);
+    content.on("end", () =>
+      orFail(() => {
+        items = items.then(one.end).catch(fail);
+        release?.();
       }),
     );
   }
@@ -139,7 +184,7 @@ async function createDecoder(turns: Turns): Promise<Decoder> {
       if (!failed) parser.end();
       await done;
       await items;
-      return failed ? undefined : fingerprint.digest();
+      return !failed;
     },
     destroy: () => {
       parser.destroy();
@@ -160,7 +205,7 @@ function addressesOf(value: AddressObject | AddressObject[]): string {
   return JSON.stringify([value].flat().map((addresses) => addresses.value));
 }
 
-async function addText(fingerprint: Fingerprint, parts: MessageText): Promise<void> {
+async function addText(fingerprint: Fingerprint, parts: TextParts): Promise<void> {
   if (typeof parts.text === "string") await fingerprint.text("text/plain", parts.text);
   if (typeof parts.html === "string") await fingerprint.text("text/html", parts.html);
 }
