@@ -40,7 +40,7 @@ import type { ExplainDesk } from "./operator/explain/words.ts";
 import { createForgetDesk, type ForgetDesk } from "./operator/forget.ts";
 import { createPausingDesk, type PausingDesk } from "./operator/pausing.ts";
 import { createRunningQueue } from "./operator/queue/running.ts";
-import type { QueueDesk } from "./operator/queue/words.ts";
+import type { QueueDesk, QueueGlance } from "./operator/queue/words.ts";
 import { openSpool } from "./spool/spool.ts";
 import { createSubmissionHandler } from "./submission/accept.ts";
 import { createAwaiting } from "./submission/awaiting.ts";
@@ -68,7 +68,7 @@ export interface Relay {
   readonly history: HistoryReader & Pick<History, "prevented">;
   /** Mails to which something happens. */
   readonly changes: Changes;
-  readonly queue: QueueDesk;
+  readonly queue: QueueDesk & QueueGlance;
   readonly readings: Pick<Readings, "lanes" | "ledger" | "remembered" | "shared" | "memory">;
   /** How much waits in each lane and why; at most a quarter of a second old. */
   laneFacts(): readonly LaneFacts[];

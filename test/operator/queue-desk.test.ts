@@ -100,6 +100,15 @@ test("a page that is full and the last has no next", async () => {
   expect((await listed(desk, {}, 4)).sizes).toEqual([4]);
 });
 
+test("a glance looks at so many records, and says whether that is all", async () => {
+  const { desk } = await open(2, 1_000);
+  const first = await desk.lastReplies({ domain: "rare.example" }, { limit: 1_500 });
+  expect(first.items).toHaveLength(1);
+  const rest = await desk.lastReplies({ domain: "rare.example" }, { limit: 1_500, cursor: first.next });
+  expect(rest).toEqual({ items: [{ id: expect.any(String), state: "due" }] });
+  expect(rest.items).not.toEqual(first.items);
+});
+
 test("orders about all go page by page, though each takes its mails out", async () => {
   const { desk, given } = await open(3, 10);
   let cursor: string | undefined;

@@ -83,6 +83,7 @@ export const NO_PARTS: OperatorParts = {
   },
   queue: {
     list: async () => ({ items: [] }),
+    lastReplies: async () => ({ items: [] }),
     counts: async () => ({ total: 0, groups: [] }),
     show: async () => [],
     content: async () => undefined,

@@ -5,7 +5,7 @@ import type { QueueState } from "../../dispatch/queue-state.ts";
 import type { Id } from "../../identity/message-id.ts";
 import { render } from "../../message/rewrite.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { Page } from "../../runtime/page.ts";
+import type { Page, PageRequest } from "../../runtime/page.ts";
 import {
   holdOf,
   type SpooledTransmission,
@@ -22,7 +22,16 @@ import {
   needsSubmission,
   type QueueFilter,
 } from "./filter.ts";
-import type { OrderResult, QueueCounts, QueueDesk, QueueEntry, QueueMail, Selection } from "./words.ts";
+import type {
+  LastReply,
+  OrderResult,
+  QueueCounts,
+  QueueDesk,
+  QueueEntry,
+  QueueGlance,
+  QueueMail,
+  Selection,
+} from "./words.ts";
 
 /** Where a transmission is that has not ended. */
 export interface Standing {
@@ -50,7 +59,7 @@ type Listed = readonly [key: TransmissionKey, transmission: SpooledTransmission]
 /** Records that one page looks at, at most: a tenth of a second's work, in pieces. */
 const LOOK_MAX = 20_000;
 
-export function createQueueDesk(parts: QueueParts): QueueDesk {
+export function createQueueDesk(parts: QueueParts): QueueDesk & QueueGlance {
   const { spool, standingOf, isDoubtful, find, upstreamOf, tally, give, clock } = parts;
 
   const stateOf = (transmission: SpooledTransmission): ListedState =>
@@ -111,15 +120,15 @@ export function createQueueDesk(parts: QueueParts): QueueDesk {
 
   const pageOf = async (
     filter: QueueFilter,
-    { limit, cursor }: { readonly limit: number; readonly cursor?: string | undefined },
+    { limit, cursor }: PageRequest,
+    lookMax = LOOK_MAX,
   ): Promise<Page<Listed>> => {
     const items: Listed[] = [];
     let looked = 0;
     let last: TransmissionKey | undefined;
     for await (const { key, found } of matches(filter, cursor === undefined ? undefined : keyOf(cursor))) {
       // Only when there is more than this page has is there a next one.
-      if (items.length >= limit || looked >= LOOK_MAX)
-        return { items, ...(last && { next: cursorOf(last) }) };
+      if (items.length >= limit || looked >= lookMax) return { items, ...(last && { next: cursorOf(last) }) };
       looked += 1;
       last = key;
       if (found !== undefined) items.push(found);
@@ -191,7 +200,7 @@ export function createQueueDesk(parts: QueueParts): QueueDesk {
 
   const meant = async (
     selection: Selection,
-    page: { readonly limit: number; readonly cursor?: string | undefined },
+    page: PageRequest,
   ): Promise<Page<Listed> & { readonly missing: readonly string[] }> => {
     if ("filter" in selection) return { ...(await pageOf(selection.filter, page)), missing: [] };
     const found = await named(selection.names);
@@ -204,10 +213,24 @@ export function createQueueDesk(parts: QueueParts): QueueDesk {
     async list(filter, request) {
       const { items, next } = await pageOf(filter, request);
       const submissionOf = createSubmissions();
-      const entries: QueueEntry[] = [];
-      for (const [key, transmission] of items)
-        entries.push(entryOf(key, transmission, await submissionOf(key)));
+      // Together, which takes half the time of one after the other.
+      const entries = await Promise.all(
+        items.map(async ([key, transmission]) => entryOf(key, transmission, await submissionOf(key))),
+      );
       return { items: entries, ...(next === undefined ? {} : { next }) };
+    },
+
+    async lastReplies(filter, { limit, cursor }) {
+      const { items, next } = await pageOf(filter, { limit, cursor }, limit);
+      const replies = items.map(([, transmission]): LastReply => {
+        const { id, lastReply } = transmission;
+        return {
+          ...{ id, state: stateOf(transmission) },
+          ...(isDoubtful(id) ? { doubtful: true as const } : {}),
+          ...(lastReply === undefined ? {} : { lastReply }),
+        };
+      });
+      return { items: replies, ...(next === undefined ? {} : { next }) };
     },
 
     counts,

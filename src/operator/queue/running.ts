@@ -10,7 +10,7 @@ import type { Routes } from "../../dispatch/routes.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Spool } from "../../spool/spool.ts";
 import { createQueueDesk } from "./desk.ts";
-import type { QueueCounts, QueueDesk } from "./words.ts";
+import type { QueueCounts, QueueDesk, QueueGlance } from "./words.ts";
 
 export interface RunningQueueParts {
   readonly spool: Spool;
@@ -22,7 +22,7 @@ export interface RunningQueueParts {
   readonly clock: Clock;
 }
 
-export function createRunningQueue(parts: RunningQueueParts): QueueDesk {
+export function createRunningQueue(parts: RunningQueueParts): QueueDesk & QueueGlance {
   const { spool, dispatcher, holds, inDoubt, orders, routes, clock } = parts;
   const names = dispatcher.lanes().map(laneName);
   const nameOf = (lane: number): string => names[lane] ?? names[0] ?? "";

@@ -97,4 +97,20 @@ export interface QueueDesk {
   order(order: Order, selection: Selection, page: OrderRequest): Promise<OrderPage>;
 }
 
+/** What was last said of a mail, from its record alone. */
+export interface LastReply extends Pick<QueueEntry, "id" | "state" | "doubtful"> {
+  readonly lastReply?: string;
+}
+
+/** For a look at many mails, which has to be cheap. */
+export interface QueueGlance {
+  /**
+   * Of the mails that fit among the next so many of the spool: here `limit` is how many are looked at. `next` is left out when
+   * all were.
+   *
+   * @throws as QueueDesk
+   */
+  lastReplies(filter: QueueFilter, page: PageRequest): Promise<Page<LastReply>>;
+}
+
 export type { Order, OrderKind };

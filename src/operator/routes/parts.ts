@@ -8,7 +8,7 @@ import type { ForgetDesk } from "../forget.ts";
 import type { DiskProbe } from "../http/disk-probe.ts";
 import { type Answer, type Asked, problem } from "../http/route.ts";
 import type { PausingDesk } from "../pausing.ts";
-import type { QueueDesk } from "../queue/words.ts";
+import type { QueueDesk, QueueGlance } from "../queue/words.ts";
 import type { Events } from "../status/events.ts";
 import type { StatusDesk } from "../status/status.ts";
 
@@ -24,7 +24,7 @@ export interface OperatorParts {
   readonly status: StatusDesk;
   readonly events: Events;
   readonly draining: Draining;
-  readonly queue: QueueDesk;
+  readonly queue: QueueDesk & QueueGlance;
   readonly disk: DiskProbe;
   /** What the metrics say. */
   readonly counters: Counters;
