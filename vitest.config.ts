@@ -16,7 +16,7 @@ const GROUPS = {
   /** What people who run a gateway see and do, by the built commands. */
   operate: [
     "test/system/{drain,explain,forget,history,http,metrics,metrics-labels,openapi,pause,status}.test.ts",
-    "test/system/queue-{numbers,operated}.test.ts",
+    "test/system/queue-{numbers,operated,page}.test.ts",
   ],
   /** What attackers send, and mails so odd that they could harm others. */
   hostile: [

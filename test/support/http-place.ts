@@ -131,12 +131,15 @@ export interface HttpPlaceOptions {
   /** Takes no visitors then. */
   readonly withTokens?: boolean;
   readonly clock?: Clock;
+  /** In place of those of a gateway that has nothing. */
+  readonly parts?: Partial<OperatorParts>;
 }
 
 export async function openHttpPlace({
   settings,
   withTokens,
   clock,
+  parts,
 }: HttpPlaceOptions = {}): Promise<HttpPlace> {
   const folder = makeFolder();
   const data = join(folder.path, "data");
@@ -174,7 +177,7 @@ export async function openHttpPlace({
   const changes = createChanges();
   let status = STATUS;
   const events = createEvents({ status: async () => status, changes, clock: clock ?? manual });
-  await http.run({ ...NO_PARTS, doubtful, events });
+  await http.run({ ...NO_PARTS, doubtful, events, ...parts });
   const port = Number(http.address?.split(":").at(-1));
   const isTls = config.http.tls.cert_file !== undefined;
   return {

@@ -7,6 +7,8 @@ import { assetRoutes } from "./assets.ts";
 import { framed, problemPage } from "./frame.ts";
 import { overviewPages } from "./overview.ts";
 import type { Page } from "./page.ts";
+import { queuePages } from "./queue.ts";
+import { queueOrderPages } from "./queue-orders.ts";
 import { upstreamPages } from "./upstreams.ts";
 
 /** @param now milliseconds since the epoch */
@@ -14,7 +16,7 @@ export function pageRoutes(state: OperatorState, now: () => number): Route[] {
   return [...assetRoutes(), ...PAGES.map((one) => routeOf(one, state, now))];
 }
 
-const PAGES: readonly Page[] = [...overviewPages, ...upstreamPages];
+const PAGES: readonly Page[] = [...overviewPages, ...queuePages, ...queueOrderPages, ...upstreamPages];
 
 function routeOf(
   { method = "GET", path, needs, show }: Page,

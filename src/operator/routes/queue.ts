@@ -194,7 +194,7 @@ export const tooMuch = ({ asker }: Asked, filter: QueueFilter): Problem | undefi
     ? problem(403, `without a token, filter by ${VISITORS.join(", ")}`)
     : undefined;
 
-async function orBadCursor(answer: () => Promise<Answer>): Promise<Answer> {
+export async function orBadCursor<T>(answer: () => Promise<T>): Promise<T | Problem> {
   try {
     return await answer();
   } catch (error) {
