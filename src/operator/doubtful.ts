@@ -15,10 +15,12 @@ export type { Decision };
 /** One doubtful id, for people and for programs. */
 export interface DoubtfulEntry {
   readonly id: Id;
-  /** Without a transmission in the spool these three are not known: the ledger keeps no addresses. */
+  /** Without a transmission in the spool these are not known: the ledger keeps no addresses. */
   readonly messageId?: string;
   readonly recipient?: string;
   readonly attempts?: number;
+  /** Which gave no answer. */
+  readonly lastUpstream?: string;
   /**
    * - held: waits for a decision.
    * - retrying: will be relayed again.
@@ -102,9 +104,10 @@ export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk {
         const known = spooled(id)?.transmission;
         const since = new Date(changedAt).toISOString();
         if (known === undefined) return { id, standing: claimed ? "elsewhere" : "remembered", since };
-        const { messageId, recipient, attempts } = known;
+        const { messageId, recipient, attempts, lastUpstream } = known;
+        const silent = lastUpstream === undefined ? {} : { lastUpstream };
         const standing = known.held === true ? "held" : "retrying";
-        return { id, messageId, recipient, attempts, standing, since };
+        return { id, messageId, recipient, attempts, ...silent, standing, since };
       });
     },
 

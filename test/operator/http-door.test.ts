@@ -35,7 +35,7 @@ describe("a visitor on loopback", () => {
     const { ask } = await open();
     const listed = await ask(LIST);
     expect(listed.status).toBe(200);
-    const { messageId: _, ...entry } = HELD;
+    const { messageId: _, lastUpstream: __, ...entry } = HELD;
     expect(JSON.parse(listed.body)).toEqual({ doubtful: [{ ...entry, recipient: "p…@example.net" }] });
     const pause = { by: "upstream", since: "2026-11-27T10:00:00.000Z" };
     const upstreams = [{ name: "main", state: "failing", pause }];

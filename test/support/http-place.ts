@@ -30,6 +30,7 @@ export const HELD: DoubtfulEntry = {
   messageId: "<own-id@mailer.example>",
   recipient: "person@example.net",
   attempts: 1,
+  lastUpstream: "smtp 192.0.2.7:25",
   standing: "held",
   since: "2026-11-27T10:00:00.000Z",
 };

@@ -50,7 +50,14 @@ async function hold(site: Site, task: string): Promise<DoubtfulEntry> {
   await submit(site, task);
   await site.gateway.logged("transmission.doubtful", before + 1);
   const entries = await entriesOf(site);
-  expect(entries).toMatchObject([{ recipient: "user@example.com", standing: "held", attempts: 1 }]);
+  expect(entries).toMatchObject([
+    {
+      recipient: "user@example.com",
+      standing: "held",
+      attempts: 1,
+      lastUpstream: expect.stringMatching(/^smtp 127/),
+    },
+  ]);
   return entries[0] as DoubtfulEntry;
 }
 

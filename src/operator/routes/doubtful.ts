@@ -18,6 +18,7 @@ const entryAnswer = z.object({
   messageId: z.string().optional(),
   recipient: z.string().optional(),
   attempts: z.int().optional(),
+  lastUpstream: z.string().optional(),
   standing: z.enum(["held", "retrying", "elsewhere", "remembered"]),
   since: z.iso.datetime(),
 });
@@ -30,7 +31,7 @@ export const doubtfulRoutes = (running: Running): Route[] => [
     about: { summary: "Mail in doubt", answer: z.object({ doubtful: z.array(entryAnswer) }) },
     answer: running(async ({ asker }, { doubtful }) => {
       const entries = await doubtful.list();
-      return json({ doubtful: asker.role === "visitor" ? entries.map(masked) : entries });
+      return json({ doubtful: asker.role === "visitor" ? entries.map(maskedDoubt) : entries });
     }),
   },
   {
@@ -46,7 +47,12 @@ export const doubtfulRoutes = (running: Running): Route[] => [
   },
 ];
 
-/** A visitor sees the first letter of an address, and nothing of the mailer's that is in a Message-ID of its own. */
-function masked({ messageId: _, recipient, ...entry }: DoubtfulEntry): DoubtfulEntry {
+/** A visitor sees the first letter of an address, and neither where an upstream is nor what of the mailer's is in a Message-ID. */
+export function maskedDoubt({
+  messageId: _,
+  lastUpstream: __,
+  recipient,
+  ...entry
+}: DoubtfulEntry): DoubtfulEntry {
   return recipient === undefined ? entry : { ...entry, recipient: maskedAddress(recipient) };
 }
