@@ -89,6 +89,10 @@ export function createRouter(routes: readonly Route[], door: Door, log: Pick<Log
         await answer.stream.cancel();
         return new Response(null, { headers: { "Content-Type": answer.contentType } });
       }
+      if (answer.kind === "octets" && context.req.method === "HEAD") {
+        readableOf(answer.octets).destroy();
+        return new Response(null, { headers: OCTETS });
+      }
       return responseOf(answer);
     });
   }
@@ -139,6 +143,12 @@ const knockOf = ({ req }: Context, asked: Omit<Asked, "asker">): Knock => ({
   isChange: req.method !== "GET" && req.method !== "HEAD",
 });
 
+const OCTETS = { "Content-Type": "application/octet-stream", "Content-Disposition": "attachment" };
+
+/** Destroyed, it ends what the octets come from. */
+const readableOf = (octets: AsyncIterable<Uint8Array>): Readable =>
+  octets instanceof Readable ? octets : Readable.from(octets);
+
 function responseOf(answer: Answer): Response {
   switch (answer.kind) {
     case "json":
@@ -153,9 +163,7 @@ function responseOf(answer: Answer): Response {
     case "text":
       return new Response(answer.text, { headers: { "Content-Type": answer.contentType } });
     case "octets":
-      return new Response(Readable.toWeb(Readable.from(answer.octets)) as ReadableStream, {
-        headers: { "Content-Type": "application/octet-stream", "Content-Disposition": "attachment" },
-      });
+      return new Response(Readable.toWeb(readableOf(answer.octets)) as ReadableStream, { headers: OCTETS });
     case "stream":
       return new Response(answer.stream, { headers: { "Content-Type": answer.contentType } });
     case "redirect": {
