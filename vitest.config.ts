@@ -18,6 +18,8 @@ const GROUPS = {
     "test/system/{drain,explain,forget,history,http,metrics,metrics-labels,openapi,pause,status}.test.ts",
     "test/system/queue-{numbers,operated,page}.test.ts",
   ],
+  /** The pages, in Debian's Chromium. */
+  browser: ["test/browser/**"],
   /** What attackers send, and mails so odd that they could harm others. */
   hostile: [
     "test/operator/http-{door,events,limits}.test.ts",

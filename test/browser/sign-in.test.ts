@@ -1,0 +1,54 @@
+// Signing in and out with a browser: by a token, and by a URL that has one.
+import { expect } from "vitest";
+import { originOf, TOKENS, test, withTokens } from "../support/browser-place.ts";
+
+const pathOf = (url: string): string => new URL(url).pathname;
+
+test("who has no token is led to where one signs in; a wrong one is refused there", async ({
+  place,
+  open,
+}) => {
+  const gateway = await place.start(withTokens(place));
+  const page = await open(gateway, { path: "/upstreams" });
+  expect(pathOf(page.url())).toBe("/login");
+  // The field has the focus.
+  await page.keyboard.type("mailonce_wrong");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").getByText("this token is not known").waitFor();
+  expect(await page.content()).not.toContain("mailonce_wrong");
+  expect(await page.context().cookies()).toEqual([]);
+});
+
+test("a token opens what its role may see, until one signs out", async ({ place, open }) => {
+  const gateway = await place.start(withTokens(place));
+  const page = await open(gateway, { as: "read", path: "/upstreams" });
+  expect(await page.locator(".who").textContent()).toContain("read (read)");
+  // A person who may only look has nothing to press.
+  expect(await page.locator("main").getByRole("button").count()).toBe(0);
+  expect(await page.locator("main").textContent()).toContain(place.outbox);
+  expect(await page.evaluate("document.cookie")).toBe("");
+
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.waitForURL("**/login");
+  await page.goto("/");
+  expect(pathOf(page.url())).toBe("/login");
+});
+
+test("without script", async ({ place, open }) => {
+  const gateway = await place.start(withTokens(place));
+  const page = await open(gateway, { as: "operate", script: false });
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.waitForURL("**/login");
+});
+
+test("a URL with a token asks for one press, and leaves the token in no address", async ({ place, open }) => {
+  const gateway = await place.start(withTokens(place));
+  const page = await open(gateway, { path: `/login?token=${TOKENS.operate}` });
+  // A look at the URL is no sign-in.
+  expect(await page.context().cookies()).toEqual([]);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  expect(page.url()).toBe(`${originOf(gateway)}/`);
+  const [cookie] = await page.context().cookies();
+  expect(cookie).toMatchObject({ name: "mailonce", httpOnly: true, sameSite: "Strict" });
+});
