@@ -72,6 +72,8 @@ export interface Relay {
   readonly readings: Pick<Readings, "lanes" | "ledger" | "remembered" | "shared" | "memory">;
   /** How much waits in each lane and why; at most a quarter of a second old. */
   laneFacts(): readonly LaneFacts[];
+  /** Somebody has decided something: what is known of lanes next is of after it. */
+  decided(): void;
   /** No mail is in the spool. */
   isEmpty(): boolean;
   /** How many transmissions that have ended, or are late, wait to be reported. */
@@ -252,14 +254,15 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       ...{ pauses, tryNow: dispatcher.tryUpstreamsNow },
     }),
     readings: {
-      ...{ lanes: laneFacts, ledger: ledger.counts, remembered },
+      ...{ lanes: laneFacts.read, ledger: ledger.counts, remembered },
       shared: isUp && { isUp, gateways },
       memory: () => ({
         ...{ receiving: receiving.held(), receiving_max: config.smtp.buffer_max_bytes },
         ...{ attempts: budget.held(), attempts_max: config.upstream.memory_max_bytes },
       }),
     },
-    laneFacts,
+    laneFacts: laneFacts.read,
+    decided: laneFacts.decided,
     isEmpty: spool.isEmpty,
     reportsWaiting: reports.waiting,
     compareStarts: (found) =>

@@ -50,21 +50,32 @@ export interface LaneFacts {
 /** Many ask at once, and what they get may be so old. */
 const FRESH_MS = 250;
 
+export interface LaneFactsReader {
+  read(): readonly LaneFacts[];
+  /** Somebody has decided something: what is read next is of after it. */
+  decided(): void;
+}
+
 /** @param held what no lane has, since it is held */
 export function createLaneFacts(
   dispatcher: Pick<Dispatcher, "lanes" | "visit">,
   held: () => Iterable<Held>,
   clock: Clock,
-): () => readonly LaneFacts[] {
+): LaneFactsReader {
   let facts: readonly LaneFacts[] | undefined;
   let madeAt = 0;
-  return () => {
-    const age = clock.now() - madeAt;
-    if (facts === undefined || age < 0 || age >= FRESH_MS) {
-      facts = lanesOf(dispatcher, held());
-      madeAt = clock.now();
-    }
-    return facts;
+  return {
+    read() {
+      const age = clock.now() - madeAt;
+      if (facts === undefined || age < 0 || age >= FRESH_MS) {
+        facts = lanesOf(dispatcher, held());
+        madeAt = clock.now();
+      }
+      return facts;
+    },
+    decided() {
+      facts = undefined;
+    },
   };
 }
 

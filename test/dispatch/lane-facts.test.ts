@@ -63,7 +63,7 @@ function open() {
     retry,
   );
   const held: Held[] = [];
-  const facts = createLaneFacts(dispatcher, () => held, clock);
+  const { read: facts, decided } = createLaneFacts(dispatcher, () => held, clock);
   const base = clock.now();
   let number = 0;
   const queued = (lane: number, acceptedAt: number, dueAt: number): QueuedTransmission => ({
@@ -73,7 +73,7 @@ function open() {
     },
     ...{ lane, size: 1, acceptedAt: base + acceptedAt, dueAt: base + dueAt, isAttempted: false },
   });
-  return { clock, base, dispatcher, held, facts, answers, queued, stopped };
+  return { clock, base, dispatcher, held, facts, decided, answers, queued, stopped };
 }
 
 test("what is due, waits, is under way and is held is counted in its lane, with the oldest of each", () => {
@@ -238,4 +238,16 @@ test("an upstream that gives no answer for a minute is silent; one with nothing 
   await answers[0]?.answer({ kind: "accepted", upstreamId: "1" });
   clock.advance(250);
   expect(facts()[2]?.silence).toBeUndefined();
+});
+
+test("they are up to a quarter of a second old, but not older than what was decided last", () => {
+  const { clock, facts, decided, dispatcher, queued } = open();
+  dispatcher.start();
+  const counted = () => facts()[1]?.waiting.count;
+  expect(counted()).toBe(0);
+  dispatcher.enqueue(queued(1, 0, 10_000));
+  clock.advance(249);
+  expect(counted()).toBe(0);
+  decided();
+  expect(counted()).toBe(1);
 });

@@ -76,6 +76,7 @@ export const NO_PARTS: OperatorParts = {
   status: {
     read: async () => STATUS,
     minutes: () => [],
+    decided() {},
     others: () => ({ ledger: true, upstreams: [["main", "failing"]] }),
   },
   draining: {

@@ -11,6 +11,7 @@ import {
 } from "../http/door.ts";
 import { createNodeListener, type RequestListener } from "../http/node-listener.ts";
 import type { OnceTokens } from "../http/once-tokens.ts";
+import type { Route } from "../http/route.ts";
 import { createRouter } from "../http/router.ts";
 import { pageRoutes } from "../pages/routes.ts";
 import { signInRoutes } from "../pages/sign-in.ts";
@@ -36,8 +37,22 @@ export function createListeners({ state, network, once, clock, log }: ListenerPa
   const api = apiRoutes(state);
   const { tokens, sessions } = network;
   const signIn = createTokenCheck(network, (token) => tokens?.find(token) ?? once.take(token));
-  const listenerFor = (door: Door, routes: typeof api): RequestListener =>
-    createNodeListener(createRouter(routes, door, log));
+  const listenerFor = (door: Door, routes: readonly Route[]): RequestListener =>
+    createNodeListener(createRouter(routes.map(shown), door, log));
+  /** Who has decided something sees it in the next answer. */
+  const shown = (route: Route): Route => {
+    if (route.method === "GET") return route;
+    return {
+      ...route,
+      async answer(asked) {
+        try {
+          return await route.answer(asked);
+        } finally {
+          state.parts()?.status.decided();
+        }
+      },
+    };
+  };
   const pages = [...pageRoutes(state, () => clock.now()), ...signInRoutes(signIn, sessions, log)];
   return {
     network: listenerFor(createNetworkDoor(network), [...api, ...pages]),

@@ -17,6 +17,7 @@ import { createStatusDesk, type StatusDesk, type StatusParts } from "./status.ts
 export interface GatewayFacts extends Pick<StatusParts, "version"> {
   readonly relay: {
     laneFacts(): readonly LaneFacts[];
+    decided(): void;
     reportsWaiting(): number;
     readonly history: { prevented(): PreventedFacts | undefined };
     readonly readings: Pick<Readings, "ledger" | "shared">;
@@ -52,6 +53,7 @@ export function createGatewayStatus(
       return now === "starting" ? "running" : now;
     },
     ...{ drainingSince, rates, startedAt: clock.now(), laneFacts: relay.laneFacts },
+    decided: relay.decided,
     reportsWaiting: relay.reportsWaiting,
     prevented: relay.history.prevented,
     ledger: () => ({

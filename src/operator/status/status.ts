@@ -16,6 +16,8 @@ export interface StatusDesk {
   read(): Promise<Status>;
   /** What went through in each minute of the last hour, oldest first. */
   minutes(): readonly Flow[];
+  /** Somebody has decided something: what is read next shows it. */
+  decided(): void;
   /** What anybody may know of what the gateway depends on, without asking the disk. */
   others(): {
     /** The ledger can be reached. */
@@ -30,6 +32,7 @@ export interface StatusParts {
   readonly phase: () => Status["phase"];
   readonly drainingSince: () => number | undefined;
   readonly laneFacts: () => readonly LaneFacts[];
+  readonly decided: () => void;
   readonly reportsWaiting: () => number;
   readonly prevented: () => PreventedFacts | undefined;
   readonly ledger: () => Status["ledger"] & { readonly doubtful: number };
@@ -91,6 +94,7 @@ export function createStatusDesk(parts: StatusParts): StatusDesk {
   return {
     read: make,
     minutes: rates.minutes,
+    decided: parts.decided,
     others() {
       const lanes = parts.laneFacts();
       return {
