@@ -1,6 +1,6 @@
 // Signing in and out with a browser: by a token, and by a URL that has one.
 import { expect } from "vitest";
-import { originOf, TOKENS, test, withTokens } from "../support/browser-place.ts";
+import { originOf, signIn, TOKENS, test, withTokens } from "../support/browser-place.ts";
 
 const pathOf = (url: string): string => new URL(url).pathname;
 
@@ -51,4 +51,15 @@ test("a URL with a token asks for one press, and leaves the token in no address"
   expect(page.url()).toBe(`${originOf(gateway)}/`);
   const [cookie] = await page.context().cookies();
   expect(cookie).toMatchObject({ name: "mailonce", httpOnly: true, sameSite: "Strict" });
+});
+
+test("a session ends with its token's gateway: the page says so by itself", async ({ place, open }) => {
+  const gateway = await place.start(withTokens(place));
+  const page = await open(gateway, { as: "operate" });
+  await gateway.stop();
+  await page.getByRole("button", { name: "No answer" }).waitFor();
+  const http = originOf(gateway).split(":").at(-1) ?? "";
+  await place.start({ ...withTokens(place), HTTP_PORT: http });
+  await page.waitForURL("**/login");
+  await signIn(page, TOKENS.operate);
 });

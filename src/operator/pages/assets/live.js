@@ -3,8 +3,8 @@
 
 /** How often at most, while nothing is wrong that was not before. */
 const EVERY_MS = 5_000;
-/** Where the gateway has no stream to give. */
-const POLL_MS = 15_000;
+/** How often at least: ages go on while nothing happens, and the gateway may have no stream to give. */
+const AT_LEAST_MS = 30_000;
 
 const main = document.querySelector("main[data-live]");
 if (main !== null) begin(main);
@@ -12,66 +12,86 @@ if (main !== null) begin(main);
 /** @param {Element} main */
 function begin(main) {
   let isLive = true;
+  let isAway = false;
   let isReading = false;
+  /** Something has happened since the page was read. */
+  let isStale = false;
   let readAt = Date.now();
   /** @type {number | undefined} */
   let timer;
-  let troubles = "";
+  /** @type {string | undefined} */
+  let troubles;
 
   const toggle = document.createElement("button");
   toggle.type = "button";
   toggle.className = "live";
   const show = () => {
-    toggle.textContent = isLive ? "Live" : "Paused";
-    toggle.setAttribute("aria-pressed", String(isLive));
-    toggle.title = isLive
-      ? "The page changes as things happen. Press to keep it as it is."
-      : "Press to go on.";
+    const [text, title] = !isLive
+      ? ["Paused", "The page stays as it is. Press to go on."]
+      : isAway
+        ? ["No answer", "The gateway does not answer. The page is as it was, and goes on by itself."]
+        : ["Live", "The page changes as things happen. Press to keep it as it is."];
+    if (toggle.textContent !== text) toggle.textContent = text;
+    toggle.title = title;
   };
   toggle.addEventListener("click", () => {
     isLive = !isLive;
     show();
-    if (isLive) void read();
+    soon(0);
   });
   show();
   document.querySelector("header")?.append(toggle);
 
-  /** Somebody is about to use what is there. */
-  const isUsed = () => {
+  /** Somebody is about to use what is there: to fill in, to send or to copy it. */
+  function isUsed() {
     const active = document.activeElement;
-    const isField =
-      active instanceof HTMLElement && active.matches("input, select, textarea") && main.contains(active);
-    return isField || main.querySelector("input:checked, details[open] form") !== null;
-  };
+    const isField = active?.matches("input, select, textarea") && main.contains(active);
+    const selection = getSelection();
+    const isSelected =
+      selection !== null && !selection.isCollapsed && main.contains(selection.getRangeAt(0).startContainer);
+    return isField || isSelected || main.querySelector("input:checked, details[open] form") !== null;
+  }
+
+  const mayRead = () => isLive && !document.hidden && !isUsed();
 
   async function read() {
     timer = undefined;
-    if (!isLive || isReading || document.hidden || isUsed()) return;
+    isStale = true;
+    if (isReading || !mayRead()) return;
     isReading = true;
+    isStale = false;
     readAt = Date.now();
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      isAway = false;
+      // The session has ended.
+      if (answer.redirected || answer.status === 401) location.reload();
       if (!answer.ok || answer.redirected) return;
       const next = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (isLive && !isUsed()) replace(next);
+      if (mayRead()) replace(next);
+      else isStale = true;
     } catch {
-      // The gateway is away; the stream says when it is back.
+      isAway = true;
     } finally {
       isReading = false;
+      show();
     }
+    if (isStale) later();
   }
 
   /** What has the focus has it afterwards too, and what was unfolded stays so. */
   function replace(next) {
-    const content = next.querySelector("main");
-    const nav = next.querySelector("nav");
-    if (content === null) return;
-    const focused = document.activeElement?.closest("main [id]")?.id;
+    const focus = placeOf(document.activeElement);
     const open = new Set([...main.querySelectorAll("details[open]")].map(({ id }) => id));
-    main.replaceChildren(...content.childNodes);
-    if (nav !== null) document.querySelector("nav")?.replaceChildren(...nav.childNodes);
+    open.delete("");
+    for (const part of ["nav", "main", ".who"]) {
+      const [before, after] = [document.querySelector(part), next.querySelector(part)];
+      if (before === null || after === null || before.innerHTML === after.innerHTML) continue;
+      if (part === ".who") before.replaceWith(after);
+      else before.replaceChildren(...after.childNodes);
+    }
     for (const details of main.querySelectorAll("details")) if (open.has(details.id)) details.open = true;
-    if (focused !== undefined && focused !== "content") document.getElementById(focused)?.focus();
+    if (focus !== undefined && document.activeElement === document.body) focusOn(focus);
   }
 
   function soon(ms) {
@@ -80,18 +100,47 @@ function begin(main) {
     timer = setTimeout(read, ms);
   }
 
+  const later = () => soon(Math.max(0, readAt + EVERY_MS - Date.now()));
+
+  /** What was not read while somebody used the page. */
+  const again = () => {
+    if (isStale && mayRead()) later();
+  };
+  for (const event of ["focusout", "change", "toggle"]) {
+    // The focus has moved when all of its events are over.
+    main.addEventListener(event, () => setTimeout(again), true);
+  }
+  document.addEventListener("selectionchange", again);
+  document.addEventListener("visibilitychange", again);
+  setInterval(() => soon(0), AT_LEAST_MS);
+
   const events = new EventSource("/api/v1/events");
   events.addEventListener("status", ({ data }) => {
     const now = JSON.stringify(JSON.parse(data).troubles);
     const isNew = now !== troubles;
     troubles = now;
-    soon(isNew ? 0 : Math.max(0, readAt + EVERY_MS - Date.now()));
+    if (isNew) soon(0);
+    else later();
   });
-  events.addEventListener("mails", () => soon(Math.max(0, readAt + EVERY_MS - Date.now())));
-  events.addEventListener("error", () => {
-    if (events.readyState === EventSource.CLOSED) setInterval(read, POLL_MS);
-  });
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) void read();
-  });
+  events.addEventListener("mails", later);
+  events.addEventListener("error", () => soon(0));
+}
+
+/** What is pressed or filled in, by what it does: the same after its page was read again. */
+const CONTROLS = "a, button, summary, input, select, textarea";
+
+const nameOf = ({ id, form, textContent, attributes: { href } }) =>
+  id || href?.value || `${form?.getAttribute("action")} ${textContent.replace(/[\d,]/g, "")}`;
+
+const alike = (name) => [...document.querySelectorAll(CONTROLS)].filter((other) => nameOf(other) === name);
+
+function placeOf(element) {
+  if (element === null || !element.matches(CONTROLS)) return undefined;
+  const name = nameOf(element);
+  return { name, at: alike(name).indexOf(element) };
+}
+
+function focusOn({ name, at }) {
+  const found = alike(name);
+  (found[at] ?? found[0])?.focus({ preventScroll: true });
 }
