@@ -10,6 +10,7 @@ import { createCounters } from "./metrics/counters.ts";
 import { createDraining } from "./operator/draining.ts";
 import { createDiskProbe } from "./operator/http/disk-probe.ts";
 import { checkHttpFiles, openHttp } from "./operator/http/open.ts";
+import { createOutboxDesk } from "./operator/outbox/desk.ts";
 import { createEvents } from "./operator/status/events.ts";
 import { createGatewayStatus } from "./operator/status/open.ts";
 import { readingsOf } from "./readings.ts";
@@ -129,7 +130,7 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
     const { doubtful, forget, explain, pausing, queue, changes } = relay;
     const events = createEvents({ status: status.read, changes, clock });
     const desks = { doubtful, forget, explain, pausing, queue, status, draining };
-    await http.run({ ...desks, events, counters, readings, disk });
+    await http.run({ ...desks, outbox: createOutboxDesk(config), events, counters, readings, disk });
     const [{ host, port }] = listeners as [Listener];
     const { from } = reportsFrom(config);
     for (const upstream of upstreams.values()) void announceLack(upstream, from, log);

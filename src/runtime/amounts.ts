@@ -23,3 +23,9 @@ export function durationOf(ms: number): string {
 
 /** A count for people: "100,000". */
 export const countOf = (count: number): string => count.toLocaleString("en");
+
+/** Octets for people: "812 octets", "1.2 kB", "20.0 MB". */
+export function sizeOf(octets: number): string {
+  if (octets < 1_000) return octets === 1 ? "1 octet" : `${octets} octets`;
+  return octets < 999_950 ? `${(octets / 1e3).toFixed(1)} kB` : `${(octets / 1e6).toFixed(1)} MB`;
+}

@@ -81,6 +81,7 @@ export async function openQueuePages(
 
 const counted = (count: number) => ({ count });
 const STATUS_DESK = {
+  decided() {},
   read: async () => ({
     ...STATUS,
     lanes: [

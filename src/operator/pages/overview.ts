@@ -1,6 +1,7 @@
 // The first page: what is wrong, what the gateway has prevented, and how much is where.
 import { countOf, durationOf } from "../../runtime/amounts.ts";
 import type { Asker } from "../http/route.ts";
+import type { OutboxDesk } from "../outbox/words.ts";
 import type { Flow, LaneStatus, Status, Trouble, UpstreamStatus } from "../status/schema.ts";
 import { chart } from "./chart.ts";
 import { type Html, html } from "./html.ts";
@@ -12,7 +13,7 @@ export const overviewPages: readonly Page[] = [
     ...{ path: "/", needs: "visitor" },
     show: ({ asked: { asker }, status, parts, now }) => ({
       frame: { title: "Overview", here: "overview", isLive: true },
-      content: overview({ status, minutes: parts.status.minutes(), asker, now }),
+      content: overview({ status, minutes: parts.status.minutes(), outbox: parts.outbox, asker, now }),
     }),
   },
 ];
@@ -21,6 +22,7 @@ interface OverviewFacts {
   readonly status: Status;
   /** Of each of the last minutes, oldest first. */
   readonly minutes: readonly Flow[];
+  readonly outbox: OutboxDesk | undefined;
   readonly asker: Asker;
   readonly now: number;
 }
@@ -28,10 +30,12 @@ interface OverviewFacts {
 const overview = ({
   status,
   minutes,
+  outbox,
   asker,
   now,
 }: OverviewFacts): Html => html`<h1 class="hidden">Overview</h1>
 ${troubles(status.troubles, asker, now)}
+${outbox?.isOnly === true ? html`<p>Relayed mail goes into a folder and nowhere else. <a href="/outbox">Look at it in the outbox.</a></p>` : ""}
 ${prevented(status.prevented, status.startedAt, now)}
 ${figures(status, now)}
 ${chart(minutes)}

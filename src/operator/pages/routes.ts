@@ -5,6 +5,7 @@ import { type OperatorState, PHASES } from "../routes/parts.ts";
 import { maskedStatus } from "../status/masked.ts";
 import { assetRoutes } from "./assets.ts";
 import { framed, problemPage } from "./frame.ts";
+import { outboxPages } from "./outbox.ts";
 import { overviewPages } from "./overview.ts";
 import type { Page } from "./page.ts";
 import { queuePages } from "./queue.ts";
@@ -16,7 +17,13 @@ export function pageRoutes(state: OperatorState, now: () => number): Route[] {
   return [...assetRoutes(), ...PAGES.map((one) => routeOf(one, state, now))];
 }
 
-const PAGES: readonly Page[] = [...overviewPages, ...queuePages, ...queueOrderPages, ...upstreamPages];
+const PAGES: readonly Page[] = [
+  ...overviewPages,
+  ...queuePages,
+  ...queueOrderPages,
+  ...upstreamPages,
+  ...outboxPages,
+];
 
 function routeOf(
   { method = "GET", path, needs, show }: Page,
@@ -33,7 +40,12 @@ function routeOf(
       const shown = await show({ asked, parts, status, now: now() });
       if ("kind" in shown) return shown;
       const { frame, content, search } = shown;
-      const surroundings = { asker: asked.asker, state: status, hasOutbox: false, search };
+      const surroundings = {
+        asker: asked.asker,
+        state: status,
+        hasOutbox: parts.outbox !== undefined,
+        search,
+      };
       return await framed(frame, surroundings, content);
     },
   };

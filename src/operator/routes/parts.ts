@@ -7,6 +7,7 @@ import type { ExplainDesk } from "../explain/words.ts";
 import type { ForgetDesk } from "../forget.ts";
 import type { DiskProbe } from "../http/disk-probe.ts";
 import { type Answer, type Asked, problem } from "../http/route.ts";
+import type { OutboxDesk } from "../outbox/words.ts";
 import type { PausingDesk } from "../pausing.ts";
 import type { QueueDesk, QueueGlance } from "../queue/words.ts";
 import type { Events } from "../status/events.ts";
@@ -25,6 +26,8 @@ export interface OperatorParts {
   readonly events: Events;
   readonly draining: Draining;
   readonly queue: QueueDesk & QueueGlance;
+  /** Undefined where no upstream is a Maildir. */
+  readonly outbox: OutboxDesk | undefined;
   readonly disk: DiskProbe;
   /** What the metrics say. */
   readonly counters: Counters;
