@@ -3,7 +3,13 @@
 
 import { NOTHING_KNOWN } from "../operator/explain/answer.ts";
 import { stoppedExplain } from "../operator/explain/stopped.ts";
-import type { ExplainDesk, Explained, ExplainedEvent, Match } from "../operator/explain/words.ts";
+import {
+  type ExplainDesk,
+  type Explained,
+  type ExplainedEvent,
+  MATCHES,
+  type Match,
+} from "../operator/explain/words.ts";
 import { gatewayExplain } from "../operator/http/explain-client.ts";
 import { idIn } from "../operator/id-in.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
@@ -20,9 +26,10 @@ export interface ExplainOptions extends JsonOption {
 
 export async function explain(name: string | undefined, options: ExplainOptions): Promise<number> {
   const { task, to, part, user } = options;
-  const isByTask = task !== undefined && to !== undefined;
-  if ((name === undefined) !== isByTask || (!isByTask && (task ?? to ?? part ?? user) !== undefined)) {
-    const fault = "say either an id, a Message-ID or an upstream's id, or --task and --to";
+  const isByTask = task !== undefined;
+  if ((name === undefined) !== isByTask || (!isByTask && (to ?? part ?? user) !== undefined)) {
+    const fault =
+      "say either an id, a Message-ID or an upstream's id, or --task, with --to for one recipient";
     return reportFaults([fault], exitCodes.badConfiguration);
   }
   return await withDesk(options.config, gatewayExplain, stoppedExplain, async (desk) => {
@@ -30,12 +37,21 @@ export async function explain(name: string | undefined, options: ExplainOptions)
       const id = name === undefined ? undefined : idIn(name);
       if (id !== undefined) return await explainOne(desk, id, options);
       const query = isByTask ? { task, to, part, user } : { upstreamId: name ?? "" };
-      const [first, ...others] = await desk.find(query);
-      if (first !== undefined && others.length === 0) return await explainOne(desk, first.id, options);
-      if (first === undefined) return await nothing(options);
       const lineOf = isForPrograms(options) ? jsonLine : matchLine;
-      await print([first, ...others].map(lineOf).join(""));
-      return exitCodes.ok;
+      const held: Match[] = [];
+      let count = 0;
+      let cursor: string | undefined;
+      do {
+        const page = await desk.find(query, { limit: MATCHES, cursor });
+        held.push(...page.items);
+        count += page.items.length;
+        cursor = page.next;
+        // One alone is explained whole, which is known at the end.
+        if (count > 1) await print(held.splice(0).map(lineOf).join(""));
+      } while (cursor !== undefined);
+      if (count > 1) return exitCodes.ok;
+      const [only] = held;
+      return only === undefined ? await nothing(options) : await explainOne(desk, only.id, options);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       return reportFaults([error.message], exitCodes.badConfiguration);

@@ -7,10 +7,11 @@ import { JSON_OPTION } from "./print.ts";
 export function mailCommands(mailonce: Command, exit: Exit): void {
   mailonce
     .command("explain [name]")
-    .description(
-      "what became of a mail, by its id, its Message-ID, an upstream's id, or its task and recipient",
+    .description("what became of a mail, by its id, its Message-ID, an upstream's id, or its task")
+    .option(
+      "--task <id>",
+      "the task id, in place of a name: all its mails, or with --to those to one recipient",
     )
-    .option("--task <id>", "the task id; with --to, in place of a name")
     .option("--to <address>", "the recipient, as in RCPT TO")
     .option("--part <part>", "which of several mails of the task to this recipient")
     .option("--user <name>", "who submits it, when that takes authentication")

@@ -67,7 +67,7 @@ export const STATUS: Status = {
 /** Of a gateway that has nothing. */
 export const NO_PARTS: OperatorParts = {
   doubtful: { list: async () => [], resolve: async () => ({ ok: false, fault: "" }) },
-  explain: { explain: async () => undefined, find: async () => [] },
+  explain: { explain: async () => undefined, find: async () => ({ items: [] }) },
   forget: { forget: async () => ({ ok: false, why: "nothing", fault: "" }) },
   pausing: {
     pause: async () => ({ ok: false, names: [] }),

@@ -122,14 +122,38 @@ test("several mails of a task to one recipient are a line each", async ({ place 
   expect(matches.map(({ id }) => id)).toContain(invoice.id);
 });
 
+test("all mails of a task are a line each, page by page; one alone is explained", async ({ place }) => {
+  const site = await openSite(place);
+  const recipients = Array.from({ length: 250 }, (_, at) => `r${at}@example.com`);
+  const submitAll = (task: string, to: readonly string[]) =>
+    submitMail(site.gateway.port, { to, content: taskMail(task) });
+  await submitAll(site.task, recipients);
+  const other = randomUUID();
+  await submitAll(other, [TO]);
+  await site.gateway.logged("transmission.relayed", recipients.length + 1);
+  const listed = async () => {
+    const { code, stdout } = await explain(site, "--task", site.task.toUpperCase());
+    expect(code).toBe(0);
+    const lines = stdout.trim().split("\n");
+    return lines.map((line) => String((JSON.parse(line) as Match).recipient)).sort();
+  };
+  expect(await listed()).toEqual([...recipients].sort());
+  expect((await explained(site, "--task", other)).answer).toContain("Relayed once");
+  await site.gateway.stop();
+  expect(await listed()).toEqual([...recipients].sort());
+});
+
 test("what is not known, and what is no question", async ({ place }) => {
   const site = await openSite(place);
   const unknown = "a".repeat(32);
-  for (const args of [[unknown], ["no-such-id"], ["--task", site.task, "--to", TO]]) {
+  for (const args of [[unknown], ["no-such-id"], ["--task", site.task, "--to", TO], ["--task", site.task]]) {
     const { code, stdout } = await explain(site, ...args);
     expect([code, JSON.parse(stdout).answer]).toEqual([3, expect.stringContaining("Nothing is known")]);
   }
-  for (const args of [[], ["--task", site.task], [unknown, "--task", site.task, "--to", TO], ["--to", TO]]) {
+  for (const args of [
+    ...[[], [unknown, "--task", site.task, "--to", TO], [unknown, "--task", site.task], ["--to", TO]],
+    ["--task", site.task, "--part", "x"],
+  ]) {
     expect((await explain(site, ...args)).code).toBe(2);
   }
   const noAddress = await explain(site, "--task", site.task, "--to", "nobody");

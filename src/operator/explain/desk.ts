@@ -1,9 +1,10 @@
 // What became of one mail: from the ledger, from this gateway's spool, and from its history.
 import { canonicalRecipient } from "../../address/recipient.ts";
-import type { HistoryEvent, HistoryReader } from "../../history/history.ts";
+import type { HistoryEvent, HistoryMail, HistoryReader } from "../../history/history.ts";
 import { deriveId, type Id } from "../../identity/message-id.ts";
 import { canonicalPart, canonicalTask } from "../../identity/task.ts";
 import type { Ledger, Looked } from "../../ledger/ledger.ts";
+import type { Page, PageRequest } from "../../runtime/page.ts";
 import { StorageError } from "../../storage/storage.ts";
 import type { QueueMail } from "../queue/words.ts";
 import { answerOf, isKnown } from "./answer.ts";
@@ -17,9 +18,10 @@ import type {
   TaskQuery,
 } from "./words.ts";
 
-/** Events of one mail, and mails of one task: more than a person reads. */
+/** Events of one mail: more than a person reads. */
 const EVENTS_MAX = 500;
-const MATCHES_MAX = 100;
+
+type Named = Pick<HistoryMail, "id" | "recipient">;
 
 export interface ExplainParts {
   readonly ledger: Pick<Ledger, "look">;
@@ -64,24 +66,22 @@ export function createExplainDesk(parts: ExplainParts): ExplainDesk {
     return { facts: { mail, looked, events }, isCut };
   }
 
-  /** The one that is computed, and what the history has of them, each with another part. */
-  async function idsOf({ task, to, part = "", user }: TaskQuery): Promise<Map<Id, string | undefined>> {
-    const canonical = {
-      task: orThrow("task", canonicalTask(task)).task,
-      recipient: orThrow("to", canonicalRecipient(to)).recipient,
-      part: orThrow("part", canonicalPart(part)).part,
-    };
-    const id = deriveId({ secret, namespace: namespaceOf(user), ...canonical });
-    const ids = new Map<Id, string | undefined>([[id, canonical.recipient]]);
-    if (part !== "") return ids;
-    const page = await history.ofTask(canonical.task, canonical.recipient, { limit: MATCHES_MAX });
-    for (const { id: other, recipient } of page.items) ids.set(other, recipient);
-    return ids;
-  }
-
-  async function namedBy(upstreamId: string): Promise<Map<Id, string | undefined>> {
-    const page = await history.ofUpstreamId(upstreamId, { limit: MATCHES_MAX });
-    return new Map(page.items.map(({ id, recipient }) => [id, recipient]));
+  /**
+   * With a recipient, the one that is computed, and what the newest of the history has, each with another part. It is one page:
+   * nobody waits for the whole history to find one mail that is known.
+   */
+  async function ofTask({ task, to, part, user }: TaskQuery, request: PageRequest): Promise<Page<Named>> {
+    const canonical = orThrow("task", canonicalTask(task)).task;
+    if (to === undefined) {
+      if (part !== undefined || user !== undefined) throw new RangeError("part and user need to, too");
+      return await history.ofTask(canonical, undefined, request);
+    }
+    const { recipient } = orThrow("to", canonicalRecipient(to));
+    const parts = { task: canonical, recipient, part: orThrow("part", canonicalPart(part ?? "")).part };
+    const id = deriveId({ secret, namespace: namespaceOf(user), ...parts });
+    if (parts.part !== "") return { items: [{ id, recipient }] };
+    const { items } = await history.ofTask(canonical, recipient, request);
+    return { items: [{ id, recipient }, ...items] };
   }
 
   return {
@@ -101,8 +101,12 @@ export function createExplainDesk(parts: ExplainParts): ExplainDesk {
       return explained;
     },
 
-    async find(query) {
-      const ids = "upstreamId" in query ? await namedBy(query.upstreamId) : await idsOf(query);
+    async find(query, request) {
+      const { items, ...next } =
+        "upstreamId" in query
+          ? await history.ofUpstreamId(query.upstreamId, request)
+          : await ofTask(query, request);
+      const ids = new Map(items.map(({ id, recipient }) => [id, recipient]));
       const matches: Match[] = [];
       for (const [id, recipient] of ids) {
         const { facts } = await factsOf(id);
@@ -110,7 +114,7 @@ export function createExplainDesk(parts: ExplainParts): ExplainDesk {
         const to = recipient ?? facts.mail?.recipient;
         matches.push({ id, answer: answerOf(facts), ...(to === undefined ? {} : { recipient: to }) });
       }
-      return matches;
+      return { items: matches, ...next };
     },
   };
 }

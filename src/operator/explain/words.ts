@@ -2,6 +2,7 @@
 import type { HistoryEvent } from "../../history/history.ts";
 import type { Id } from "../../identity/message-id.ts";
 import type { Looked } from "../../ledger/ledger.ts";
+import type { Page, PageRequest } from "../../runtime/page.ts";
 import type { QueueMail } from "../queue/words.ts";
 
 /** What is known. Each part may be missing: another gateway's spool, a ledger that does not answer, a history that is off. */
@@ -53,22 +54,26 @@ export interface Match {
   readonly recipient?: string;
 }
 
-/** A mail by what its mailer knows of it. */
+/** Mails by what their mailer knows of them: all of a task that the history has, or those to one recipient. */
 export interface TaskQuery {
   readonly task: string;
-  readonly to: string;
+  readonly to?: string | undefined;
+  /** With a recipient only, as `user` too: the id is computed from all of them. */
   readonly part?: string | undefined;
   /** Who submits it, when that takes authentication. */
   readonly user?: string | undefined;
 }
 
+/** Mails of a page, unless it is said: more than a person reads. */
+export const MATCHES = 100;
+
 export interface ExplainDesk {
   /** @param mask what of it who asks may see; all of it unless given. Undefined: nothing is known */
   explain(id: Id, mask?: (facts: ExplainFacts) => ExplainFacts): Promise<Explained | undefined>;
   /**
-   * What is known under that name of an upstream, or of that task and recipient.
+   * What is known under that name of an upstream, or of that task, newest first.
    *
-   * @throws RangeError for a task, a recipient or a part that is none
+   * @throws RangeError for a task, a recipient, a part or a cursor that is none
    */
-  find(query: { readonly upstreamId: string } | TaskQuery): Promise<readonly Match[]>;
+  find(query: { readonly upstreamId: string } | TaskQuery, page: PageRequest): Promise<Page<Match>>;
 }

@@ -11,13 +11,14 @@ export const gatewayExplain = (dataDir: string): ExplainDesk => ({
     if (reply.status === 404 && detailOf(reply).startsWith("Nothing is known")) return undefined;
     throw new GatewayError(detailOf(reply));
   },
-  async find(query) {
-    const asked = Object.entries(query).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, value] as [string, string]],
+  async find(query, page) {
+    const asked = Object.entries({ ...query, ...page }).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, String(value)] as [string, string]],
     );
     const reply = await askGateway(dataDir, "GET", `/api/v1/mails?${new URLSearchParams(asked)}`);
     if (reply.status === 400) throw new RangeError(detailOf(reply));
     if (reply.status !== 200) throw new GatewayError(detailOf(reply));
-    return (reply.body as { mails: Match[] }).mails;
+    const { mails, next } = reply.body as { mails: Match[]; next?: string };
+    return { items: mails, ...(next === undefined ? {} : { next }) };
   },
 });

@@ -1,18 +1,22 @@
 // What became of one mail.
 import { z } from "zod";
+import type { PageRequest } from "../../runtime/page.ts";
 import { NOTHING_KNOWN } from "../explain/answer.ts";
-import type { TaskQuery } from "../explain/words.ts";
-import { type Answer, type Asked, json, problem, type Route } from "../http/route.ts";
+import { MATCHES, type TaskQuery } from "../explain/words.ts";
+import { type Asked, json, type Problem, problem, type Route } from "../http/route.ts";
 import { idIn } from "../id-in.ts";
-import { NAME_MAX } from "./body.ts";
+import { faultsIn, NAME_MAX } from "./body.ts";
 import { maskedFacts } from "./masked-mail.ts";
 import type { Running } from "./parts.ts";
 
 const text = z.string().min(1).max(NAME_MAX).optional();
-const findQuery = z.object({ upstreamId: text, task: text, to: text, part: text, user: text });
+const findQuery = z.object({
+  ...{ upstreamId: text, task: text, to: text, part: text, user: text, cursor: text },
+  limit: z.coerce.number().int().min(1).max(MATCHES).default(MATCHES),
+});
 
 const matchAnswer = z.object({ id: z.string(), answer: z.string(), recipient: z.string().optional() });
-const findAnswer = z.object({ mails: z.array(matchAnswer) });
+const findAnswer = z.object({ mails: z.array(matchAnswer), next: z.string().optional() });
 const explainAnswer = z.looseObject({
   id: z.string(),
   answer: z.string(),
@@ -43,7 +47,8 @@ export const mailRoutes = (running: Running): Route[] => [
       const query = queryOf(asked);
       if ("kind" in query) return query;
       try {
-        return json({ mails: await explain.find(query) });
+        const { items, next } = await explain.find(query.meant, query.page);
+        return json({ mails: items, next });
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
         return problem(400, error.message);
@@ -52,18 +57,20 @@ export const mailRoutes = (running: Running): Route[] => [
   },
 ];
 
-function queryOf({ query }: Asked): { readonly upstreamId: string } | TaskQuery | Answer {
+interface Find {
+  readonly meant: { readonly upstreamId: string } | TaskQuery;
+  readonly page: PageRequest;
+}
+
+function queryOf({ query }: Asked): Find | Problem {
   const parsed = findQuery.safeParse(
     Object.fromEntries(Object.keys(findQuery.shape).map((name) => [name, query(name)])),
   );
-  if (!parsed.success) {
-    return problem(
-      400,
-      parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "),
-    );
+  if (!parsed.success) return problem(400, faultsIn(parsed.error));
+  const { upstreamId, task, to, part, user, ...page } = parsed.data;
+  if (upstreamId !== undefined && task === undefined && to === undefined) {
+    return { meant: { upstreamId }, page };
   }
-  const { upstreamId, task, to, part, user } = parsed.data;
-  if (upstreamId !== undefined && task === undefined && to === undefined) return { upstreamId };
-  if (upstreamId === undefined && task !== undefined && to !== undefined) return { task, to, part, user };
-  return problem(400, "say either upstreamId, or task and to");
+  if (upstreamId === undefined && task !== undefined) return { meant: { task, to, part, user }, page };
+  return problem(400, "say either upstreamId, or task, with to for one recipient");
 }
