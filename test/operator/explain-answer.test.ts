@@ -188,6 +188,7 @@ const ROWS: readonly Row[] = [
   },
   {
     says: `The ledger does not answer: the engine is away. ${NOTHING_KNOWN}`,
+    masked: `The ledger does not answer: the log says why. ${NOTHING_KNOWN}`,
     facts: { looked: { state: "unknown", fault: "the engine is away" } },
   },
   { says: "It is being submitted now.", facts: { looked: { state: "claimed", holder: "here" } } },

@@ -6,7 +6,8 @@ import type { QueueEntry, QueueMail } from "../queue/words.ts";
 import { maskedAddress } from "./masked.ts";
 
 export const maskedFacts = ({ looked, mail, events }: ExplainFacts): ExplainFacts => ({
-  looked,
+  // A fault may name where the ledger is.
+  looked: looked.state === "unknown" ? { ...looked, fault: "the log says why" } : looked,
   mail: mail && maskedMail(mail),
   events: events.map(maskedEvent),
 });
