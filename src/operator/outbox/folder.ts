@@ -2,7 +2,7 @@
 // link is followed.
 import { constants } from "node:fs";
 import nodeFiles, { type FileHandle } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, join, resolve, sep } from "node:path";
 import { folderFault } from "../../upstream/maildir-check.ts";
 
 /** Of both folders together. The time of each file is asked for once, at some 20 µs. */
@@ -50,7 +50,8 @@ type Files = Pick<typeof nodeFiles, "lstat" | "open" | "opendir">;
 export function createMaildirFolder(at: string, files: Files = nodeFiles): MaildirFolder {
   const path = resolve(at);
   const [fresh, cur] = [join(path, "new"), join(path, "cur")];
-  /** Of the listing before: a file keeps its time and size. */
+  /** The listing before, and what it has by path. A mail that is relayed again keeps its place. */
+  let last: MaildirListing = { entries: [], isMore: false };
   let known: ReadonlyMap<string, MaildirEntry> = new Map();
   let listing: Promise<MaildirListing> | undefined;
 
@@ -63,18 +64,15 @@ export function createMaildirFolder(at: string, files: Files = nodeFiles): Maild
   };
 
   /** The paths of files that are named as mails are. Links and folders are none. */
-  async function namesIn(
-    folders: readonly string[],
-    most: number,
-  ): Promise<[paths: string[], isMore: boolean]> {
+  async function pathsIn(folders: readonly string[]): Promise<[paths: string[], isMore: boolean]> {
     const paths: string[] = [];
     let looked = 0;
     for (const folder of folders) {
       const entries = await files.opendir(folder, { bufferSize: 1_000 }).catch(absent);
       if (entries === undefined) continue;
       for await (const entry of entries) {
-        if (looked++ >= most) return [paths, true];
-        if (entry.isFile() && nameIn(entry.name) !== undefined) paths.push(join(folder, entry.name));
+        if (looked++ >= NAMES_MAX) return [paths, true];
+        if (entry.isFile() && nameIn(entry.name) !== undefined) paths.push(`${folder}${sep}${entry.name}`);
       }
     }
     return [paths, false];
@@ -82,22 +80,24 @@ export function createMaildirFolder(at: string, files: Files = nodeFiles): Maild
 
   async function look(): Promise<MaildirListing> {
     if ((await fault()) !== undefined) return { entries: [], isMore: false };
-    const [paths, isMore] = await namesIn([fresh, cur], NAMES_MAX);
+    const [paths, isMore] = await pathsIn([fresh, cur]);
+    if (isMore === last.isMore && paths.length === known.size && paths.every((one) => known.has(one)))
+      return last;
     const entries = new Map<string, MaildirEntry>();
-    const lookAt = async (one: string): Promise<void> => {
-      const entry = known.get(one) ?? (await entryOf(one, files));
-      if (entry !== undefined) entries.set(one, entry);
-    };
     for (let at = 0; at < paths.length; at += AT_ONCE) {
-      await Promise.all(paths.slice(at, at + AT_ONCE).map(lookAt));
+      const some = paths.slice(at, at + AT_ONCE);
+      const found = await Promise.all(some.map((one) => known.get(one) ?? entryOf(one, files)));
+      for (const [at, entry] of found.entries())
+        if (entry !== undefined) entries.set(some[at] as string, entry);
     }
     known = entries;
-    return { entries: [...entries.values()].sort(newestFirst), isMore };
+    last = { entries: [...entries.values()].sort(newestFirst), isMore };
+    return last;
   }
 
   /** With its flags, where a reader has put some. */
   async function readName(name: string): Promise<string | undefined> {
-    const [paths] = await namesIn([cur], NAMES_MAX);
+    const [paths] = await pathsIn([cur]);
     return paths.find((one) => one.startsWith(`${join(cur, name)}:`));
   }
 

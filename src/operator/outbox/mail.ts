@@ -151,7 +151,11 @@ export async function attachmentOf(
 /** Resolves also when nobody reads any more. */
 const drained = (stream: PassThrough): Promise<void> =>
   new Promise((resolve) => {
-    stream.once("drain", resolve).once("close", resolve);
+    const end = (): void => {
+      stream.off("drain", end).off("close", end);
+      resolve();
+    };
+    stream.on("drain", end).on("close", end);
   });
 
 const textIn = (value: unknown): string | undefined =>
