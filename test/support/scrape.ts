@@ -13,13 +13,14 @@ export interface Scrape {
 /** Where no gateway runs. */
 export const NO_SCRAPE: Scrape = { at: 0, text: "", values: new Map() };
 
-const portOf = (gateway: GatewayProcess): number =>
+/** Where the gateway answers over HTTP. */
+export const httpPortOf = (gateway: GatewayProcess): number =>
   Number(String(gateway.said("gateway.listening")[0]?.http).split(":").at(-1));
 
 /** @param token where the gateway has a tokens file */
 export async function scrape(gateway: GatewayProcess, token?: string): Promise<Scrape> {
   const headers = token === undefined ? {} : bearer(token);
-  const { status, body } = await askAt(portOf(gateway), "/metrics", { headers });
+  const { status, body } = await askAt(httpPortOf(gateway), "/metrics", { headers });
   if (status !== 200) throw new Error(`/metrics: ${status} ${body}`);
   return { at: Date.now() / 1_000, text: body, values: valuesOf(body) };
 }
