@@ -5,6 +5,7 @@ import { type OperatorState, PHASES } from "../routes/parts.ts";
 import { maskedStatus } from "../status/masked.ts";
 import { assetRoutes } from "./assets.ts";
 import { framed, problemPage } from "./frame.ts";
+import { mailPages } from "./mail.ts";
 import { outboxPages } from "./outbox.ts";
 import { overviewPages } from "./overview.ts";
 import type { Page } from "./page.ts";
@@ -21,6 +22,7 @@ const PAGES: readonly Page[] = [
   ...overviewPages,
   ...queuePages,
   ...queueOrderPages,
+  ...mailPages,
   ...upstreamPages,
   ...outboxPages,
 ];

@@ -1,0 +1,45 @@
+// What doubt is, and what the two decisions about it mean: the words of the pages.
+import { countOf } from "../../runtime/amounts.ts";
+import type { Decision, DoubtfulEntry } from "../doubtful.ts";
+
+export const WHAT_DOUBT_IS =
+  "A mail is in doubt when its upstream gave no answer: it may have the mail, or not, and nobody here can know.";
+
+export const DECISIONS = ["relayed", "not-relayed"] as const satisfies readonly Decision[];
+
+interface Words {
+  readonly button: string;
+  /** What it does, about one mail. */
+  readonly does: string;
+  /** As a choice about many. */
+  readonly many: string;
+  done(count: number): string;
+}
+
+const mails = (count: number): string => (count === 1 ? "1 mail" : `${countOf(count)} mails`);
+
+/** @param silent who gave no answer, where that is known */
+export function sayDecision(
+  decision: Decision,
+  standing: DoubtfulEntry["standing"] = "held",
+  silent = "The upstream",
+): Words {
+  if (decision === "relayed") {
+    return {
+      button: `${silent} has it`,
+      does: "It counts as relayed, and is never sent again.",
+      many: "the upstream has them: they count as relayed, and are never sent again",
+      done: (count) => `${mails(count)} ${count === 1 ? "counts" : "count"} as relayed.`,
+    };
+  }
+  const isQueued = standing !== "remembered";
+  return {
+    button: `${silent} does not have it: ${isQueued ? "send" : "its task may send it"}`,
+    does: isQueued
+      ? "It is sent now. Its reader gets a second copy if the upstream has it after all."
+      : "It is forgotten, and sent when its task submits it again. Its reader gets a second copy if the upstream has it after all.",
+    many: "the upstream does not have them: they are sent, and readers get a second copy if it has them after all",
+    done: (count) =>
+      `${mails(count)} ${count === 1 ? "counts" : "count"} as not relayed: what is in the queue is due now; of the rest, tasks may submit it again.`,
+  };
+}
