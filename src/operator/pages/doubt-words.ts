@@ -1,6 +1,6 @@
 // What doubt is, and what the two decisions about it mean: the words of the pages.
-import { countOf } from "../../runtime/amounts.ts";
 import type { Decision, DoubtfulEntry } from "../doubtful.ts";
+import { mails } from "./queue-orders.ts";
 
 export const WHAT_DOUBT_IS =
   "A mail is in doubt when its upstream gave no answer: it may have the mail, or not, and nobody here can know.";
@@ -15,8 +15,6 @@ interface Words {
   readonly many: string;
   done(count: number): string;
 }
-
-const mails = (count: number): string => (count === 1 ? "1 mail" : `${countOf(count)} mails`);
 
 /** @param silent who gave no answer, where that is known */
 export function sayDecision(

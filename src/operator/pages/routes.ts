@@ -4,6 +4,7 @@ import { problem, type Route } from "../http/route.ts";
 import { type OperatorState, PHASES } from "../routes/parts.ts";
 import { maskedStatus } from "../status/masked.ts";
 import { assetRoutes } from "./assets.ts";
+import { doubtfulPages } from "./doubtful.ts";
 import { framed, problemPage } from "./frame.ts";
 import { mailPages } from "./mail.ts";
 import { outboxPages } from "./outbox.ts";
@@ -22,6 +23,7 @@ const PAGES: readonly Page[] = [
   ...overviewPages,
   ...queuePages,
   ...queueOrderPages,
+  ...doubtfulPages,
   ...mailPages,
   ...upstreamPages,
   ...outboxPages,
