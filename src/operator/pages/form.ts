@@ -10,7 +10,10 @@ export async function formOf<T>(asked: Asked, schema: z.ZodType<T>): Promise<Bod
   }
   const fields = new Map<string, string[]>();
   for (const [name, value] of new URLSearchParams(await asked.text())) {
-    if (value.trim() !== "") fields.set(name, [...(fields.get(name) ?? []), value]);
+    if (value.trim() === "") continue;
+    const values = fields.get(name);
+    if (values === undefined) fields.set(name, [value]);
+    else values.push(value);
   }
   const values = [...fields].map(([name, [first, ...others]]) => [
     name,
