@@ -9,19 +9,23 @@ const LINES = [
   { name: "repeats", of: ({ repeats }: Flow) => repeats },
 ] as const;
 
-/** Minutes. */
-export const CHART_MINUTES = 60;
+/** Those of the last hour. */
+const CHART_MINUTES = 60;
 
 const WIDTH = 600;
 const HEIGHT = 80;
 
-/** @param minutes oldest first */
-export function chart(minutes: readonly Flow[]): Html {
+const NOTHING: Flow = { accepted: 0, relayed: 0, repeats: 0, refused: 0 };
+
+/** @param counted oldest first; before the start nothing went through */
+export function chart(counted: readonly Flow[]): Html {
+  const before = Array.from({ length: Math.max(0, CHART_MINUTES - counted.length) }, () => NOTHING);
+  const minutes = [...before, ...counted];
   const most = Math.max(1, ...minutes.flatMap((flow) => LINES.map(({ of }) => of(flow))));
   const sums = LINES.map(({ name, of }) => ({
     name,
     sum: minutes.reduce((sum, flow) => sum + of(flow), 0),
-    points: minutes.map((flow, at) => pointOf(at, minutes.length, of(flow) / most)).join(" "),
+    points: minutes.map((flow, at) => pointOf(at, of(flow) / most)).join(" "),
   }));
   return html`<figure class="chart">
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="A minute, in the last hour: at most ${countOf(most)}">
@@ -33,7 +37,7 @@ ${sums.map(({ name, points }) => html`<polyline class="${name}" points="${points
 </figure>`;
 }
 
-const pointOf = (at: number, count: number, share: number): string => {
-  const x = WIDTH - (count - 1 - at) * (WIDTH / (CHART_MINUTES - 1));
+const pointOf = (at: number, share: number): string => {
+  const x = at * (WIDTH / (CHART_MINUTES - 1));
   return `${x.toFixed(1)},${(HEIGHT - 2 - share * (HEIGHT - 4)).toFixed(1)}`;
 };
