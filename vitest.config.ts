@@ -17,6 +17,7 @@ const GROUPS = {
   operate: [
     "test/system/{drain,explain,forget,history,http,metrics,metrics-labels,openapi,pause,status}.test.ts",
     "test/system/queue-{numbers,operated,page}.test.ts",
+    "test/system/search.test.ts",
   ],
   /** The pages, in Debian's Chromium. */
   browser: ["test/browser/**"],

@@ -22,7 +22,7 @@ import type { Log, LogFields } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
 import { trust } from "./doors.ts";
 import { createManualClock, type ManualClock } from "./manual-clock.ts";
-import { makeFolder, type Settings } from "./process.ts";
+import { type GatewayProcess, makeFolder, type Settings } from "./process.ts";
 import { unread } from "./readings.ts";
 
 export const HELD: DoubtfulEntry = {
@@ -215,6 +215,10 @@ export async function askAt(
   const [reply] = await once(asked, "response");
   return { status: reply.statusCode, headers: reply.headers, body: await text(reply) };
 }
+
+/** Where a gateway says that it answers. */
+export const httpPortOf = (gateway: GatewayProcess): number =>
+  Number(String(gateway.said("gateway.listening")[0]?.http).split(":").at(-1));
 
 export const bearer = (token: string): Record<string, string> => ({ Authorization: `Bearer ${token}` });
 

@@ -8,13 +8,10 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import type { DoubtfulEntry } from "../../src/operator/doubtful.ts";
 import { AUTHORITY } from "../support/doors.ts";
-import { askAt, bearer, cookieOf, signIn } from "../support/http-place.ts";
+import { askAt, bearer, cookieOf, httpPortOf, signIn } from "../support/http-place.ts";
 import { type Place, smtpAt, test } from "../support/place.ts";
-import { environmentOf, type GatewayProcess, MAIN, run, type Settings } from "../support/process.ts";
+import { environmentOf, MAIN, run, type Settings } from "../support/process.ts";
 import { submitMail, taskMail } from "../support/smtp-client.ts";
-
-const portOf = (gateway: GatewayProcess): number =>
-  Number(String(gateway.said("gateway.listening")[0]?.http).split(":").at(-1));
 
 async function tokenIn(file: string, name: string, role: string): Promise<string> {
   const { code, stdout, stderr } = await run(["token", "add", name, "--role", role, "--file", file]);
@@ -30,7 +27,7 @@ test("a held mail is seen masked by a visitor, and decided with a token", async 
   const first = await place.start(settings);
   await submitMail(first.port, { to: ["user@example.com"], content: taskMail(randomUUID()) });
   await first.logged("transmission.doubtful");
-  const seen = await askAt(portOf(first), "/api/v1/doubtful");
+  const seen = await askAt(httpPortOf(first), "/api/v1/doubtful");
   expect(JSON.parse(seen.body)).toMatchObject({
     doubtful: [{ recipient: "u…@example.com", standing: "held" }],
   });
@@ -40,7 +37,7 @@ test("a held mail is seen masked by a visitor, and decided with a token", async 
   const file = join(place.folder, "tokens");
   const token = await tokenIn(file, "ann", "operate");
   const gateway = await place.start({ ...settings, HTTP_TOKENS_FILE: file });
-  const port = portOf(gateway);
+  const port = httpPortOf(gateway);
   expect((await askAt(port, "/api/v1/doubtful")).status).toBe(401);
   const listed = await askAt(port, "/api/v1/doubtful", { headers: bearer(token) });
   const [entry] = (JSON.parse(listed.body) as { doubtful: DoubtfulEntry[] }).doubtful;
@@ -71,7 +68,7 @@ const READY = '{"status":"ready","ledger":"up","upstreams":{"upstream":"running"
 
 test("healthz and readyz while it runs; nothing listens after it", async ({ place }) => {
   const gateway = await place.start();
-  const port = portOf(gateway);
+  const port = httpPortOf(gateway);
   expect(await askAt(port, "/healthz")).toMatchObject({ status: 200, body: '{"status":"ok"}' });
   expect(await askAt(port, "/readyz")).toMatchObject({ status: 200, body: READY });
   expect(await gateway.stop()).toBe(0);
@@ -81,7 +78,7 @@ test("healthz and readyz while it runs; nothing listens after it", async ({ plac
 test("a stop is seen in readyz while attempts end", async ({ place }) => {
   const upstream = await place.smtp({ script: "held-reply" });
   const gateway = await place.start(smtpAt(upstream.port));
-  const port = portOf(gateway);
+  const port = httpPortOf(gateway);
   const struck = upstream.struck();
   await submitMail(gateway.port, { to: ["user@example.com"], content: taskMail(randomUUID()) });
   await struck;
@@ -101,13 +98,13 @@ test("an upstream that is away leaves it ready", async ({ place }) => {
   const gateway = await place.start(smtpAt(upstream.port));
   await submitMail(gateway.port, { to: ["user@example.com"], content: taskMail(randomUUID()) });
   await gateway.logged("dispatch.paused");
-  const { status, body } = await askAt(portOf(gateway), "/readyz");
+  const { status, body } = await askAt(httpPortOf(gateway), "/readyz");
   expect([status, JSON.parse(body).upstreams]).toEqual([200, { upstream: "failing" }]);
 });
 
 test("a disk without room makes it not ready", async ({ place }) => {
   const gateway = await place.start({ SPOOL_FREE_MIN_BYTES: Number.MAX_SAFE_INTEGER });
-  const { status, body } = await askAt(portOf(gateway), "/readyz");
+  const { status, body } = await askAt(httpPortOf(gateway), "/readyz");
   expect([status, JSON.parse(body)]).toEqual([
     503,
     {
@@ -151,7 +148,7 @@ test("under TLS off loopback: a name of ours, a session bound to the host, nothi
     ...{ HTTP_TLS_CERT_FILE: copied("server.pem"), HTTP_TLS_KEY_FILE: copied("server-key.pem") },
   };
   const gateway = await place.start(settings);
-  const port = portOf(gateway);
+  const port = httpPortOf(gateway);
   const ask = (path: string, asking = {}) => askAt(port, path, asking, true);
   expect((await ask("/api/v1/upstreams")).status).toBe(401);
   const named = { ...bearer(token), Host: "gateway.example" };

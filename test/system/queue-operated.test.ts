@@ -6,7 +6,7 @@ import { describe, expect } from "vitest";
 import { gatewayQueue } from "../../src/operator/http/queue-client.ts";
 import { type FilterInput, filterSchema } from "../../src/operator/queue/filter.ts";
 import type { OrderResult, QueueEntry } from "../../src/operator/queue/words.ts";
-import { askAt } from "../support/http-place.ts";
+import { askAt, httpPortOf } from "../support/http-place.ts";
 import { type Place, test as testWithPlace } from "../support/place.ts";
 import { environmentOf, type LogLine, MAIN, type Run, run, type Settings } from "../support/process.ts";
 import { openSite, type Site } from "../support/site.ts";
@@ -336,12 +336,9 @@ test("a command that is killed in the middle has done a part, and the next run s
 });
 
 describe("over HTTP", () => {
-  const portOf = ({ gateway }: Site): number =>
-    Number(String(gateway.said("gateway.listening")[0]?.http).split(":").at(-1));
-
   test("a visitor sees states and masked addresses, and may not look for one", async ({ site }) => {
     await fill(site, ["person@one.example"]);
-    const ask = (path: string, method = "GET") => askAt(portOf(site), path, { method });
+    const ask = (path: string, method = "GET") => askAt(httpPortOf(site.gateway), path, { method });
     const { status, body } = await ask("/api/v1/queue");
     expect(status).toBe(200);
     const { queue } = JSON.parse(body) as { queue: Record<string, unknown>[] };
@@ -384,7 +381,7 @@ describe("over HTTP", () => {
     } while (cursor !== undefined);
     expect(found.sort()).toEqual(recipients);
     for (const query of ["cursor=x", "limit=0", "limit=1001", "limit=x", "state=lost", "size=1"]) {
-      expect((await askAt(portOf(site), `/api/v1/queue?${query}`)).status).toBe(400);
+      expect((await askAt(httpPortOf(site.gateway), `/api/v1/queue?${query}`)).status).toBe(400);
     }
   });
 });

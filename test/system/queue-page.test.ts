@@ -7,7 +7,7 @@ import { digestOf, newToken } from "../../src/access/tokens-lines.ts";
 import { gatewayQueue } from "../../src/operator/http/queue-client.ts";
 import type { QueueEntry } from "../../src/operator/queue/words.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
-import { askAt, bearer } from "../support/http-place.ts";
+import { askAt, bearer, httpPortOf } from "../support/http-place.ts";
 import { test as testWithPlace } from "../support/place.ts";
 import { type Fields, formWith, recipientsIn } from "../support/queue-pages.ts";
 import { openSite, type Site } from "../support/site.ts";
@@ -23,9 +23,8 @@ const test = testWithPlace.extend("site", ({ place }) => {
 });
 
 const ask = ({ gateway }: Site, path: string, fields?: Fields) => {
-  const port = Number(String(gateway.said("gateway.listening")[0]?.http).split(":").at(-1));
   const headers = bearer(token);
-  return askAt(port, path, fields === undefined ? { headers } : formWith(fields, headers));
+  return askAt(httpPortOf(gateway), path, fields === undefined ? { headers } : formWith(fields, headers));
 };
 
 async function fill(site: Site, count: number): Promise<readonly QueueEntry[]> {

@@ -12,6 +12,7 @@ import { overviewPages } from "./overview.ts";
 import type { Page } from "./page.ts";
 import { queuePages } from "./queue.ts";
 import { queueOrderPages } from "./queue-orders.ts";
+import { searchPages } from "./search.ts";
 import { upstreamPages } from "./upstreams.ts";
 
 /** @param now milliseconds since the epoch */
@@ -23,6 +24,7 @@ const PAGES: readonly Page[] = [
   ...overviewPages,
   ...queuePages,
   ...queueOrderPages,
+  ...searchPages,
   ...doubtfulPages,
   ...mailPages,
   ...upstreamPages,

@@ -1,0 +1,151 @@
+// Search: an id leads to its mail; what else names mails, a task, an address, what an upstream calls them, lists them, with what
+// became of each. And where it was looked, so that nothing found means something.
+import { z } from "zod";
+import { canonicalRecipient } from "../../address/recipient.ts";
+import { canonicalTask } from "../../identity/task.ts";
+import { countOf } from "../../runtime/amounts.ts";
+import type { Match } from "../explain/words.ts";
+import { problem } from "../http/route.ts";
+import { idIn } from "../id-in.ts";
+import { faultsIn, NAME_MAX } from "../routes/body.ts";
+import type { OperatorParts } from "../routes/parts.ts";
+import { orBadCursor } from "../routes/queue.ts";
+import { type Html, html } from "./html.ts";
+import type { Page, Seen, Shown } from "./page.ts";
+import { mails } from "./queue-orders.ts";
+import { hrefOf } from "./queue-view.ts";
+
+/** Mails of a page of the history, and of the queue. */
+const LISTED = { history: 50, queue: 20 } as const;
+
+const text = z.string().trim().max(NAME_MAX);
+
+/** @see Found.next */
+const searchQuery = z.object({ q: text.default(""), cursor: text.min(1).optional() });
+
+export const searchPages: readonly Page[] = [{ path: "/search", needs: "visitor", show: search }];
+
+async function search({ asked, parts }: Seen): Promise<Shown> {
+  const query = searchQuery.safeParse(asked.queries());
+  if (!query.success) return problem(400, faultsIn(query.error));
+  const { q, cursor } = query.data;
+  const id = idIn(q);
+  if (id !== undefined) return { kind: "redirect", to: `/mails/${id}` };
+  const page = (content: Html): Shown => ({
+    frame: { title: "Search" },
+    search: q,
+    content: html`<h1>Search</h1>
+${content}`,
+  });
+  if (q === "") return page(html`<p>${WHAT}</p>`);
+  if (asked.asker.role === "visitor") {
+    return page(
+      html`<p>This is no id, and no Message-ID of this gateway. Without a token nothing else is looked for: <a href="/login">sign in</a>.</p>`,
+    );
+  }
+  return await orBadCursor(async () => page(answer(q, await find(q, cursor, parts))));
+}
+
+const WHAT =
+  "Search by an id, a Message-ID, a task, a recipient's address, or what an upstream calls a mail.";
+
+interface Found {
+  readonly mails: readonly Match[];
+  /** There are more than these. */
+  readonly isMore?: boolean;
+  /** Where it was looked, whether it was found there or not. */
+  readonly places: readonly string[];
+  /** Of the page of a task. */
+  readonly next?: string | undefined;
+  /** The mails of the queue that are meant, on their own page. */
+  readonly queue?: string;
+}
+
+const HISTORY = "in the history, where one is kept, for as long as it is kept";
+
+/** The cheapest place first. The others are looked at while nothing is found. */
+async function find(q: string, cursor: string | undefined, parts: OperatorParts): Promise<Found> {
+  const places: string[] = [];
+  const task = canonicalTask(q);
+  const ofTask = task.ok ? await byTask(task.task, cursor, parts) : NOTHING;
+  if (task.ok) places.push(`as a task ${HISTORY}`);
+  if (ofTask.mails.length > 0 || ofTask.next !== undefined) return { ...ofTask, places };
+  for (const [place, look] of looksFor(q, parts)) {
+    const found = await look();
+    places.push(found.isCut === true ? `${place}, of which only a part was looked at` : place);
+    if (found.mails.length > 0) return { ...found, places };
+  }
+  return { mails: [], places };
+}
+
+type Looked = Omit<Found, "places"> & {
+  /** The queue is longer than one page looks at. */
+  readonly isCut?: boolean;
+};
+
+const NOTHING: Looked = { mails: [] };
+
+async function byTask(task: string, cursor: string | undefined, { explain }: OperatorParts): Promise<Looked> {
+  const { items, next } = await explain.find({ task }, { limit: LISTED.history, cursor });
+  return { mails: items, next, isMore: next !== undefined || cursor !== undefined, queue: hrefOf({ task }) };
+}
+
+type Look = readonly [place: string, look: () => Promise<Looked>];
+
+function looksFor(q: string, parts: OperatorParts): readonly Look[] {
+  const { explain, queue } = parts;
+  const recipient = canonicalRecipient(q);
+  const task = canonicalTask(q);
+  const inQueue = async (filter: { to: string } | { task: string }): Promise<Looked> => {
+    const { items, next } = await queue.list(filter, { limit: LISTED.queue });
+    const found = await explained(items, parts);
+    const isMore = next !== undefined;
+    return { mails: found, isMore, isCut: isMore && items.length === 0, queue: hrefOf(filter) };
+  };
+  const byName = async (): Promise<Looked> => ({ mails: await explained(await queue.show(q), parts) });
+  return [
+    [
+      `as what an upstream calls a mail, ${HISTORY}`,
+      async () => {
+        const { items, next } = await explain.find({ upstreamId: q }, { limit: LISTED.history });
+        return { mails: items, isMore: next !== undefined };
+      },
+    ],
+    ...(/^[a-z2-7]{16}$/.test(q) ? [["as a submission in the queue", byName] as const] : []),
+    ...(recipient.ok
+      ? [["as a recipient in the queue", () => inQueue({ to: recipient.recipient })] as const]
+      : []),
+    // It may be a Message-ID that its mailer has set.
+    ...(q.includes("@") ? [["as a Message-ID in the queue", byName] as const] : []),
+    ...(task.ok && !recipient.ok
+      ? [["as a task in the queue", () => inQueue({ task: task.task })] as const]
+      : []),
+  ];
+}
+
+const explained = (
+  entries: readonly { readonly id: Match["id"]; readonly recipient: string }[],
+  { explain }: OperatorParts,
+): Promise<Match[]> =>
+  Promise.all(
+    entries.slice(0, LISTED.queue).map(async ({ id, recipient }) => {
+      const answer = (await explain.explain(id))?.answer ?? "It has just left the queue.";
+      return { id, recipient, answer };
+    }),
+  );
+
+function answer(q: string, { mails: found, isMore, places, next, queue }: Found): Html {
+  const looked = html`<ul>${places.map((place) => html`<li>${place}</li>`)}</ul>`;
+  if (found.length === 0 && next === undefined) {
+    return html`<p>Nothing was found for <q>${q}</q>. It was looked for:</p>
+${looked}
+<p>${WHAT} What became of mails to an address is found by their task: no history is kept by address.</p>`;
+  }
+  return html`<p>${mails(found.length)}${isMore === true ? " of more" : ""} for <q>${q}</q>, found ${places.at(-1)}.</p>
+<ul class="answers">
+${found.map(({ id, recipient, answer }) => html`<li><a href="/mails/${id}">${recipient ?? html`<code>${id}</code>`}</a> ${answer}</li>`)}
+</ul>
+<p class="ways">${next === undefined ? "" : html`<a rel="next" href="/search?${new URLSearchParams({ q, cursor: next }).toString()}">Next ${countOf(LISTED.history)}</a> `}${
+    queue === undefined ? "" : html`<a href="${queue}">Those in the queue</a>`
+  }</p>`;
+}
