@@ -76,7 +76,7 @@ function row(
   const tick = isOurs
     ? html`<input type="checkbox" name="id" value="${id}" form="many" id="tick-${id}" aria-label="Tick ${name}">`
     : "";
-  return html`<tr>${canDecide ? html`<td>${tick}</td>` : ""}<th scope="row"><a href="/mails/${id}" id="mail-${id}">${name}</a></th>
+  return html`<tr>${canDecide ? html`<td data-title="tick">${tick}</td>` : ""}<th scope="row"><a href="/mails/${id}" id="mail-${id}">${name}</a></th>
 <td data-title="in doubt for">${age(since, now)}</td><td data-title="no answer from">${lastUpstream ?? "–"}</td>
 <td data-title="what happens to it">${STANDINGS[standing]}</td>
 ${canDecide ? html`<td data-title="decide">${isOurs ? decideOne(id, name, standing) : "at that gateway"}</td>` : ""}</tr>`;
@@ -90,24 +90,24 @@ const STANDINGS: Readonly<Record<DoubtfulEntry["standing"], string>> = {
 };
 
 const decideOne = (id: string, name: string, standing: DoubtfulEntry["standing"]): Html =>
-  html`<form class="actions" method="post" action="/doubtful"><input type="hidden" name="id" value="${id}">
+  html`<form class="decide" method="post" action="/doubtful"><input type="hidden" name="id" value="${id}">
 ${DECISIONS.map(
   (decision) =>
     html`<button name="decision" value="${decision}" id="${decision}-${id}" aria-label="${sayDecision(decision, standing).button}: ${name}">${sayDecision(decision, standing).button}</button> `,
 )}</form>`;
 
 /** Nothing is chosen before somebody has chosen: what can't be taken back is not sent by a key too many. */
-const decideMany = (): Html => html`<form class="card" id="many" method="post" action="/doubtful">
+const decideMany = (): Html => html`<form class="card many" id="many" method="post" action="/doubtful">
 <h2>Decide about several</h2>
 <fieldset><legend>Which</legend>
-<label><input type="radio" name="which" value="ticked" required> those that are ticked</label>
-<label><input type="radio" name="which" value="older"> all that are in doubt for longer than</label>
-<input name="older" size="6" placeholder="1h" pattern="[0-9]+(ms|s|m|h|d)" aria-label="In doubt for longer than">
+<div class="choice"><label><input type="radio" name="which" value="ticked" required> those that are ticked</label></div>
+<div class="choice"><label><input type="radio" name="which" value="older"> all that are in doubt for longer than</label>
+<input name="older" size="6" placeholder="1h" pattern="[0-9]+(ms|s|m|h|d)" aria-label="In doubt for longer than"></div>
 </fieldset>
 <fieldset><legend>Decision</legend>
 ${DECISIONS.map(
   (decision) =>
-    html`<label><input type="radio" name="decision" value="${decision}" required> ${sayDecision(decision).many}</label>`,
+    html`<div class="choice"><label><input type="radio" name="decision" value="${decision}" required> ${sayDecision(decision).many}</label></div>`,
 )}
 </fieldset>
 <label>Reason <input name="reason" maxlength="500"></label>

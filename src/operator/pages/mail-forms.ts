@@ -76,18 +76,20 @@ const silentIn = (explained: Explained): string | undefined =>
   explained.mail?.lastUpstream;
 
 export function orderForms(explained: Explained): Html {
-  const all = ordersFor(explained);
   return html`<div class="choices">
-${all.map((order, at) => formOfOrder(order, explained, at === 0))}
+${ordersFor(explained).map((order) => formOfOrder(order, explained))}
 </div>`;
 }
 
-function formOfOrder(order: MailOrder, explained: Explained, isFirst: boolean): Html {
+/** What is meant as a rule. Of a doubt no page knows which decision is right. */
+const USUAL: readonly MailOrder[] = ["retry", "release"];
+
+function formOfOrder(order: MailOrder, explained: Explained): Html {
   const action = `/mails/${explained.id}/${order}`;
   const { button, does, asks } = wordsOf(order, explained);
   const what = html`<span class="quiet">${does}</span>`;
   if (asks === undefined) {
-    return html`<form method="post" action="${action}"><button id="order-${order}"${isFirst ? html` class="main"` : ""}>${button}</button> ${what}</form>
+    return html`<form method="post" action="${action}"><button id="order-${order}"${USUAL.includes(order) ? html` class="main"` : ""}>${button}</button> ${what}</form>
 `;
   }
   return html`<details id="order-${order}"><summary>${button}: ${what}</summary>

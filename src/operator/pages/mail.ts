@@ -10,7 +10,7 @@ import { type Html, html } from "./html.ts";
 import { MAIL_ORDERS, type MailOrder, orderForms } from "./mail-forms.ts";
 import { DONE, type Done, orderMail } from "./mail-order.ts";
 import type { Page, Seen, Shown } from "./page.ts";
-import { allOf, isInDoubt, steps, stepsOf, timeline } from "./timeline.ts";
+import { allOf, steps, stepsOf, timeline } from "./timeline.ts";
 
 export const mailPages: readonly Page[] = [
   { path: "/mails/:id", needs: "visitor", show: (seen) => ofNamed(seen, show) },
@@ -79,7 +79,7 @@ const whole = (
   role: Seen["asked"]["asker"]["role"],
 ): Html => html`<h1>${title} ${toText(explained)}</h1>
 ${said}
-<p class="answer${isInDoubt(explained) ? " doubt" : ""}">${explained.answer}</p>
+<p class="answer">${explained.answer}</p>
 ${role === "operate" ? orderForms(explained) : ""}
 ${steps(stepsOf(explained))}
 <h2>What happened</h2>

@@ -76,7 +76,7 @@ const ENDS: Readonly<Record<string, string>> = {
 export const steps = (all: readonly Step[]): Html => html`<ol class="steps" aria-label="How far it has come">
 ${all.map(({ mark, text }) => {
   const { sign, words } = MARKS[mark];
-  return html`<li class="${mark}"><span aria-hidden="true">${sign}</span> ${text} <span class="quiet">(${words})</span></li>`;
+  return html`<li${mark === "doubt" ? html` class="in-doubt"` : ""}><span aria-hidden="true">${sign}</span> ${text} <span class="quiet">(${words})</span></li>`;
 })}
 </ol>`;
 
