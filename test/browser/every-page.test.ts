@@ -1,0 +1,48 @@
+// What holds of every page, in both colour schemes, on a telephone and on a screen: axe-core finds nothing, and nothing is
+// wider than the window.
+import { expect } from "vitest";
+import { violationsOn } from "../support/accessibility.ts";
+import { type Page, SCHEMES } from "../support/browser.ts";
+import { PATHS, unfold } from "../support/browser-pages.ts";
+import { test as base, withTokens } from "../support/browser-place.ts";
+import { startScene } from "../support/browser-scene.ts";
+
+const LONG = "w".repeat(60);
+
+const test = base.extend("scene", { scope: "file" }, ({ shared }) =>
+  startScene(shared, {
+    settings: withTokens(shared),
+    words: { reader: LONG, task: LONG.repeat(3), reply: `450 4.2.0 ${LONG.repeat(3)}`, subject: LONG },
+  }),
+);
+
+const WIDTHS = [360, 1280];
+const views = SCHEMES.flatMap((scheme) => WIDTHS.map((width) => ({ scheme, width })));
+
+async function look(page: Page): Promise<void> {
+  await unfold(page);
+  const path = new URL(page.url()).pathname;
+  expect([path, await violationsOn(page)]).toEqual([path, []]);
+  const wide = await page.evaluate<[number, number]>("[document.documentElement.scrollWidth, innerWidth]");
+  expect([path, wide[0] <= wide[1], wide]).toEqual([path, true, wide]);
+}
+
+for (const view of views) {
+  const { scheme, width } = view;
+  test(`${scheme}, ${width} pixels: who decides`, async ({ scene, open }) => {
+    const page = await open(scene.gateway, { as: "operate", ...view });
+    for (const path of PATHS) {
+      await page.goto(path);
+      await look(page);
+    }
+  });
+
+  test(`${scheme}, ${width} pixels: signing in, and what is refused`, async ({ scene, open }) => {
+    const page = await open(scene.gateway, { path: "/login", ...view });
+    await look(page);
+    await page.getByLabel("Token").fill("mailonce_wrong");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").waitFor();
+    await look(page);
+  });
+}
