@@ -54,10 +54,7 @@ test("what destroys is asked about first", async () => {
   const removing = await post("/queue/remove", ids);
   expect([removing.status, textOf(removing)]).toEqual([200, expect.stringContaining("Remove 2 mails?")]);
   const refusing = await post("/queue/bounce", ids);
-  expect([refusing.status, textOf(refusing)]).toEqual([
-    200,
-    expect.stringContaining("Refuse 2 mails for good?"),
-  ]);
+  expect([refusing.status, textOf(refusing)]).toEqual([200, expect.stringContaining("Bounce 2 mails?")]);
   expect(given).toEqual([]);
   const [, all = ""] = /name="id" value="([^"]*)"/.exec(removing.body) ?? [];
   expect(all).toBe(`${idOf(0)} ${idOf(1)}`);

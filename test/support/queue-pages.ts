@@ -97,7 +97,7 @@ const STATUS_DESK = {
 
 /** As the page lists them. */
 export const recipientsIn = ({ body }: Reply): string[] =>
-  [...body.matchAll(/<th scope="row"><a href="\/mails\/[a-z2-7]{32}">([^<]*)<\/a>/g)].map(
+  [...body.matchAll(/<th scope="row" class="address"><a href="\/mails\/[a-z2-7]{32}">([^<]*)<\/a>/g)].map(
     ([, to = ""]) => to,
   );
 

@@ -148,15 +148,15 @@ interface Question {
 
 const BOUNCE: Question = {
   kind: "bounce",
-  title: (what) => `Refuse ${what} for good`,
-  text: "It is as if the upstream refused for good: each sender gets a report with your reason, and nothing is relayed.",
+  title: (what) => `Bounce ${what}`,
+  text: "What is bounced is refused for good, as if the upstream said so. Its sender gets a report with the reason.",
   isReasonNeeded: true,
 };
 
 const REMOVE: Question = {
   kind: "remove",
   title: (what) => `Remove ${what}`,
-  text: "Nothing is relayed, and nobody gets a report. Their tasks may submit them again; what is in doubt stays so.",
+  text: "What is removed leaves the queue for good. Nobody gets a report; its task may submit it again. What is in doubt stays so.",
   isReasonNeeded: false,
 };
 

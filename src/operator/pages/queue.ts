@@ -206,11 +206,11 @@ function row(entry: ShownEntry, { asked: { asker }, now }: Seen): Html {
     asker.role === "operate"
       ? html`<td class="pick"><input type="checkbox" name="id" value="${id}" id="pick-${id}" aria-label="Choose the mail to ${recipient}"></td>`
       : ""
-  }<td data-title="age">${age(acceptedAt, now)}</td><th scope="row"><a href="/mails/${id}">${recipient}</a></th>${
+  }<td class="short" data-title="age">${age(acceptedAt, now)}</td><th scope="row" class="address"><a href="/mails/${id}">${recipient}</a></th>${
     isVisitor
       ? ""
       : html`<td data-title="task">${task === undefined ? "–" : html`<a href="${hrefOf({ task })}">${task}</a>`}</td>`
-  }<td data-title="upstream">${upstream}</td><td class="number" data-title="attempts">${countOf(attempts)}</td><td data-title="due">${dueText(entry, now)}</td>${
+  }<td class="short" data-title="upstream">${upstream}</td><td class="number" data-title="attempts">${countOf(attempts)}</td><td class="short" data-title="due">${dueText(entry, now)}</td>${
     isVisitor ? "" : html`<td data-title="last reply">${lastReply === undefined ? "–" : cut(lastReply)}</td>`
   }</tr>`;
 }
@@ -236,8 +236,8 @@ const BUTTONS: readonly (readonly [OrderKind, string, string])[] = [
   ["retry", "Retry", "due now"],
   ["hold", "Hold", "not attempted until released"],
   ["release", "Release", "what an operator holds is due now"],
-  ["bounce", "Refuse…", "for good, with a report"],
-  ["remove", "Remove…", "without a report"],
+  ["bounce", "Bounce…", "refused for good, with a report"],
+  ["remove", "Remove…", "gone, without a report"],
 ];
 
 const orderButtons = (): Html => html`<ul class="orders" aria-label="With the chosen mails">

@@ -61,14 +61,12 @@ interface Found {
   readonly queue?: string;
 }
 
-const HISTORY = "in the history, where one is kept, for as long as it is kept";
-
 /** The cheapest place first. The others are looked at while nothing is found. */
 async function find(q: string, cursor: string | undefined, parts: OperatorParts): Promise<Found> {
   const places: string[] = [];
   const task = canonicalTask(q);
   const ofTask = task.ok ? await byTask(task.task, cursor, parts) : NOTHING;
-  if (task.ok) places.push(`as a task ${HISTORY}`);
+  if (task.ok) places.push("as a task in the history");
   if (ofTask.mails.length > 0 || ofTask.next !== undefined) return { ...ofTask, places };
   for (const [place, look] of looksFor(q, parts)) {
     const found = await look();
@@ -105,7 +103,7 @@ function looksFor(q: string, parts: OperatorParts): readonly Look[] {
   const byName = async (): Promise<Looked> => ({ mails: await explained(await queue.show(q), parts) });
   return [
     [
-      `as what an upstream calls a mail, ${HISTORY}`,
+      "as what an upstream calls a mail, in the history",
       async () => {
         const { items, next } = await explain.find({ upstreamId: q }, { limit: LISTED.history });
         return { mails: items, isMore: next !== undefined };
@@ -139,7 +137,9 @@ function answer(q: string, { mails: found, isMore, places, next, queue }: Found)
   if (found.length === 0 && next === undefined) {
     return html`<p>Nothing was found for <q>${q}</q>. It was looked for:</p>
 ${looked}
-<p>${WHAT} What became of mails to an address is found by their task: no history is kept by address.</p>`;
+<p>The history goes back for <code>[history] retention</code>. It is not kept by address: what became of mails to somebody is found by
+their tasks.</p>
+<p>${WHAT}</p>`;
   }
   return html`<p>${mails(found.length)}${isMore === true ? " of more" : ""} for <q>${q}</q>, found ${places.at(-1)}.</p>
 <ul class="answers">
