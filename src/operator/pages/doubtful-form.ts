@@ -45,36 +45,47 @@ export async function decideDoubtful({ asked, parts: { doubtful }, now }: Seen):
   const form = await formOf(asked, fields);
   if (!form.ok) return form.answer;
   const { which, id, older, decision, reason } = form.value;
-  let meant: readonly string[] = [...new Set(id)];
+  let names: readonly string[] = [...new Set(id)];
+  let left = 0;
   if (which === "older") {
     if (older === undefined) return problem(400, "older: say for how long they are in doubt");
     try {
-      meant = await olderThan(doubtful, now - older);
+      const meant = await olderThan(doubtful, now - older);
+      names = oldestOf(meant).map(({ id }) => id);
+      left = meant.length - names.length;
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       return { fault: `The ledger does not answer: ${error.message}`, status: 503 };
     }
-  } else if (meant.length === 0) return problem(400, "id: tick the mails that you decide about");
+  } else if (names.length === 0) return problem(400, "id: tick the mails that you decide about");
   const by = deciderOf(asked);
-  const some = meant.slice(0, DOUBTS_MAX);
-  const made = await Promise.all(some.map((name) => resolved(doubtful, name, decision, reason, by)));
+  const made = await Promise.all(names.map((name) => resolved(doubtful, name, decision, reason, by)));
   const [first] = made;
   if (which === "ticked" && made.length === 1 && first?.ok === false) {
     return { fault: first.fault, status: 409 };
   }
   const count = made.filter(({ ok }) => ok).length;
-  return { done: decision, count, refused: made.length - count, left: meant.length - made.length };
+  return { done: decision, count, refused: made.length - count, left };
 }
 
-export const oldestFirst = (entries: readonly DoubtfulEntry[]): readonly DoubtfulEntry[] =>
-  entries.toSorted((one, other) => Date.parse(one.since) - Date.parse(other.since));
-
 /** What another gateway has is decided there. */
-async function olderThan(doubtful: DoubtfulDesk, before: number): Promise<readonly string[]> {
-  const entries = oldestFirst(await doubtful.list());
-  return entries.flatMap(({ id, since, standing }) =>
-    standing !== "elsewhere" && Date.parse(since) <= before ? [id] : [],
+const olderThan = async (doubtful: DoubtfulDesk, before: number): Promise<readonly DoubtfulEntry[]> =>
+  (await doubtful.list()).filter(
+    ({ since, standing }) => standing !== "elsewhere" && Date.parse(since) <= before,
   );
+
+/** The first of them by age: no more are sorted than are shown. */
+export function oldestOf(entries: readonly DoubtfulEntry[]): readonly DoubtfulEntry[] {
+  const found: DoubtfulEntry[] = [];
+  for (const entry of entries) {
+    const isFull = found.length >= DOUBTS_MAX;
+    // All times are of one form, so that they compare as texts.
+    if (isFull && entry.since >= (found.at(-1)?.since ?? "")) continue;
+    if (isFull) found.pop();
+    const at = found.findIndex(({ since }) => since > entry.since);
+    found.splice(at < 0 ? found.length : at, 0, entry);
+  }
+  return found;
 }
 
 /** What the ledger can't write is not decided, and the others are all the same. */

@@ -4,7 +4,7 @@ import { StorageError } from "../../storage/storage.ts";
 import type { DoubtfulEntry } from "../doubtful.ts";
 import { maskedDoubt } from "../routes/doubtful.ts";
 import { DECISIONS, sayDecision, WHAT_DOUBT_IS } from "./doubt-words.ts";
-import { DOUBTS_MAX, decideDoubtful, oldestFirst } from "./doubtful-form.ts";
+import { DOUBTS_MAX, decideDoubtful, oldestOf } from "./doubtful-form.ts";
 import { type Html, html } from "./html.ts";
 import type { Page, Seen, Shown } from "./page.ts";
 import { age } from "./times.ts";
@@ -17,7 +17,7 @@ export const doubtfulPages: readonly Page[] = [
 async function show(seen: Seen): Promise<Shown> {
   const frame = { title: "Doubtful", here: "doubtful", isLive: true } as const;
   try {
-    return { frame, content: listed(oldestFirst(await seen.parts.doubtful.list()), seen) };
+    return { frame, content: listed(await seen.parts.doubtful.list(), seen) };
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
     const fault = seen.asked.asker.role === "visitor" ? "" : `: ${error.message}`;
@@ -48,7 +48,7 @@ const refused = (fault: string): Html => html`<h1>Nothing was decided</h1>
 function listed(entries: readonly DoubtfulEntry[], { asked, now }: Seen): Html {
   const isVisitor = asked.asker.role === "visitor";
   const canDecide = asked.asker.role === "operate";
-  const shown = entries.slice(0, DOUBTS_MAX).map((entry) => (isVisitor ? maskedDoubt(entry) : entry));
+  const shown = oldestOf(entries).map((entry) => (isVisitor ? maskedDoubt(entry) : entry));
   const more = entries.length - shown.length;
   return html`<h1>Doubtful</h1>
 ${canDecide ? doneText(asked.query) : ""}
