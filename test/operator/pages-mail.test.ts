@@ -1,12 +1,9 @@
 // The page of a mail and the page of what is in doubt: what each says, what can be done there, and by whom.
 import { afterEach, describe, expect, test } from "vitest";
 import { NOTHING_KNOWN } from "../../src/operator/explain/answer.ts";
-import type { Explained } from "../../src/operator/explain/words.ts";
-import { stepsOf } from "../../src/operator/pages/timeline.ts";
-import type { OperatorParts } from "../../src/operator/routes/parts.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
-import { NO_PARTS, type Reply } from "../support/http-place.ts";
-import { HOSTILE, openGatewayPages, openPages, textOf } from "../support/pages-place.ts";
+import type { Reply } from "../support/http-place.ts";
+import { HOSTILE, openGatewayPages, textOf } from "../support/pages-place.ts";
 
 const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" };
 const LATER: Outcome = { kind: "later", reply: "450 4.2.1 greylisted" };
@@ -249,79 +246,6 @@ test("a mail by its Message-ID; one that is not known; what is no id", async () 
   expect((await pages.send("/mails/nothing/hold")).status).toBe(400);
 });
 
-describe("markup of strangers", () => {
-  const ID = "a".repeat(32) as Explained["id"];
-  const at = "2026-11-27T10:00:00.000Z";
-  const HELD: Explained = {
-    ...{ id: ID, answer: `Held: ${HOSTILE}` },
-    ledger: { state: "doubtful", holder: "here", gateway: HOSTILE, fault: HOSTILE },
-    mail: {
-      ...{ id: ID, messageId: HOSTILE, submission: HOSTILE, state: "held", hold: "doubt", doubtful: true },
-      ...{ recipient: HOSTILE, reversePath: HOSTILE, attempts: 1, upstream: HOSTILE, task: HOSTILE },
-      ...{
-        user: HOSTILE,
-        size: 1,
-        lastReply: HOSTILE,
-        lastUpstream: HOSTILE,
-        client: HOSTILE,
-        lost: HOSTILE,
-      },
-    },
-    timeline: [
-      {
-        ...{ kind: "accepted", at, submission: HOSTILE, task: HOSTILE, client: HOSTILE, user: HOSTILE },
-        ...{ reversePath: HOSTILE, recipient: HOSTILE },
-      },
-      { kind: "attempt", at, upstream: HOSTILE, outcome: "doubtful", reply: HOSTILE, upstreamId: HOSTILE },
-      { kind: "repeats", at, count: 2 },
-      { kind: "ended", at, reason: "lost", cause: HOSTILE },
-      { kind: "decision", at, decision: HOSTILE, reason: HOSTILE, next: HOSTILE },
-    ],
-  };
-  const refusing: Partial<OperatorParts> = {
-    explain: { ...NO_PARTS.explain, explain: async () => HELD },
-    doubtful: { ...NO_PARTS.doubtful, resolve: async () => ({ ok: false, fault: HOSTILE }) },
-  };
-
-  /** Every text is there, and none of it is markup. */
-  function expectEscaped(page: Reply, times: number): void {
-    expect(page.body).not.toMatch(/<img|<script>|onerror=alert\(1\)>/);
-    expect(page.body.split("&lt;img src=x onerror=alert(1)&gt;").length - 1).toBe(times);
-    expect(page.headers["content-security-policy"]).toContain("default-src 'self'");
-  }
-
-  test("runs nowhere on the page of a mail, nor where a decision is refused", async () => {
-    const pages = closed(await openPages(refusing));
-    expectEscaped(await pages.read(`/mails/${ID}`), 23);
-    expectEscaped(await pages.operate(`/mails/${ID}`), 25);
-    const refused = await pages.send(`/mails/${ID}/relayed`);
-    expect(refused.status).toBe(409);
-    expectEscaped(refused, 26);
-  });
-
-  test("runs nowhere in a header, which is cut when it is long", async () => {
-    async function* header() {
-      yield Buffer.from(`Subject: ${HOSTILE}\r\n`);
-      for (let n = 0; n < 70; n++) yield Buffer.from("x".repeat(1_024));
-    }
-    const queue = { ...NO_PARTS.queue, content: async () => header() };
-    const pages = closed(await openPages({ ...refusing, queue }));
-    const page = await pages.read(`/mails/${ID}/header`);
-    expectEscaped(page, 1);
-    const [, shown = ""] = /<pre>(.*)<\/pre>/s.exec(page.body) ?? [];
-    expect(textOf({ ...page, body: shown }).length).toBeLessThanOrEqual(65_536);
-    expect(textOf(page)).toContain("This is cut after 65,536 octets.");
-  });
-
-  test("in the query is not shown", async () => {
-    const pages = closed(await openPages(refusing));
-    for (const done of [HOSTILE, "constructor", "your password has expired"]) {
-      const page = await pages.operate(`/mails/${ID}?done=${encodeURIComponent(done)}`);
-      expect(page.body).not.toMatch(/role="status"|expired|<img/);
-    }
-  });
-});
-
 test("a decision that the ledger can't write is not made, and is made again", async () => {
   const { pages, gateway, at } = await openWith(DOUBTFUL);
   gateway.storage.fail({ call: "commit", name: /^ledger/ });
@@ -330,63 +254,4 @@ test("a decision that the ledger can't write is not made, and is made again", as
   expect(textOf(failed)).toContain("was made to fail. Do it again.");
   expect(actions(failed)).toContain("relayed");
   expect(goesTo(await pages.send(`${at}/relayed`))).toEqual([303, `${at}?done=relayed`]);
-});
-
-describe("the steps of a mail", () => {
-  const mail = { attempts: 0, state: "due" } as const;
-  const attempt = { kind: "attempt", at: "", upstream: "ses" } as const;
-  test.each<{ says: string; of: Partial<Explained> }>([
-    { says: "◌ accepted ○ relayed", of: { ledger: { state: "claimed", holder: "here" } } },
-    { says: "● accepted ○ relayed", of: { ledger: { state: "queued", holder: "here" }, mail } },
-    {
-      says: "● accepted ● attempts 1 to 12 ◌ held ○ relayed",
-      of: {
-        ledger: { state: "queued", holder: "here" },
-        mail: { attempts: 12, state: "held", hold: "operator" },
-      },
-    },
-    {
-      says: "● accepted ● attempt 1 ● refused ○ reported",
-      of: { mail: { attempts: 1, state: "ended", ended: { reason: "refused", reply: "550", at: "" } } },
-    },
-    {
-      says: "● accepted ● attempt 1 ● relayed ○ reported",
-      of: { mail: { attempts: 1, state: "ended", ended: { reason: "relayed", reply: "250", at: "" } } },
-    },
-    { says: "● accepted ● relayed", of: { ledger: { state: "relayed" } } },
-    { says: "● accepted ● relayed ● forgotten", of: { ledger: { state: "forgotten" } } },
-    {
-      says: "● accepted ● attempt 1 ● refused",
-      of: {
-        timeline: [
-          { ...attempt, outcome: "refused" },
-          { kind: "repeats", at: "", count: 1 },
-        ],
-      },
-    },
-    {
-      says: "● accepted ● given up",
-      of: { timeline: [{ kind: "ended", at: "", reason: "expired", cause: "" }] },
-    },
-    { says: "● accepted ● removed", of: { timeline: [{ kind: "decision", at: "", decision: "removed" }] } },
-    {
-      says: "● accepted ● attempt 1 ● doubtful ● relayed",
-      of: { ledger: { state: "relayed" }, timeline: [{ ...attempt, outcome: "doubtful" }] },
-    },
-    {
-      says: "● accepted ◐ doubtful ○ relayed",
-      of: { ledger: { state: "doubtful", holder: "elsewhere" } },
-    },
-  ])("$says", ({ says, of }) => {
-    const explained: Explained = {
-      ...{ id: "a".repeat(32) as Explained["id"], answer: "", ledger: { state: "absent" }, timeline: [] },
-      ...of,
-    };
-    const signs = { done: "●", now: "◌", doubt: "◐", open: "○" };
-    expect(
-      stepsOf(explained)
-        .map(({ mark, text }) => `${signs[mark]} ${text}`)
-        .join(" "),
-    ).toBe(says);
-  });
 });

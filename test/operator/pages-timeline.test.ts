@@ -1,0 +1,61 @@
+// How far a mail has come, as a row of steps.
+import { expect, test } from "vitest";
+import type { Explained } from "../../src/operator/explain/words.ts";
+import { stepsOf } from "../../src/operator/pages/timeline.ts";
+
+const mail = { attempts: 0, state: "due" } as const;
+const attempt = { kind: "attempt", at: "", upstream: "ses" } as const;
+test.each<{ says: string; of: Partial<Explained> }>([
+  { says: "◌ accepted ○ relayed", of: { ledger: { state: "claimed", holder: "here" } } },
+  { says: "● accepted ○ relayed", of: { ledger: { state: "queued", holder: "here" }, mail } },
+  {
+    says: "● accepted ● attempts 1 to 12 ◌ held ○ relayed",
+    of: {
+      ledger: { state: "queued", holder: "here" },
+      mail: { attempts: 12, state: "held", hold: "operator" },
+    },
+  },
+  {
+    says: "● accepted ● attempt 1 ● refused ○ reported",
+    of: { mail: { attempts: 1, state: "ended", ended: { reason: "refused", reply: "550", at: "" } } },
+  },
+  {
+    says: "● accepted ● attempt 1 ● relayed ○ reported",
+    of: { mail: { attempts: 1, state: "ended", ended: { reason: "relayed", reply: "250", at: "" } } },
+  },
+  { says: "● accepted ● relayed", of: { ledger: { state: "relayed" } } },
+  { says: "● accepted ● relayed ● forgotten", of: { ledger: { state: "forgotten" } } },
+  {
+    says: "● accepted ● attempt 1 ● refused",
+    of: {
+      timeline: [
+        { ...attempt, outcome: "refused" },
+        { kind: "repeats", at: "", count: 1 },
+      ],
+    },
+  },
+  {
+    says: "● accepted ● given up",
+    of: { timeline: [{ kind: "ended", at: "", reason: "expired", cause: "" }] },
+  },
+  { says: "● accepted ● removed", of: { timeline: [{ kind: "decision", at: "", decision: "removed" }] } },
+  {
+    says: "● accepted ● attempt 1 ● doubtful ● relayed",
+    of: { ledger: { state: "relayed" }, timeline: [{ ...attempt, outcome: "doubtful" }] },
+  },
+  {
+    says: "● accepted ◐ doubtful ○ relayed",
+    of: { ledger: { state: "doubtful", holder: "elsewhere" } },
+  },
+])("$says", ({ says, of }) => {
+  const explained: Explained = {
+    ...{ id: "a".repeat(32) as Explained["id"], answer: "", ledger: { state: "absent" }, timeline: [] },
+    ...of,
+  };
+  const signs = { done: "●", now: "◌", doubt: "◐", open: "○" };
+  expect(
+    stepsOf(explained)
+      .map(({ mark, text }) => `${signs[mark]} ${text}`)
+      .join(" "),
+  ).toBe(says);
+});
