@@ -39,7 +39,7 @@ export const outboxMailPages: readonly Page[] = [
       const { html: foreign } = found.value;
       return foreign === undefined
         ? problem(404, "this mail has no HTML")
-        : { kind: "foreign", html: foreign };
+        : { kind: "foreign", html: withoutFrames(foreign) };
     },
   },
   {
@@ -59,6 +59,12 @@ export const outboxMailPages: readonly Page[] = [
     },
   },
 ];
+
+/**
+ * Chromium connects to where a frame leads before it asks whether the frame may be there, and the name it looks up tells the
+ * sender who reads. A tag begins with these letters and nothing between them, so none is left; elsewhere they mean nothing.
+ */
+const withoutFrames = (foreign: string): string => foreign.replace(/<(\/?)(?=i?frame)/gi, "<$1no-");
 
 /** The Maildir that the query names, or else the first. */
 export function chosenBox(
@@ -139,7 +145,7 @@ function contentOf(
     return html`${size > BEGINNING_OCTETS ? html`<p class="quiet">The first ${sizeOf(BEGINNING_OCTETS)}:</p>` : ""}<pre>${source}</pre>`;
   }
   if (view === "html" && foreign !== undefined) {
-    return html`<p class="quiet">Nothing in it runs, and no picture is loaded from elsewhere.</p>
+    return html`<p class="quiet">Nothing in it runs, no picture is loaded from elsewhere, and its links lead nowhere.</p>
 <iframe class="foreign" sandbox title="The mail as HTML" src="${pathOf(box, `${path}/html`)}"></iframe>`;
   }
   if (text !== undefined) return html`<pre>${text}</pre>`;

@@ -6,14 +6,14 @@ import type { MailSummary, Outbox, OutboxDesk, OutboxList } from "../outbox/word
 import { type Html, html } from "./html.ts";
 import { chosenBox, NO_SUBJECT, outboxMailPages, pathOf } from "./outbox-mail.ts";
 import type { Page } from "./page.ts";
-import { moment } from "./times.ts";
+import { age } from "./times.ts";
 
 const PAGE_MAILS = 50;
 
 export const outboxPages: readonly Page[] = [
   {
     ...{ path: "/outbox", needs: "read" },
-    async show({ asked, parts }) {
+    async show({ asked, parts, now }) {
       const chosen = chosenBox(asked, parts.outbox);
       if ("kind" in chosen) return chosen;
       const { desk, box } = chosen;
@@ -26,7 +26,7 @@ export const outboxPages: readonly Page[] = [
 ${choice(desk, box)}
 <p>${sentence(desk, box, list)}</p>
 ${list.isMore ? html`<p class="quiet">More than ${countOf(NAMES_MAX)} files are there, and only so many were looked at. Newer mails may be missing here.</p>` : ""}
-${list.mails.length === 0 ? "" : table(list.mails, box)}
+${list.mails.length === 0 ? "" : table(list.mails, box, now)}
 ${pager(box, Number(page), list.total)}`,
       };
     },
@@ -52,18 +52,18 @@ function sentence({ isOnly }: OutboxDesk, { path }: Outbox, { fault, total }: Ou
   return html`${are} in ${where}${isOnly ? `; ${they} went nowhere else.` : "."}`;
 }
 
-const table = (mails: readonly MailSummary[], box: Outbox): Html => html`<table>
-<thead><tr><th scope="col">subject</th><th scope="col">from</th><th scope="col">to</th><th scope="col">relayed</th><th scope="col" class="number">size</th><th scope="col">what happened</th></tr></thead>
+const table = (mails: readonly MailSummary[], box: Outbox, now: number): Html => html`<table>
+<thead><tr><th scope="col">subject</th><th scope="col">from</th><th scope="col">to</th><th scope="col">relayed</th><th scope="col" class="number">size</th><th scope="col">history</th></tr></thead>
 <tbody>
-${mails.map((mail) => row(mail, box))}
+${mails.map((mail) => row(mail, box, now))}
 </tbody>
 </table>`;
 
-const row = ({ name, subject, from, to, relayedAt, size, id }: MailSummary, box: Outbox): Html =>
+const row = ({ name, subject, from, to, relayedAt, size, id }: MailSummary, box: Outbox, now: number): Html =>
   html`<tr><th scope="row"><a id="mail-${name}" href="${pathOf(box, `/${encodeURIComponent(name)}`)}">${subject ?? NO_SUBJECT}</a></th>
-<td data-title="from">${from ?? "–"}</td><td data-title="to">${to ?? "–"}</td><td data-title="relayed">${moment(relayedAt)}</td>
+<td data-title="from">${from ?? "–"}</td><td data-title="to">${to ?? "–"}</td><td data-title="relayed">${age(relayedAt, now)} ago</td>
 <td class="number" data-title="size">${sizeOf(size)}</td>
-<td data-title="what happened">${id === undefined ? "–" : html`<a href="/mails/${id}">history</a>`}</td></tr>`;
+<td data-title="history">${id === undefined ? "–" : html`<a href="/mails/${id}">what happened</a>`}</td></tr>`;
 
 function pager(box: Outbox, page: number, total: number): Html | "" {
   const last = Math.max(1, Math.ceil(total / PAGE_MAILS));
