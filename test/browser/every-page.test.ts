@@ -3,9 +3,10 @@
 import { expect } from "vitest";
 import { violationsOn } from "../support/accessibility.ts";
 import { type Page, SCHEMES } from "../support/browser.ts";
-import { PATHS, unfold } from "../support/browser-pages.ts";
-import { test as base, withTokens } from "../support/browser-place.ts";
+import { readPaths, unfold } from "../support/browser-pages.ts";
+import { test as base } from "../support/browser-place.ts";
 import { startScene } from "../support/browser-scene.ts";
+import { withTokens } from "../support/browser-sign-in.ts";
 
 const LONG = "w".repeat(60);
 
@@ -21,7 +22,7 @@ const views = SCHEMES.flatMap((scheme) => WIDTHS.map((width) => ({ scheme, width
 
 async function look(page: Page): Promise<void> {
   await unfold(page);
-  const path = new URL(page.url()).pathname;
+  const path = page.url();
   expect([path, await violationsOn(page)]).toEqual([path, []]);
   const wide = await page.evaluate<[number, number]>("[document.documentElement.scrollWidth, innerWidth]");
   expect([path, wide[0] <= wide[1], wide]).toEqual([path, true, wide]);
@@ -31,7 +32,7 @@ for (const view of views) {
   const { scheme, width } = view;
   test(`${scheme}, ${width} pixels: who decides`, async ({ scene, open }) => {
     const page = await open(scene.gateway, { as: "operate", ...view });
-    for (const path of PATHS) {
+    for (const path of await readPaths(page)) {
       await page.goto(path);
       await look(page);
     }

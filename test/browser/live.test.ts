@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import type { Page } from "../support/browser.ts";
-import { type Open, test, withTokens } from "../support/browser-place.ts";
+import { type Open, test } from "../support/browser-place.ts";
+import { withTokens } from "../support/browser-sign-in.ts";
 import { type Place, smtpAt } from "../support/place.ts";
 import type { GatewayProcess } from "../support/process.ts";
 import { submitMail, taskMail } from "../support/smtp-client.ts";

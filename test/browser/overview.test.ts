@@ -1,7 +1,8 @@
 // The first page: what is wrong comes first, soon, with what can be done; and what was prevented.
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
-import { test, withTokens } from "../support/browser-place.ts";
+import { test } from "../support/browser-place.ts";
+import { withTokens } from "../support/browser-sign-in.ts";
 import { freePort } from "../support/peers.ts";
 import { type Place, smtpAt } from "../support/place.ts";
 import type { Settings } from "../support/process.ts";

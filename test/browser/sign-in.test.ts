@@ -1,6 +1,7 @@
 // Signing in and out with a browser: by a token, and by a URL that has one.
 import { expect } from "vitest";
-import { originOf, signIn, TOKENS, test, withTokens } from "../support/browser-place.ts";
+import { originOf, test } from "../support/browser-place.ts";
+import { signInAs, TOKENS, withTokens } from "../support/browser-sign-in.ts";
 
 const pathOf = (url: string): string => new URL(url).pathname;
 
@@ -61,5 +62,5 @@ test("a session ends with its token's gateway: the page says so by itself", asyn
   const http = originOf(gateway).split(":").at(-1) ?? "";
   await place.start({ ...withTokens(place), HTTP_PORT: http });
   await page.waitForURL("**/login");
-  await signIn(page, TOKENS.operate);
+  await signInAs(page, "operate");
 });

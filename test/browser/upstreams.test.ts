@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import type { Page } from "../support/browser.ts";
-import { test, withTokens } from "../support/browser-place.ts";
+import { test } from "../support/browser-place.ts";
+import { withTokens } from "../support/browser-sign-in.ts";
 import { smtpAt } from "../support/place.ts";
 import { submitMail, taskMail } from "../support/smtp-client.ts";
 

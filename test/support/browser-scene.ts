@@ -67,8 +67,11 @@ export async function startScene(
     ...settings,
   });
   const send = async (from: string, number: number): Promise<void> => {
+    // The last that is relayed is HTML, and the first of the outbox.
+    const isHtml = from === "news.example" && number === SCENE.relayed;
+    const fields = isHtml ? "Content-Type: text/html; charset=utf-8" : "";
     // The route goes by From.
-    const content = taskMail(`${task}-${from}-${number}`, { subject, body }).replace(
+    const content = taskMail(`${task}-${from}-${number}`, { subject, body, fields }).replace(
       "app@sender.example",
       `app@${from}`,
     );

@@ -1,6 +1,6 @@
 // Debian's Chromium, which opens pages of a gateway and notes what none of them may do. playwright-core is imported here and
 // nowhere else.
-import { type Browser, chromium, type Locator, type Page } from "playwright-core";
+import { type Browser, chromium, type Locator, type Page, type Request } from "playwright-core";
 import { findProgram } from "./peers.ts";
 
 export type { Browser, Locator, Page };
@@ -59,19 +59,26 @@ export async function openWindow(
   page.on("pageerror", (error) => faults.push(`script: ${error.message}`));
   page.on("console", (message) => {
     // An answer other than 200 is a test's own affair; what the policy forbids is not.
-    if (message.type() === "error" && !message.text().startsWith("Failed to load resource"))
-      faults.push(`console: ${message.text()}`);
+    if (message.type() !== "error" || message.text().startsWith("Failed to load resource")) return;
+    // The HTML of a mail may want anything. That it gets nothing is what this says.
+    const isForeign = /\/outbox\/[^/]+\/html/.test(message.text() + message.location().url);
+    if (!isForeign) faults.push(`console: ${message.text()}`);
   });
   page.on("popup", (popup) => faults.push(`window: ${popup.url()}`));
+  const asked = new Set<Request>();
   context.on("request", (request) => {
-    if (new URL(request.url()).origin !== origin) faults.push(`elsewhere: ${request.url()}`);
+    if (new URL(request.url()).origin !== origin) asked.add(request);
+  });
+  // The policy has stopped it in the browser; nothing was sent.
+  context.on("requestfailed", (request) => {
+    if (request.failure()?.errorText === "csp") asked.delete(request);
   });
   return {
     page,
     async faults() {
       for (const frame of page.frames())
         if (await frame.evaluate("window.__ran !== undefined")) faults.push(`ran: ${frame.url()}`);
-      return faults;
+      return [...faults, ...[...asked].map((request) => `elsewhere: ${request.url()}`)];
     },
     close: () => context.close(),
   };

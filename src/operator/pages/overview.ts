@@ -61,9 +61,13 @@ function troubleText(
   return html`<p><strong>${text}</strong>${since === undefined ? "" : html` for ${age(since, now)}`}${
     reason === undefined ? "" : html`: <q>${reason}</q>`
   }</p>
-${todo === undefined ? "" : html`<p>${todo}.</p>`}
+${todo === undefined ? "" : html`<p>${withCommands(todo)}.</p>`}
 ${isPaused && asker.role === "operate" ? resumeForm(upstream, kind === "operator" ? "Resume" : "Try now") : ""}`;
 }
+
+/** What is between backticks is a command. */
+const withCommands = (text: string): Html =>
+  html`${text.split("`").map((part, at) => (at % 2 === 0 ? part : html`<code>${part}</code>`))}`;
 
 const resumeForm = (upstream: string, text: string): Html =>
   html`<form method="post" action="/upstreams/resume"><input type="hidden" name="upstream" value="${upstream}"><button>${text}</button></form>`;
