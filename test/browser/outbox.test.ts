@@ -5,7 +5,8 @@ import { createServer } from "node:net";
 import { createTransport } from "nodemailer";
 import { expect } from "vitest";
 import { openWindow } from "../support/browser.ts";
-import { originOf, signIn, TOKENS, test, withTokens } from "../support/browser-place.ts";
+import { originOf, test } from "../support/browser-place.ts";
+import { signInAs, withTokens } from "../support/browser-sign-in.ts";
 
 test("a mail's HTML runs nothing, loads nothing and leads nowhere; its attachments are downloads", async ({
   place,
@@ -44,7 +45,7 @@ test("a mail's HTML runs nothing, loads nothing and leads nowhere; its attachmen
   const window = await openWindow(browser, originOf(gateway), { height: 1600 });
   try {
     const { page } = window;
-    await signIn(page, TOKENS.read);
+    await signInAs(page, "read");
     await page.goto("/outbox");
     await page.getByRole("link", { name: "hostile" }).click();
     const begun = page.waitForEvent("download");
