@@ -70,6 +70,8 @@ test("the first minute: where the mail is, what it says, and what happened to it
   const id = path.slice("/outbox/".length).split(".")[0];
   expect(list.body).toContain(`href="/mails/${id}"`);
 
+  expect((await get(`/mails/${id}`)).body).toContain(`<a href="${path}">Look at it in the outbox</a>`);
+
   const { status, body } = await get(path);
   expect(status).toBe(200);
   for (const shown of [

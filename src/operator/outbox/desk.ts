@@ -85,6 +85,12 @@ function createOutbox(at: string, shared: Shared): Omit<Outbox, "name" | "isFirs
       return { fault, total: entries.length, isMore, mails };
     },
 
+    async has(name) {
+      const mail = await folder.open(name);
+      await mail?.file.close();
+      return mail !== undefined;
+    },
+
     show: (name) =>
       look(name, async (mail, close) => {
         const shown = await takeApart(mail, turns);

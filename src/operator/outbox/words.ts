@@ -17,6 +17,8 @@ export interface Outbox {
   readonly path: string;
   /** Newest first. @param from how many are left out */
   list(from: number, limit: number): Promise<OutboxList>;
+  /** Whether a mail of this name is there. */
+  has(name: string): Promise<boolean>;
   show(name: string): Promise<Looked<ShownMail>>;
   /** The octets of an attachment. @param at its place among the attachments, from 0 on */
   attachment(name: string, at: number): Promise<Looked<Readable>>;

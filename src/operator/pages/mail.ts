@@ -9,6 +9,7 @@ import { maskedFacts } from "../routes/masked-mail.ts";
 import { type Html, html } from "./html.ts";
 import { MAIL_ORDERS, type MailOrder, orderForms } from "./mail-forms.ts";
 import { DONE, type Done, orderMail } from "./mail-order.ts";
+import { outboxLink } from "./outbox-mail.ts";
 import type { Page, Seen, Shown } from "./page.ts";
 import { allOf, steps, stepsOf, timeline } from "./timeline.ts";
 
@@ -64,7 +65,9 @@ ${said}
   }
   // The path of an order can't be read again.
   const frame = { title, isLive: notice?.status === undefined, status: notice?.status ?? 200 };
-  return { frame, content: whole(explained, title, said, role) };
+  const upstreamId = allOf(explained, "attempt").at(-1)?.upstreamId;
+  const link = role === "visitor" ? "" : await outboxLink(parts.outbox, upstreamId);
+  return { frame, content: whole(explained, title, said, link, role) };
 }
 
 const noticeText = ({ text, status }: Notice): Html =>
@@ -76,10 +79,12 @@ const whole = (
   explained: Explained,
   title: string,
   said: Html | "",
+  link: Html | "",
   role: Seen["asked"]["asker"]["role"],
 ): Html => html`<h1>${title} ${toText(explained)}</h1>
 ${said}
 <p class="answer">${explained.answer}</p>
+${link}
 ${role === "operate" ? orderForms(explained) : ""}
 ${steps(stepsOf(explained))}
 <h2>What happened</h2>

@@ -89,6 +89,19 @@ export function pathOf(
   return `/outbox${rest}${all.size === 0 ? "" : `?${all}`}`;
 }
 
+/** A link to the mail that an upstream calls so, where it is in a Maildir. */
+export async function outboxLink(
+  desk: OutboxDesk | undefined,
+  upstreamId: string | undefined,
+): Promise<Html | ""> {
+  if (upstreamId === undefined) return "";
+  for (const box of desk?.boxes ?? []) {
+    if (!(await box.has(upstreamId))) continue;
+    return html`<p><a href="${pathOf(box, `/${encodeURIComponent(upstreamId)}`)}">Look at it in the outbox</a></p>`;
+  }
+  return "";
+}
+
 async function lookedAt<T>(
   { asked, parts }: Seen,
   look: (box: Outbox, name: string) => Promise<Looked<T>>,
