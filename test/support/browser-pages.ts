@@ -2,7 +2,7 @@
 import type { Page } from "./browser.ts";
 
 /** Those of visitors that have a path of their own. */
-const PATHS = ["/", "/queue", "/doubtful", "/upstreams"] as const;
+const PATHS = ["/", "/queue", "/doubtful", "/upstreams", "/search"] as const;
 
 /** Shows what is folded up, so that it is looked at too. */
 export const unfold = (page: Page): Promise<unknown> =>
@@ -32,5 +32,8 @@ export async function readPaths(page: Page): Promise<string[]> {
   await page.goto(outboxMail);
   const relayed = (await page.getByRole("link", { name: "What happened to it" }).getAttribute("href")) ?? "";
   const mails = ["", "?show=html", "?show=source"].map((view) => `${outboxMail}${view}`);
-  return [...visited, "/outbox", ...mails, relayed, `${visited.at(-1)}/header`];
+  await page.goto("/queue");
+  const reader = (await page.locator("main tbody th a").first().textContent()) ?? "";
+  const searches = [reader, "none-such"].map((text) => `/search?q=${encodeURIComponent(text)}`);
+  return [...visited, ...searches, "/outbox", ...mails, relayed, `${visited.at(-1)}/header`];
 }

@@ -64,6 +64,8 @@ export async function startScene(
   );
   const gateway = await place.start({
     ...{ CONFIG: file, SMTP_PORT: 0, LEDGER_DOUBTFUL: "hold", LOG_ADDRESSES: "true" },
+    // What waits does so for as long as anybody looks.
+    ...{ SPOOL_RETRY_MIN: "10m", SPOOL_RETRY_MAX: "1h" },
     ...settings,
   });
   const send = async (from: string, number: number): Promise<void> => {
