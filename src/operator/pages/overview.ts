@@ -62,6 +62,7 @@ function troubleText(
     reason === undefined ? "" : html`: <q>${reason}</q>`
   }</p>
 ${todo === undefined ? "" : html`<p>${withCommands(todo)}.</p>`}
+${kind === "held" ? html`<p><a href="/doubtful">See them, and decide</a></p>` : ""}
 ${isPaused && asker.role === "operate" ? resumeForm(upstream, kind === "operator" ? "Resume" : "Try now") : ""}`;
 }
 
