@@ -57,9 +57,9 @@ for (const script of [true, false]) {
     await page.getByRole("button", { name: "Release", exact: true }).click();
     await done(page, "1 mail is released");
     await boxes.nth(0).check();
-    await page.getByRole("button", { name: "Refuse…" }).click();
+    await page.getByRole("button", { name: "Bounce…" }).click();
     await page.getByLabel("Reason").fill("a wrong list");
-    await page.getByRole("button", { name: "Refuse 1 mail for good" }).click();
+    await page.getByRole("button", { name: "Bounce 1 mail" }).click();
     await done(page, "1 mail is refused");
     await gateway.logged("operator.bounced");
     expect(gateway.said("operator.bounced")).toMatchObject([{ reason: "a wrong list", by: "operate" }]);
