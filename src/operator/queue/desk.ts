@@ -211,6 +211,9 @@ export function createQueueDesk(parts: QueueParts): QueueDesk & QueueGlance {
 
   return {
     async list(filter, request) {
+      // Not one record is read to find out that there is none.
+      if (tally !== undefined && isOfLanes(filter) && (await counts(filter)).total === 0)
+        return { items: [] };
       const { items, next } = await pageOf(filter, request);
       const submissionOf = createSubmissions();
       // Together, which takes half the time of one after the other.
