@@ -35,7 +35,7 @@ const LOOKS = 100;
 
 /** As assets/live.js reads a page again where mail comes all the time, and where there is no stream for it. */
 const READ_MS = 5_000;
-const POLL_MS = 15_000;
+const POLL_MS = 30_000;
 
 const METHOD = `${whole(queued)} mails wait for an upstream that is paused. While others are relayed at half the highest rate, \`/queue\` and
 \`/queue?state=waiting\` are asked for ${LOOKS} times, as a visitor. Then mails are relayed as fast as possible, in turns with nobody looking and
@@ -65,7 +65,7 @@ async function openPage(base: string, at: number): Promise<() => void> {
       (at / pages) * ms,
     );
   };
-  const stream = get(`${base}/api/v1/events`, { agent: false });
+  const stream = get(`${base}/api/v1/events?only=status`, { agent: false });
   stream.on("error", () => {});
   const [answer] = (await once(stream, "response")) as [IncomingMessage];
   answer.resume();

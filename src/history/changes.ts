@@ -18,7 +18,8 @@ export function createChanges(): Changes {
   let isMore = false;
   return {
     watch(isWatched) {
-      ids = isWatched ? (ids ?? new Set()) : undefined;
+      if (isWatched === (ids !== undefined)) return;
+      ids = isWatched ? new Set() : undefined;
       isMore = false;
     },
     note(id) {

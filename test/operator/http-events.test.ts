@@ -31,10 +31,14 @@ interface Page {
   leave(): void;
 }
 
-async function openPage(port: number, headers: Readonly<Record<string, string>> = {}): Promise<Page> {
+async function openPage(
+  port: number,
+  headers: Readonly<Record<string, string>> = {},
+  query = "",
+): Promise<Page> {
   let text = "";
   const checks = new Set<() => void>();
-  const asked = request({ host: "127.0.0.1", port, path: PATH, headers, agent: false });
+  const asked = request({ host: "127.0.0.1", port, path: `${PATH}${query}`, headers, agent: false });
   asked.on("error", () => {});
   asked.end();
   const reply = await new Promise<import("node:http").IncomingMessage>((resolve) =>
@@ -98,6 +102,23 @@ test("the state comes at once and when it changes, ids of mails when something h
   await page.got("status", 2);
   expect(page.text()).toContain(": still there\n\n");
   expect(page.text().match(/^event: /gm)).toHaveLength(3);
+});
+
+test("who asks for the state only gets no ids, and nothing is collected for them", async () => {
+  const place = await openPlace();
+  const page = await openPage(place.port, {}, "?only=status");
+  await seconds(place, 1);
+  await page.got("status");
+  place.changes.note("a".repeat(32) as Id);
+  expect(place.changes.take()).toEqual({ ids: [], isMore: false });
+  const both = await openPage(place.port);
+  place.changes.note("b".repeat(32) as Id);
+  place.setStatus({ phase: "draining" });
+  await seconds(place, 1);
+  expect(await both.got("mails")).toEqual([{ ids: ["b".repeat(32)], isMore: false }]);
+  await page.got("status", 2);
+  expect(page.text()).not.toContain("event: mails");
+  expect((await askAt(place.port, `${PATH}?only=mails`)).status).toBe(400);
 });
 
 test("a visitor gets neither replies nor places; who has a token gets both", async () => {
@@ -169,7 +190,7 @@ describe("1,000 streams", () => {
       clock: createManualClock(),
     });
     const open = (role: "visitor" | "read", count: number): number =>
-      Array.from({ length: count }, () => events.open(role)).filter((one) => one !== undefined).length;
+      Array.from({ length: count }, () => events.open(role, true)).filter((one) => one !== undefined).length;
     expect([open("visitor", 1_000), open("read", 1_000), open("visitor", 1)]).toEqual([64, 64, 0]);
     events.close();
     expect([events.count(), open("read", 1)]).toEqual([0, 0]);
@@ -180,8 +201,8 @@ test("a slow reader is cut when 64 KiB wait for it; the others go on", async () 
   const clock = createManualClock();
   const changes = createChanges();
   const events = createEvents({ status: async () => STATUS, changes, clock });
-  const slow = events.open("read");
-  const reader = events.open("read")?.getReader();
+  const slow = events.open("read", true);
+  const reader = events.open("read", true)?.getReader();
   if (slow === undefined || reader === undefined) throw new Error("not open");
   let octets = 0;
   const reading = (async () => {

@@ -1,13 +1,24 @@
 // What pages show live.
+import { z } from "zod";
 import { problem, type Route } from "../http/route.ts";
+import { faultsIn } from "./body.ts";
 import type { Running } from "./parts.ts";
+
+/** Ids of mails are left out where only the state is asked for. */
+const eventsQuery = z.strictObject({ only: z.literal("status").optional() });
 
 export const eventRoutes = (running: Running): Route[] => [
   {
     ...{ method: "GET", path: "/api/v1/events", needs: "visitor" },
-    about: { summary: "What changes, as server-sent events", contentType: "text/event-stream" },
-    answer: running(({ asker }, { events }) => {
-      const stream = events.open(asker.role);
+    about: {
+      summary: "What changes, as server-sent events",
+      query: eventsQuery,
+      contentType: "text/event-stream",
+    },
+    answer: running(({ asker, queries }, { events }) => {
+      const query = eventsQuery.safeParse(queries());
+      if (!query.success) return problem(400, faultsIn(query.error));
+      const stream = events.open(asker.role, query.data.only === undefined);
       return stream === undefined
         ? problem(503, "too many event streams are open", { "Retry-After": "60" })
         : { kind: "stream", stream, contentType: "text/event-stream" };

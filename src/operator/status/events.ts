@@ -7,8 +7,12 @@ import { maskedStatus } from "./masked.ts";
 import type { Status } from "./schema.ts";
 
 export interface Events {
-  /** A stream of octets as text/event-stream has them; undefined when there are too many. */
-  open(role: Asker["role"]): ReadableStream<Uint8Array> | undefined;
+  /**
+   * A stream of octets as text/event-stream has them; undefined when there are too many.
+   *
+   * @param wantsMails also the ids of mails, which are many while mail comes
+   */
+  open(role: Asker["role"], wantsMails: boolean): ReadableStream<Uint8Array> | undefined;
   /** Streams that are open. */
   count(): number;
   /** Ends all of them, and opens none any more. */
@@ -43,6 +47,7 @@ const STILL_THERE = ": still there\n\n";
 
 interface Reader {
   readonly isVisitor: boolean;
+  readonly wantsMails: boolean;
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
   readonly openedAt: number;
   /** It has the state as it was sent last. */
@@ -62,9 +67,12 @@ export function createEvents({ status, changes, clock }: EventsParts): Events {
   let lastStatus: readonly [Uint8Array, Uint8Array] | undefined;
   let sentAt = 0;
 
+  const watch = (): void => changes.watch([...readers].some(({ wantsMails }) => wantsMails));
+
   const leave = (reader: Reader): void => {
-    if (!readers.delete(reader) || readers.size > 0) return;
-    changes.watch(false);
+    if (!readers.delete(reader)) return;
+    watch();
+    if (readers.size > 0) return;
     timer?.cancel();
     timer = undefined;
   };
@@ -103,7 +111,7 @@ export function createEvents({ status, changes, clock }: EventsParts): Events {
       }
       if (isChanged || !reader.isUpToDate) send(reader, state[reader.isVisitor ? 0 : 1]);
       else if (isSilent) send(reader, toUtf8.encode(STILL_THERE));
-      if (mails !== undefined && readers.has(reader)) send(reader, mails);
+      if (mails !== undefined && reader.wantsMails && readers.has(reader)) send(reader, mails);
       reader.isUpToDate = true;
     }
     if (isChanged || isSilent || mails !== undefined) sentAt = clock.now();
@@ -128,7 +136,7 @@ export function createEvents({ status, changes, clock }: EventsParts): Events {
   }
 
   return {
-    open(role) {
+    open(role, wantsMails) {
       const isVisitor = role === "visitor";
       const visitors = [...readers].filter((reader) => reader.isVisitor).length;
       if (isClosed || readers.size >= STREAMS_MAX || (isVisitor && visitors >= VISITORS_MAX))
@@ -137,9 +145,9 @@ export function createEvents({ status, changes, clock }: EventsParts): Events {
       return new ReadableStream<Uint8Array>(
         {
           start(controller) {
-            reader = { isVisitor, controller, openedAt: clock.now(), isUpToDate: false };
+            reader = { isVisitor, wantsMails, controller, openedAt: clock.now(), isUpToDate: false };
             readers.add(reader);
-            changes.watch(true);
+            watch();
             controller.enqueue(toUtf8.encode(HELLO));
             schedule(0);
           },

@@ -114,7 +114,8 @@ function begin(main) {
   document.addEventListener("visibilitychange", again);
   setInterval(() => soon(0), AT_LEAST_MS);
 
-  const events = new EventSource("/api/v1/events");
+  // Whatever happens to a mail changes the state too, if only by what went through in the last minute.
+  const events = new EventSource("/api/v1/events?only=status");
   events.addEventListener("status", ({ data }) => {
     const now = JSON.stringify(JSON.parse(data).troubles);
     const isNew = now !== troubles;
@@ -122,7 +123,6 @@ function begin(main) {
     if (isNew) soon(0);
     else later();
   });
-  events.addEventListener("mails", later);
   events.addEventListener("error", () => soon(0));
 }
 
