@@ -251,7 +251,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     queue,
     pausing: createPausingDesk({
       names: viewsOf(config).map(({ name }) => name),
-      ...{ pauses, tryNow: dispatcher.tryUpstreamsNow },
+      ...{ pauses, tryNow: dispatcher.tryUpstreamsNow, log },
     }),
     readings: {
       ...{ lanes: laneFacts.read, ledger: ledger.counts, remembered },

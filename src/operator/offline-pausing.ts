@@ -23,7 +23,7 @@ export async function openOfflinePausing(
       pauses.close();
       await spool.close();
     };
-    return { desk: createPausingDesk({ names, pauses, tryNow: () => [] }), close };
+    return { desk: createPausingDesk({ names, pauses, tryNow: () => [], log }), close };
   } catch (error) {
     await spool.close();
     throw error;

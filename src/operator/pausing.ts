@@ -1,6 +1,7 @@
 // An operator pauses upstreams and resumes them, at a gateway that runs and at one that doesn't: what is paused is in the
 // spool's store, which both have.
 import type { OperatorPauses, PauseOrder, ResumeOrder } from "../dispatch/operator-pauses.ts";
+import type { Log } from "../runtime/log.ts";
 
 /** Times are as RFC 3339 writes them. */
 export interface PausedUpstream {
@@ -42,11 +43,12 @@ export interface PausingParts {
   readonly pauses: OperatorPauses;
   /** See Dispatcher. */
   readonly tryNow: (upstreams: readonly string[]) => readonly string[];
+  readonly log: Pick<Log, "warn">;
 }
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();
 
-export function createPausingDesk({ names, pauses, tryNow }: PausingParts): PausingDesk {
+export function createPausingDesk({ names, pauses, tryNow, log }: PausingParts): PausingDesk {
   const named = (upstream: string | undefined): readonly string[] =>
     upstream === undefined ? names : names.filter((name) => name === upstream);
 
@@ -70,6 +72,7 @@ export function createPausingDesk({ names, pauses, tryNow }: PausingParts): Paus
       if (wanted.length === 0) return { ok: false, names };
       const paused = await pauses.resume(wanted, order);
       const failing = tryNow(wanted);
+      if (failing.length > 0) log.warn("operator.tried", { upstreams: failing, ...order });
       const wasOf = (name: string): ResumedUpstream["was"] =>
         paused.has(name) ? "paused" : failing.includes(name) ? "failing" : "running";
       return { ok: true, upstreams: wanted.map((name) => ({ name, was: wasOf(name) })) };

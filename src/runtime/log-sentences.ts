@@ -188,6 +188,7 @@ export const sentences: ReadonlyMap<string, string> = new Map(
       "An operator[ ({by})] has the gateway drain[ ({reason})]: no more mail is taken, and it ends when its queue is empty.",
     "gateway.drained": "Drained: the queue is empty.",
     "operator.resumed": "{upstreams} resumed[ by an operator ({by})][ ({reason})].",
+    "operator.tried": "{upstreams} took nothing, and is tried at once for an operator[ ({by})][ ({reason})].",
     "operator.unavailable": "mailonce doubtful can't reach this gateway while it runs: {error}",
     "log.resumed":
       "The log can be written again, after {cause} since {since}: {missed:line} lost, {late} follow late.",

@@ -52,6 +52,7 @@ async function expectCured(gateway: GatewayProcess, { DATA_DIR: data }: Settings
   expect(upstreams).toEqual([{ name: "upstream", was: "failing" }]);
   await gateway.logged("transmission.relayed");
   expect(Date.now() - cured).toBeLessThan(5_000);
+  expect(gateway.said("operator.tried")).toMatchObject([{ upstreams: ["upstream"] }]);
 }
 
 test("a closed port", async ({ place }) => {
