@@ -33,6 +33,7 @@ test("a mail's HTML runs nothing, loads nothing and leads nowhere; its attachmen
       `<p>seen</p><script>${RUN}</script><img src="${elsewhere}/a" onerror="${RUN}"><svg onload="${RUN}"></svg>`,
       `<meta http-equiv="refresh" content="0;url=${elsewhere}/b"><link rel="stylesheet" href="${elsewhere}/c">`,
       `<style>p { background: url(${elsewhere}/d) }</style><iframe src="${elsewhere}/e"></iframe>`,
+      `<link rel="preconnect" href="${elsewhere}"><link rel="dns-prefetch" href="${elsewhere}">`,
       `<a href="${elsewhere}/f">there</a> <a href="javascript:${RUN}">run</a> <a href="/" target="_top">leave</a>`,
       `<a href="${elsewhere}/g" target="_blank">open</a><form action="${elsewhere}/h"><button>send</button></form>`,
     ].join("\n"),

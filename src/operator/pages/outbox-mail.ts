@@ -1,6 +1,6 @@
 // A mail of the outbox. All of it is a stranger's: its texts are escaped, and its HTML is shown in a frame of its own, where
 // nothing runs and nothing is loaded.
-import { sizeOf } from "../../runtime/amounts.ts";
+import { countOf, sizeOf } from "../../runtime/amounts.ts";
 import { type Asked, type Problem, problem } from "../http/route.ts";
 import { BEGINNING_OCTETS, SHOWN_OCTETS } from "../outbox/mail.ts";
 import type { Looked, Outbox, OutboxDesk, ShownAttachment, ShownMail } from "../outbox/words.ts";
@@ -39,7 +39,7 @@ export const outboxMailPages: readonly Page[] = [
       const { html: foreign } = found.value;
       return foreign === undefined
         ? problem(404, "this mail has no HTML")
-        : { kind: "foreign", html: withoutFrames(foreign) };
+        : { kind: "foreign", html: withoutConnections(foreign) };
     },
   },
   {
@@ -61,10 +61,11 @@ export const outboxMailPages: readonly Page[] = [
 ];
 
 /**
- * Chromium connects to where a frame leads before it asks whether the frame may be there, and the name it looks up tells the
- * sender who reads. A tag begins with these letters and nothing between them, so none is left; elsewhere they mean nothing.
+ * Chromium connects to where a frame leads before it asks whether the frame may be there, and a link can have it connect ahead of
+ * time; the name it looks up tells the sender who reads. A tag begins with these letters and nothing between them, so none is
+ * left; elsewhere they mean nothing.
  */
-const withoutFrames = (foreign: string): string => foreign.replace(/<(\/?)(?=i?frame)/gi, "<$1no-");
+const withoutConnections = (foreign: string): string => foreign.replace(/<(\/?)(?=i?frame|link)/gi, "<$1no-");
 
 /** The Maildir that the query names, or else the first. */
 export function chosenBox(
@@ -148,6 +149,9 @@ const STATES: Readonly<Record<ShownMail["state"], Html | "">> = {
   undecoded: html`<p class="quiet">Some of this mail can't be shown: it is damaged, or it would take long to decode. Its source is whole.</p>`,
 };
 
+/** Characters: to escape a million of them takes a tenth of a second, in one piece. */
+const TEXT_SHOWN = 128 * 1024;
+
 function contentOf(
   { text, html: foreign, source, size, state }: ShownMail,
   view: View,
@@ -161,7 +165,9 @@ function contentOf(
     return html`<p class="quiet">Nothing in it runs, no picture is loaded from elsewhere, and its links lead nowhere.</p>
 <iframe class="foreign" sandbox title="The mail as HTML" src="${pathOf(box, `${path}/html`)}"></iframe>`;
   }
-  if (text !== undefined) return html`<pre>${text}</pre>`;
+  if (text !== undefined) {
+    return html`${text.length > TEXT_SHOWN ? html`<p class="quiet">The first ${countOf(TEXT_SHOWN)} characters; the download has all:</p>` : ""}<pre>${text.slice(0, TEXT_SHOWN)}</pre>`;
+  }
   return html`<p>${state === "undecoded" ? "No text could be read." : "This mail has no text."}</p>`;
 }
 

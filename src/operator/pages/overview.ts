@@ -56,13 +56,13 @@ function troubleText(
   asker: Asker,
   now: number,
 ): Html {
-  const isPaused =
-    upstream !== undefined && (kind === "upstream" || kind === "silent" || kind === "operator");
+  const isPaused = upstream !== undefined && (kind === "upstream" || kind === "operator");
   return html`<p><strong>${text}</strong>${since === undefined ? "" : html` for ${age(since, now)}`}${
     reason === undefined ? "" : html`: <q>${reason}</q>`
   }</p>
 ${todo === undefined ? "" : html`<p>${withCommands(todo)}.</p>`}
 ${kind === "held" ? html`<p><a href="/doubtful">See them, and decide</a></p>` : ""}
+${kind === "silent" && upstream !== undefined ? html`<p><a href="${listOf("waiting", upstream)}">See what was said about each mail</a></p>` : ""}
 ${isPaused && asker.role === "operate" ? resumeForm(upstream, kind === "operator" ? "Resume" : "Try now") : ""}`;
 }
 
@@ -71,14 +71,14 @@ const withCommands = (text: string): Html =>
   html`${text.split("`").map((part, at) => (at % 2 === 0 ? part : html`<code>${part}</code>`))}`;
 
 const resumeForm = (upstream: string, text: string): Html =>
-  html`<form method="post" action="/upstreams/resume"><input type="hidden" name="upstream" value="${upstream}"><button>${text}</button></form>`;
+  html`<form method="post" action="/upstreams/resume"><input type="hidden" name="upstream" value="${upstream}"><button id="resume-${upstream}">${text}</button></form>`;
 
 function prevented({ sinceStart, recorded }: Status["prevented"], startedAt: string, now: number): Html {
   const count = recorded?.month ?? sinceStart;
   const when =
     recorded === undefined
       ? html`since the start, ${age(startedAt, now)} ago`
-      : html`this month; ${countOf(sinceStart)} since the start, ${age(startedAt, now)} ago`;
+      : html`this month (UTC); ${countOf(sinceStart)} since the start, ${age(startedAt, now)} ago`;
   return html`<p class="prevented"><strong>${countOf(count)}</strong> second ${count === 1 ? "mail" : "mails"} prevented ${when}</p>`;
 }
 
@@ -96,20 +96,24 @@ function figures({ rates, doubtful, lanes }: Status, now: number): Html {
 const queuedIn = ({ due, waiting, underway, held }: LaneStatus): number =>
   due.count + waiting.count + underway.count + held.count;
 
-const lanes = ({ lanes: all, upstreams }: Status, now: number): Html => html`<table>
+const lanes = ({ lanes: all, upstreams, troubles }: Status, now: number): Html => html`<table>
 <thead><tr><th>upstream</th><th>state</th><th class="number">due</th><th class="number">waiting</th><th class="number">held</th><th class="number">under way</th><th class="number">oldest due</th></tr></thead>
 <tbody>
-${all.map((lane) => laneRow(lane, upstreams, now))}
+${all.map((lane) => laneRow(lane, isSilent(lane.name, troubles) ? "takes nothing" : stateOf(lane, upstreams), now))}
 </tbody>
 </table>`;
 
-function laneRow(lane: LaneStatus, upstreams: readonly UpstreamStatus[], now: number): Html {
+/** All that is tried there is refused for now: it is in no pause, and takes nothing all the same. */
+export const isSilent = (lane: string, troubles: readonly Trouble[]): boolean =>
+  troubles.some(({ kind, upstream }) => kind === "silent" && upstream === lane);
+
+function laneRow(lane: LaneStatus, state: string, now: number): Html {
   const { name, due, waiting, held, underway } = lane;
   const cell = (title: string, state: string, count: number): Html =>
     html`<td class="number" data-title="${title}">${
       count === 0 ? "0" : html`<a href="${listOf(state, name)}">${countOf(count)}</a>`
     }</td>`;
-  return html`<tr><th scope="row">${name}</th><td data-title="state">${stateOf(lane, upstreams)}</td>
+  return html`<tr><th scope="row">${name}</th><td data-title="state">${state}</td>
 ${cell("due", "due", due.count)}${cell("waiting", "waiting", waiting.count)}${cell("held", "held", held.count)}${cell("under way", "underway", underway.count)}
 <td class="number" data-title="oldest due">${due.oldestDueAt === undefined ? "–" : age(due.oldestDueAt, now)}</td></tr>`;
 }
@@ -119,7 +123,7 @@ const listOf = (state: string, name: string): string =>
   `/queue?state=${state}&upstream=${encodeURIComponent(name.split(", ")[0] ?? name)}`;
 
 /** In one word. */
-export function stateOf(lane: LaneStatus, upstreams: readonly UpstreamStatus[]): string {
+function stateOf(lane: LaneStatus, upstreams: readonly UpstreamStatus[]): string {
   if (lane.pause !== undefined) return WHY_PAUSED[lane.pause.by];
   const states = lane.upstreams.map((name) => upstreams.find((upstream) => upstream.name === name)?.state);
   return states.some((state) => state !== "running") ? "partly" : "running";

@@ -56,7 +56,7 @@ async function list(seen: Seen): Promise<Shown> {
     return {
       frame: { title: "Queue", here: "queue", isLive: true },
       content: html`<h1>Queue</h1>
-${doneText(queries)}
+${asked.asker.role === "operate" ? doneText(queries) : ""}
 <p>${sentence(seen.status)}</p>
 ${filterForm(view, seen)}
 ${looked === undefined ? "" : causes(looked, view, seen)}
@@ -105,7 +105,7 @@ ${
     : html`<label>Task <input name="task" maxlength="998" value="${view.task ?? ""}"></label>
 <label>Recipient <input name="to" maxlength="998" value="${view.to ?? ""}"></label>`
 }
-<label>Older than <input name="older" size="6" placeholder="1h" value="${view.older ?? ""}"></label>
+<label>Older than <input name="older" size="6" placeholder="1h" pattern="[0-9]+(ms|s|m|h|d)" value="${view.older ?? ""}"></label>
 <button>Show</button> <a href="/queue">Show all</a>
 </form>`;
 }
@@ -125,7 +125,7 @@ function causes({ items, next, isOfList }: Looked, view: View, { asked }: Seen):
   return html`<h2>By last reply</h2>
 <p class="quiet">${scopeOf(next !== undefined, isOfList, view.cursor)} “…” is what differs.</p>
 <ul class="causes">
-${all.slice(0, CAUSES_MAX).map((cause, at) => html`<li>${causeText(cause)} ${canOrder ? retryForm(cause, at, view) : ""}</li>`)}
+${all.slice(0, CAUSES_MAX).map((cause) => html`<li>${causeText(cause)} ${canOrder ? retryForm(cause, view) : ""}</li>`)}
 ${rest === 0 ? "" : html`<li>${mails(rest)} of ${countOf(all.length - CAUSES_MAX)} other causes</li>`}
 </ul>`;
 }
@@ -141,14 +141,14 @@ function scopeOf(isMore: boolean, isOfList: boolean, cursor: string | undefined)
 const causeText = ({ count, text }: Cause): Html =>
   html`<strong>${countOf(count)}</strong> of one cause: <q>${text}</q>`;
 
-function retryForm({ count, retriable }: Cause, at: number, view: View): Html {
+function retryForm({ text, count, retriable }: Cause, view: View): Html {
   const others = count - retriable.length;
   const why =
     others === 0
       ? ""
       : html` <span class="quiet">${countOf(others)} ${others === 1 ? "is" : "are"} due already, or in doubt.</span>`;
   if (retriable.length === 0) return html`${why}`;
-  return html`<form method="post" action="/queue/retry">${viewFields(view)}<input type="hidden" name="id" value="${retriable.join(" ")}"><button id="retry-${at}">Retry ${countOf(retriable.length)}</button></form>${why}`;
+  return html`<form method="post" action="/queue/retry">${viewFields(view)}<input type="hidden" name="id" value="${retriable.join(" ")}"><button id="retry ${text}">Retry ${countOf(retriable.length)}</button></form>${why}`;
 }
 
 interface Listing {

@@ -61,11 +61,17 @@ function endOf(explained: Explained): readonly Step[] {
   if (mail === undefined && ledger.state === "absent") {
     const last = timeline.findLast(({ kind }) => kind !== "repeats");
     if (last?.kind === "ended") return [{ mark: "done", text: ENDS[last.reason ?? ""] ?? "given up" }];
-    if (last?.kind === "attempt") return [{ mark: "done", text: "refused" }];
+    if (last?.kind === "attempt") return [{ mark: "done", text: LASTS[last.outcome ?? "refused"] }];
     if (last?.kind === "decision") return [{ mark: "done", text: last.decision ?? "decided" }];
   }
   return [{ mark: "open", text: "relayed" }];
 }
+
+/** What a mail is that neither queue nor ledger has, by its last attempt. */
+const LASTS: Readonly<Record<NonNullable<EventOf<"attempt">["outcome"]>, string>> = {
+  ...{ accepted: "relayed", refused: "refused", doubtful: "in doubt" },
+  ...{ later: "not taken", down: "not taken" },
+};
 
 const ENDS: Readonly<Record<string, string>> = {
   expired: "given up",

@@ -12,6 +12,6 @@ export const until = (time: string, now: number): Html => {
   return html`<time datetime="${time}" title="${time}">${left < 1_000 ? "now" : `in ${durationOf(left)}`}</time>`;
 };
 
-/** "2013-12-10 10:13:06", in UTC. */
+/** "2013-12-10 10:13:06 UTC". */
 export const moment = (time: string): Html =>
-  html`<time datetime="${time}">${time.slice(0, 10)} ${time.slice(11, 19)}</time>`;
+  html`<time datetime="${time}">${time.slice(0, 10)} ${time.slice(11, 19)} UTC</time>`;

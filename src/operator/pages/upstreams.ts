@@ -9,6 +9,7 @@ import { deciderOf, NAME_MAX } from "../routes/body.ts";
 import type { PauseStatus, Status, UpstreamStatus } from "../status/schema.ts";
 import { formOf } from "./form.ts";
 import { type Html, html } from "./html.ts";
+import { isSilent } from "./overview.ts";
 import type { Page, Seen } from "./page.ts";
 import { age, until } from "./times.ts";
 
@@ -55,7 +56,7 @@ function upstreamText(one: UpstreamStatus, { asked, status, now }: Seen): Html {
   const canOrder = asked.asker.role === "operate";
   return html`<section class="card" aria-label="${name}">
 <h2>${name} ${place === undefined ? "" : html`<span class="quiet">${place}</span>`}</h2>
-<p>${pause === undefined ? html`<span class="well">It takes mail.</span>` : pauseText(pause, now)}</p>
+<p>${pause === undefined ? (isSilent(name, status.troubles) ? html`<strong class="bad">It refuses all mail for now.</strong> <a href="/queue?upstream=${encodeURIComponent(name)}">See what it says.</a>` : html`<span class="well">It takes mail.</span>`) : pauseText(pause, now)}</p>
 <ul class="facts">
 <li><a href="/queue?upstream=${encodeURIComponent(name)}">${countOf(due + waiting)} waiting</a>, ${countOf(due)} of them due</li>
 ${perSecond === undefined ? "" : html`<li>at most ${countOf(perSecond)} a second</li>`}

@@ -28,10 +28,10 @@ export function maskedEntry(entry: QueueEntry): Omit<QueueEntry, "messageId" | "
 /** Member by member: what is new is not shown before somebody has thought of it. */
 function maskedMail(mail: QueueMail): QueueMail {
   const { id, state, hold, doubtful, acceptedAt, dueAt, attempts, upstream, size, ended } = mail;
-  const { submission, lastAttemptAt } = mail;
+  const { lastAttemptAt } = mail;
   return {
-    ...{ id, submission, state, acceptedAt, attempts, upstream, size },
-    messageId: "",
+    ...{ id, state, acceptedAt, attempts, upstream, size },
+    ...{ messageId: "", submission: "" },
     recipient: maskedAddress(mail.recipient),
     ...(hold === undefined ? {} : { hold }),
     ...(doubtful === undefined ? {} : { doubtful }),
@@ -45,9 +45,9 @@ function maskedEvent(event: HistoryEvent): HistoryEvent {
   const { at } = event;
   switch (event.kind) {
     case "accepted": {
-      const { kind, submission, recipient } = event;
+      const { kind, recipient } = event;
       const shown = recipient === undefined ? {} : { recipient: maskedAddress(recipient) };
-      return { kind, at, submission, client: "", ...shown };
+      return { kind, at, submission: "", client: "", ...shown };
     }
     case "attempt":
       return { kind: event.kind, at, upstream: "the upstream", outcome: event.outcome };
