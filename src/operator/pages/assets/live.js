@@ -42,27 +42,14 @@ function begin(main) {
   show();
   document.querySelector("header")?.append(toggle);
 
-  /** Somebody is about to use what is there: to fill in, to send, to press or to copy it. */
+  /** Somebody is about to use what is there: to fill in, to send or to copy it. */
   function isUsed() {
-    if (main.querySelector("form[method=post]:hover, tr:hover form") !== null || isFilledIn()) return true;
     const active = document.activeElement;
     const isField = active?.matches("input, select, textarea") && main.contains(active);
     const selection = getSelection();
     const isSelected =
       selection !== null && !selection.isCollapsed && main.contains(selection.getRangeAt(0).startContainer);
     return isField || isSelected || main.querySelector("input:checked, details[open] form") !== null;
-  }
-
-  /** A field has another value than it came with. */
-  function isFilledIn() {
-    const isChanged = (field) =>
-      field.matches("select")
-        ? [...field.options].some(
-            ({ selected, defaultSelected }) => selected && !defaultSelected && field.selectedIndex > 0,
-          )
-        : field.type !== "hidden" &&
-          (field.value !== field.defaultValue || field.checked !== field.defaultChecked);
-    return [...main.querySelectorAll("input, select, textarea")].some(isChanged);
   }
 
   const mayRead = () => isLive && !document.hidden && !isUsed();
@@ -75,8 +62,8 @@ function begin(main) {
     isStale = false;
     readAt = Date.now();
     try {
-      const answer = await fetch(placeOfPage(), { headers: { Accept: "text/html" } });
-      isAway = !answer.ok;
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      isAway = false;
       // The session has ended.
       if (answer.redirected || answer.status === 401) location.reload();
       if (!answer.ok || answer.redirected) return;
@@ -119,7 +106,7 @@ function begin(main) {
   const again = () => {
     if (isStale && mayRead()) later();
   };
-  for (const event of ["focusout", "change", "toggle", "mouseout"]) {
+  for (const event of ["focusout", "change", "toggle"]) {
     // The focus has moved when all of its events are over.
     main.addEventListener(event, () => setTimeout(again), true);
   }
@@ -128,41 +115,16 @@ function begin(main) {
   setInterval(() => soon(0), AT_LEAST_MS);
 
   // Whatever happens to a mail changes the state too, if only by what went through in the last minute.
-  listen();
-
-  function listen() {
-    const events = new EventSource("/api/v1/events?only=status");
-    events.addEventListener("status", ({ data }) => {
-      const now = JSON.stringify(JSON.parse(data).troubles);
-      const isNew = now !== troubles;
-      troubles = now;
-      if (isNew) soon(0);
-      else later();
-    });
-    events.addEventListener("error", () => {
-      soon(0);
-      // A browser gives up where it is refused: the gateway is starting, or has no stream to give.
-      if (events.readyState === EventSource.CLOSED) setTimeout(listen, EVERY_MS);
-    });
-  }
+  const events = new EventSource("/api/v1/events?only=status");
+  events.addEventListener("status", ({ data }) => {
+    const now = JSON.stringify(JSON.parse(data).troubles);
+    const isNew = now !== troubles;
+    troubles = now;
+    if (isNew) soon(0);
+    else later();
+  });
+  events.addEventListener("error", () => soon(0));
 }
-
-/** Without what was said to be done when it was loaded: that is over. */
-function placeOfPage() {
-  const url = new URL(location.href);
-  url.searchParams.delete("done");
-  return url;
-}
-
-/** Forms that are on their way: a second click sends nothing more. */
-const sent = new Set();
-addEventListener("submit", (event) => {
-  const form = event.target;
-  if (form.method !== "post") return;
-  if (sent.has(form)) event.preventDefault();
-  sent.add(form);
-});
-addEventListener("pageshow", () => sent.clear());
 
 /** What is pressed or filled in, by what it does: the same after its page was read again. */
 const CONTROLS = "a, button, summary, input, select, textarea";
@@ -175,12 +137,10 @@ const alike = (name) => [...document.querySelectorAll(CONTROLS)].filter((other) 
 function placeOf(element) {
   if (element === null || !element.matches(CONTROLS)) return undefined;
   const name = nameOf(element);
-  const all = alike(name);
-  return { name, at: all.indexOf(element), count: all.length };
+  return { name, at: alike(name).indexOf(element) };
 }
 
-function focusOn({ name, at, count }) {
-  // Among those that look alike, where there are others than before, nobody knows which one is meant.
+function focusOn({ name, at }) {
   const found = alike(name);
-  if (found.length === count) found[at]?.focus({ preventScroll: true });
+  (found[at] ?? found[0])?.focus({ preventScroll: true });
 }
