@@ -116,9 +116,11 @@ try {
   await submitMany(gateway.port, "away.example", queued);
 
   const rate = relayed / 2;
+  const paced = Math.ceil(rate * 20);
+  const relayedAll = sink.reached(sink.count() + paced);
   let isOver = false;
   const load = submitPaced({
-    ...{ port: gateway.port, connections: 20, rate, messages: Math.ceil(rate * 20), octets: 4_096 },
+    ...{ port: gateway.port, connections: 20, rate, messages: paced, octets: 4_096 },
   }).finally(() => {
     isOver = true;
   });
@@ -126,7 +128,7 @@ try {
   for (let look = 0; look < LOOKS && !isOver; look++) {
     for (const [path, took] of Object.entries(looks)) took.push(await timed(`${base}${path}`));
   }
-  await load;
+  await Promise.all([load, relayedAll]);
 
   const states = ["nobody looks", "open pages"] as const;
   const found = await inTurns(Number(values.turns), states, async (state) => {
