@@ -1,23 +1,14 @@
 // The page of what is in doubt: what doubt is, which mails are, and decisions about one, about those ticked, and by age.
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Id } from "../../src/identity/message-id.ts";
 import type { DoubtfulDesk, DoubtfulEntry } from "../../src/operator/doubtful.ts";
 import { StorageError } from "../../src/storage/storage.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
 import { NO_PARTS, type Reply } from "../support/http-place.ts";
-import { HOSTILE, openGatewayPages, openPages, textOf } from "../support/pages-place.ts";
+import { closed, HOSTILE, openGatewayPages, openPages, textOf } from "../support/pages-place.ts";
 
 const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" };
 const AT = "/doubtful";
-
-const opened: { close(): Promise<void> }[] = [];
-afterEach(async () => {
-  for (const one of opened.splice(0)) await one.close();
-});
-const closed = <T extends { close(): Promise<void> }>(one: T): T => {
-  opened.push(one);
-  return one;
-};
 
 const TO = ["ann@example.net", "bob@example.net", "eve@example.net"] as const;
 

@@ -1,23 +1,14 @@
 // The page of a mail and the page of what is in doubt: what each says, what can be done there, and by whom.
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { NOTHING_KNOWN } from "../../src/operator/explain/answer.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
 import type { Reply } from "../support/http-place.ts";
-import { HOSTILE, openGatewayPages, textOf } from "../support/pages-place.ts";
+import { closed, HOSTILE, openGatewayPages, textOf } from "../support/pages-place.ts";
 
 const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" };
 const LATER: Outcome = { kind: "later", reply: "450 4.2.1 greylisted" };
 const ACCEPTED: Outcome = { kind: "accepted", upstreamId: "named-1" };
 const A = "person@example.net";
-
-const opened: { close(): Promise<void> }[] = [];
-afterEach(async () => {
-  for (const one of opened.splice(0)) await one.close();
-});
-const closed = <T extends { close(): Promise<void> }>(one: T): T => {
-  opened.push(one);
-  return one;
-};
 
 const open = async (settings?: Readonly<Record<string, string>>) => closed(await openGatewayPages(settings));
 

@@ -1,4 +1,6 @@
 // Pages of a gateway in this process: its real desks, behind the real HTTP, for visitors and for people with a token.
+
+import { onTestFinished } from "vitest";
 import type { OperatorParts } from "../../src/operator/routes/parts.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
 import { openHeldGateway } from "./held-gateway.ts";
@@ -86,3 +88,9 @@ export const textOf = ({ body }: Reply): string =>
     .replaceAll("&gt;", ">")
     .replaceAll("&amp;", "&")
     .replace(/\s+/g, " ");
+
+/** Closes it when the test is over. */
+export function closed<T extends { close(): Promise<void> }>(one: T): T {
+  onTestFinished(() => one.close());
+  return one;
+}

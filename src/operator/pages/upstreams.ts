@@ -56,7 +56,7 @@ function upstreamText(one: UpstreamStatus, { asked, status, now }: Seen): Html {
   const canOrder = asked.asker.role === "operate";
   return html`<section class="card" aria-label="${name}">
 <h2>${name} ${place === undefined ? "" : html`<span class="quiet">${place}</span>`}</h2>
-<p>${pause === undefined ? (isSilent(name, status.troubles) ? html`<strong class="bad">It refuses all mail for now.</strong> <a href="/queue?upstream=${encodeURIComponent(name)}">See what it says.</a>` : html`<span class="well">It takes mail.</span>`) : pauseText(pause, now)}</p>
+<p>${pause === undefined ? unpausedText(name, status) : pauseText(pause, now)}</p>
 <ul class="facts">
 <li><a href="/queue?upstream=${encodeURIComponent(name)}">${countOf(due + waiting)} waiting</a>, ${countOf(due)} of them due</li>
 ${perSecond === undefined ? "" : html`<li>at most ${countOf(perSecond)} a second</li>`}
@@ -65,6 +65,11 @@ ${quota === undefined ? "" : html`<li>${quotaText(quota)}</li>`}
 ${canOrder ? orders(one) : ""}
 </section>`;
 }
+
+const unpausedText = (name: string, { troubles }: Status): Html =>
+  isSilent(name, troubles)
+    ? html`<strong class="bad">It refuses all mail for now.</strong> <a href="/queue?upstream=${encodeURIComponent(name)}">See what it says.</a>`
+    : html`<span class="well">It takes mail.</span>`;
 
 const countsOf = (name: string, { lanes }: Status): { due: number; waiting: number } =>
   lanes
