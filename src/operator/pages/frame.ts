@@ -75,13 +75,15 @@ const problemText = (title: string, detail: string): Html => html`<h1>${title}</
 <p>${detail}</p>
 <p><a href="/">Overview</a></p>`;
 
+/** Mails in all states together. */
+export const queuedIn = (lanes: Status["lanes"]): number =>
+  lanes.reduce(
+    (sum, { due, waiting, underway, held }) => sum + due.count + waiting.count + underway.count + held.count,
+    0,
+  );
+
 function entries(here: PageName | undefined, { state, hasOutbox }: Surroundings): Html {
-  const waiting =
-    state?.lanes.reduce(
-      (sum, { due, waiting, underway, held }) =>
-        sum + due.count + waiting.count + underway.count + held.count,
-      0,
-    ) ?? 0;
+  const waiting = queuedIn(state?.lanes ?? []);
   const entry = (name: PageName, path: string, text: string, count = 0): Html =>
     html`<a href="${path}"${here === name ? html` aria-current="page"` : ""}>${text}${
       count === 0 ? "" : html` <span class="count">${countOf(count)}</span>`

@@ -4,6 +4,7 @@ import type { Asker } from "../http/route.ts";
 import type { OutboxDesk } from "../outbox/words.ts";
 import type { Flow, LaneStatus, Status, Trouble, UpstreamStatus } from "../status/schema.ts";
 import { chart } from "./chart.ts";
+import { queuedIn } from "./frame.ts";
 import { type Html, html } from "./html.ts";
 import type { Page } from "./page.ts";
 import { age } from "./times.ts";
@@ -84,7 +85,7 @@ function prevented({ sinceStart, recorded }: Status["prevented"], startedAt: str
 
 function figures({ rates, doubtful, lanes }: Status, now: number): Html {
   const due = lanes.flatMap((lane) => lane.due.oldestDueAt ?? []).sort()[0];
-  const queued = lanes.reduce((sum, lane) => sum + queuedIn(lane), 0);
+  const queued = queuedIn(lanes);
   return html`<dl class="figures">
 <div><dt>relayed, last minute</dt><dd>${countOf(rates.minute.relayed)}</dd></div>
 <div><dt>in the queue</dt><dd>${countOf(queued)}</dd></div>
@@ -92,9 +93,6 @@ function figures({ rates, doubtful, lanes }: Status, now: number): Html {
 <div><dt>oldest due</dt><dd>${due === undefined ? "none" : age(due, now)}</dd></div>
 </dl>`;
 }
-
-const queuedIn = ({ due, waiting, underway, held }: LaneStatus): number =>
-  due.count + waiting.count + underway.count + held.count;
 
 const lanes = ({ lanes: all, upstreams, troubles }: Status, now: number): Html => html`<table>
 <thead><tr><th>upstream</th><th>state</th><th class="number">due</th><th class="number">waiting</th><th class="number">held</th><th class="number">under way</th><th class="number">oldest due</th></tr></thead>
