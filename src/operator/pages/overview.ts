@@ -11,7 +11,7 @@ import { age } from "./times.ts";
 
 export const overviewPages: readonly Page[] = [
   {
-    ...{ path: "/", needs: "visitor" },
+    ...{ path: "/", needs: "visitor", isOfStatus: true },
     show: ({ asked: { asker }, status, parts, now }) => ({
       frame: { title: "Overview", here: "overview", isLive: true },
       content: overview({ status, minutes: parts.status.minutes(), outbox: parts.outbox, asker, now }),

@@ -21,5 +21,7 @@ export interface Page {
   readonly method?: Route["method"];
   readonly path: string;
   readonly needs: Route["needs"];
+  /** Nothing of what is asked changes what it shows: it is made once for each status and who may see it. */
+  readonly isOfStatus?: true;
   show(seen: Seen): Shown | Promise<Shown>;
 }

@@ -28,16 +28,20 @@ export function createRunningQueue(parts: RunningQueueParts): QueueDesk & QueueG
   const nameOf = (lane: number): string => names[lane] ?? names[0] ?? "";
 
   const tally = (): QueueCounts["groups"] => {
-    const counts = new Map<string, { upstream: string; state: QueueState; count: number }>();
+    const counts = names.map(
+      (): Record<QueueState, number> => ({ due: 0, waiting: 0, underway: 0, held: 0 }),
+    );
     const see = ({ lane }: QueuedTransmission, state: QueueState): void => {
-      const name = `${state} ${lane}`;
-      const group = counts.get(name) ?? { upstream: nameOf(lane), state, count: 0 };
-      group.count += 1;
-      counts.set(name, group);
+      const ofLane = counts[lane] ?? counts[0];
+      if (ofLane !== undefined) ofLane[state] += 1;
     };
     dispatcher.visit(see);
     for (const { queued } of holds.all()) see(queued, "held");
-    return [...counts.values()];
+    return counts.flatMap((ofLane, lane) =>
+      (Object.keys(ofLane) as QueueState[]).map((state) => ({
+        ...{ upstream: nameOf(lane), state, count: ofLane[state] },
+      })),
+    );
   };
 
   return createQueueDesk({

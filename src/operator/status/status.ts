@@ -13,6 +13,7 @@ import type { Flow, LaneStatus, PauseStatus, Status, UpstreamStatus } from "./sc
 import { troublesOf } from "./troubles.ts";
 
 export interface StatusDesk {
+  /** The same object as long as the facts of the lanes are fresh: many ask at once. */
   read(): Promise<Status>;
   /** What went through in each minute of the last hour, oldest first. */
   minutes(): readonly Flow[];
@@ -61,9 +62,16 @@ export function createStatusDesk(parts: StatusParts): StatusDesk {
       return max === undefined ? [] : [{ name, max, sent }];
     });
 
-  async function make(): Promise<Status> {
-    const [diskFault, free] = await Promise.all([parts.disk(), parts.freeSpace.free()]);
+  let made: { readonly lanes: readonly LaneFacts[]; readonly status: Promise<Status> } | undefined;
+
+  function read(): Promise<Status> {
     const lanes = parts.laneFacts();
+    if (made?.lanes !== lanes) made = { lanes, status: make(lanes) };
+    return made.status;
+  }
+
+  async function make(lanes: readonly LaneFacts[]): Promise<Status> {
+    const [diskFault, free] = await Promise.all([parts.disk(), parts.freeSpace.free()]);
     const { doubtful, ...ledger } = parts.ledger();
     const certificates = parts.certificates();
     const troubles = troublesOf({
@@ -92,7 +100,7 @@ export function createStatusDesk(parts: StatusParts): StatusDesk {
   }
 
   return {
-    read: make,
+    read,
     minutes: rates.minutes,
     decided: parts.decided,
     others() {
