@@ -64,11 +64,12 @@ interface Told {
 /** Asks all of them until nothing has moved meanwhile: a mail for an upstream that is away is tried now and then. */
 export async function numbersOf(gateway: GatewayProcess, settings: Settings): Promise<Told> {
   for (;;) {
-    const before = await fromStatus(settings);
+    const before = [await attemptsOf(gateway), await fromStatus(settings)];
     const list = await fromList(settings);
     const metrics = await fromMetrics(gateway);
     const status = await fromStatus(settings);
-    if (JSON.stringify(before) === JSON.stringify(status)) return { status, list, metrics };
+    const after = [await attemptsOf(gateway), status];
+    if (JSON.stringify(before) === JSON.stringify(after)) return { status, list, metrics };
   }
 }
 
@@ -106,8 +107,16 @@ async function fromList(settings: Settings): Promise<Numbers> {
   );
 }
 
+const metricsText = async (gateway: GatewayProcess): Promise<string> =>
+  await (await fetch(`http://${gateway.said("gateway.listening")[0]?.http}/metrics`)).text();
+
 async function fromMetrics(gateway: GatewayProcess): Promise<Numbers> {
-  const body = await (await fetch(`http://${gateway.said("gateway.listening")[0]?.http}/metrics`)).text();
-  const found = body.matchAll(/^mailonce_queue_transmissions\{upstream="([^"]*)",state="([^"]*)"\} (\d+)$/gm);
+  const found = (await metricsText(gateway)).matchAll(
+    /^mailonce_queue_transmissions\{upstream="([^"]*)",state="([^"]*)"\} (\d+)$/gm,
+  );
   return counted([...found].map(([, upstream, state, count]) => [`${upstream} ${state}`, Number(count)]));
 }
+
+/** How many attempts have ended, as the metrics count them. */
+const attemptsOf = async (gateway: GatewayProcess): Promise<readonly string[]> =>
+  (await metricsText(gateway)).match(/^mailonce_attempts_total\{.*$/gm) ?? [];
