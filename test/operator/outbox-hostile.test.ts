@@ -2,23 +2,16 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openHttpPlace, type Reply } from "../support/http-place.ts";
-import { compose, deskOf, lines, type OutboxPlace, openOutboxPlace } from "../support/outbox-place.ts";
-
-let place: OutboxPlace;
-beforeEach(async () => {
-  place = await openOutboxPlace();
-});
-afterEach(() => place.close());
-
-const get = (path: string, method?: string): Promise<Reply> => place.get(path, method);
-const put = (...args: Parameters<OutboxPlace["put"]>): void => place.put(...args);
+import { describe, expect } from "vitest";
+import { openHttpPlace } from "../support/http-place.ts";
+import { compose, deskOf, lines, test } from "../support/outbox-place.ts";
 
 const EVIL = `<script>alert("evil")</script><img src=x onerror=evil()>"'><a href="javascript:evil()">evil</a>`;
 
 describe("what strangers have written", () => {
-  test("markup in subject, addresses, file names, types and text is text", async () => {
+  test("markup in subject, addresses, file names, types and text is text", async ({
+    outbox: { get, put },
+  }) => {
     const mail = await compose({
       from: { name: EVIL, address: "a@example.com" },
       to: { name: EVIL, address: "b@example.com" },
@@ -45,7 +38,9 @@ describe("what strangers have written", () => {
     expect((await get("/outbox/mail/html")).status).toBe(404);
   });
 
-  test("HTML is shown in a sandbox only, where nothing runs and nothing is loaded", async () => {
+  test("HTML is shown in a sandbox only, where nothing runs and nothing is loaded", async ({
+    outbox: { get, put },
+  }) => {
     const evil = [
       "<script>evil()</script><body onload=evil()><meta http-equiv=refresh content='0;url=https://evil.example/'>",
       '<form action="https://evil.example/"><input name=token></form><base href="https://evil.example/">',
@@ -75,7 +70,9 @@ describe("what strangers have written", () => {
     });
   });
 
-  test("no frame is in it, however it is written: a browser would connect to where it leads", async () => {
+  test("no frame is in it, however it is written: a browser would connect to where it leads", async ({
+    outbox: { get, put },
+  }) => {
     const html =
       "<IFRAME src=//a><iFrame/src=//b><ifr<iframe src=//c><frameset><frame src=//d></frameset><iframe\nsrc=//e></iframe>";
     put("mail", await compose({ html }));
@@ -87,7 +84,9 @@ describe("what strangers have written", () => {
     );
   });
 
-  test("an attachment and the source are downloads, whatever they say they are", async () => {
+  test("an attachment and the source are downloads, whatever they say they are", async ({
+    outbox: { get, put },
+  }) => {
     const content = Buffer.from(`<script>${EVIL}</script>`);
     const mail = await compose({
       text: "see there",
@@ -120,7 +119,9 @@ describe("what strangers have written", () => {
     }
   });
 
-  test("characters that hide or turn text, and controls, are not shown in a line", async () => {
+  test("characters that hide or turn text, and controls, are not shown in a line", async ({
+    outbox: { get, put },
+  }) => {
     put("mail", lines("Subject: a\u202eb\u0007c\u200bd", "From: x\u2066y <a@example.com>", "", "text"));
     const { body } = await get("/outbox");
     expect(body).toContain(">a b c d</a>");
@@ -132,18 +133,20 @@ describe("what strangers have written", () => {
 describe("names that lead elsewhere", () => {
   const SECRET = "Subject: secret\r\n\r\nsecret";
 
-  test("a name out of a URL opens nothing but a mail of new/ and cur/", async () => {
+  test("a name out of a URL opens nothing but a mail of new/ and cur/", async ({
+    outbox: { folder, maildir, get, put },
+  }) => {
     put("mail", "Subject: there\r\n\r\n");
-    writeFileSync(join(place.folder, "secret"), SECRET);
-    writeFileSync(join(place.maildir, "secret"), SECRET);
+    writeFileSync(join(folder, "secret"), SECRET);
+    writeFileSync(join(maildir, "secret"), SECRET);
     put("secret", SECRET, "tmp");
     put(".secret", SECRET);
-    mkdirSync(join(place.maildir, "new", "folder"));
-    writeFileSync(join(place.maildir, "new", "folder", "secret"), SECRET);
-    symlinkSync(join(place.folder, "secret"), join(place.maildir, "new", "link"));
-    symlinkSync(join(place.folder, "secret"), join(place.maildir, "cur", "flagged:2,S"));
-    symlinkSync(place.folder, join(place.maildir, "cur", "folder-link"));
-    execFileSync("mkfifo", [join(place.maildir, "new", "pipe")]);
+    mkdirSync(join(maildir, "new", "folder"));
+    writeFileSync(join(maildir, "new", "folder", "secret"), SECRET);
+    symlinkSync(join(folder, "secret"), join(maildir, "new", "link"));
+    symlinkSync(join(folder, "secret"), join(maildir, "cur", "flagged:2,S"));
+    symlinkSync(folder, join(maildir, "cur", "folder-link"));
+    execFileSync("mkfifo", [join(maildir, "new", "pipe")]);
     const names = [
       ...["secret", ".secret", "link", "flagged", "flagged:2,S", "folder", "folder-link", "pipe", "none"],
       ...[
@@ -167,11 +170,7 @@ describe("names that lead elsewhere", () => {
         "mail%20",
         "%20mail",
       ],
-      ...[
-        `%2f${join(place.folder, "secret").slice(1).replaceAll("/", "%2f")}`,
-        "%252e%252e%252fsecret",
-        "mail%2f",
-      ],
+      ...[`%2f${join(folder, "secret").slice(1).replaceAll("/", "%2f")}`, "%252e%252e%252fsecret", "mail%2f"],
       ...["mail:2,S", "MAIL%ff", "%c0%ae%c0%ae%2fsecret", "a".repeat(201), "a".repeat(255), "*", "mai?"],
     ];
     for (const name of names) {
@@ -188,23 +187,25 @@ describe("names that lead elsewhere", () => {
     expect(body).not.toContain("secret<");
   });
 
-  test("a folder that is a link, or that others can write in, is not read, and the page says why", async () => {
+  test("a folder that is a link, or that others can write in, is not read, and the page says why", async ({
+    outbox: { folder, maildir, get, put },
+  }) => {
     put("mail", SECRET);
-    renameSync(join(place.maildir, "new"), join(place.folder, "elsewhere"));
-    symlinkSync(join(place.folder, "elsewhere"), join(place.maildir, "new"));
+    renameSync(join(maildir, "new"), join(folder, "elsewhere"));
+    symlinkSync(join(folder, "elsewhere"), join(maildir, "new"));
     const linked = await get("/outbox");
     expect(linked.body).toContain("Nothing is read in this folder");
     expect(linked.body).toContain("new is a link");
     expect((await get("/outbox/mail")).status).toBe(404);
-    rmSync(join(place.maildir, "new"));
-    renameSync(join(place.folder, "elsewhere"), join(place.maildir, "new"));
+    rmSync(join(maildir, "new"));
+    renameSync(join(folder, "elsewhere"), join(maildir, "new"));
     expect((await get("/outbox/mail")).status).toBe(200);
-    chmodSync(join(place.maildir, "new"), 0o777);
+    chmodSync(join(maildir, "new"), 0o777);
     expect((await get("/outbox")).body).toContain("can be written by others");
     expect((await get("/outbox/mail")).status).toBe(404);
   });
 
-  test("who may not read mail sees none of it", async () => {
+  test("who may not read mail sees none of it", async ({ outbox: { maildir, http, put } }) => {
     put("mail", "Subject: there\r\n\r\n");
     for (const path of [
       "/outbox",
@@ -213,10 +214,10 @@ describe("names that lead elsewhere", () => {
       "/outbox/mail/source",
       "/outbox/mail/parts/1",
     ]) {
-      const { status, headers, body } = await place.http.ask(path);
+      const { status, headers, body } = await http.ask(path);
       expect([status, headers.location, body]).toEqual([303, "/login", ""]);
     }
-    const visited = await openHttpPlace({ parts: { outbox: deskOf(place.maildir) } });
+    const visited = await openHttpPlace({ parts: { outbox: deskOf(maildir) } });
     try {
       expect((await visited.ask("/outbox/mail")).headers.location).toBe("/login");
       expect((await visited.ask("/")).body).toContain('<a href="/outbox">Look at it in the outbox.</a>');

@@ -2,35 +2,27 @@
 import { linkSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
 import { createOutboxDesk } from "../../src/operator/outbox/desk.ts";
 import { NAMES_MAX } from "../../src/operator/outbox/folder.ts";
 import { bearer, openHttpPlace, type Reply } from "../support/http-place.ts";
-import { compose, lines, makeMaildir, type OutboxPlace, openOutboxPlace } from "../support/outbox-place.ts";
-
-let place: OutboxPlace;
-beforeEach(async () => {
-  place = await openOutboxPlace();
-});
-afterEach(() => place.close());
-
-const get = (path: string, method?: string): Promise<Reply> => place.get(path, method);
-const put = (...args: Parameters<OutboxPlace["put"]>): void => place.put(...args);
+import { compose, lines, makeMaildir, test } from "../support/outbox-place.ts";
 
 describe("the list", () => {
-  const putAt = (name: string, second: number, in_?: string): void => {
-    put(name, `Subject: ${name}\r\n\r\n`, in_);
-    utimesSync(join(place.maildir, in_ ?? "new", name), second, second);
-  };
-
-  test("newest first, of new/ and cur/, 50 a page, and a mail that was read keeps its address", async () => {
+  test("newest first, of new/ and cur/, 50 a page, and a mail that was read keeps its address", async ({
+    outbox: { maildir, get, put },
+  }) => {
+    const putAt = (name: string, second: number, in_ = "new"): void => {
+      put(name, `Subject: ${name}\r\n\r\n`, in_);
+      utimesSync(join(maildir, in_, name), second, second);
+    };
     for (let at = 0; at < 60; at++) putAt(`mail-${at}`, 1_000 + at);
     putAt("read:2,RS", 1_059.5, "cur");
     const named = ({ body }: Reply) => [...body.matchAll(/id="mail-([^"]+)"/g)].map(([, name]) => name);
     const first = await get("/outbox");
     expect(named(first)).toEqual(["read", ...Array.from({ length: 49 }, (_, at) => `mail-${59 - at}`)]);
-    expect(first.body).toContain(`61 mails are in <code>${place.maildir}</code>; they went nowhere else.`);
+    expect(first.body).toContain(`61 mails are in <code>${maildir}</code>; they went nowhere else.`);
     expect(first.body).toContain('href="/outbox?page=2">Older</a>');
     const second = await get("/outbox?page=2");
     expect(named(second)).toEqual(Array.from({ length: 11 }, (_, at) => `mail-${10 - at}`));
@@ -39,14 +31,16 @@ describe("the list", () => {
       expect((await get(`/outbox?page=${page}`)).status).toBe(400);
     }
     expect((await get("/outbox/read")).body).toContain("<h1>read:2,RS</h1>");
-    renameSync(join(place.maildir, "new", "mail-0"), join(place.maildir, "cur", "mail-0:2,S"));
+    renameSync(join(maildir, "new", "mail-0"), join(maildir, "cur", "mail-0:2,S"));
     expect((await get("/outbox/mail-0")).body).toContain("<h1>mail-0</h1>");
-    rmSync(join(place.maildir, "cur", "mail-0:2,S"));
+    rmSync(join(maildir, "cur", "mail-0:2,S"));
     expect((await get("/outbox/mail-0")).status).toBe(404);
     expect((await get("/outbox")).body).toContain("60 mails are in");
   });
 
-  test("an empty Maildir, one that is not there, and a file that is no mail", async () => {
+  test("an empty Maildir, one that is not there, and a file that is no mail", async ({
+    outbox: { maildir, get, put },
+  }) => {
     expect((await get("/outbox")).body).toContain("No mail is in");
     put("empty", "");
     put("junk", Buffer.from([0xff, 0, 0xfe, 0x0d, 0x0a]));
@@ -59,33 +53,37 @@ describe("the list", () => {
       expect((await get(`/outbox/${name}/source`)).status).toBe(200);
     }
     expect((await get("/outbox/empty")).body).toContain("This mail has no text.");
-    rmSync(place.maildir, { recursive: true });
+    rmSync(maildir, { recursive: true });
     expect((await get("/outbox")).body).toContain("No mail is in");
   });
 
-  test("more names than are looked at: so many are, and the page says so", async () => {
+  test("more names than are looked at: so many are, and the page says so", async ({
+    outbox: { maildir, get, put },
+  }) => {
     put("mail", "Subject: x\r\n\r\n");
     for (let at = 0; at < NAMES_MAX; at++)
-      linkSync(join(place.maildir, "new", "mail"), join(place.maildir, "new", `m${at}`));
+      linkSync(join(maildir, "new", "mail"), join(maildir, "new", `m${at}`));
     const { body } = await get("/outbox");
     expect(body).toContain("10,000 mails are in");
     expect(body).toContain("More than 10,000 files are there");
-    rmSync(join(place.maildir, "new", "m0"));
-    rmSync(join(place.maildir, "new", "m1"));
+    rmSync(join(maildir, "new", "m0"));
+    rmSync(join(maildir, "new", "m1"));
     expect((await get("/outbox")).body).not.toContain("More than");
-    expect(readdirSync(join(place.maildir, "new")).length).toBe(NAMES_MAX - 1);
+    expect(readdirSync(join(maildir, "new")).length).toBe(NAMES_MAX - 1);
   });
 
-  test("several Maildirs: a choice, and each mail in its own", async () => {
-    const other = join(place.folder, "other");
+  test("several Maildirs: a choice, and each mail in its own", async ({
+    outbox: { folder, maildir, put },
+  }) => {
+    const other = join(folder, "other");
     makeMaildir(other);
     put("mail", "Subject: first\r\n\r\n");
     writeFileSync(join(other, "new", "mail"), "Subject: second\r\n\r\n");
-    const config = join(place.folder, "mailonce.toml");
+    const config = join(folder, "mailonce.toml");
     writeFileSync(
       config,
       [
-        `[upstreams.one]\nkind = "maildir"\nmaildir.path = "${place.maildir}"`,
+        `[upstreams.one]\nkind = "maildir"\nmaildir.path = "${maildir}"`,
         `[upstreams.two]\nkind = "maildir"\nmaildir.path = "${other}"`,
         '[[routes]]\nupstreams = ["one", "two"]',
       ].join("\n"),
@@ -95,7 +93,7 @@ describe("the list", () => {
     try {
       const headers = bearer(await two.addToken("bob", "read"));
       const first = await two.ask("/outbox", { headers });
-      expect(first.body).toContain(`1 mail is in <code>${place.maildir}</code>.`);
+      expect(first.body).toContain(`1 mail is in <code>${maildir}</code>.`);
       const link = /href="(\/outbox\?upstream=[^"]+)"/.exec(first.body)?.[1] ?? "";
       const second = await two.ask(link.replaceAll("&amp;", "&"), { headers });
       expect(second.body).toContain(`1 mail is in <code>${other}</code>.`);
@@ -123,7 +121,7 @@ describe("the list", () => {
 });
 
 describe("damage and size", () => {
-  test("what can't be decoded: the header and the source are there", async () => {
+  test("what can't be decoded: the header and the source are there", async ({ outbox: { get, put } }) => {
     const mail = lines(
       "Subject: broken",
       "MIME-Version: 1.0",
@@ -139,7 +137,9 @@ describe("damage and size", () => {
     expect((await get("/outbox/mail/source")).body).toBe(mail);
   });
 
-  test("HTML that is too large to be decoded: the text before it, and its beginning", async () => {
+  test("HTML that is too large to be decoded: the text before it, and its beginning", async ({
+    outbox: { get, put },
+  }) => {
     const html = `<p>begins</p>${"<p>é=é</p>\n".repeat(60_000)}`;
     put(
       "mail",
@@ -153,7 +153,9 @@ describe("damage and size", () => {
     expect(shown.body.length).toBeLessThan(65_536);
   });
 
-  test("MIME without an end, without a boundary, and nested without end", async () => {
+  test("MIME without an end, without a boundary, and nested without end", async ({
+    outbox: { get, put },
+  }) => {
     const head = ["Subject: x", "MIME-Version: 1.0"];
     const nested = Array.from({ length: 300 }, (_, at) => [
       `Content-Type: multipart/mixed; boundary=b${at}`,
@@ -173,16 +175,18 @@ describe("damage and size", () => {
     }
   });
 
-  test("a mail that vanishes while it is listed leaves the rest", async () => {
+  test("a mail that vanishes while it is listed leaves the rest", async ({
+    outbox: { maildir, get, put },
+  }) => {
     put("there", "Subject: there\r\n\r\n");
     put("gone", "Subject: gone\r\n\r\n");
     await get("/outbox");
-    rmSync(join(place.maildir, "new", "gone"));
+    rmSync(join(maildir, "new", "gone"));
     const { status, body } = await get("/outbox");
     expect([status, body.includes("1 mail is in")]).toEqual([200, true]);
   });
 
-  test("a large mail is shown in part, and downloaded whole", async () => {
+  test("a large mail is shown in part, and downloaded whole", async ({ outbox: { get, put } }) => {
     const content = Buffer.alloc(15_000_000, "0123456789");
     const mail = await compose({
       subject: "large",
@@ -199,7 +203,9 @@ describe("damage and size", () => {
     expect((await get("/outbox/mail/source")).body.length).toBe(mail.length);
   });
 
-  test("downloads that nobody reads: four at once, then 503, and each ends with its connection", async () => {
+  test("downloads that nobody reads: four at once, then 503, and each ends with its connection", async ({
+    outbox: { http, token, get, put },
+  }) => {
     put(
       "mail",
       await compose({
@@ -208,10 +214,10 @@ describe("damage and size", () => {
       }),
     );
     const stalled = Array.from({ length: 4 }, (_, at) => {
-      const socket = connect(place.http.port, "127.0.0.1");
+      const socket = connect(http.port, "127.0.0.1");
       const path = at % 2 === 0 ? "source" : "parts/1";
       socket.write(
-        `GET /outbox/mail/${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${place.token}\r\n\r\n`,
+        `GET /outbox/mail/${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n\r\n`,
       );
       return new Promise<typeof socket>((resolve) => socket.once("readable", () => resolve(socket)));
     });

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import MailComposer from "nodemailer/lib/mail-composer";
+import { test as base } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
 import { createOutboxDesk } from "../../src/operator/outbox/desk.ts";
 import type { OutboxDesk } from "../../src/operator/outbox/words.ts";
@@ -17,7 +18,6 @@ export interface OutboxPlace {
   get(path: string, method?: string): Promise<Reply>;
   /** @param where "new" unless given */
   put(name: string, content: string | Uint8Array, where?: string): void;
-  close(): Promise<void>;
 }
 
 export function makeMaildir(path: string): void {
@@ -28,23 +28,25 @@ export function makeMaildir(path: string): void {
 export const deskOf = (maildir: string): OutboxDesk | undefined =>
   createOutboxDesk(loadConfig({ environment: { MAILONCE_UPSTREAM_MAILDIR_PATH: maildir } }));
 
-export async function openOutboxPlace(): Promise<OutboxPlace> {
+/** `outbox` is the test's own. */
+// biome-ignore lint/correctness/noEmptyPattern: vitest reads from the pattern what a fixture needs
+export const test = base.extend("outbox", async ({}, { onCleanup }): Promise<OutboxPlace> => {
   const folder = makeFolder();
   const maildir = join(folder.path, "outbox");
   makeMaildir(maildir);
   const http = await openHttpPlace({ withTokens: true, parts: { outbox: deskOf(maildir) } });
+  onCleanup(async () => {
+    await http.close();
+    folder.remove();
+  });
   const token = await http.addToken("ann", "read");
   return {
     ...{ folder: folder.path, maildir, http, token },
     get: (path, method = "GET") => http.ask(path, { method, headers: bearer(token) }),
     put: (name, content, where = "new") =>
       writeFileSync(join(maildir, where, name), content, { mode: 0o600 }),
-    async close() {
-      await http.close();
-      folder.remove();
-    },
   };
-}
+});
 
 /** With CRLF line ends. */
 export const lines = (...all: string[]): string => `${all.join("\r\n")}\r\n`;
