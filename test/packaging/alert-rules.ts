@@ -46,8 +46,8 @@ export interface Observed {
   readonly minute: number;
   /** Undefined: it could not be scraped. */
   readonly scrape: Scrape | undefined;
-  /** Values that go on: series, and how much they grow in a second. */
-  readonly growing?: ReadonlyMap<string, number>;
+  /** Ages that go on growing: series. */
+  readonly growing?: ReadonlySet<string>;
 }
 
 const ENDS = "mailonce_tls_certificate_not_after_timestamp_seconds";
@@ -64,7 +64,7 @@ function seriesOf(observed: readonly Observed[], minutes: number): { series: str
     const value = one?.scrape?.values.get(series);
     if (one?.scrape === undefined || value === undefined) return "_";
     if (series.startsWith(ENDS)) return String(value - one.scrape.at + one.minute * 60);
-    return String(value + (one.growing?.get(series) ?? 0) * (minute - one.minute) * 60);
+    return String(value + (one.growing?.has(series) === true ? (minute - one.minute) * 60 : 0));
   };
   return ["up", ...looked].map((series) => ({
     series: withTarget(series),
