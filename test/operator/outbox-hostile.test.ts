@@ -29,7 +29,9 @@ describe("what strangers have written", () => {
       expect(tags.filter((tag) => /evil|onerror|<img|<b>/i.test(tag.replaceAll(/"[^"]*"/g, '""')))).toEqual(
         [],
       );
-      expect(tags.filter((tag) => /^<script/i.test(tag))).toEqual(['<script src="/assets/live.js" defer>']);
+      expect(tags.filter((tag) => /^<script/i.test(tag))).toEqual([
+        '<script src="/assets/live.js" type="module">',
+      ]);
       expect(body).not.toMatch(/(?:href|src|action)="(?!\/|#content)/);
       expect(headers["content-security-policy"]).toContain("default-src 'self'");
       if (path !== "/outbox/mail?show=source")

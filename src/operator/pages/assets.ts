@@ -2,9 +2,14 @@
 import { readFile } from "node:fs/promises";
 import type { Route } from "../http/route.ts";
 
+const SCRIPT = "text/javascript; charset=utf-8";
+
 const FILES = {
   "pages.css": "text/css; charset=utf-8",
-  "live.js": "text/javascript; charset=utf-8",
+  "live.js": SCRIPT,
+  "focus.js": SCRIPT,
+  "kept.js": SCRIPT,
+  "stream.js": SCRIPT,
   "icon.svg": "image/svg+xml",
 } as const;
 

@@ -41,7 +41,7 @@ export async function framed(
 <title>${title} – mailonce</title>
 <link rel="stylesheet" href="/assets/pages.css">
 <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
-<script src="/assets/live.js" defer></script>
+<script src="/assets/live.js" type="module"></script>
 </head>
 <body>
 <a class="skip" href="#content">Skip to the content</a>

@@ -1,5 +1,8 @@
 // Keeps a page up to date: reads it again when the gateway says that something has happened, and puts the new content in place
 // of the old. Without this script a page is as it was when it was loaded.
+import { focusOn, placeOf } from "./focus.js";
+import { isUsed } from "./kept.js";
+import { listen } from "./stream.js";
 
 /** How often at most, while nothing is wrong that was not before. */
 const EVERY_MS = 5_000;
@@ -19,8 +22,6 @@ function begin(main) {
   let readAt = Date.now();
   /** @type {number | undefined} */
   let timer;
-  /** @type {string | undefined} */
-  let troubles;
 
   const toggle = document.createElement("button");
   toggle.type = "button";
@@ -42,17 +43,7 @@ function begin(main) {
   show();
   document.querySelector("header")?.append(toggle);
 
-  /** Somebody is about to use what is there: to fill in, to send or to copy it. */
-  function isUsed() {
-    const active = document.activeElement;
-    const isField = active?.matches("input, select, textarea") && main.contains(active);
-    const selection = getSelection();
-    const isSelected =
-      selection !== null && !selection.isCollapsed && main.contains(selection.getRangeAt(0).startContainer);
-    return isField || isSelected || main.querySelector("input:checked, details[open] form") !== null;
-  }
-
-  const mayRead = () => isLive && !document.hidden && !isUsed();
+  const mayRead = () => isLive && !document.hidden && !isUsed(main);
 
   async function read() {
     timer = undefined;
@@ -114,33 +105,8 @@ function begin(main) {
   document.addEventListener("visibilitychange", again);
   setInterval(() => soon(0), AT_LEAST_MS);
 
-  // Whatever happens to a mail changes the state too, if only by what went through in the last minute.
-  const events = new EventSource("/api/v1/events?only=status");
-  events.addEventListener("status", ({ data }) => {
-    const now = JSON.stringify(JSON.parse(data).troubles);
-    const isNew = now !== troubles;
-    troubles = now;
+  listen((isNew) => {
     if (isNew) soon(0);
     else later();
   });
-  events.addEventListener("error", () => soon(0));
-}
-
-/** What is pressed or filled in, by what it does: the same after its page was read again. */
-const CONTROLS = "a, button, summary, input, select, textarea";
-
-const nameOf = ({ id, form, textContent, attributes: { href } }) =>
-  id || href?.value || `${form?.getAttribute("action")} ${textContent.replace(/[\d,]/g, "")}`;
-
-const alike = (name) => [...document.querySelectorAll(CONTROLS)].filter((other) => nameOf(other) === name);
-
-function placeOf(element) {
-  if (element === null || !element.matches(CONTROLS)) return undefined;
-  const name = nameOf(element);
-  return { name, at: alike(name).indexOf(element) };
-}
-
-function focusOn({ name, at }) {
-  const found = alike(name);
-  (found[at] ?? found[0])?.focus({ preventScroll: true });
 }
