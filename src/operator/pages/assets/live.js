@@ -15,7 +15,8 @@ if (main !== null) begin(main);
 /** @param {Element} main */
 function begin(main) {
   let isLive = true;
-  let isAway = false;
+  /** What came in place of the page when it was last read. @type {string | undefined} */
+  let fault;
   let isReading = false;
   /** Something has happened since the page was read. */
   let isStale = false;
@@ -29,8 +30,8 @@ function begin(main) {
   const show = () => {
     const [text, title] = !isLive
       ? ["Paused", "The page stays as it is. Press to go on."]
-      : isAway
-        ? ["No answer", "The gateway does not answer. The page is as it was, and goes on by itself."]
+      : fault !== undefined
+        ? ["No answer", `${fault} The page is as it was, and goes on by itself.`]
         : ["Live", "The page changes as things happen. Press to keep it as it is."];
     if (toggle.textContent !== text) toggle.textContent = text;
     toggle.title = title;
@@ -54,7 +55,7 @@ function begin(main) {
     readAt = Date.now();
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-      isAway = false;
+      fault = answer.ok ? undefined : `The gateway can't show this now (${answer.status}).`;
       // The session has ended.
       if (answer.redirected || answer.status === 401) location.reload();
       if (!answer.ok || answer.redirected) return;
@@ -62,7 +63,7 @@ function begin(main) {
       if (mayRead()) replace(next);
       else isStale = true;
     } catch {
-      isAway = true;
+      fault = "The gateway does not answer.";
     } finally {
       isReading = false;
       show();
