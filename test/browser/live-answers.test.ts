@@ -26,3 +26,32 @@ for (const status of [500, 503]) {
     await page.locator(".key.relayed").getByText("2 relayed").waitFor();
   });
 }
+
+test("a stream that was refused is asked for again, after a growing wait, and the page is read at once", async ({
+  place,
+  open,
+}) => {
+  const gateway = await place.start();
+  const page = await open(gateway, { path: "/search" });
+  const askedAt: number[] = [];
+  await page.route(
+    ({ pathname }) => pathname === "/api/v1/events",
+    async (route) => {
+      askedAt.push(performance.now());
+      if (askedAt.length < 3) return await route.fulfill({ status: 503, body: "no" });
+      // What happens meanwhile is not in the stream.
+      await submit(gateway);
+      await gateway.logged("transmission.relayed");
+      await route.continue();
+    },
+  );
+  await page.goto("/");
+  await page.locator(".key.relayed").getByText("1 relayed").waitFor();
+  const shownAt = performance.now();
+  const [first = 0, second = 0, third = 0] = askedAt;
+  expect(askedAt).toHaveLength(3);
+  expect(second - first).toBeGreaterThan(1_900);
+  expect(third - second).toBeGreaterThan(3_900);
+  // The poll comes each 30 s.
+  expect(shownAt - first).toBeLessThan(25_000);
+});
