@@ -1,12 +1,7 @@
 // A page says so when the gateway does not answer, or not with the page; and goes on by itself.
-import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
+import { submit } from "../support/browser-live.ts";
 import { test } from "../support/browser-place.ts";
-import type { GatewayProcess } from "../support/process.ts";
-import { submitMail, taskMail } from "../support/smtp-client.ts";
-
-const submit = ({ port }: GatewayProcess): Promise<string> =>
-  submitMail(port, { to: ["reader@example.net"], content: taskMail(randomUUID()) });
 
 const isPage = ({ pathname }: URL): boolean => pathname === "/";
 

@@ -1,34 +1,12 @@
 // A page changes as things happen, without being loaded again, and keeps what somebody does on it.
-import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import type { Page } from "../support/browser.ts";
-import { type Open, test } from "../support/browser-place.ts";
-import { withTokens } from "../support/browser-sign-in.ts";
-import { type Place, smtpAt } from "../support/place.ts";
-import type { GatewayProcess } from "../support/process.ts";
-import { submitMail, taskMail } from "../support/smtp-client.ts";
-
-const submit = ({ port }: GatewayProcess): Promise<string> =>
-  submitMail(port, { to: ["reader@example.net"], content: taskMail(randomUUID()) });
-
-const inQueue = (page: Page, count: number) =>
-  page.locator("nav .count").filter({ hasText: new RegExp(`^${count}$`) });
+import { inQueue, startPaused, submit } from "../support/browser-live.ts";
+import { test } from "../support/browser-place.ts";
 
 /** Lost when a page is loaded again. */
 const mark = (page: Page): Promise<unknown> => page.evaluate("window.isMarked = true");
 const isMarked = (page: Page): Promise<unknown> => page.evaluate("window.isMarked === true");
-
-/** A gateway whose upstream is paused, with one mail for it. */
-async function startPaused(place: Place, open: Open) {
-  const upstream = await place.smtp();
-  const gateway = await place.start({ ...withTokens(place), ...smtpAt(upstream.port) });
-  const page = await open(gateway, { as: "operate", path: "/upstreams" });
-  await page.getByText("Pause", { exact: true }).first().click();
-  await page.getByRole("button", { name: "Pause" }).click();
-  await page.getByText("An operator has paused it", { exact: true }).waitFor();
-  await submit(gateway);
-  return { gateway, page };
-}
 
 test("a mail is sent, and the numbers change", async ({ place, open }) => {
   const gateway = await place.start();

@@ -7,6 +7,7 @@ const SCRIPT = "text/javascript; charset=utf-8";
 const FILES = {
   "pages.css": "text/css; charset=utf-8",
   "live.js": SCRIPT,
+  "done.js": SCRIPT,
   "focus.js": SCRIPT,
   "kept.js": SCRIPT,
   "stream.js": SCRIPT,

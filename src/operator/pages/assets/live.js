@@ -1,5 +1,6 @@
 // Keeps a page up to date: reads it again when the gateway says that something has happened, and puts the new content in place
 // of the old. Without this script a page is as it was when it was loaded.
+import { keepDone } from "./done.js";
 import { focusOn, placeOf } from "./focus.js";
 import { isUsed } from "./kept.js";
 import { listen } from "./stream.js";
@@ -76,6 +77,7 @@ function begin(main) {
     const focus = placeOf(document.activeElement);
     const open = new Set([...main.querySelectorAll("details[open]")].map(({ id }) => id));
     open.delete("");
+    keepDone(next);
     for (const part of ["nav", "main", ".who"]) {
       const [before, after] = [document.querySelector(part), next.querySelector(part)];
       if (before === null || after === null || before.innerHTML === after.innerHTML) continue;
