@@ -27,9 +27,10 @@ import { createReports } from "./dispatch/reports.ts";
 import { createResolutions } from "./dispatch/resolutions.ts";
 import { createRoutes } from "./dispatch/routes.ts";
 import { createVerdicts } from "./dispatch/verdicts.ts";
-import { type Changes, createChanges, watchedHistory } from "./history/changes.ts";
+import { type Changes, createChanges, notesOf, watchedHistory } from "./history/changes.ts";
 import type { History, HistoryReader } from "./history/history.ts";
 import { openHistory } from "./history/open.ts";
+import { createRecent, type Recent } from "./history/recent.ts";
 import { compareStarts } from "./ledger/last-start.ts";
 import { findLedger, identityRulesOf } from "./ledger/open.ts";
 import { createCounters } from "./metrics/counters.ts";
@@ -68,6 +69,7 @@ export interface Relay {
   readonly history: HistoryReader & Pick<History, "prevented">;
   /** Mails to which something happens. */
   readonly changes: Changes;
+  readonly recent: Pick<Recent, "list">;
   readonly queue: QueueDesk & QueueGlance;
   readonly readings: Pick<Readings, "lanes" | "ledger" | "remembered" | "shared" | "memory">;
   /** How much waits in each lane and why; at most a quarter of a second old. */
@@ -114,6 +116,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   world.fleet?.follow(gateways);
   const traceName = await traceNameOf(world);
   const changes = createChanges();
+  const recent = createRecent(clock);
   const history = watchedHistory(
     await openHistory(
       { storage, clock, log },
@@ -122,7 +125,8 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
         wasRunBefore: async () => (await spool.lastStart()) !== undefined,
       },
     ),
-    changes,
+    notesOf(changes),
+    recent,
   );
   const pauses = await openOperatorPauses({ note: spool, clock, log, over: () => dispatcher.goOn() });
   const routes = createRoutes(
@@ -248,6 +252,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     policy,
     history,
     changes,
+    recent,
     queue,
     pausing: createPausingDesk({
       names: viewsOf(config).map(({ name }) => name),

@@ -1,6 +1,6 @@
 // Which mails something has just happened to, for who watches them live. Collected while somebody watches only.
 import type { Id } from "../identity/message-id.ts";
-import type { History } from "./history.ts";
+import type { History, HistoryNotes } from "./history.ts";
 
 export interface Changes {
   /** Begins to collect, or ends it. */
@@ -36,27 +36,38 @@ export function createChanges(): Changes {
   };
 }
 
-/** A history that tells of what it takes note of. */
-export const watchedHistory = (history: History, { note }: Changes): History => ({
+/** Takes note of all that happens. */
+export const notesOf = ({ note }: Changes): HistoryNotes => ({
+  accepted(_, recipients) {
+    for (const { id } of recipients) note(id);
+  },
+  repeated: note,
+  attempted: note,
+  ended: note,
+  decided: note,
+});
+
+/** A history of which others take note too, before it does. */
+export const watchedHistory = (history: History, ...others: readonly HistoryNotes[]): History => ({
   ...history,
   accepted(mail, recipients) {
-    for (const { id } of recipients) note(id);
+    for (const other of others) other.accepted(mail, recipients);
     history.accepted(mail, recipients);
   },
   repeated(id) {
-    note(id);
+    for (const other of others) other.repeated(id);
     history.repeated(id);
   },
   attempted(id, attempt) {
-    note(id);
+    for (const other of others) other.attempted(id, attempt);
     history.attempted(id, attempt);
   },
   ended(id, end) {
-    note(id);
+    for (const other of others) other.ended(id, end);
     history.ended(id, end);
   },
   decided(id, decided) {
-    note(id);
+    for (const other of others) other.decided(id, decided);
     history.decided(id, decided);
   },
 });

@@ -87,4 +87,10 @@ test("the first minute: three are relayed, three second mails prevented", async 
   await page.getByText("3 second mails prevented").waitFor();
   await page.locator(".key.relayed").getByText("3 relayed").waitFor();
   await page.locator(".key.repeats").getByText("3 repeats").waitFor();
+  const mails = page.locator("main tr", { hasText: "relayed; 1 repeat dropped" });
+  expect(await mails.getByRole("link").allTextContents()).toEqual([
+    ...["e…@example.com", "g…@example.com", "a…@example.com"],
+  ]);
+  await mails.first().getByRole("link").click();
+  await page.getByText(/^Relayed once, at .*; 1 repeat dropped\.$/).waitFor();
 });

@@ -91,6 +91,7 @@ export const NO_PARTS: OperatorParts = {
     content: async () => undefined,
     order: async () => ({ kind: "given", items: [] }),
   },
+  recent: { list: () => [] },
   outbox: undefined,
   events: { open: () => undefined, count: () => 0, close() {} },
   disk: async () => undefined,

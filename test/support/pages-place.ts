@@ -54,8 +54,8 @@ export async function openPages(parts: Partial<OperatorParts>): Promise<PagesPla
 /** A gateway whose upstream is called "held", and its pages. What is in doubt is held unless settings say otherwise. */
 export async function openGatewayPages(settings: Readonly<Record<string, string>> = {}) {
   const gateway = await openHeldGateway({ MAILONCE_LEDGER_DOUBTFUL: "hold", ...settings });
-  const { doubtful, explain, forget, queue } = gateway.relay;
-  const pages = await openPages({ doubtful, explain, forget, queue });
+  const { doubtful, explain, forget, queue, recent } = gateway.relay;
+  const pages = await openPages({ doubtful, explain, forget, queue, recent });
   return {
     ...{ gateway, pages },
     /** Submits a mail to each, whose first attempt is answered so, or not at all. @returns their ids */

@@ -7,6 +7,7 @@ import { chart } from "./chart.ts";
 import { queuedIn } from "./frame.ts";
 import { type Html, html } from "./html.ts";
 import type { Page } from "./page.ts";
+import { recentMails } from "./recent.ts";
 import { age } from "./times.ts";
 
 export const overviewPages: readonly Page[] = [
@@ -14,7 +15,9 @@ export const overviewPages: readonly Page[] = [
     ...{ path: "/", needs: "visitor", isOfStatus: true },
     show: ({ asked: { asker }, status, parts, now }) => ({
       frame: { title: "Overview", here: "overview", isLive: true },
-      content: overview({ status, minutes: parts.status.minutes(), outbox: parts.outbox, asker, now }),
+      content: html`${overview({ status, minutes: parts.status.minutes(), outbox: parts.outbox, asker, now })}
+${recentMails(parts.recent.list(), asker, now)}
+${facts(status, now)}`,
     }),
   },
 ];
@@ -41,8 +44,7 @@ ${prevented(status.prevented, status.startedAt, now)}
 ${figures(status, now)}
 ${chart(minutes)}
 <h2>Queue</h2>
-${lanes(status, now)}
-${facts(status, now)}`;
+${lanes(status, now)}`;
 
 /** Also of the page of upstreams. */
 export function troubles(all: readonly Trouble[], asker: Asker, now: number): Html {

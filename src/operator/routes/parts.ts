@@ -1,4 +1,5 @@
 // What the routes answer from: the parts of a gateway that runs.
+import type { Recent } from "../../history/recent.ts";
 import type { Counters } from "../../metrics/counters.ts";
 import type { Readings } from "../../metrics/readings.ts";
 import type { DoubtfulDesk } from "../doubtful.ts";
@@ -26,6 +27,7 @@ export interface OperatorParts {
   readonly events: Events;
   readonly draining: Draining;
   readonly queue: QueueDesk & QueueGlance;
+  readonly recent: Pick<Recent, "list">;
   /** Undefined where no upstream is a Maildir. */
   readonly outbox: OutboxDesk | undefined;
   readonly disk: DiskProbe;
