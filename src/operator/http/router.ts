@@ -2,6 +2,7 @@
 // door, then the route. hono is imported here and nowhere else.
 import { Readable } from "node:stream";
 import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { accepts } from "hono/accepts";
 import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
 import type { Log } from "../../runtime/log.ts";
@@ -54,8 +55,13 @@ interface Environment {
 
 type Fetch = (request: Request, peer: Peer) => Response | Promise<Response>;
 
-/** @param door decides who asks */
-export function createRouter(routes: readonly Route[], door: Door, log: Pick<Log, "error">): Fetch {
+/** @param door decides who asks @param problemPage says to a browser that there is nothing at a path; it gets JSON unless given */
+export function createRouter(
+  routes: readonly Route[],
+  door: Door,
+  log: Pick<Log, "error">,
+  problemPage?: Route["problem"],
+): Fetch {
   const app = new Hono<Environment>({ strict: true });
   app.use(async (context, next) => {
     await next();
@@ -98,12 +104,20 @@ export function createRouter(routes: readonly Route[], door: Door, log: Pick<Log
   }
   app.notFound(async (context) => {
     // The host is looked at here too: what exists is nobody's business who came by another name.
-    const opened = await door(knockOf(context, askedOf(context)), "nobody");
+    const asked = askedOf(context);
+    const opened = await door(knockOf(context, asked), "nobody");
     if ("kind" in opened) return responseOf(opened);
+    const { pathname } = new URL(context.req.url);
     const allowed = routes.filter(({ path }) => isAt(path, context.req.path)).map(({ method }) => method);
-    if (allowed.length === 0) return responseOf(problem(404, "there is nothing at this path"));
-    const allow = allowed.join(", ");
-    return responseOf(problem(405, `this path takes ${allow}`, { Allow: allow }));
+    const lost =
+      allowed.length === 0
+        ? problem(404, `there is nothing at ${pathname}`)
+        : problem(405, `${pathname} takes ${allowed.join(", ")}`, { Allow: allowed.join(", ") });
+    if (pathname.startsWith("/api/") || !isBrowser(context)) return responseOf(lost);
+    const said = (await problemPage?.(lost, { ...asked, asker: opened })) ?? lost;
+    const response = responseOf(said);
+    for (const [name, value] of Object.entries(lost.headers ?? {})) response.headers.set(name, value);
+    return response;
   });
   app.onError((error) => {
     log.error("http.failed", { error: String(error) });
@@ -115,6 +129,13 @@ export function createRouter(routes: readonly Route[], door: Door, log: Pick<Log
 /** The problem as who asks can read it. */
 const said = async (route: Route, problem: Problem, asked: Asked): Promise<Answer> =>
   (await route.problem?.(problem, asked)) ?? problem;
+
+const JSON_TYPE = "application/json";
+
+/** Whether who asks would rather have a page than JSON. */
+const isBrowser = (context: Context): boolean =>
+  accepts(context, { header: "Accept", supports: [JSON_TYPE, "text/html"], default: JSON_TYPE }) !==
+  JSON_TYPE;
 
 const NOBODY = { name: "nobody", role: "visitor" } as const;
 

@@ -13,6 +13,7 @@ import { createNodeListener, type RequestListener } from "../http/node-listener.
 import type { OnceTokens } from "../http/once-tokens.ts";
 import type { Route } from "../http/route.ts";
 import { createRouter } from "../http/router.ts";
+import { problemPage } from "../pages/frame.ts";
 import { pageRoutes } from "../pages/routes.ts";
 import { signInRoutes } from "../pages/sign-in.ts";
 import type { OperatorState } from "../routes/parts.ts";
@@ -37,8 +38,8 @@ export function createListeners({ state, network, once, clock, log }: ListenerPa
   const api = apiRoutes(state);
   const { tokens, sessions } = network;
   const signIn = createTokenCheck(network, (token) => tokens?.find(token) ?? once.take(token));
-  const listenerFor = (door: Door, routes: readonly Route[]): RequestListener =>
-    createNodeListener(createRouter(routes.map(shown), door, log));
+  const listenerFor = (door: Door, routes: readonly Route[], lost?: Route["problem"]): RequestListener =>
+    createNodeListener(createRouter(routes.map(shown), door, log, lost));
   /** Who has decided something sees it in the next answer. */
   const shown = (route: Route): Route => {
     if (route.method === "GET") return route;
@@ -55,7 +56,7 @@ export function createListeners({ state, network, once, clock, log }: ListenerPa
   };
   const pages = [...pageRoutes(state, () => clock.now()), ...signInRoutes(signIn, sessions, log)];
   return {
-    network: listenerFor(createNetworkDoor(network), [...api, ...pages]),
+    network: listenerFor(createNetworkDoor(network), [...api, ...pages], problemPage),
     owner: listenerFor(ownersDoor, api),
   };
 }
