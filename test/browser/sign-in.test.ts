@@ -1,8 +1,11 @@
 // Signing in and out with a browser: by a token, and by a URL that has one.
+import { join } from "node:path";
 import { expect } from "vitest";
 import { originOf, test } from "../support/browser-place.ts";
 import { signInAs, TOKENS, withTokens } from "../support/browser-sign-in.ts";
+import type { GatewayProcess } from "../support/process.ts";
 
+const portOf = (gateway: GatewayProcess): string => new URL(originOf(gateway)).port;
 const pathOf = (url: string): string => new URL(url).pathname;
 
 test("who has no token is led to where one signs in; a wrong one is refused there", async ({
@@ -51,7 +54,7 @@ test("a URL with a token asks for one press, and leaves the token in no address"
   await page.getByRole("button", { name: "Sign out" }).waitFor();
   expect(page.url()).toBe(`${originOf(gateway)}/`);
   const [cookie] = await page.context().cookies();
-  expect(cookie).toMatchObject({ name: "mailonce", httpOnly: true, sameSite: "Strict" });
+  expect(cookie).toMatchObject({ name: `mailonce-${portOf(gateway)}`, httpOnly: true, sameSite: "Strict" });
 });
 
 test("a session ends with its token's gateway: the page says so by itself", async ({ place, open }) => {
@@ -59,8 +62,23 @@ test("a session ends with its token's gateway: the page says so by itself", asyn
   const page = await open(gateway, { as: "operate" });
   await gateway.stop();
   await page.getByRole("button", { name: "No answer" }).waitFor();
-  const http = originOf(gateway).split(":").at(-1) ?? "";
-  await place.start({ ...withTokens(place), HTTP_PORT: http });
+  await place.start({ ...withTokens(place), HTTP_PORT: portOf(gateway) });
   await page.waitForURL("**/login");
   await signInAs(page, "operate");
+});
+
+test("two gateways of one host: who signs in to one stays signed in to the other", async ({
+  place,
+  open,
+}) => {
+  const one = await place.start(withTokens(place));
+  const two = await place.start({ ...withTokens(place), DATA_DIR: join(place.folder, "other") });
+  const pages = [await open(one, { as: "operate" }), await open(two, { as: "read" })];
+  // A window has cookies of its own. Here each gets those of both: a cookie takes the place of another with its name.
+  const cookies = (await Promise.all(pages.map((page) => page.context().cookies()))).flat();
+  for (const page of pages) {
+    await page.context().addCookies(cookies);
+    await page.reload();
+    await page.getByRole("button", { name: "Sign out" }).waitFor();
+  }
 });

@@ -274,9 +274,9 @@ describe("a session", () => {
     const { ask, addToken, port, clock } = await open({ withTokens: true });
     const reply = await ask("/login", signIn(port, await addToken("ann", "read")));
     expect([reply.status, reply.headers.location]).toEqual([303, "/"]);
-    expect(reply.headers["set-cookie"]?.[0]).toMatch(
-      /^mailonce=[\w-]{43}; Path=\/; Max-Age=43200; HttpOnly; SameSite=Strict$/,
-    );
+    const [name, ...value] = (reply.headers["set-cookie"]?.[0] ?? "").split("=");
+    expect(name).toBe(`mailonce-${port}`);
+    expect(value.join("=")).toMatch(/^[\w-]{43}; Path=\/; Max-Age=43200; HttpOnly; SameSite=Strict$/);
     const session = { Cookie: `other=1; ${cookieOf(reply)}` };
     expect((await ask("/", { headers: session })).body).toContain("ann (read)");
     clock.advance(12 * 60 * 60_000 - 1);
@@ -290,8 +290,27 @@ describe("a session", () => {
     const signed = signIn(port, await addToken("ann", "read"));
     const session = { ...signed.headers, Cookie: cookieOf(await ask("/login", signed)) };
     const out = await ask("/logout", { method: "POST", headers: session });
-    expect(out.headers["set-cookie"]?.[0]).toMatch(/^mailonce=; Path=\/; Max-Age=0;/);
+    expect(out.headers["set-cookie"]?.[0]).toMatch(/^mailonce-\d+=; Path=\/; Max-Age=0;/);
     expect((await ask(LIST, { headers: session })).status).toBe(401);
+  });
+
+  test("at one gateway is beside that at another on the same host, and each is signed out of alone", async () => {
+    const [one, two] = [await open({ withTokens: true }), await open({ withTokens: true })];
+    /** As a browser keeps them: by host and name. */
+    const jar = new Map<string, string>();
+    const send = async ({ ask, port }: HttpPlace, path: string, token = ""): Promise<void> => {
+      const form = signIn(port, token);
+      const headers = { ...form.headers, Cookie: [...jar.values()].join("; ") };
+      const cookie = cookieOf(await ask(path, { ...form, headers }));
+      jar.set(cookie.split("=")[0] ?? "", cookie);
+    };
+    const seen = async ({ ask }: HttpPlace): Promise<number> =>
+      (await ask(LIST, { headers: { Cookie: [...jar.values()].join("; ") } })).status;
+    await send(one, "/login", await one.addToken("ann", "read"));
+    await send(two, "/login", await two.addToken("ben", "read"));
+    expect([await seen(one), await seen(two)]).toEqual([200, 200]);
+    await send(two, "/logout");
+    expect([await seen(one), await seen(two)]).toEqual([200, 401]);
   });
 
   test("under TLS is bound to this host, and a cookie without the prefix is none", async () => {
@@ -305,7 +324,9 @@ describe("a session", () => {
         },
       });
       const reply = await ask("/login", signIn(port, await addToken("ann", "read"), "https"));
-      expect(reply.headers["set-cookie"]?.[0]).toMatch(/^__Host-mailonce=[\w-]{43}; Path=\/; .*; Secure$/);
+      expect(reply.headers["set-cookie"]?.[0]).toMatch(
+        /^__Host-mailonce-\d+=[\w-]{43}; Path=\/; .*; Secure$/,
+      );
       const cookie = cookieOf(reply);
       expect((await ask(LIST, { headers: { Cookie: cookie } })).status).toBe(200);
       const plain = cookie.replace("__Host-", "");

@@ -85,7 +85,7 @@ export function createNetworkDoor(parts: NetworkDoorParts): Door {
     if (knock.isChange && !isSameOrigin(knock)) {
       return problem(403, "a change is taken from a page of this gateway only");
     }
-    const cookie = cookieIn(knock.header("cookie"), knock.isTls);
+    const cookie = cookieIn(knock);
     if (needs === "nobody") return (cookie !== undefined && sessions.find(cookie)) || VISITOR;
     const found = await askerOf(knock, cookie);
     if (found !== undefined && "kind" in found) return found;

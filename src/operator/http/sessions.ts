@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Random } from "../../runtime/random.ts";
-import type { Asker } from "./route.ts";
+import type { Asked, Asker } from "./route.ts";
 
 /** A working day. */
 export const SESSION_MS = 12 * 60 * 60_000;
@@ -56,13 +56,21 @@ export function createSessions(clock: Clock, random: Random): Sessions {
 
 const digestOf = (text: string): string => createHash("sha256").update(text).digest("base64");
 
-/** With the prefix a browser takes it from this host under TLS only, and from no page below or above it (RFC 6265bis). */
-const nameOf = (isTls: boolean): string => (isTls ? "__Host-mailonce" : "mailonce");
+/**
+ * Cookies are one host's, whatever its port: the port by which the browser asks is in the name, so that a session at one
+ * gateway does not end that at another on the same host, or behind another tunnel. With the prefix a browser takes it from this
+ * host under TLS only, and from no page below or above it (RFC 6265bis).
+ */
+function nameOf({ header, isTls }: Pick<Asked, "header" | "isTls">): string {
+  const port = /:(\d{1,5})$/.exec(header("host") ?? "")?.[1];
+  return `${isTls ? "__Host-" : ""}mailonce${port === undefined ? "" : `-${port}`}`;
+}
 
-/** The value in a header field Cookie. */
-export function cookieIn(field: string | undefined, isTls: boolean): string | undefined {
-  const name = `${nameOf(isTls)}=`;
-  const found = field
+/** The value in the header field Cookie. */
+export function cookieIn(asked: Pick<Asked, "header" | "isTls">): string | undefined {
+  const name = `${nameOf(asked)}=`;
+  const found = asked
+    .header("cookie")
     ?.split(";")
     .map((part) => part.trim())
     .find((part) => part.startsWith(name));
@@ -70,8 +78,8 @@ export function cookieIn(field: string | undefined, isTls: boolean): string | un
 }
 
 /** The header field Set-Cookie. @param value empty ends it */
-export function cookieWith(value: string, isTls: boolean): string {
+export function cookieWith(value: string, asked: Pick<Asked, "header" | "isTls">): string {
   const seconds = value === "" ? 0 : SESSION_MS / 1_000;
-  const secure = isTls ? "; Secure" : "";
-  return `${nameOf(isTls)}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict${secure}`;
+  const secure = asked.isTls ? "; Secure" : "";
+  return `${nameOf(asked)}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict${secure}`;
 }

@@ -20,13 +20,13 @@ export function signInRoutes(check: TokenCheck, sessions: Sessions, log: Pick<Lo
     const { name, role } = found;
     const cookie = sessions.begin({ name, role }, () => found.valid());
     log.info("http.signed_in", { by: name, role, address: asked.address });
-    return { kind: "redirect", to: "/", cookie: cookieWith(cookie, asked.isTls) };
+    return { kind: "redirect", to: "/", cookie: cookieWith(cookie, asked) };
   };
 
-  const logout = ({ header, isTls }: Asked): Answer => {
-    const cookie = cookieIn(header("cookie"), isTls);
+  const logout = (asked: Asked): Answer => {
+    const cookie = cookieIn(asked);
     if (cookie !== undefined) sessions.end(cookie);
-    return { kind: "redirect", to: "/login", cookie: cookieWith("", isTls) };
+    return { kind: "redirect", to: "/login", cookie: cookieWith("", asked) };
   };
 
   return [
