@@ -115,8 +115,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const { ledger, name, gateways, remembered, isUp } = await found.open();
   world.fleet?.follow(gateways);
   const traceName = await traceNameOf(world);
-  const changes = createChanges();
-  const recent = createRecent(clock);
+  const [changes, recent] = [createChanges(), createRecent(clock)];
   const history = watchedHistory(
     await openHistory(
       { storage, clock, log },
@@ -245,7 +244,8 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   dispatcher.start();
   const laneFacts = createLaneFacts(dispatcher, holds.all, clock);
   const findSpooled = createFindSpooled({ dispatcher, inDoubt, holds, reports });
-  const queue = createRunningQueue({ spool, dispatcher, holds, inDoubt, orders, routes, clock });
+  const places = { spool, dispatcher, holds, inDoubt, findSpooled };
+  const queue = createRunningQueue({ ...places, decisions, orders, routes, clock });
 
   return {
     submit,
@@ -293,8 +293,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     }),
     explain: createExplainDesk({
       ...{ ledger, history, secret: identity.secret, namespaceOf: policy.namespaceOf },
-      // The desk would look through the whole spool for what is not there.
-      mailOf: async (id) => (findSpooled(id) === undefined ? undefined : (await queue.show(id))[0]),
+      mailOf: async (id) => (await queue.show(id))[0],
     }),
 
     async drain() {

@@ -1,7 +1,7 @@
 // The desk for the queue over a real spool: pages, names, counts, and who is meant by an order.
 import { expect, test } from "vitest";
 import type { Order } from "../../src/dispatch/order.ts";
-import { createQueueDesk } from "../../src/operator/queue/desk.ts";
+import { createQueueDesk, type QueueParts } from "../../src/operator/queue/desk.ts";
 import type { QueueFilter } from "../../src/operator/queue/filter.ts";
 import type { QueueEntry } from "../../src/operator/queue/words.ts";
 import { makeSubmissionId, type SpooledTransmission } from "../../src/spool/record.ts";
@@ -13,8 +13,10 @@ import { idOf } from "../support/transmission.ts";
 const HEADER = Buffer.from("Subject: x\r\n\r\n");
 
 /** Submissions of so many recipients each. Of every thousandth the domain is rare.example. */
-async function open(submissions: number, recipients: number) {
+async function open(submissions: number, recipients: number, find: QueueParts["find"] = () => undefined) {
   const spool = await openSpool(createMemoryStorage());
+  /** How often the whole spool was looked through. */
+  let scans = 0;
   const clock = createManualClock();
   let number = 0;
   const submissionIds: string[] = [];
@@ -47,10 +49,16 @@ async function open(submissions: number, recipients: number) {
   }
   const given: string[] = [];
   const desk = createQueueDesk({
-    ...{ spool, clock },
+    ...{ clock, find },
+    spool: {
+      ...spool,
+      list(after) {
+        scans += 1;
+        return spool.list(after);
+      },
+    },
     standingOf: ({ dueAt }) => ({ state: "due", dueAt }),
     isDoubtful: () => false,
-    find: () => undefined,
     upstreamOf: () => "upstream",
     async give(key, id) {
       given.push(id);
@@ -58,7 +66,7 @@ async function open(submissions: number, recipients: number) {
       return { ok: true, next: "removed" };
     },
   });
-  return { desk, spool, given, submissionIds };
+  return { desk, spool, given, submissionIds, scans: () => scans };
 }
 
 type Desk = Awaited<ReturnType<typeof open>>["desk"];
@@ -159,6 +167,28 @@ test("a mail is found by each of its names, and a name that none has is said", a
       { ok: false, why: "absent", name: "nobody" },
     ],
   });
+});
+
+test("what is known to have left is not looked for, and is answered", async () => {
+  const { desk, submissionIds, scans } = await open(1, 3, (id) =>
+    id === idOf(1) ? { submission: submissionIds[0] ?? "", index: 0 } : "absent",
+  );
+  const names = [idOf(1), ...Array.from({ length: 199 }, (_, n) => idOf(100 + n))];
+  const page = await desk.order({ kind: "hold" }, { names }, { all: true, limit: 200 });
+  const items = page.kind === "given" ? page.items : [];
+  expect(items.map(({ ok }) => ok)).toEqual([true, ...Array(199).fill(false)]);
+  expect(items.at(-1)).toEqual({ ok: false, why: "absent", name: idOf(298) });
+  expect(scans()).toBe(0);
+});
+
+test("a Message-ID of a mailer that begins as an id does is found as it is written", async () => {
+  const own = `<${idOf(9)}@mailer.example>`;
+  const { desk, spool } = await open(1, 1, () => "absent");
+  for await (const [key, transmission] of spool.list()) {
+    await spool.update(key, { ...transmission, messageId: own }, "durably");
+  }
+  for (const name of [own, own.slice(1, -1)]) expect(await desk.show(name)).toMatchObject([{ id: idOf(1) }]);
+  expect(await desk.show(idOf(9))).toEqual([]);
 });
 
 test.each(["", "x", "a.1", `${"a".repeat(16)}.`, `${"a".repeat(16)}.1234567`])(

@@ -44,8 +44,8 @@ export interface QueueParts {
   readonly spool: Pick<Spool, "list" | "listOf" | "submission" | "read">;
   readonly standingOf: (transmission: SpooledTransmission) => Standing;
   readonly isDoubtful: (id: Id) => boolean;
-  /** The key of the transmission with this id, if that is known without looking for it. */
-  readonly find: (id: Id) => TransmissionKey | undefined;
+  /** The key of the transmission with this id. Undefined: it has to be looked for, and "absent": it is not there. */
+  readonly find: (id: Id) => TransmissionKey | "absent" | undefined;
   /** The name of its lane. */
   readonly upstreamOf: (transmission: SpooledTransmission) => string;
   /** How much is in each lane, if that is known without looking at each mail. */
@@ -163,7 +163,7 @@ export function createQueueDesk(parts: QueueParts): QueueDesk & QueueGlance {
     return { total, groups: [...found.values()] };
   };
 
-  /** Those that each name is of. A name that nothing has is looked for among all. */
+  /** Those that each name is of. Whatever is not found by its id is looked for among all, unless it is surely not there. */
   const named = async (names: readonly string[]): Promise<Map<string, Listed[]>> => {
     const found = new Map<string, Listed[]>(names.map((name) => [name, []]));
     /** By what a record has: the names that mean it. */
@@ -173,12 +173,18 @@ export function createQueueDesk(parts: QueueParts): QueueDesk & QueueGlance {
     for (const name of found.keys()) {
       const id = idIn(name);
       const key = id === undefined ? undefined : find(id);
-      const mail = key && (await spool.read(key));
-      if (key !== undefined && mail !== undefined && mail.transmission.id === id) {
+      const mail = key === undefined || key === "absent" ? undefined : await spool.read(key);
+      if (typeof key === "object" && mail !== undefined && mail.transmission.id === id) {
         found.get(name)?.push([key, mail.transmission]);
-      } else if (SUBMISSION_ID.test(name)) {
+        continue;
+      }
+      if (SUBMISSION_ID.test(name)) {
         for await (const listed of spool.listOf(name)) found.get(name)?.push(listed);
-      } else want(id ?? `<${name.trim().replace(/^<|>$/g, "")}>`, name);
+        continue;
+      }
+      if (id !== undefined && key !== "absent") want(id, name);
+      // A mailer's own Message-ID may begin as an id does.
+      if (id === undefined || name.includes("@")) want(`<${name.trim().replace(/^<|>$/g, "")}>`, name);
     }
     if (wanted.size === 0) return found;
     for await (const [key, transmission] of spool.list()) {

@@ -1,6 +1,8 @@
 // The queue of a gateway that runs, for its desk: what its lanes and holds say of each mail.
+import type { Decisions } from "../../dispatch/decisions.ts";
 import type { Dispatcher } from "../../dispatch/dispatcher.ts";
 import type { InDoubt } from "../../dispatch/doubt.ts";
+import type { FindSpooled } from "../../dispatch/find-spooled.ts";
 import type { Holds } from "../../dispatch/holds.ts";
 import { laneName } from "../../dispatch/lane-facts.ts";
 import type { Orders } from "../../dispatch/orders.ts";
@@ -16,14 +18,16 @@ export interface RunningQueueParts {
   readonly spool: Spool;
   readonly dispatcher: Pick<Dispatcher, "find" | "visit" | "lanes">;
   readonly holds: Holds;
-  readonly inDoubt: InDoubt;
+  readonly inDoubt: Pick<InDoubt, "has">;
+  readonly findSpooled: FindSpooled;
+  readonly decisions: Pick<Decisions, "isBusy">;
   readonly orders: Pick<Orders, "give">;
   readonly routes: Pick<Routes, "laneOf">;
   readonly clock: Clock;
 }
 
 export function createRunningQueue(parts: RunningQueueParts): QueueDesk & QueueGlance {
-  const { spool, dispatcher, holds, inDoubt, orders, routes, clock } = parts;
+  const { spool, dispatcher, holds, inDoubt, findSpooled, decisions, orders, routes, clock } = parts;
   const names = dispatcher.lanes().map(laneName);
   const nameOf = (lane: number): string => names[lane] ?? names[0] ?? "";
 
@@ -55,7 +59,8 @@ export function createRunningQueue(parts: RunningQueueParts): QueueDesk & QueueG
         : { state: found.state, dueAt: found.queued.dueAt };
     },
     isDoubtful: (id) => inDoubt.has(id),
-    find: (id) => (holds.find(id) ?? dispatcher.find(id) ?? inDoubt.get(id))?.queued.key,
+    // What an attempt, policy or an order is at work on may be in none of these places.
+    find: (id) => findSpooled(id)?.key ?? (decisions.isBusy(id) ? undefined : "absent"),
     upstreamOf: ({ sender }) => nameOf(routes.laneOf(sender)),
     give: (_, id, order) => orders.give(id, order),
   });

@@ -69,7 +69,7 @@ export async function stoppedQueue(
       return { state: isDue(transmission, clock.now(), longestMs) ? "due" : "waiting", dueAt };
     },
     isDoubtful: (id) => doubtful.has(id),
-    find: (id) => keys.get(id),
+    find: (id) => keys.get(id) ?? "absent",
     upstreamOf: ({ sender }) => laneNameOf(lists[laneOf(sender)] ?? []),
   });
 }
