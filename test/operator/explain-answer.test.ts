@@ -183,6 +183,26 @@ const ROWS: readonly Row[] = [
     },
   },
   {
+    says:
+      "Relayed by ses at 2026-11-27T00:41:07Z. " +
+      "The ledger does not have it any more: a new submission is relayed again.",
+    facts: { events: [repeats(2), attempt("00:41:07", "accepted", "250 secret"), ACCEPTED] },
+  },
+  {
+    says: "The ledger does not answer: the engine is away. Relayed by ses at 2026-11-27T00:41:07Z.",
+    masked: "The ledger does not answer: the log says why. Relayed by ses at 2026-11-27T00:41:07Z.",
+    facts: {
+      looked: { state: "unknown", fault: "the engine is away" },
+      events: [attempt("00:41:07", "accepted"), attempt("00:40:00", "refused"), ACCEPTED],
+    },
+  },
+  {
+    says:
+      "Doubtful: ses gave no answer at 2026-11-27T00:41:07Z, and may have it. " +
+      "The ledger does not have it any more: a new submission is relayed again.",
+    facts: { events: [attempt("00:41:07", "doubtful", "secret"), ACCEPTED] },
+  },
+  {
     says: "It is neither in the queue nor in the ledger any more; the timeline has what is known.",
     facts: { events: [ACCEPTED] },
   },

@@ -18,7 +18,7 @@ export function answerOf(facts: ExplainFacts): string {
   if (mail !== undefined) return ofQueue(mail, facts);
   switch (looked.state) {
     case "unknown":
-      return `The ledger does not answer: ${looked.fault}. ${ofHistory(events)}`;
+      return `The ledger does not answer: ${looked.fault}. ${ofHistory(events, "unknown")}`;
     case "relayed":
       return ofRelayed(looked.at, events);
     case "forgotten":
@@ -27,7 +27,7 @@ export function answerOf(facts: ExplainFacts): string {
         "the next mail with this id is relayed again."
       );
     case "absent":
-      return looked.left === undefined ? ofHistory(events) : ofLeft(looked.left);
+      return looked.left === undefined ? ofHistory(events, "absent") : ofLeft(looked.left);
     default:
       return ofHeld(looked, events);
   }
@@ -153,8 +153,10 @@ function ofLeft(left: NonNullable<Extract<Looked, { readonly state: "absent" }>[
   );
 }
 
-/** Neither queue nor ledger have it: the last thing that ended it. */
-function ofHistory(events: readonly HistoryEvent[]): string {
+/** The queue does not have it, nor the ledger as far as is known: the last thing that ended it. */
+function ofHistory(events: readonly HistoryEvent[], ledger: "absent" | "unknown"): string {
+  const gone =
+    ledger === "absent" ? " The ledger does not have it any more: a new submission is relayed again." : "";
   for (const event of events) {
     if (event.kind === "ended") {
       const cause = event.cause === "" ? "" : `: ${event.cause}`;
@@ -167,6 +169,12 @@ function ofHistory(events: readonly HistoryEvent[]): string {
         `Refused for good by ${event.upstream} at ${timeOf(event.at)}${reply}. ` +
         "Nothing was relayed: its task may send it again."
       );
+    }
+    if (event.kind === "attempt" && event.outcome === "accepted") {
+      return `Relayed by ${event.upstream} at ${timeOf(event.at)}.${gone}`;
+    }
+    if (event.kind === "attempt" && event.outcome === "doubtful") {
+      return `Doubtful: ${gaveNoAnswer({ by: event.upstream, at: timeOf(event.at) })}, and may have it.${gone}`;
     }
   }
   return events.length === 0
