@@ -66,6 +66,28 @@ test("a mail is found by each of its names", async ({ place }) => {
   expect(textOf(named)).toContain("found as what an upstream calls a mail");
 });
 
+test("an address or a Message-ID that begins as an id does is searched as what it is", async ({ place }) => {
+  const site = await open(place);
+  const like = "later".padEnd(32, "a");
+  const mailers = "other".padEnd(32, "b");
+  await submitMail(site.gateway.port, {
+    to: [`${like}@one.example`],
+    content: `From: app@sender.example\r\nMessage-ID: <${mailers}@mailer.example>\r\n\r\nHello\r\n`,
+  });
+  await site.gateway.logged("transmission.refused");
+  const [{ id, messageId }] = (await gatewayQueue(site.data).list({}, { limit: 10 })).items as [QueueEntry];
+  expect(messageId).toBe(`<${mailers}@mailer.example>`);
+  const toAddress = await search(site, `${like}@one.example`);
+  expect(listedIn(toAddress)).toEqual([`${like}@one.example`]);
+  expect(textOf(toAddress)).toContain("found as a recipient in the queue");
+  const named = await search(site, messageId);
+  expect(listedIn(named)).toEqual([`${like}@one.example`]);
+  expect(named.body).toContain(`href="/mails/${id}"`);
+  const none = await search(site, `${mailers}@one.example`);
+  expect(textOf(none)).toContain("Nothing was found");
+  expect((await search(site, like)).headers.location).toBe(`/mails/${like}`);
+});
+
 test("markup in what is searched, and in what is found, is text", async ({ place }) => {
   const site = await open(place);
   await submit(site, ["later@one.example"], MARKUP);

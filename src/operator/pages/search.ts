@@ -2,6 +2,7 @@
 // became of each. And where it was looked, so that nothing found means something.
 import { z } from "zod";
 import { canonicalRecipient } from "../../address/recipient.ts";
+import type { Id } from "../../identity/message-id.ts";
 import { canonicalTask } from "../../identity/task.ts";
 import { countOf } from "../../runtime/amounts.ts";
 import type { Match } from "../explain/words.ts";
@@ -30,7 +31,9 @@ async function search({ asked, parts }: Seen): Promise<Shown> {
   if (!query.success) return problem(400, faultsIn(query.error));
   const { q, cursor } = query.data;
   const id = idIn(q);
-  if (id !== undefined) return { kind: "redirect", to: `/mails/${id}` };
+  const isVisitor = asked.asker.role === "visitor";
+  // An address or a Message-ID of a mailer may begin as an id does.
+  if (id !== undefined && (isVisitor || !q.includes("@"))) return toMail(id);
   const page = (content: Html): Shown => ({
     frame: { title: "Search" },
     search: q,
@@ -38,13 +41,21 @@ async function search({ asked, parts }: Seen): Promise<Shown> {
 ${content}`,
   });
   if (q === "") return page(html`<p>${WHAT}</p>`);
-  if (asked.asker.role === "visitor") {
+  if (isVisitor) {
     return page(
       html`<p>This is no id, and no Message-ID of this gateway. Without a token nothing else is looked for: <a href="/login">sign in</a>.</p>`,
     );
   }
-  return await orBadCursor(async () => page(answer(q, await find(q, cursor, parts))));
+  return await orBadCursor(async () => {
+    const found = await find(q, cursor, parts);
+    const isOnly = found.mails.every((mail) => mail.id === id);
+    if (id !== undefined && isOnly && (found.mails.length > 0 || (await parts.explain.explain(id))))
+      return toMail(id);
+    return page(answer(q, found));
+  });
 }
+
+const toMail = (id: Id): Shown => ({ kind: "redirect", to: `/mails/${id}` });
 
 const WHAT =
   "Search by an id, a Message-ID, a task, a recipient's address, or what an upstream calls a mail.";
@@ -61,17 +72,13 @@ interface Found {
   readonly queue?: string;
 }
 
-/** The cheapest place first. The others are looked at while nothing is found. */
+/** The others are looked at while nothing is found. */
 async function find(q: string, cursor: string | undefined, parts: OperatorParts): Promise<Found> {
   const places: string[] = [];
-  const task = canonicalTask(q);
-  const ofTask = task.ok ? await byTask(task.task, cursor, parts) : NOTHING;
-  if (task.ok) places.push("as a task in the history");
-  if (ofTask.mails.length > 0 || ofTask.next !== undefined) return { ...ofTask, places };
-  for (const [place, look] of looksFor(q, parts)) {
+  for (const [place, look] of looksFor(q, cursor, parts)) {
     const found = await look();
     places.push(found.isCut === true ? `${place}, of which only a part was looked at` : place);
-    if (found.mails.length > 0) return { ...found, places };
+    if (found.mails.length > 0 || found.next !== undefined) return { ...found, places };
   }
   return { mails: [], places };
 }
@@ -81,8 +88,6 @@ type Looked = Omit<Found, "places"> & {
   readonly isCut?: boolean;
 };
 
-const NOTHING: Looked = { mails: [] };
-
 async function byTask(task: string, cursor: string | undefined, { explain }: OperatorParts): Promise<Looked> {
   const { items, next } = await explain.find({ task }, { limit: LISTED.history, cursor });
   return { mails: items, next, isMore: next !== undefined || cursor !== undefined, queue: hrefOf({ task }) };
@@ -90,7 +95,8 @@ async function byTask(task: string, cursor: string | undefined, { explain }: Ope
 
 type Look = readonly [place: string, look: () => Promise<Looked>];
 
-function looksFor(q: string, parts: OperatorParts): readonly Look[] {
+/** The cheapest place first; but what is written as an address or a Message-ID is most likely one. */
+function looksFor(q: string, cursor: string | undefined, parts: OperatorParts): readonly Look[] {
   const { explain, queue } = parts;
   const recipient = canonicalRecipient(q);
   const task = canonicalTask(q);
@@ -101,7 +107,8 @@ function looksFor(q: string, parts: OperatorParts): readonly Look[] {
     return { mails: found, isMore, isCut: isMore && items.length === 0, queue: hrefOf(filter) };
   };
   const byName = async (): Promise<Looked> => ({ mails: await explained(await queue.show(q), parts) });
-  return [
+  const inHistory: Look[] = [
+    ...(task.ok ? [["as a task in the history", () => byTask(task.task, cursor, parts)] as const] : []),
     [
       "as what an upstream calls a mail, in the history",
       async () => {
@@ -110,15 +117,19 @@ function looksFor(q: string, parts: OperatorParts): readonly Look[] {
       },
     ],
     ...(/^[a-z2-7]{16}$/.test(q) ? [["as a submission in the queue", byName] as const] : []),
+  ];
+  const byAddress: Look[] = [
     ...(recipient.ok
       ? [["as a recipient in the queue", () => inQueue({ to: recipient.recipient })] as const]
       : []),
     // It may be a Message-ID that its mailer has set.
     ...(q.includes("@") ? [["as a Message-ID in the queue", byName] as const] : []),
-    ...(task.ok && !recipient.ok
-      ? [["as a task in the queue", () => inQueue({ task: task.task })] as const]
-      : []),
   ];
+  const inQueueByTask: Look[] =
+    task.ok && !recipient.ok ? [["as a task in the queue", () => inQueue({ task: task.task })]] : [];
+  // A cursor is of the page of a task.
+  const isAddress = q.includes("@") && cursor === undefined;
+  return [...(isAddress ? [...byAddress, ...inHistory] : [...inHistory, ...byAddress]), ...inQueueByTask];
 }
 
 const explained = (
