@@ -146,7 +146,7 @@ function pauseOf({ upstreams, pause }: LaneStanding): PauseFacts | undefined {
   return ordered({ ...latest, until });
 }
 
-function ordered({ since, until, reason = "an operator has paused it" }: OperatorPause): PauseFacts {
+function ordered({ since, until, reason = "" }: OperatorPause): PauseFacts {
   const end = until === undefined || until === Number.POSITIVE_INFINITY ? {} : { until };
   return { by: "operator", since, reason, firstReason: reason, ...end };
 }

@@ -15,7 +15,7 @@ export interface PauseFacts {
   /** What takes nothing, by the failure that came last; or an operator has paused it. */
   readonly by: "upstream" | "storage" | "operator";
   readonly since: number;
-  /** What was said by the failure that came last. */
+  /** What was said by the failure that came last. Empty: an operator gave no reason. */
   readonly reason: string;
   /** What the pause began with. */
   readonly firstReason: string;

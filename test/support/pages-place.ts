@@ -4,7 +4,7 @@ import { onTestFinished } from "vitest";
 import type { OperatorParts } from "../../src/operator/routes/parts.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
 import { openHeldGateway } from "./held-gateway.ts";
-import { bearer, type HttpPlace, openHttpPlace, type Reply } from "./http-place.ts";
+import { bearer, type HttpPlace, NO_PARTS, openHttpPlace, type Reply, STATUS } from "./http-place.ts";
 import { formWith } from "./queue-pages.ts";
 
 /** Would run if it were not escaped, in an element and in an attribute. */
@@ -55,7 +55,9 @@ export async function openPages(parts: Partial<OperatorParts>): Promise<PagesPla
 export async function openGatewayPages(settings: Readonly<Record<string, string>> = {}) {
   const gateway = await openHeldGateway({ MAILONCE_LEDGER_DOUBTFUL: "hold", ...settings });
   const { doubtful, explain, forget, queue, recent } = gateway.relay;
-  const pages = await openPages({ doubtful, explain, forget, queue, recent });
+  // Each look is at a new state: the overview is made once for each.
+  const status = { ...NO_PARTS.status, read: async () => ({ ...STATUS }) };
+  const pages = await openPages({ doubtful, explain, forget, queue, recent, status });
   return {
     ...{ gateway, pages },
     /** Submits a mail to each, whose first attempt is answered so, or not at all. @returns their ids */

@@ -3,7 +3,10 @@ import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
+import { digestOf, newToken } from "../../src/access/tokens-lines.ts";
 import { gatewayPausing } from "../../src/operator/http/pausing-client.ts";
+import { systemRandom } from "../../src/runtime/random.ts";
+import { askAt, bearer, httpPortOf } from "../support/http-place.ts";
 import { freePort } from "../support/peers.ts";
 import { type Place, sesAt, smtpAt, test } from "../support/place.ts";
 import { type GatewayProcess, run, type Settings } from "../support/process.ts";
@@ -173,4 +176,20 @@ test("resume ends a pause that the upstream caused, also where it named the time
   expect(Date.now() - cured).toBeLessThan(named / 2);
   await gateway.logged("dispatch.resumed");
   expect(ses.taken).toHaveLength(1);
+});
+
+test("paused without a reason, it says once that an operator has paused it", async ({ place }) => {
+  const token = newToken(systemRandom);
+  const file = join(place.folder, "tokens");
+  writeFileSync(file, `ann:read:${digestOf(token)}\n`, { mode: 0o600 });
+  const settings = { DATA_DIR: place.data, HTTP_PORT: 0, HTTP_TOKENS_FILE: file };
+  const gateway = await place.start(settings);
+  await say(settings, "pause");
+  const said = async (path: string): Promise<number> =>
+    (await askAt(httpPortOf(gateway), path, { headers: bearer(token) })).body
+      .toLowerCase()
+      .split("an operator has paused").length - 1;
+  expect([await said("/"), await said("/upstreams")]).toEqual([1, 1]);
+  const { stdout } = await run(["status"], settings);
+  expect(stdout.toLowerCase().split("an operator has paused").length - 1).toBe(1);
 });

@@ -127,7 +127,8 @@ function preventedOf(
 const timeOf = (ms: number): string => new Date(ms).toISOString();
 
 const pauseOf = ({ by, since, reason, firstReason, nextTryAt, until }: PauseFacts): PauseStatus => ({
-  ...{ by, since: timeOf(since), reason, firstReason },
+  ...{ by, since: timeOf(since) },
+  ...(reason === "" ? {} : { reason, firstReason }),
   ...(nextTryAt === undefined ? {} : { nextTryAt: timeOf(nextTryAt) }),
   ...(until === undefined ? {} : { until: timeOf(until) }),
 });

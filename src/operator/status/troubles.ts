@@ -136,7 +136,7 @@ const ofPauses = ({ lanes }: TroubleFacts): Trouble[] =>
     return [
       {
         ...{ kind: "operator", degrades: true, upstream: name, text: `an operator has paused ${name}` },
-        ...{ since: timeOf(pause.since), reason: pause.reason },
+        ...{ since: timeOf(pause.since), ...(pause.reason === "" ? {} : { reason: pause.reason }) },
         todo: `${end}\`mailonce resume ${name}\`${end === "" ? " ends it" : ""}`,
       },
     ];
