@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { canonicalRecipient } from "../../src/address/recipient.ts";
 import { deriveId } from "../../src/identity/message-id.ts";
 import { canonicalNamespace, canonicalPart, canonicalTask } from "../../src/identity/task.ts";
+import { measureCpu } from "../support/cpu.ts";
 
 const UUID = "a9e5a73a-4d4a-4995-a91c-90295e27100a";
 
@@ -77,9 +78,9 @@ describe("task", () => {
   });
 
   test("64 KiB of white space cost nothing", () => {
-    const started = performance.now();
+    const cpuMs = measureCpu();
     bad(`a${" ".repeat(65_536)}b`, "is 65538 characters long; at most 255 are allowed");
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(cpuMs()).toBeLessThan(1000);
   });
 });
 

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import MimeNode from "nodemailer/lib/mime-node";
 import { expect, test } from "vitest";
 import { decodeWords } from "../../src/address/encoded-words.ts";
+import { measureCpu } from "../support/cpu.ts";
 
 test.each([
   ["=?utf-8?q?campaign=3Asummer-sale?=", "campaign:summer-sale"],
@@ -52,9 +53,9 @@ test("any printable value, as Python and nodemailer write it, comes back", () =>
 });
 
 test("64 KiB of what looks like encoded words are read in no time", () => {
-  const started = performance.now();
+  const cpuMs = measureCpu();
   for (const piece of ["=?", "=?utf-8?q?", "?=", "=?a?q?b?= ", "=?utf-8?q?a", " \t"]) {
     decodeWords(piece.repeat(65_536 / piece.length));
   }
-  expect(performance.now() - started).toBeLessThan(1_000);
+  expect(cpuMs()).toBeLessThan(1_000);
 });

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { canonicalDomain } from "../../src/address/domain.ts";
 import { grammarMailboxes } from "../../src/address/mailbox-grammar.ts";
 import { allDomains } from "../../src/address/mailboxes.ts";
+import { measureCpu } from "../support/cpu.ts";
 
 const letters = fc.string({ unit: fc.constantFrom(..."abzAZ09+-_é"), minLength: 1, maxLength: 6 });
 const domain = fc
@@ -104,10 +105,10 @@ test("what every reader takes for one mailbox is one", () => {
 });
 
 test("8 KiB of anything are read in no time, and more are not read", () => {
-  const started = performance.now();
+  const cpuMs = measureCpu();
   for (const piece of ["<", '"', "(", "a,", "@", "=?", ":;", "a@b.c,", "()", "\\", "a:", "."]) {
     allDomains(piece.repeat(8_192 / piece.length));
   }
-  expect(performance.now() - started).toBeLessThan(2_000);
+  expect(cpuMs()).toBeLessThan(2_000);
   expect(allDomains("a@b.example,".repeat(700))).toBeUndefined();
 });

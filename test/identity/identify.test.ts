@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { idRightOf } from "../../src/identity/id-right.ts";
 import { type IdentitySources, identify } from "../../src/identity/identify.ts";
 import { parseHeader } from "../../src/message/header.ts";
+import { measureCpu } from "../support/cpu.ts";
 
 const SOURCES: IdentitySources = {
   headers: ["X-Task-Id", "Idempotency-Key"],
@@ -92,8 +93,8 @@ describe("the right side of the Message-ID", () => {
   });
 
   test("64 KiB of From that is none are read in no time", () => {
-    const started = performance.now();
+    const cpuMs = measureCpu();
     for (const piece of ["<", '"', "(", "a,", "@", "=?", ":;"]) right(piece.repeat(65_536 / piece.length));
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(cpuMs()).toBeLessThan(1000);
   });
 });
