@@ -10,6 +10,7 @@ const FILES = {
   "done.js": SCRIPT,
   "focus.js": SCRIPT,
   "kept.js": SCRIPT,
+  "once.js": SCRIPT,
   "stream.js": SCRIPT,
   "icon.svg": "image/svg+xml",
 } as const;

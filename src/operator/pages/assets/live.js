@@ -3,6 +3,7 @@
 import { keepDone } from "./done.js";
 import { focusOn, placeOf } from "./focus.js";
 import { isUsed } from "./kept.js";
+import { isSending } from "./once.js";
 import { listen } from "./stream.js";
 
 /** How often at most, while nothing is wrong that was not before. */
@@ -45,7 +46,7 @@ function begin(main) {
   show();
   document.querySelector("header")?.append(toggle);
 
-  const mayRead = () => isLive && !document.hidden && !isUsed(main);
+  const mayRead = () => isLive && !document.hidden && !isSending() && !isUsed(main);
 
   async function read() {
     timer = undefined;
