@@ -53,6 +53,7 @@ test("what destroys is asked about first", async () => {
   ] as const;
   const removing = await post("/queue/remove", ids);
   expect([removing.status, textOf(removing)]).toEqual([200, expect.stringContaining("Remove 2 mails?")]);
+  expect(textOf(removing)).toContain("r0@one.exampler1@one.example");
   const refusing = await post("/queue/bounce", ids);
   expect([refusing.status, textOf(refusing)]).toEqual([200, expect.stringContaining("Bounce 2 mails?")]);
   expect(given).toEqual([]);
@@ -77,6 +78,45 @@ test("what destroys is asked about first", async () => {
     ["reason", MARKUP],
   ]);
   expect(body).not.toMatch(/<script>|<img|onerror='/);
+});
+
+test("all that are listed are meant by one tick: those of the page, not what has come since", async () => {
+  const { page, post, given } = await openQueuePages(
+    Array.from({ length: 105 }, () => ({})),
+    { as: "operate" },
+  );
+  const first = await page();
+  expect(textOf(first)).toContain("All 100 that are listed");
+  const [, listed = ""] = /name="listed" value="([^"]*)"/.exec(first.body) ?? [];
+  const all = [
+    ["listed", listed],
+    ["all", "yes"],
+  ] as const;
+  const asked = await post("/queue/remove", all);
+  expect(textOf(asked)).toContain("Remove 100 mails?");
+  expect(textOf(asked)).toContain("and 90 more");
+  expect(asked.body.match(/<li><a href="\/mails\/[a-z2-7]{32}">r\d+@one\.example<\/a><\/li>/g)).toHaveLength(
+    10,
+  );
+  expect(given).toEqual([]);
+  const held = await post("/queue/hold", [...all, ["id", idOf(0)]]);
+  expect(held.headers.location).toBe("/queue?done=hold&count=100");
+  expect(given.map((line) => line.split(" ")[1])).toEqual(listed.split(" "));
+  // Without the tick, those that are chosen.
+  await post("/queue/hold", [
+    ["listed", listed],
+    ["id", idOf(3)],
+  ]);
+  expect(given.slice(100)).toEqual([`hold ${idOf(3)} ann`]);
+  expect((await post("/queue/hold", [["listed", listed]])).status).toBe(400);
+});
+
+test("the question says to whom the mails are, of strangers' markup too, and what has left meanwhile", async () => {
+  const { post } = await openQueuePages([{ recipient: `${MARKUP}@one.example` }], { as: "operate" });
+  const asked = await post("/queue/bounce", [["id", `${idOf(0)} ${idOf(7)}`]]);
+  expect(textOf(asked)).toContain(`${idOf(7)}, not in the queue any more`);
+  expect(asked.body).toContain("&lt;script&gt;");
+  expect(asked.body).not.toMatch(/<script>|<img|onerror='/);
 });
 
 test.each([

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { ORDER_KINDS, type OrderKind, type OrderRefusal, REFUSALS } from "../../dispatch/order.ts";
 import { countOf } from "../../runtime/amounts.ts";
-import type { Answer, Asked } from "../http/route.ts";
+import { type Answer, type Asked, problem } from "../http/route.ts";
 import type { OrderResult, QueueDesk } from "../queue/words.ts";
 import { reason } from "../reason.ts";
 import { deciderOf } from "../routes/body.ts";
@@ -24,7 +24,7 @@ const text = z.string();
 
 /** A field for each mail, or one with the ids of many. */
 const ids = z
-  .union([text, z.array(text)], "choose at least one mail")
+  .union([text, z.array(text)])
   .transform((fields) => [...new Set([fields].flat().flatMap((field) => field.trim().split(/\s+/)))])
   .pipe(
     z
@@ -34,12 +34,13 @@ const ids = z
 
 const orderFields = z.strictObject({
   ...viewShape,
-  id: ids,
+  id: ids.optional(),
+  /** The ids of all that the page lists, which are meant with `all`. */
+  listed: ids.optional(),
+  all: z.literal("yes").optional(),
   reason: reason.optional(),
   yes: z.literal("yes").optional(),
 });
-
-type OrderForm = z.output<typeof orderFields>;
 
 export const queueOrderPages: readonly Page[] = ORDER_KINDS.map((kind) => ({
   ...{ method: "POST", path: `/queue/${kind}`, needs: "operate" },
@@ -49,9 +50,14 @@ export const queueOrderPages: readonly Page[] = ORDER_KINDS.map((kind) => ({
 async function order(kind: OrderKind, { asked, parts }: Seen): Promise<Shown> {
   const form = await formOf(asked, orderFields);
   if (!form.ok) return form.answer;
-  const { id: names, reason, yes, ...view } = form.value;
-  if (kind === "bounce" && reason === undefined) return question(BOUNCE, form.value);
-  if (kind === "remove" && yes === undefined) return question(REMOVE, form.value);
+  const { id, listed, all, reason, yes, ...view } = form.value;
+  const names = (all === "yes" ? listed : id) ?? [];
+  if (names.length === 0) return problem(400, "id: choose at least one mail");
+  const asks = kind === "bounce" ? reason === undefined : kind === "remove" && yes === undefined;
+  if (asks) {
+    const readers = await readersOf(names, parts.queue);
+    return question(kind === "bounce" ? BOUNCE : REMOVE, { names, readers, reason, view });
+  }
   const results = await give(kind, { names, reason, asked }, parts.queue);
   return { kind: "redirect", to: hrefOf(view, doneQueryOf(kind, results)) } satisfies Answer;
 }
@@ -160,17 +166,33 @@ const REMOVE: Question = {
   isReasonNeeded: false,
 };
 
-function question({ kind, title, text, isReasonNeeded }: Question, form: OrderForm): Shown {
-  const { id: names, reason, yes: _, ...view } = form;
+interface About {
+  readonly names: readonly string[];
+  /** Of the first of them: to whom it is; undefined when it has left the queue. */
+  readonly readers: readonly (readonly [id: string, recipient: string | undefined])[];
+  readonly reason: string | undefined;
+  readonly view: View;
+}
+
+const readersOf = (names: readonly string[], queue: QueueDesk): Promise<About["readers"]> =>
+  Promise.all(
+    names.slice(0, NAMED_MAX).map(async (id) => [id, (await queue.show(id))[0]?.recipient] as const),
+  );
+
+function question(
+  { kind, title, text, isReasonNeeded }: Question,
+  { names, readers, reason, view }: About,
+): Shown {
   const what = title(mails(names.length));
   return {
     frame: { title: what, here: "queue" },
     content: html`<h1>${what}?</h1>
 <p>${text}</p>
-<ul>${names.slice(0, NAMED_MAX).map((id) => html`<li><a href="/mails/${id}"><code>${id}</code></a></li>`)}${
-      names.length > NAMED_MAX ? html`<li>and ${countOf(names.length - NAMED_MAX)} more</li>` : ""
-    }</ul>
-<form method="post" action="/queue/${kind}" class="question">${viewFields(view as View)}<input type="hidden" name="id" value="${names.join(" ")}">${
+<ul>${readers.map(
+      ([id, reader]) =>
+        html`<li><a href="/mails/${id}">${reader ?? html`<code>${id}</code>`}</a>${reader === undefined ? ", not in the queue any more" : ""}</li>`,
+    )}${names.length > NAMED_MAX ? html`<li>and ${countOf(names.length - NAMED_MAX)} more</li>` : ""}</ul>
+<form method="post" action="/queue/${kind}" class="question">${viewFields(view)}<input type="hidden" name="id" value="${names.join(" ")}">${
       kind === "remove" ? html`<input type="hidden" name="yes" value="yes">` : ""
     }
 <label>Reason${isReasonNeeded ? "" : ", for the log"} <input name="reason" maxlength="500" value="${reason ?? ""}"${isReasonNeeded ? html` required` : ""}></label>

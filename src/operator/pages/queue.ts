@@ -195,7 +195,7 @@ ${sorted.map((entry) => row(entry, seen))}
       : "The oldest of this page first; the pages are in no order.";
   return html`<h2>Mails</h2>
 <p class="quiet">${mails(entries.length)}. ${order}</p>
-${canOrder ? html`<form method="post" action="/queue/retry">${viewFields(view)}${rows}${orderButtons()}</form>` : rows}
+${canOrder ? html`<form method="post" action="/queue/retry">${viewFields(view)}${rows}${orderButtons(entries)}</form>` : rows}
 ${ways}`;
 }
 
@@ -240,7 +240,13 @@ const BUTTONS: readonly (readonly [OrderKind, string, string])[] = [
   ["remove", "Remove…", "gone, without a report"],
 ];
 
-const orderButtons = (): Html => html`<ul class="orders" aria-label="With the chosen mails">
+/** One tick is for all that are listed: what was listed is sent, whatever has come since. */
+const orderButtons = (
+  entries: readonly ShownEntry[],
+): Html => html`<p><input type="hidden" name="listed" value="${entries.map(({ id }) => id).join(" ")}"><label><input type="checkbox" name="all" value="yes" id="pick-all"> ${
+  entries.length === 1 ? "The one that is listed" : `All ${countOf(entries.length)} that are listed`
+}</label></p>
+<ul class="orders" aria-label="With the chosen mails">
 ${BUTTONS.map(
   ([kind, text, does]) =>
     html`<li><button id="order-${kind}" formaction="/queue/${kind}"${kind === "bounce" || kind === "remove" ? html` class="danger"` : ""}>${text}</button> <span class="quiet">${does}</span></li>`,
