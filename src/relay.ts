@@ -35,7 +35,7 @@ import { compareStarts } from "./ledger/last-start.ts";
 import { findLedger, identityRulesOf } from "./ledger/open.ts";
 import { createCounters } from "./metrics/counters.ts";
 import type { Readings } from "./metrics/readings.ts";
-import { createDoubtfulDesk, type DoubtfulDesk } from "./operator/doubtful.ts";
+import { createDoubtfulDesk, type DoubtfulDesk, type DoubtfulGlance } from "./operator/doubtful.ts";
 import { createExplainDesk } from "./operator/explain/desk.ts";
 import type { ExplainDesk } from "./operator/explain/words.ts";
 import { createForgetDesk, type ForgetDesk } from "./operator/forget.ts";
@@ -62,7 +62,7 @@ export type { World };
 export interface Relay {
   readonly submit: SubmissionHandler;
   readonly policy: Policy;
-  readonly doubtful: DoubtfulDesk;
+  readonly doubtful: DoubtfulDesk & DoubtfulGlance;
   readonly forget: ForgetDesk;
   readonly explain: ExplainDesk;
   readonly pausing: PausingDesk;

@@ -4,10 +4,12 @@
 // spool is the same either way.
 import type { HistoryNotes } from "../history/history.ts";
 import type { Id } from "../identity/message-id.ts";
-import type { Decided, Decision, Ledger } from "../ledger/ledger.ts";
+import type { Decided, Decision, Doubt, Ledger } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
+import type { Page, PageRequest } from "../runtime/page.ts";
 import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
 import type { Spool } from "../spool/spool.ts";
+import { oldestOf } from "./doubts-page.ts";
 import { idIn } from "./id-in.ts";
 
 export type { Decision };
@@ -51,6 +53,19 @@ export interface DoubtfulDesk {
   resolve(name: string, decision: Decision, reason?: string, by?: string): Promise<Resolution>;
 }
 
+export interface DoubtsRequest extends PageRequest {
+  /** In doubt since then or longer; milliseconds since the epoch. */
+  readonly until?: number | undefined;
+  /** Without what another gateway has, which is decided there. */
+  readonly isOurs?: true | undefined;
+}
+
+/** For a look at some of many. */
+export interface DoubtfulGlance {
+  /** The oldest first; `total` of all that are meant. @throws RangeError for a cursor that is none */
+  oldest(request: DoubtsRequest): Promise<Page<DoubtfulEntry> & { readonly total: number }>;
+}
+
 /** A doubtful transmission of the spool. */
 export interface SpooledDoubt {
   readonly key: TransmissionKey;
@@ -89,7 +104,7 @@ export interface DeskParts {
   readonly resolved?: () => void;
 }
 
-export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk {
+export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk & DoubtfulGlance {
   const { ledger, spool, spooled, decisions, history, log, addresses } = parts;
 
   /** For the log; fields that can't be read are left out, since the decision is made. */
@@ -98,17 +113,24 @@ export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk {
     return mail?.kind === "whole" ? mail.submission.task : undefined;
   };
 
+  const entryOf = ({ id, changedAt, claimed }: Doubt): DoubtfulEntry => {
+    const known = spooled(id)?.transmission;
+    const since = new Date(changedAt).toISOString();
+    if (known === undefined) return { id, standing: claimed ? "elsewhere" : "remembered", since };
+    const { messageId, recipient, attempts, lastUpstream } = known;
+    const silent = lastUpstream === undefined ? {} : { lastUpstream };
+    const standing = known.held === true ? "held" : "retrying";
+    return { id, messageId, recipient, attempts, ...silent, standing, since };
+  };
+
   return {
-    async list() {
-      return (await ledger.doubts()).map(({ id, changedAt, claimed }): DoubtfulEntry => {
-        const known = spooled(id)?.transmission;
-        const since = new Date(changedAt).toISOString();
-        if (known === undefined) return { id, standing: claimed ? "elsewhere" : "remembered", since };
-        const { messageId, recipient, attempts, lastUpstream } = known;
-        const silent = lastUpstream === undefined ? {} : { lastUpstream };
-        const standing = known.held === true ? "held" : "retrying";
-        return { id, messageId, recipient, attempts, ...silent, standing, since };
-      });
+    list: async () => (await ledger.doubts()).map(entryOf),
+
+    async oldest({ until = Number.POSITIVE_INFINITY, isOurs, ...page }) {
+      const isMeant = ({ id, changedAt, claimed }: Doubt): boolean =>
+        changedAt <= until && (isOurs !== true || !claimed || spooled(id) !== undefined);
+      const { items, ...more } = oldestOf(await ledger.doubts(), page, isMeant);
+      return { items: items.map(entryOf), ...more };
     },
 
     async resolve(name, decision, reason, by) {

@@ -36,7 +36,10 @@ describe("a visitor on loopback", () => {
     const listed = await ask(LIST);
     expect(listed.status).toBe(200);
     const { messageId: _, lastUpstream: __, ...entry } = HELD;
-    expect(JSON.parse(listed.body)).toEqual({ doubtful: [{ ...entry, recipient: "p…@example.net" }] });
+    expect(JSON.parse(listed.body)).toEqual({
+      doubtful: [{ ...entry, recipient: "p…@example.net" }],
+      total: 1,
+    });
     const pause = { by: "upstream", since: "2026-11-27T10:00:00.000Z" };
     const upstreams = [{ name: "main", state: "failing", pause }];
     expect(JSON.parse((await ask("/api/v1/upstreams")).body)).toEqual({ upstreams });
@@ -184,7 +187,10 @@ describe("a token", () => {
     const { ask, addToken, decided } = await open({ withTokens: true });
     const [read, operate] = [await addToken("scraper", "read"), await addToken("ann", "operate")];
     for (const token of [read, operate]) {
-      expect(JSON.parse((await ask(LIST, { headers: bearer(token) })).body)).toEqual({ doubtful: [HELD] });
+      expect(JSON.parse((await ask(LIST, { headers: bearer(token) })).body)).toEqual({
+        doubtful: [HELD],
+        total: 1,
+      });
     }
     const refused = await ask(LIST, decision(bearer(read)));
     expect([refused.status, detailOf(refused)]).toEqual([403, "the role of scraper does not allow this"]);

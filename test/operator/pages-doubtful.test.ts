@@ -1,11 +1,13 @@
 // The page of what is in doubt: what doubt is, which mails are, and decisions about one, about those ticked, and by age.
 import { expect, test } from "vitest";
 import type { Id } from "../../src/identity/message-id.ts";
-import type { DoubtfulDesk, DoubtfulEntry } from "../../src/operator/doubtful.ts";
+import type { DoubtfulDesk, DoubtfulEntry, DoubtfulGlance } from "../../src/operator/doubtful.ts";
+import { oldestOf } from "../../src/operator/doubts-page.ts";
 import { StorageError } from "../../src/storage/storage.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
 import { NO_PARTS, type Reply } from "../support/http-place.ts";
 import { closed, HOSTILE, openGatewayPages, openPages, textOf } from "../support/pages-place.ts";
+import { idOf } from "../support/transmission.ts";
 
 const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" };
 const AT = "/doubtful";
@@ -20,7 +22,7 @@ async function open() {
 }
 
 /** With a desk that says so. */
-const openDesk = async (desk: Partial<DoubtfulDesk>) =>
+const openDesk = async (desk: Partial<DoubtfulDesk & DoubtfulGlance>) =>
   closed(await openPages({ doubtful: { ...NO_PARTS.doubtful, ...desk } }));
 
 const entry = (n: number, more: Partial<DoubtfulEntry> = {}): DoubtfulEntry => ({
@@ -28,6 +30,16 @@ const entry = (n: number, more: Partial<DoubtfulEntry> = {}): DoubtfulEntry => (
   ...{ standing: "held", since: new Date(Date.UTC(2013, 11, 1, 0, 0, n)).toISOString() },
   ...more,
 });
+
+/** Of a ledger that has them. */
+const oldestAmong =
+  (entries: readonly DoubtfulEntry[]): DoubtfulGlance["oldest"] =>
+  async ({ until = Number.POSITIVE_INFINITY, isOurs, ...page }) =>
+    oldestOf(
+      entries.map((one) => ({ ...one, changedAt: Date.parse(one.since) })),
+      page,
+      ({ changedAt, standing }) => changedAt <= until && (isOurs !== true || standing !== "elsewhere"),
+    );
 
 const ticks = ({ body }: Reply): number => body.split('type="checkbox"').length - 1;
 const goesTo = ({ status, headers }: Reply): readonly unknown[] => [status, headers.location];
@@ -97,9 +109,9 @@ test("all that are older than so long are decided, and no younger one", async ()
 
 test("200 are decided at once and shown at once, the oldest first; the rest is counted", async () => {
   const decided: string[] = [];
-  const all = Array.from({ length: 230 }, (_, n) => entry(n, { id: `${"a".repeat(26)}-${1_000 + n}` as Id }));
+  const all = Array.from({ length: 230 }, (_, n) => entry(n, { id: idOf(n) }));
   const pages = await openDesk({
-    list: async () => [entry(1_000, { standing: "elsewhere" }), ...all.toReversed()],
+    oldest: oldestAmong([entry(1_000, { id: idOf(999), standing: "elsewhere" }), ...all.toReversed()]),
     async resolve(id) {
       decided.push(id);
       return { ok: true, id: id as Id, next: "relayed" };
@@ -107,7 +119,15 @@ test("200 are decided at once and shown at once, the oldest first; the rest is c
   });
   const page = await pages.operate(AT);
   expect(ticks(page)).toBe(200);
-  expect(textOf(page)).toContain("31 more are not shown: these are the oldest.");
+  expect(textOf(page)).toContain("200 of 231, the oldest first.");
+  const [, next = ""] = /<a rel="next" href="([^"]*)">Next 200</.exec(page.body) ?? [];
+  const second = await pages.operate(next);
+  expect([ticks(second), second.body.includes('rel="next"')]).toEqual([30, false]);
+  expect(textOf(second)).toContain("31 of 231, the oldest first.");
+  for (const [at, { id }] of all.entries()) {
+    expect([page, second].map(({ body }) => body.includes(id))).toEqual([at < 200, at >= 200]);
+  }
+  expect((await pages.operate(`${AT}?cursor=1`)).status).toBe(400);
   const answered = await pages.send(AT, { which: "older", older: "1s", decision: "relayed" });
   expect(goesTo(answered)).toEqual([303, `${AT}?done=relayed&count=200&refused=0&left=30`]);
   expect(decided).toEqual(all.slice(0, 200).map(({ id }) => id));
@@ -155,11 +175,11 @@ test("a visitor sees masked addresses and a reader whole ones; neither can decid
 
 test("each standing is in words, and what another gateway has is decided there", async () => {
   const pages = await openDesk({
-    list: async () => [
+    oldest: oldestAmong([
       entry(2, { recipient: "two@example.net", standing: "retrying" }),
       entry(3, { standing: "elsewhere" }),
       entry(4, { standing: "remembered" }),
-    ],
+    ]),
   });
   const page = await pages.operate(AT);
   const text = textOf(page);
@@ -184,7 +204,7 @@ test("a ledger that does not answer is named to those who may know where it is",
   const fails = async () => {
     throw new StorageError("unavailable", `no way to ${HOSTILE}`);
   };
-  const pages = await openDesk({ list: fails, resolve: fails });
+  const pages = await openDesk({ oldest: fails, resolve: fails });
   const read = await pages.read(AT);
   expect([read.status, textOf(read)]).toEqual([
     503,
@@ -207,7 +227,7 @@ test("a ledger that does not answer is named to those who may know where it is",
 test("markup of strangers runs nowhere", async () => {
   const hostile = { messageId: HOSTILE, recipient: HOSTILE, lastUpstream: HOSTILE } as const;
   const pages = await openDesk({
-    list: async () => [entry(2, hostile)],
+    oldest: oldestAmong([entry(2, hostile)]),
     resolve: async () => ({ ok: false, fault: HOSTILE }),
   });
   const answers = [

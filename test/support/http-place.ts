@@ -12,7 +12,7 @@ import { digestOf, newToken, parseTokens, type Role } from "../../src/access/tok
 import { loadConfig } from "../../src/config/config.ts";
 import { type Changes, createChanges } from "../../src/history/changes.ts";
 import type { Id } from "../../src/identity/message-id.ts";
-import type { DoubtfulDesk, DoubtfulEntry } from "../../src/operator/doubtful.ts";
+import type { DoubtfulEntry } from "../../src/operator/doubtful.ts";
 import { type OperatorHttp, openHttp } from "../../src/operator/http/open.ts";
 import type { OperatorParts } from "../../src/operator/routes/parts.ts";
 import { createEvents, type Events } from "../../src/operator/status/events.ts";
@@ -66,7 +66,11 @@ export const STATUS: Status = {
 
 /** Of a gateway that has nothing. */
 export const NO_PARTS: OperatorParts = {
-  doubtful: { list: async () => [], resolve: async () => ({ ok: false, fault: "" }) },
+  doubtful: {
+    list: async () => [],
+    oldest: async () => ({ items: [], total: 0 }),
+    resolve: async () => ({ ok: false, fault: "" }),
+  },
   explain: { explain: async () => undefined, find: async () => ({ items: [] }) },
   forget: { forget: async () => ({ ok: false, why: "nothing", fault: "" }) },
   pausing: {
@@ -170,8 +174,9 @@ export async function openHttpPlace({
   });
   const http = await openHttp(config, { clock: clock ?? manual, random: systemRandom, log });
   const decided: string[] = [];
-  const doubtful: DoubtfulDesk = {
+  const doubtful: OperatorParts["doubtful"] = {
     list: async () => [HELD],
+    oldest: async () => ({ items: [HELD], total: 1 }),
     async resolve(id, decision, reason, by) {
       if (id !== HELD.id) return { ok: false, fault: `${id} is not doubtful` };
       decided.push([decision, reason, by].join(" "));

@@ -100,9 +100,15 @@ export function gatewayDesk(dataDir: string): DoubtfulDesk {
   const PATH = "/api/v1/doubtful";
   return {
     async list() {
-      const reply = await askGateway(dataDir, "GET", PATH);
-      if (reply.status !== 200) throw new GatewayError(detailOf(reply));
-      return (reply.body as { doubtful: DoubtfulEntry[] }).doubtful;
+      const entries: DoubtfulEntry[] = [];
+      for (let query: string | undefined = ""; query !== undefined; ) {
+        const reply = await askGateway(dataDir, "GET", `${PATH}${query}`);
+        if (reply.status !== 200) throw new GatewayError(detailOf(reply));
+        const { doubtful, next } = reply.body as { doubtful: DoubtfulEntry[]; next?: string };
+        for (const entry of doubtful) entries.push(entry);
+        query = next === undefined ? undefined : `?${new URLSearchParams({ cursor: next })}`;
+      }
+      return entries;
     },
     async resolve(id: string, decision: Decision, reason?: string): Promise<Resolution> {
       const reply = await askGateway(dataDir, "POST", PATH, { id, decision, reason });

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { duration } from "../../config/values.ts";
 import { StorageError } from "../../storage/storage.ts";
-import type { Decision, DoubtfulDesk, DoubtfulEntry, Resolution } from "../doubtful.ts";
+import type { Decision, DoubtfulDesk, Resolution } from "../doubtful.ts";
 import { type Answer, problem } from "../http/route.ts";
 import { reason } from "../reason.ts";
 import { deciderOf, NAME_MAX } from "../routes/body.ts";
@@ -50,9 +50,9 @@ export async function decideDoubtful({ asked, parts: { doubtful }, now }: Seen):
   if (which === "older") {
     if (older === undefined) return problem(400, "older: say for how long they are in doubt");
     try {
-      const meant = await olderThan(doubtful, now - older);
-      names = oldestOf(meant).map(({ id }) => id);
-      left = meant.length - names.length;
+      const { items, total } = await doubtful.oldest({ limit: DOUBTS_MAX, until: now - older, isOurs: true });
+      names = items.map(({ id }) => id);
+      left = total - names.length;
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       return { fault: `The ledger does not answer: ${error.message}`, status: 503 };
@@ -66,26 +66,6 @@ export async function decideDoubtful({ asked, parts: { doubtful }, now }: Seen):
   }
   const count = made.filter(({ ok }) => ok).length;
   return { done: decision, count, refused: made.length - count, left };
-}
-
-/** What another gateway has is decided there. */
-const olderThan = async (doubtful: DoubtfulDesk, before: number): Promise<readonly DoubtfulEntry[]> =>
-  (await doubtful.list()).filter(
-    ({ since, standing }) => standing !== "elsewhere" && Date.parse(since) <= before,
-  );
-
-/** The first of them by age: no more are sorted than are shown. */
-export function oldestOf(entries: readonly DoubtfulEntry[]): readonly DoubtfulEntry[] {
-  const found: DoubtfulEntry[] = [];
-  for (const entry of entries) {
-    const isFull = found.length >= DOUBTS_MAX;
-    // All times are of one form, so that they compare as texts.
-    if (isFull && entry.since >= (found.at(-1)?.since ?? "")) continue;
-    if (isFull) found.pop();
-    const at = found.findIndex(({ since }) => since > entry.since);
-    found.splice(at < 0 ? found.length : at, 0, entry);
-  }
-  return found;
 }
 
 /** What the ledger can't write is not decided, and the others are all the same. */

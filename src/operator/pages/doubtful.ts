@@ -1,10 +1,11 @@
 // Mail in doubt: what that is, which mails are, and the two decisions, about one of them or about many.
 import { countOf } from "../../runtime/amounts.ts";
 import { StorageError } from "../../storage/storage.ts";
-import type { DoubtfulEntry } from "../doubtful.ts";
+import type { DoubtfulEntry, DoubtfulGlance } from "../doubtful.ts";
 import { maskedDoubt } from "../routes/doubtful.ts";
+import { orBadCursor } from "../routes/queue.ts";
 import { DECISIONS, sayDecision, WHAT_DOUBT_IS } from "./doubt-words.ts";
-import { DOUBTS_MAX, decideDoubtful, oldestOf } from "./doubtful-form.ts";
+import { DOUBTS_MAX, decideDoubtful } from "./doubtful-form.ts";
 import { type Html, html } from "./html.ts";
 import type { Page, Seen, Shown } from "./page.ts";
 import { age } from "./times.ts";
@@ -17,7 +18,11 @@ export const doubtfulPages: readonly Page[] = [
 async function show(seen: Seen): Promise<Shown> {
   const frame = { title: "Doubtful", here: "doubtful", isLive: true } as const;
   try {
-    return { frame, content: listed(await seen.parts.doubtful.list(), seen) };
+    return await orBadCursor(async () => {
+      const cursor = seen.asked.query("cursor");
+      const page = await seen.parts.doubtful.oldest({ limit: DOUBTS_MAX, cursor });
+      return { frame, content: listed(page, cursor, seen) };
+    });
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
     const fault = seen.asked.asker.role === "visitor" ? "" : `: ${error.message}`;
@@ -45,18 +50,26 @@ const refused = (fault: string): Html => html`<h1>Nothing was decided</h1>
 <p role="alert">${fault}.</p>
 <p><a href="/doubtful">All that is in doubt</a></p>`;
 
-function listed(entries: readonly DoubtfulEntry[], { asked, now }: Seen): Html {
+function listed(
+  { items, total, next }: Awaited<ReturnType<DoubtfulGlance["oldest"]>>,
+  cursor: string | undefined,
+  { asked, now }: Seen,
+): Html {
   const isVisitor = asked.asker.role === "visitor";
   const canDecide = asked.asker.role === "operate";
-  const shown = oldestOf(entries).map((entry) => (isVisitor ? maskedDoubt(entry) : entry));
-  const more = entries.length - shown.length;
+  const shown = items.map((entry) => (isVisitor ? maskedDoubt(entry) : entry));
   return html`<h1>Doubtful</h1>
 ${canDecide ? doneText(asked.query) : ""}
-${entries.length === 0 ? html`<p class="well">No mail is in doubt.</p>` : ""}
+${total === 0 ? html`<p class="well">No mail is in doubt.</p>` : ""}
 <p>${WHAT_DOUBT_IS}</p>
-${entries.length === 0 ? "" : table(shown, canDecide, now)}
-${more === 0 ? "" : html`<p>${countOf(more)} more are not shown: these are the oldest.</p>`}
-${canDecide && entries.length > 0 ? decideMany() : ""}`;
+${total === shown.length ? "" : html`<p class="quiet">${countOf(shown.length)} of ${countOf(total)}, the oldest first.</p>`}
+${shown.length === 0 ? "" : table(shown, canDecide, now)}
+<p class="ways">${cursor === undefined ? "" : html`<a href="/doubtful">The oldest</a> `}${
+    next === undefined
+      ? ""
+      : html`<a rel="next" href="/doubtful?${new URLSearchParams({ cursor: next }).toString()}">Next ${countOf(DOUBTS_MAX)}</a>`
+  }</p>
+${canDecide && total > 0 ? decideMany() : ""}`;
 }
 
 const table = (entries: readonly DoubtfulEntry[], canDecide: boolean, now: number): Html => html`<table>

@@ -6,6 +6,10 @@ import { reason } from "../reason.ts";
 import { bodyOf, deciderOf, NAME_MAX } from "./body.ts";
 import { maskedAddress } from "./masked.ts";
 import type { Running } from "./parts.ts";
+import { orBadCursor, queryOf } from "./queue.ts";
+
+/** Of a page of the list. */
+const DOUBTS_LIMIT = 1_000;
 
 const decisionBody = z.strictObject({
   id: z.string().max(NAME_MAX),
@@ -23,15 +27,33 @@ const entryAnswer = z.object({
   since: z.iso.datetime(),
 });
 
+const listQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(DOUBTS_LIMIT).default(DOUBTS_LIMIT),
+  cursor: z.string().max(NAME_MAX).optional(),
+});
+
+const listAnswer = z.object({
+  doubtful: z.array(entryAnswer),
+  total: z.int(),
+  next: z.string().optional(),
+});
+
 const decisionAnswer = z.object({ id: z.string(), next: z.enum(["relayed", "queued", "forgotten"]) });
 
 export const doubtfulRoutes = (running: Running): Route[] => [
   {
     ...{ method: "GET", path: "/api/v1/doubtful", needs: "visitor" },
-    about: { summary: "Mail in doubt", answer: z.object({ doubtful: z.array(entryAnswer) }) },
-    answer: running(async ({ asker }, { doubtful }) => {
-      const entries = await doubtful.list();
-      return json({ doubtful: asker.role === "visitor" ? entries.map(maskedDoubt) : entries });
+    about: { summary: "Mail in doubt, by pages: the oldest first", query: listQuery, answer: listAnswer },
+    answer: running(async (asked, { doubtful }) => {
+      const query = queryOf(asked, listQuery);
+      if (!query.ok) return query.answer;
+      return await orBadCursor(async () => {
+        const { items, total, next } = await doubtful.oldest(query.value);
+        return json({
+          doubtful: asked.asker.role === "visitor" ? items.map(maskedDoubt) : items,
+          ...{ total, next },
+        });
+      });
     }),
   },
   {

@@ -2,7 +2,7 @@
 import type { Recent } from "../../history/recent.ts";
 import type { Counters } from "../../metrics/counters.ts";
 import type { Readings } from "../../metrics/readings.ts";
-import type { DoubtfulDesk } from "../doubtful.ts";
+import type { DoubtfulDesk, DoubtfulGlance } from "../doubtful.ts";
 import type { Draining } from "../draining.ts";
 import type { ExplainDesk } from "../explain/words.ts";
 import type { ForgetDesk } from "../forget.ts";
@@ -19,7 +19,7 @@ export type Phase = "starting" | "running" | "draining" | "stopping";
 
 /** What a gateway has once it runs. */
 export interface OperatorParts {
-  readonly doubtful: DoubtfulDesk;
+  readonly doubtful: DoubtfulDesk & DoubtfulGlance;
   readonly forget: ForgetDesk;
   readonly explain: ExplainDesk;
   readonly pausing: PausingDesk;

@@ -205,7 +205,7 @@ export async function orBadCursor<T>(answer: () => Promise<T>): Promise<T | Prob
 
 type Query<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly answer: Answer };
 
-function queryOf<T>(asked: Asked, schema: z.ZodType<T>): Query<T> {
+export function queryOf<T>(asked: Asked, schema: z.ZodType<T>): Query<T> {
   const parsed = schema.safeParse(asked.queries());
   if (parsed.success) return { ok: true, value: parsed.data };
   const faults = parsed.error.issues.map(({ path, message }) =>
