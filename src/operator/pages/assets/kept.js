@@ -7,5 +7,17 @@ export function isUsed(main) {
   const selection = getSelection();
   const isSelected =
     selection !== null && !selection.isCollapsed && main.contains(selection.getRangeAt(0).startContainer);
-  return isField || isSelected || main.querySelector("input:checked, details[open] form") !== null;
+  return isField || isSelected || isFilledIn(main);
+}
+
+/** A field that is seen has another value than it came with. @param {Element} main */
+export const isFilledIn = (main) =>
+  [...main.querySelectorAll("input:not([type=hidden]), select, textarea")].some(
+    (field) => isChanged(field) && field.closest("details:not([open])") === null,
+  );
+
+function isChanged({ options, selectedIndex, value, defaultValue, checked, defaultChecked }) {
+  if (options === undefined) return value !== defaultValue || checked !== defaultChecked;
+  const chosen = [...options].findIndex(({ defaultSelected }) => defaultSelected);
+  return selectedIndex !== Math.max(0, chosen);
 }

@@ -2,7 +2,7 @@
 // of the old. Without this script a page is as it was when it was loaded.
 import { keepDone } from "./done.js";
 import { focusOn, placeOf } from "./focus.js";
-import { isUsed } from "./kept.js";
+import { isFilledIn, isUsed } from "./kept.js";
 import { isSending } from "./once.js";
 import { listen } from "./stream.js";
 
@@ -34,7 +34,9 @@ function begin(main) {
       ? ["Paused", "The page stays as it is. Press to go on."]
       : fault !== undefined
         ? ["No answer", `${fault} The page is as it was, and goes on by itself.`]
-        : ["Live", "The page changes as things happen. Press to keep it as it is."];
+        : isFilledIn(main)
+          ? ["Kept: a form is filled in", "The page goes on when the form is sent or emptied."]
+          : ["Live", "The page changes as things happen. Press to keep it as it is."];
     if (toggle.textContent !== text) toggle.textContent = text;
     toggle.title = title;
   };
@@ -99,9 +101,10 @@ function begin(main) {
 
   /** What was not read while somebody used the page. */
   const again = () => {
+    show();
     if (isStale && mayRead()) later();
   };
-  for (const event of ["focusout", "change", "toggle"]) {
+  for (const event of ["focusout", "input", "change", "reset", "toggle"]) {
     // The focus has moved when all of its events are over.
     main.addEventListener(event, () => setTimeout(again), true);
   }
