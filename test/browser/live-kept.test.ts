@@ -1,7 +1,12 @@
 // A page stays as it is while somebody is about to use it, says why, and goes on by itself.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "vitest";
+import type { Page } from "../support/browser.ts";
 import { inQueue, startPaused, submit } from "../support/browser-live.ts";
-import { test } from "../support/browser-place.ts";
+import { type Open, test } from "../support/browser-place.ts";
+import { withTokens } from "../support/browser-sign-in.ts";
+import type { Place } from "../support/place.ts";
 
 test("what was filled in stays without the focus, until it is emptied", async ({ place, open }) => {
   const { gateway, page } = await startPaused(place, open);
@@ -40,4 +45,67 @@ test("what was filled in below a fold counts while it is unfolded", async ({ pla
   await toggle.getByText("Kept: a form is filled in").waitFor();
   await page.locator("summary").click();
   await toggle.getByText("Live").waitFor();
+});
+
+/** Two upstreams, both paused; somebody points at the button of the second, and somebody else resumes the first. */
+async function startPointing(place: Place, open: Open) {
+  const { port } = await place.smtp();
+  const file = join(place.folder, "mailonce.toml");
+  const smtp = `kind = "smtp"\nsmtp.host = "127.0.0.1"\nsmtp.port = ${port}\nsmtp.tls = "none"\n`;
+  writeFileSync(
+    file,
+    `[upstreams.first]\n${smtp}[upstreams.second]\n${smtp}[[routes]]\nupstreams = ["first"]\n[[routes]]\ndomains = ["b.example"]\nupstreams = ["second"]\n`,
+  );
+  const gateway = await place.start({ ...withTokens(place), CONFIG: file });
+  const other = await open(gateway, { as: "operate", path: "/upstreams" });
+  for (const name of ["first", "second"]) {
+    const card = other.getByRole("region", { name });
+    await card.locator("summary").click();
+    await card.getByRole("button", { name: "Pause" }).click();
+    await card.getByText("An operator has paused it", { exact: true }).waitFor();
+  }
+  const page = await open(gateway, { as: "operate" });
+  const button = page.locator("[id='resume-second']");
+  const { x, y, width, height } = (await button.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
+  let moves = 0;
+  const point = () => page.mouse.move(x + width / 2 + (moves++ % 2), y + height / 2);
+  const resumeFirst = async () => {
+    await other.locator("[id='resume-first']").click();
+    await gateway.logged("operator.resumed");
+  };
+  return { gateway, page, point, resumeFirst };
+}
+
+/** Of the first upstream. */
+const trouble = (page: Page) => page.locator("[id='resume-first']");
+
+test("what was just pointed at stays where it is; then the page goes on by itself", async ({
+  place,
+  open,
+}) => {
+  const { page, point, resumeFirst } = await startPointing(place, open);
+  await trouble(page).waitFor();
+  await page.evaluate(`(() => {
+    const main = document.querySelector("main");
+    main.addEventListener("pointermove", () => { window.pointedAt = performance.now(); });
+    new MutationObserver(() => {
+      if (document.getElementById("resume-first") === null) window.keptFor ??= performance.now() - window.pointedAt;
+    }).observe(main, { childList: true, subtree: true });
+  })()`);
+  await point();
+  await resumeFirst();
+  await point();
+  await trouble(page).waitFor({ state: "detached" });
+  expect(await page.evaluate("window.keptFor")).toBeGreaterThan(1_990);
+});
+
+test("a pointer that never rests does not keep the page for ever", async ({ place, open }) => {
+  const { page, point, resumeFirst } = await startPointing(place, open);
+  await page.clock.install();
+  await page.reload();
+  await trouble(page).waitFor();
+  await point();
+  await page.clock.setSystemTime(Date.now() + 20_000);
+  await resumeFirst();
+  while ((await trouble(page).count()) > 0) await point();
 });

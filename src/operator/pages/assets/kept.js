@@ -1,4 +1,36 @@
-// What keeps a page as it is: somebody is about to use what is there, to fill in, to send or to copy it.
+// What keeps a page as it is: somebody is about to use what is there, to fill in, to send, to press or to copy it.
+
+/** Who has just moved to something looks at it, and presses it next. */
+const POINTED_MS = 2_000;
+/** A pointer that never rests keeps the page so long at most. */
+const POINTED_MAX_MS = 20_000;
+
+/** What can be pressed, and the row that says what it is about. */
+const PRESSED = "button, form[method=post], :is(tr, li):has(button, form, input)";
+
+let isPointed = false;
+let pointedSince = 0;
+
+/**
+ * Has what is pointed at stay where it is.
+ * @param {Element} main
+ * @param {() => void} rested the pointer rests, or is elsewhere
+ */
+export function watchPointer(main, rested) {
+  /** @type {number | undefined} */
+  let timer;
+  const pointed = ({ target }) => {
+    if (target.closest(PRESSED) === null) return;
+    if (!isPointed) pointedSince = Date.now();
+    isPointed = true;
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      isPointed = false;
+      rested();
+    }, POINTED_MS);
+  };
+  for (const event of ["pointermove", "pointerdown"]) main.addEventListener(event, pointed);
+}
 
 /** @param {Element} main */
 export function isUsed(main) {
@@ -7,7 +39,8 @@ export function isUsed(main) {
   const selection = getSelection();
   const isSelected =
     selection !== null && !selection.isCollapsed && main.contains(selection.getRangeAt(0).startContainer);
-  return isField || isSelected || isFilledIn(main);
+  const isAimed = isPointed && Date.now() - pointedSince < POINTED_MAX_MS;
+  return isField || isSelected || isAimed || isFilledIn(main);
 }
 
 /** A field that is seen has another value than it came with. @param {Element} main */

@@ -2,7 +2,7 @@
 // of the old. Without this script a page is as it was when it was loaded.
 import { keepDone } from "./done.js";
 import { focusOn, placeOf } from "./focus.js";
-import { isFilledIn, isUsed } from "./kept.js";
+import { isFilledIn, isUsed, watchPointer } from "./kept.js";
 import { isSending } from "./once.js";
 import { listen } from "./stream.js";
 
@@ -108,6 +108,7 @@ function begin(main) {
     // The focus has moved when all of its events are over.
     main.addEventListener(event, () => setTimeout(again), true);
   }
+  watchPointer(main, again);
   document.addEventListener("selectionchange", again);
   document.addEventListener("visibilitychange", again);
   setInterval(() => soon(0), AT_LEAST_MS);
