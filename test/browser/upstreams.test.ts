@@ -1,39 +1,11 @@
 // An upstream is paused and resumed by hand: with the mouse, with the keyboard alone, and without script.
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
-import type { Page } from "../support/browser.ts";
+import { tabTo } from "../support/browser-keyboard.ts";
 import { test } from "../support/browser-place.ts";
 import { withTokens } from "../support/browser-sign-in.ts";
 import { smtpAt } from "../support/place.ts";
 import { submitMail, taskMail } from "../support/smtp-client.ts";
-
-interface Focused {
-  readonly text: string;
-  readonly isSeen: boolean;
-}
-
-/** What has the focus, and whether a person sees that it has. */
-const FOCUSED = `(() => {
-  const element = document.activeElement;
-  const { outlineStyle, outlineWidth } = getComputedStyle(element);
-  const { top, bottom, width } = element.getBoundingClientRect();
-  const text = element.labels?.[0]?.textContent ?? element.ariaLabel ?? element.textContent;
-  const isInView = bottom > 0 && top < innerHeight && width > 1;
-  return { text: text.trim(), isSeen: isInView && outlineStyle !== "none" && parseFloat(outlineWidth) >= 2 };
-})()`;
-
-/** Goes on until the element with the text has the focus. All on the way there show theirs. */
-async function tabTo(page: Page, text: string): Promise<void> {
-  const passed: string[] = [];
-  for (let steps = 0; steps < 40; steps++) {
-    await page.keyboard.press("Tab");
-    const focused = await page.evaluate<Focused>(FOCUSED);
-    expect(focused).toMatchObject({ isSeen: true });
-    if (focused.text === text) return;
-    passed.push(focused.text);
-  }
-  throw new Error(`Tab never comes to ${text}: ${passed.join(", ")}`);
-}
 
 test("by keyboard alone, from the first page to a pause with a reason and back", async ({ place, open }) => {
   const upstream = await place.smtp();
