@@ -52,6 +52,8 @@ export async function createSimulatedEngine(site: Site, place: EnginePlace): Pro
   const { plan, chance, time, history } = site;
   const faults = plan.sharing?.faults;
   const connections = new Map<Life, Connection>();
+  /** By incarnation, its gateway. */
+  const gateways = new Map<number, number>();
   let underWay = 0;
   let onRest: (() => void)[] = [];
   let placeTime = Number.NaN;
@@ -124,6 +126,7 @@ export async function createSimulatedEngine(site: Site, place: EnginePlace): Pro
     connection: Connection,
     kind: string,
     make: () => Promise<T>,
+    heard?: (answer: T) => void,
   ): Promise<T> {
     const { machine } = life;
     if (!machine.step(life, `engine ${kind} asked`)) return await never();
@@ -147,6 +150,7 @@ export async function createSimulatedEngine(site: Site, place: EnginePlace): Pro
     while (machine.isPaused) await machine.running();
     if (!life.isAlive) return await never();
     if ("error" in answer) throw answer.error;
+    heard?.(answer.value);
     return answer.value;
   }
 
@@ -164,13 +168,15 @@ export async function createSimulatedEngine(site: Site, place: EnginePlace): Pro
 
   function engineOf(life: Life, connection: Connection): Engine {
     const { inner } = connection;
-    const ask = <T>(kind: string, make: () => Promise<T>) => call(life, connection, kind, make);
+    const ask = <T>(kind: string, make: () => Promise<T>, heard?: (answer: T) => void) =>
+      call(life, connection, kind, make, heard);
     return {
       name: inner.name,
       callMaxMs: CALL_MAX_MS,
       register: (gateway) =>
         ask("register", async () => {
           connection.incarnation = await inner.register(gateway);
+          gateways.set(connection.incarnation, life.machine.number);
           return connection.incarnation;
         }),
       beat: (gateway, incarnation, confirmed) =>
@@ -180,8 +186,21 @@ export async function createSimulatedEngine(site: Site, place: EnginePlace): Pro
       settings: () => real(() => inner.settings()),
       putSettings: (from, settings) => real(() => inner.putSettings(from, settings)),
       retire: (gateway, incarnation) => ask("retire", () => inner.retire(gateway, incarnation)),
-      insert: (incarnation, batch) => ask("insert", () => inner.insert(incarnation, batch)),
-      read: (keys) => ask("read", () => inner.read(keys)),
+      insert: (incarnation, batch) =>
+        ask(
+          "insert",
+          () => inner.insert(incarnation, batch),
+          (results) =>
+            results.forEach((one, at) => {
+              if (one.kind === "found") noteDead(life, batch[at]?.key, one.record);
+            }),
+        ),
+      read: (keys) =>
+        ask(
+          "read",
+          () => inner.read(keys),
+          (records) => records.forEach((record, at) => void noteDead(life, keys[at], record)),
+        ),
       take: (incarnation, batch) => ask("take", () => inner.take(incarnation, batch)),
       async change(batch) {
         const changed = await ask("change", () => inner.change(batch));
@@ -209,6 +228,14 @@ export async function createSimulatedEngine(site: Site, place: EnginePlace): Pro
   function note({ machine }: Life, { key, to }: Change): void {
     if (to !== "attempted" && to !== "doubtful") return;
     history.add({ kind: "noted", gateway: machine.number, id: encodeBase32(key) });
+  }
+
+  function noteDead({ machine }: Life, key: Uint8Array | undefined, record: LedgerRecord | undefined): void {
+    const { holder } = record ?? {};
+    if (key === undefined || holder === undefined || holder.alive) return;
+    const of = gateways.get(holder.incarnation);
+    if (of === undefined) return;
+    history.add({ kind: "found_dead", gateway: machine.number, id: encodeBase32(key), holder: of });
   }
 
   /** Closes the connection once nothing is under way on it. */

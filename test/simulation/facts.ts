@@ -137,6 +137,8 @@ export interface Facts {
   readonly ends: { readonly seq: number; readonly gateway: number }[];
   /** By id, where a gateway heard that its attempt is noted. */
   readonly noted: Map<string, number[]>;
+  /** By id: where a gateway found that its holder, a process of that gateway, counts as dead. */
+  readonly foundDead: Map<string, { readonly seq: number; readonly holder: number }[]>;
   /** Ids and recipients of what was durable at gateways that are gone, and until when others counted on it. */
   readonly gone: { readonly gateway: number; readonly spooled: string; readonly aliveUntil: number }[];
   /** Ids that a gateway has taken over from another, and where it says so. */
@@ -209,6 +211,7 @@ export function gather(events: readonly Event[]): Facts {
     configs: new Map(),
     ends: [],
     noted: new Map(),
+    foundDead: new Map(),
     gone: [],
     takenOver: new Map(),
     violations: [],
@@ -295,6 +298,9 @@ export function gather(events: readonly Event[]): Facts {
       case "noted":
         noted.set(`${event.gateway} ${event.id}`, seq);
         push(facts.noted, event.id, seq);
+        break;
+      case "found_dead":
+        push(facts.foundDead, event.id, { seq, holder: event.holder });
         break;
       case "paused":
         paused.set(event.gateway, seq);

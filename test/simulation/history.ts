@@ -163,6 +163,13 @@ export type What =
   | { readonly kind: "gone"; readonly gateway: number; readonly spooled: string; readonly aliveUntil: number }
   /** A gateway has heard that its attempt is noted in the shared ledger. */
   | { readonly kind: "noted"; readonly gateway: number; readonly id: string }
+  /** A gateway has heard of the shared ledger that the id is held by a process of `holder` that counts as dead. */
+  | {
+      readonly kind: "found_dead";
+      readonly gateway: number;
+      readonly id: string;
+      readonly holder: number;
+    }
   | { readonly kind: "submitted"; readonly submission: Submission }
   /** `undurable`: recipients of a 250 that are neither in the spool nor a repeat, of those that can be known. */
   | {
@@ -291,6 +298,8 @@ function said(event: Event): string {
       return `gateway ${event.gateway} is GONE for good`;
     case "noted":
       return `gateway ${event.gateway} knows that its attempt of ${event.id.slice(0, 8)}… is noted`;
+    case "found_dead":
+      return `gateway ${event.gateway} finds ${event.id.slice(0, 8)}… with gateway ${event.holder}, which counts as dead`;
     case "submitted": {
       const { number, gateway, task, mail } = event.submission;
       const part = mail.part === undefined ? "" : ` part ${mail.part}`;

@@ -174,12 +174,30 @@ interface Accepted {
  */
 export function checkForgotten(facts: Facts): void {
   const { attempts, heard, givenUp, reported, submitted, decisions, takenOver, gone, violations } = facts;
-  /** The gateway that has it was away: others forget what nobody has attempted there. */
-  const wasAway = (gateway: number, from: number, to: number): boolean =>
-    facts.ends.some((end) => end.gateway === gateway && end.seq > from && end.seq < to);
-  /** Of a repeat it may be any other: a claim whose answer was lost has taken it over without a line. */
-  const wasOtherAway = (gateway: number, from: number, to: number): boolean =>
-    facts.ends.some((end) => end.gateway !== gateway && end.seq > from && end.seq < to);
+  /**
+   * The gateway that has it was found dead meanwhile, and others forget what nobody has attempted there: a claim whose
+   * answer was lost takes it over without a line, and is given up. Of a repeat it may be any but the one that attempts.
+   */
+  const wasAway = (id: string, one: Accepted, attempting: number, to: number): boolean =>
+    facts.foundDead
+      .get(id)
+      ?.some(
+        ({ seq, holder }) =>
+          seq > one.since && seq < to && holder !== attempting && (one.isRepeat || holder === one.gateway),
+      ) === true;
+  /**
+   * It failed, and its report may still wait: for others of its submission, or for the disk. A repeat may come after the
+   * failure and before the report, while the mail is still under way.
+   */
+  const mayWait = (id: string, { since, isRepeat }: Accepted, to: number): boolean => {
+    const isReported = (from: number) =>
+      reported.get(id)?.some((line) => line > from && line < since) === true;
+    return (
+      givenUp
+        .get(messageIdOf(id, FROM_DOMAIN))
+        ?.some((line) => line < to && (line > since || (isRepeat && !isReported(line)))) === true
+    );
+  };
   const accepted = new Map<string, Accepted[]>();
   for (const { submission, reply, seq, knownAt, undurable } of heard) {
     if (reply.code !== 250) continue;
@@ -211,17 +229,17 @@ export function checkForgotten(facts: Facts): void {
     if (mayComeAnew(facts, id, seq)) continue;
     // It counted as relayed, and was forgotten by an operator.
     if (facts.forgets.get(id)?.some((one) => one.askedSeq < seq) === true) continue;
-    const forgotten = accepted.get(id)?.find(
-      (one) =>
-        one.marker !== content.marker &&
-        one.seq < anew &&
-        (one.gateway === attempt.gateway || !wasAway(one.gateway, one.since, anew)) &&
-        !(one.isRepeat && wasOtherAway(attempt.gateway, one.since, anew)) &&
-        reported.get(id)?.some((line) => line > one.since && line < seq) !== true &&
-        // Its report may still wait for others of its submission.
-        givenUp.get(messageIdOf(id, FROM_DOMAIN))?.some((line) => line > one.since && line < seq) !== true &&
-        reports.get(attempt.recipient)?.some((report) => report > one.since) !== true,
-    );
+    const forgotten = accepted
+      .get(id)
+      ?.find(
+        (one) =>
+          one.marker !== content.marker &&
+          one.seq < anew &&
+          !wasAway(id, one, attempt.gateway, anew) &&
+          reported.get(id)?.some((line) => line > one.since && line < seq) !== true &&
+          !mayWait(id, one, seq) &&
+          reports.get(attempt.recipient)?.some((report) => report > one.since) !== true,
+      );
     if (forgotten === undefined) continue;
     violations.push({
       promise: "P5",
