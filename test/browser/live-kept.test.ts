@@ -1,11 +1,8 @@
 // A page stays as it is while somebody is about to use it, says why, and goes on by itself.
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { expect } from "vitest";
 import type { Page } from "../support/browser.ts";
-import { inQueue, startPaused, submit } from "../support/browser-live.ts";
+import { inQueue, startPaused, startTwo, submit } from "../support/browser-live.ts";
 import { type Open, test } from "../support/browser-place.ts";
-import { withTokens } from "../support/browser-sign-in.ts";
 import type { Place } from "../support/place.ts";
 
 test("what was filled in stays without the focus, until it is emptied", async ({ place, open }) => {
@@ -49,14 +46,7 @@ test("what was filled in below a fold counts while it is unfolded", async ({ pla
 
 /** Two upstreams, both paused; somebody points at the button of the second, and somebody else resumes the first. */
 async function startPointing(place: Place, open: Open) {
-  const { port } = await place.smtp();
-  const file = join(place.folder, "mailonce.toml");
-  const smtp = `kind = "smtp"\nsmtp.host = "127.0.0.1"\nsmtp.port = ${port}\nsmtp.tls = "none"\n`;
-  writeFileSync(
-    file,
-    `[upstreams.first]\n${smtp}[upstreams.second]\n${smtp}[[routes]]\nupstreams = ["first"]\n[[routes]]\ndomains = ["b.example"]\nupstreams = ["second"]\n`,
-  );
-  const gateway = await place.start({ ...withTokens(place), CONFIG: file });
+  const gateway = await startTwo(place);
   const other = await open(gateway, { as: "operate", path: "/upstreams" });
   for (const name of ["first", "second"]) {
     const card = other.getByRole("region", { name });

@@ -1,5 +1,7 @@
 // What tests of live updates begin with: mail that waits, and how many it is.
 import { randomUUID } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Locator, Page } from "./browser.ts";
 import type { Open } from "./browser-place.ts";
 import { withTokens } from "./browser-sign-in.ts";
@@ -24,4 +26,17 @@ export async function startPaused(place: Place, open: Open) {
   await page.getByText("An operator has paused it", { exact: true }).waitFor();
   await submit(gateway);
   return { gateway, page };
+}
+
+/** A gateway with two upstreams, "first" and "second". */
+export async function startTwo(place: Place): Promise<GatewayProcess> {
+  const { port } = await place.smtp();
+  const smtp = `kind = "smtp"\nsmtp.host = "127.0.0.1"\nsmtp.port = ${port}\nsmtp.tls = "none"\n`;
+  const file = join(place.folder, "mailonce.toml");
+  writeFileSync(
+    file,
+    `[upstreams.first]\n${smtp}[upstreams.second]\n${smtp}` +
+      '[[routes]]\ndomains = ["shop.example"]\nupstreams = ["second"]\n[[routes]]\nupstreams = ["first"]\n',
+  );
+  return await place.start({ ...withTokens(place), CONFIG: file });
 }

@@ -124,7 +124,7 @@ ${DECISIONS.map(
 )}
 </fieldset>
 <label>Reason <input name="reason" maxlength="500"></label>
-<button>Decide</button>
+<button id="send-many">Decide</button>
 <p class="quiet">At most ${DOUBTS_MAX} at once, the oldest first.</p>
 </form>`;
 

@@ -96,6 +96,6 @@ function formOfOrder(order: MailOrder, explained: Explained): Html {
 <form method="post" action="${action}">
 ${asks.reason === undefined ? "" : html`<label>Reason <input name="reason" maxlength="500" required></label>`}
 ${asks.yes === undefined ? "" : html`<label><input type="checkbox" name="yes" value="yes" required> ${asks.yes}</label>`}
-<button class="danger">${button}</button></form></details>
+<button class="danger" id="send-${order}">${button}</button></form></details>
 `;
 }

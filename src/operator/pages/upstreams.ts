@@ -107,7 +107,7 @@ function orders({ name, pause }: UpstreamStatus): Html {
 <form method="post" action="/upstreams/pause">${named}
 <label>For <input name="for" size="6" placeholder="30m" pattern="[0-9]+(ms|s|m|h|d)"></label>
 <label>Reason <input name="reason" maxlength="500"></label>
-<button>Pause</button>
+<button id="send-pause-${name}">Pause</button>
 <p class="quiet">Mail is taken, and waits. Without a time it waits until somebody resumes it.</p></form></details>`;
   return html`${pause === undefined ? "" : resume}${isPaused ? "" : pauseForm}`;
 }
