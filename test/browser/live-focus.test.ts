@@ -3,7 +3,8 @@ import { expect } from "vitest";
 import { inQueue, startTwo, submit } from "../support/browser-live.ts";
 import { test } from "../support/browser-place.ts";
 
-const FOCUSED = "`${document.activeElement.localName} ${document.activeElement.textContent.trim()}`";
+const FOCUSED =
+  "(({ localName, textContent }) => localName + ' ' + textContent.trim())(document.activeElement)";
 
 test("the heading above it has the focus, and keeps it", async ({ place, open }) => {
   const gateway = await startTwo(place);
