@@ -33,14 +33,13 @@ const LOAD = { connections: 20, keep: true, octets: 4_096 };
 /** Looks at the queue, one after the other. */
 const LOOKS = 100;
 
-/** As assets/live.js reads a page again where mail comes all the time, and where there is no stream for it. */
-const READ_MS = 5_000;
+/** As assets/live.js reads a page again where there is no stream for it. */
 const POLL_MS = 30_000;
 
 const METHOD = `${whole(queued)} mails wait for an upstream that is paused. While others are relayed at half the highest rate, \`/queue\` and
 \`/queue?state=due\` are asked for ${LOOKS} times with the role operate. Then mails are relayed as fast as possible, in turns with nobody looking and
-with ${whole(pages)} open overviews: each has a stream of events, as far as there are any, and reads the page again every ${READ_MS / 1_000} seconds, without
-a stream every ${POLL_MS / 1_000}. The ratio is that of each turn, and of those the median.`;
+with ${whole(pages)} open overviews: each has a stream of events, as far as there are any, and reads the page again as often as the page says, without
+a stream every ${POLL_MS / 1_000} seconds. The ratio is that of each turn, and of those the median.`;
 
 /** Who is signed in. */
 let headers: Readonly<Record<string, string>> = {};
@@ -48,32 +47,38 @@ let headers: Readonly<Record<string, string>> = {};
 /** Milliseconds until the whole page is there. */
 async function timed(url: string): Promise<number> {
   const began = performance.now();
-  const answer = await fetch(url, { headers });
-  await answer.text();
-  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
+  await textOf(url);
   return performance.now() - began;
+}
+
+async function textOf(url: string): Promise<string> {
+  const answer = await fetch(url, { headers });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
+  return text;
 }
 
 /** One that somebody has left open. @returns when it is there: to be called when it is closed */
 async function openPage(base: string, at: number): Promise<() => void> {
-  let timer: NodeJS.Timeout | undefined;
-  const read = (): void => void timed(`${base}/`).catch(() => {});
-  // They were not all opened at the same instant.
-  const every = (ms: number): void => {
-    timer = setTimeout(
-      () => {
-        read();
-        timer = setInterval(read, ms);
-      },
-      (at / pages) * ms,
-    );
-  };
   const stream = get(`${base}/api/v1/events?only=status`, { agent: false, headers });
   stream.on("error", () => {});
   const [answer] = (await once(stream, "response")) as [IncomingMessage];
   answer.resume();
-  every(answer.statusCode === 200 ? READ_MS : POLL_MS);
+  const hasStream = answer.statusCode === 200;
+  /** How often it may be read, in seconds, as assets/live.js takes it from the page. */
+  const pace = (page: string): number => Number(/ data-live="(\d+)"/.exec(page)?.[1]);
+  let timer: NodeJS.Timeout;
+  const after = (ms: number): void => {
+    timer = setTimeout(async () => {
+      const page = await textOf(`${base}/`).catch(() => "");
+      if (!isClosed) after(hasStream && page !== "" ? 1_000 * pace(page) : POLL_MS);
+    }, ms);
+  };
+  let isClosed = false;
+  // They were not all opened at the same instant.
+  after((at / pages) * (hasStream ? 1_000 * pace(await textOf(`${base}/`)) : POLL_MS));
   return () => {
+    isClosed = true;
     stream.destroy();
     clearTimeout(timer);
   };

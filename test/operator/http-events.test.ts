@@ -104,6 +104,31 @@ test("the state comes at once and when it changes, ids of mails when something h
   expect(page.text().match(/^event: /gm)).toHaveLength(3);
 });
 
+test("many streams together get the state less often, but at once what is wrong anew", async () => {
+  const place = await openPlace();
+  const pages = await Promise.all(Array.from({ length: 60 }, () => openPage(place.port, {}, "?only=status")));
+  await seconds(place, 1);
+  await Promise.all(pages.map((page) => page.got("status")));
+  const states = (): number[] => pages.map((page) => page.text().match(/^event: status$/gm)?.length ?? 0);
+  const changed = async (reportsWaiting: number): Promise<void> => {
+    place.setStatus({ reportsWaiting });
+    await seconds(place, 1);
+  };
+  // 60 streams, 40 a second: each other second.
+  for (let count = 1; count <= 8; count++) await changed(count);
+  await Promise.all(pages.map((page) => page.got("status", 5)));
+  expect(new Set(states())).toEqual(new Set([5]));
+  await changed(9);
+  place.setStatus({ troubles: [] });
+  await seconds(place, 1);
+  await Promise.all(pages.map((page) => page.got("status", 6)));
+  place.setStatus({ troubles: STATUS.troubles });
+  await seconds(place, 1);
+  expect((await Promise.all(pages.map((page) => page.got("status", 7)))).map((all) => all.at(-1))).toEqual(
+    pages.map(() => expect.objectContaining({ reportsWaiting: 9, troubles: [expect.anything()] })),
+  );
+});
+
 test("who asks for the state only gets no ids, and nothing is collected for them", async () => {
   const place = await openPlace();
   const page = await openPage(place.port, {}, "?only=status");

@@ -30,7 +30,7 @@ describe("a mail in doubt", () => {
     const { pages, at } = await openWith(DOUBTFUL);
     const page = await pages.operate(at);
     expect(page.status).toBe(200);
-    expect(page.body).toContain('<main id="content" tabindex="-1" data-live>');
+    expect(page.body).toContain('<main id="content" tabindex="-1" data-live="5">');
     const text = textOf(page);
     expect(text).toMatch(/Held: held gave no answer at 20\S+Z\. It may have this mail\./);
     expect(text).toContain("held has it It counts as relayed, and is never sent again.");

@@ -85,7 +85,7 @@ export function createRouter(
       context.set("asked", { ...asked, asker: opened });
       return await next();
     };
-    app.on(route.method, route.path, enter, limit, async (context) => {
+    app.on(route.method, route.path, enter, route.method === "GET" ? unread : limit, async (context) => {
       const asked = context.get("asked");
       const found = await route.answer(asked);
       const answer = found.kind === "problem" ? await said(route, found, asked) : found;
@@ -125,6 +125,9 @@ export function createRouter(
   });
   return (request, peer) => app.fetch(request, peer);
 }
+
+/** Whatever comes with a GET is not read; to look for it costs more than most answers. */
+const unread: MiddlewareHandler<Environment> = (_, next) => next();
 
 /** The problem as who asks can read it. */
 const said = async (route: Route, problem: Problem, asked: Asked): Promise<Answer> =>

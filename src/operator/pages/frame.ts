@@ -23,7 +23,17 @@ export interface Surroundings {
   readonly hasOutbox: boolean;
   /** What was searched for last. */
   readonly search?: string | undefined;
+  /** Open streams of events: about as many pages are open. */
+  readonly readers?: number;
 }
+
+/** How often an open page is read again at most, in seconds. */
+const LIVE_SECONDS = 5;
+
+/** Of all open pages together, in a second: each costs the gateway as much as some mails. */
+const READ_EACH_SECOND = 10;
+
+const secondsFor = (readers: number): number => Math.max(LIVE_SECONDS, Math.ceil(readers / READ_EACH_SECOND));
 
 /** Asker and state are shown around it. */
 export async function framed(
@@ -31,7 +41,7 @@ export async function framed(
   surroundings: Surroundings,
   content: Html,
 ): Promise<Answer> {
-  const { asker, search = "" } = surroundings;
+  const { asker, search = "", readers = 0 } = surroundings;
   const whole = html`<!doctype html>
 <html lang="en">
 <head>
@@ -51,7 +61,7 @@ export async function framed(
 <form class="search" action="/search" role="search"><input type="search" name="q" value="${search}" maxlength="998" placeholder="id, task or address" aria-label="Search by id, task or address"></form>
 ${signIn(asker)}
 </header>
-<main id="content" tabindex="-1"${isLive ? html` data-live` : ""}>
+<main id="content" tabindex="-1"${isLive ? html` data-live="${secondsFor(readers)}"` : ""}>
 ${content}
 </main>
 </body>

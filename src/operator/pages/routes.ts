@@ -62,7 +62,7 @@ async function answerOf({ show }: Page, { asked, parts, status: whole, now }: Se
   const { frame, content, search } = shown;
   return await framed(
     frame,
-    { asker, state: status, hasOutbox: parts.outbox !== undefined, search },
+    { asker, state: status, hasOutbox: parts.outbox !== undefined, search, readers: parts.events.count() },
     content,
   );
 }

@@ -1,5 +1,6 @@
 // What pages show live, as server-sent events: the state of the gateway each second if it has changed, and the ids of mails
-// to which something has happened. One look serves all streams. Their number and what each may keep waiting are bounded.
+// to which something has happened. One look serves all streams. Their number, what each may keep waiting, and how much is sent
+// are bounded.
 import type { Changes } from "../../history/changes.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import type { Asker } from "../http/route.ts";
@@ -35,6 +36,9 @@ const BEHIND_MAX = 64 * 1024;
 
 const EVERY_MS = 1_000;
 
+/** States that are sent in a second to all together, unless something is wrong that was not before. */
+const SENT_EACH_SECOND = 40;
+
 /** A proxy ends what is silent for a minute. */
 const SILENT_MS = 15_000;
 
@@ -65,6 +69,8 @@ export function createEvents({ status, changes, clock }: EventsParts): Events {
   let lastSeen = "";
   /** For visitors, and for others. */
   let lastStatus: readonly [Uint8Array, Uint8Array] | undefined;
+  let lastTroubles = "";
+  let stateSentAt = 0;
   let sentAt = 0;
 
   const watch = (): void => changes.watch([...readers].some(({ wantsMails }) => wantsMails));
@@ -94,13 +100,19 @@ export function createEvents({ status, changes, clock }: EventsParts): Events {
   const look = async (): Promise<void> => {
     const now = await status();
     const seen = JSON.stringify({ ...now, disk: { ...now.disk, free: undefined } });
-    const isChanged = seen !== lastSeen || lastStatus === undefined;
+    const troubles = JSON.stringify(now.troubles);
+    const waited = clock.now() - stateSentAt;
+    const isTime = waited < 0 || waited >= (readers.size / SENT_EACH_SECOND) * 1_000;
+    const isKnown = seen === lastSeen && lastStatus !== undefined;
     const state =
-      !isChanged && lastStatus !== undefined
+      isKnown && lastStatus !== undefined
         ? lastStatus
         : ([eventOf("status", maskedStatus(now)), eventOf("status", now)] as const);
-    lastSeen = seen;
-    lastStatus = state;
+    const isChanged = !isKnown && (isTime || troubles !== lastTroubles);
+    if (isChanged) {
+      [lastSeen, lastStatus, lastTroubles] = [seen, state, troubles];
+      stateSentAt = clock.now();
+    }
     const { ids, isMore } = changes.take();
     const mails = ids.length === 0 ? undefined : eventOf("mails", { ids, isMore });
     const isSilent = clock.now() - sentAt >= SILENT_MS || clock.now() < sentAt;

@@ -6,8 +6,6 @@ import { isFilledIn, isUsed, watchPointer } from "./kept.js";
 import { isSending } from "./once.js";
 import { listen } from "./stream.js";
 
-/** How often at most, while nothing is wrong that was not before. */
-const EVERY_MS = 5_000;
 /** How often at least: ages go on while nothing happens, and the gateway may have no stream to give. */
 const AT_LEAST_MS = 30_000;
 
@@ -81,6 +79,7 @@ function begin(main) {
     const open = new Set([...main.querySelectorAll("details[open]")].map(({ id }) => id));
     open.delete("");
     keepDone(next);
+    main.dataset.live = next.querySelector("main").dataset.live ?? main.dataset.live;
     for (const part of ["nav", "main", ".who"]) {
       const [before, after] = [document.querySelector(part), next.querySelector(part)];
       if (before === null || after === null || before.innerHTML === after.innerHTML) continue;
@@ -97,7 +96,8 @@ function begin(main) {
     timer = setTimeout(read, ms);
   }
 
-  const later = () => soon(Math.max(0, readAt + EVERY_MS - Date.now()));
+  /** While nothing is wrong that was not before the page is read no oftener than it says: that depends on how many are open. */
+  const later = () => soon(Math.max(0, readAt + 1_000 * Number(main.dataset.live) - Date.now()));
 
   /** What was not read while somebody used the page. */
   const again = () => {
