@@ -58,29 +58,36 @@ async function textOf(url: string): Promise<string> {
   return text;
 }
 
-/** One that somebody has left open. @returns when it is there: to be called when it is closed */
-async function openPage(base: string, at: number): Promise<() => void> {
+/** How often an overview may be read again, in milliseconds, as assets/live.js takes it from the page. */
+const paceOf = (page: string): number => 1_000 * Number(/ data-live="(\d+)"/.exec(page)?.[1]);
+
+/** @returns whether there was a stream, and what closes it */
+async function openStream(base: string): Promise<{ isOpen: boolean; close(): void }> {
   const stream = get(`${base}/api/v1/events?only=status`, { agent: false, headers });
   stream.on("error", () => {});
   const [answer] = (await once(stream, "response")) as [IncomingMessage];
   answer.resume();
-  const hasStream = answer.statusCode === 200;
-  /** How often it may be read, in seconds, as assets/live.js takes it from the page. */
-  const pace = (page: string): number => Number(/ data-live="(\d+)"/.exec(page)?.[1]);
-  let timer: NodeJS.Timeout;
-  const after = (ms: number): void => {
-    timer = setTimeout(async () => {
-      const page = await textOf(`${base}/`).catch(() => "");
-      if (!isClosed) after(hasStream && page !== "" ? 1_000 * pace(page) : POLL_MS);
+  return { isOpen: answer.statusCode === 200, close: () => void stream.destroy() };
+}
+
+/** Pages that people have left open, at different times. @returns what closes them */
+async function openPages(base: string): Promise<() => void> {
+  const streams = await Promise.all(Array.from({ length: pages }, () => openStream(base)));
+  const pace = paceOf(await textOf(`${base}/`));
+  const timers = new Set<NodeJS.Timeout>();
+  const readAfter = (ms: number, isOpen: boolean): void => {
+    const timer = setTimeout(async () => {
+      const page = await textOf(`${base}/`).catch(() => undefined);
+      if (timers.delete(timer)) readAfter(isOpen && page !== undefined ? paceOf(page) : POLL_MS, isOpen);
     }, ms);
+    timers.add(timer);
   };
-  let isClosed = false;
-  // They were not all opened at the same instant.
-  after((at / pages) * (hasStream ? 1_000 * pace(await textOf(`${base}/`)) : POLL_MS));
+  for (const [at, { isOpen }] of streams.entries())
+    readAfter((at / pages) * (isOpen ? pace : POLL_MS), isOpen);
   return () => {
-    isClosed = true;
-    stream.destroy();
-    clearTimeout(timer);
+    for (const { close } of streams) close();
+    for (const timer of timers) clearTimeout(timer);
+    timers.clear();
   };
 }
 
@@ -137,10 +144,9 @@ try {
 
   const states = ["nobody looks", "open pages"] as const;
   const found = await inTurns(Number(values.turns), states, async (state) => {
-    const open = state === "open pages" ? Array.from({ length: pages }, (_, at) => openPage(base, at)) : [];
-    const closes = await Promise.all(open);
+    const close = state === "open pages" ? await openPages(base) : () => {};
     const { cpu } = await relayRate(gateway, messages, { ...LOAD, task: randomUUID() });
-    for (const close of closes) close();
+    close();
     return cpu;
   });
   const [alone = [], open = []] = states.map((state) => found.get(state));

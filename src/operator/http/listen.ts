@@ -40,7 +40,7 @@ export interface HttpListener {
 const CONNECTIONS_MAX = 256;
 
 /** A client sends its few hundred octets at once. */
-const TIMEOUTS: HttpTimeouts = { header: 10_000, request: 30_000, idle: 60_000, keepAlive: 30_000 };
+const TIMEOUTS: HttpTimeouts = { header: 10_000, request: 30_000, idle: 60_000, keepAlive: 15_000 };
 
 /** Node.js looks so often whether a request is late. */
 const LOOK_MS = 1_000;
