@@ -72,7 +72,7 @@ export interface Relay {
   readonly recent: Pick<Recent, "list">;
   readonly queue: QueueDesk & QueueGlance;
   readonly readings: Pick<Readings, "lanes" | "ledger" | "remembered" | "shared" | "memory">;
-  /** How much waits in each lane and why; at most a quarter of a second old. */
+  /** How much waits in each lane and why; at most a quarter of a second old, or two where very much does. */
   laneFacts(): readonly LaneFacts[];
   /** Somebody has decided something: what is known of lanes next is of after it. */
   decided(): void;

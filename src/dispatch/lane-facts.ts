@@ -50,6 +50,10 @@ export interface LaneFacts {
 /** Many ask at once, and what they get may be so old. */
 const FRESH_MS = 250;
 
+/** To look at a very long queue takes no more than this share of the time, for what is up to so old then. */
+const SHARE = 1 / 200;
+const FRESH_MAX_MS = 2_000;
+
 export interface LaneFactsReader {
   read(): readonly LaneFacts[];
   /** Somebody has decided something: what is read next is of after it. */
@@ -64,12 +68,15 @@ export function createLaneFacts(
 ): LaneFactsReader {
   let facts: readonly LaneFacts[] | undefined;
   let madeAt = 0;
+  let freshMs = FRESH_MS;
   return {
     read() {
-      const age = clock.now() - madeAt;
-      if (facts === undefined || age < 0 || age >= FRESH_MS) {
+      const began = clock.now();
+      const age = began - madeAt;
+      if (facts === undefined || age < 0 || age >= freshMs) {
         facts = lanesOf(dispatcher, held());
         madeAt = clock.now();
+        freshMs = Math.min(Math.max(FRESH_MS, (madeAt - began) / SHARE), FRESH_MAX_MS);
       }
       return facts;
     },

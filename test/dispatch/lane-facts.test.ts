@@ -202,6 +202,29 @@ test("whoever asks at once gets the same answer", () => {
   expect(facts()[0]?.due.count).toBe(1);
 });
 
+test("where a look takes long it is taken less often, and at once after a decision", () => {
+  const { clock, dispatcher } = open();
+  let looks = 0;
+  const slow = {
+    ...dispatcher,
+    visit() {
+      looks += 1;
+      clock.advance(4);
+    },
+  };
+  const facts = createLaneFacts(slow, () => [], clock);
+  facts.read();
+  clock.advance(799);
+  facts.read();
+  expect(looks).toBe(1);
+  clock.advance(1);
+  facts.read();
+  expect(looks).toBe(2);
+  facts.decided();
+  facts.read();
+  expect(looks).toBe(3);
+});
+
 test("what an operator has paused says so, and why; a list does when all of it is paused", () => {
   const { clock, base, dispatcher, facts, answers, queued, stopped } = open();
   dispatcher.start();

@@ -106,7 +106,7 @@ test("the state comes at once and when it changes, ids of mails when something h
 
 test("many streams together get the state less often, but at once what is wrong anew", async () => {
   const place = await openPlace();
-  const pages = await Promise.all(Array.from({ length: 60 }, () => openPage(place.port, {}, "?only=status")));
+  const pages = await Promise.all(Array.from({ length: 30 }, () => openPage(place.port, {}, "?only=status")));
   await seconds(place, 1);
   await Promise.all(pages.map((page) => page.got("status")));
   const states = (): number[] => pages.map((page) => page.text().match(/^event: status$/gm)?.length ?? 0);
@@ -114,7 +114,7 @@ test("many streams together get the state less often, but at once what is wrong 
     place.setStatus({ reportsWaiting });
     await seconds(place, 1);
   };
-  // 60 streams, 40 a second: each other second.
+  // 30 streams, 20 a second: each other second.
   for (let count = 1; count <= 8; count++) await changed(count);
   await Promise.all(pages.map((page) => page.got("status", 5)));
   expect(new Set(states())).toEqual(new Set([5]));

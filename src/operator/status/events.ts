@@ -37,7 +37,7 @@ const BEHIND_MAX = 64 * 1024;
 const EVERY_MS = 1_000;
 
 /** States that are sent in a second to all together, unless something is wrong that was not before. */
-const SENT_EACH_SECOND = 40;
+const SENT_EACH_SECOND = 20;
 
 /** A proxy ends what is silent for a minute. */
 const SILENT_MS = 15_000;
