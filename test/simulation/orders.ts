@@ -34,11 +34,14 @@ export function checkOrders(facts: Facts): void {
         line.gateway === gateway && line.id === id && line.seq > askedSeq && line.seq < endSeq;
       if (!already && !orderLines.some(isLine)) fails(`no line says what ${named} has ordered`, endSeq);
       if (kind !== "hold") continue;
-      // Until anything else is ordered about it there, or another gateway takes it over and gives it up again.
+      // Until anything else is ordered or decided about it there, or another gateway takes it over and gives it up again.
       const isOther = (one: Given): boolean =>
         one.gateway === gateway && one.kind !== "hold" && one.endSeq > askedSeq;
       const until = Math.min(
         ...all.filter(isOther).map((one) => Math.max(one.askedSeq, endSeq)),
+        ...(facts.decisions.get(id) ?? [])
+          .filter((one) => one.decided.gateway === gateway && one.endSeq > askedSeq)
+          .map((one) => Math.max(one.askedSeq, endSeq)),
         ...(facts.takenOver.get(id) ?? []).filter(({ seq }) => seq > askedSeq).map(({ seq }) => seq),
       );
       for (const { attempt, seq } of attempts.values()) {

@@ -61,6 +61,8 @@ export function createPostmaster(
   );
   let orders = 0;
   const asking = new Map<Life, Promise<void>>();
+  /** Orders that are not answered yet, each with what else was ordered about its mail meanwhile. */
+  const unanswered = new Set<{ readonly id: string; readonly kind: OrderKind; isContradicted: boolean }>();
 
   async function ask(life: Life, id: string, kind: OrderKind, resend = false): Promise<void> {
     const { machine, queue } = life;
@@ -70,6 +72,10 @@ export function createPostmaster(
     };
     history.add({ kind: "order_asked", order });
     if (!machine.step(life, "order asked")) return;
+    const others = [...unanswered].filter((other) => other.id === id && other.kind !== kind);
+    for (const other of others) other.isContradicted = true;
+    const mine = { id, kind, isContradicted: others.length > 0 };
+    unanswered.add(mine);
     const said = await queue
       .order({ kind, resend, reason: "simulated" }, { names: [id] }, { all: false, limit: 1 })
       .then(
@@ -82,8 +88,9 @@ export function createPostmaster(
         },
         (error: unknown) => ({ failed: String(error) }),
       );
+    unanswered.delete(mine);
     if (!life.isAlive) return;
-    const isDurable = !("next" in said) || isSo(machine, id, said.next);
+    const isDurable = !("next" in said) || mine.isContradicted || isSo(machine, id, said.next);
     history.add({ kind: "order_answered", order, said, isDurable });
     machine.step(life, "order answered");
   }
@@ -92,7 +99,8 @@ export function createPostmaster(
   const isSo = (machine: Machine, id: string, next: string): boolean => {
     const records = evidence.recordsOf(machine, id);
     if (next === "held") return records.some((text) => text.includes('"hold":"operator"'));
-    return next === "removed" ? records.length === 0 : true;
+    // One that has ended before may still wait for its report.
+    return next === "removed" ? records.every((text) => text.includes('"ended":')) : true;
   };
 
   /** The ids that are there, of those that are known; none when the gateway can't say, or ends. */
