@@ -26,8 +26,8 @@ export interface Evidence {
   undurable(ids: readonly (string | undefined)[], knownAt: number): string[] | Promise<string[]>;
   /** All that is durable in the machine's spool, as one text. */
   spooled(machine: Machine): string;
-  /** The records of the id's transmissions that are durable in the machine's spool. */
-  recordsOf(machine: Machine, id: string): string[];
+  /** The records of the id's transmissions that are durable in the machine's spool, by their keys. */
+  recordsOf(machine: Machine, id: string): ReadonlyMap<string, string>;
   /** The id counts as relayed, and would after a loss of power. */
   isRelayed(id: string): boolean | Promise<boolean>;
   /** Keys of transmissions in the machine's spool whose submission with its content is not there. */
@@ -95,10 +95,12 @@ export function createEvidence({ disks, engine, countsAsAlive }: EvidenceParts):
       ),
 
     recordsOf: (machine, id) =>
-      (disks.get(machine)?.views("spool/queue") ?? [])
-        .flatMap(({ durable }) => [...durable])
-        .flatMap(([key, value]) => (key.startsWith("t") ? [asText(value)] : []))
-        .filter((text) => text.includes(`"id":"${id}"`)),
+      new Map(
+        (disks.get(machine)?.views("spool/queue") ?? [])
+          .flatMap(({ durable }) => [...durable])
+          .map(([key, value]) => [key, asText(value)] as const)
+          .filter(([key, text]) => key.startsWith("t") && text.includes(`"id":"${id}"`)),
+      ),
 
     spooled: (machine) =>
       (disks.get(machine)?.views("spool/queue") ?? [])

@@ -76,6 +76,7 @@ export function createPostmaster(
     for (const other of others) other.isContradicted = true;
     const mine = { id, kind, isContradicted: others.length > 0 };
     unanswered.add(mine);
+    const before = evidence.recordsOf(machine, id);
     const said = await queue
       .order({ kind, resend, reason: "simulated" }, { names: [id] }, { all: false, limit: 1 })
       .then(
@@ -90,17 +91,19 @@ export function createPostmaster(
       );
     unanswered.delete(mine);
     if (!life.isAlive) return;
-    const isDurable = !("next" in said) || mine.isContradicted || isSo(machine, id, said.next);
+    const isDurable = !("next" in said) || mine.isContradicted || isSo(machine, id, said.next, before);
     history.add({ kind: "order_answered", order, said, isDurable });
     machine.step(life, "order answered");
   }
 
   /** What was answered would be so after a loss of power. */
-  const isSo = (machine: Machine, id: string, next: string): boolean => {
+  const isSo = (machine: Machine, id: string, next: string, before: ReadonlyMap<string, string>): boolean => {
     const records = evidence.recordsOf(machine, id);
-    if (next === "held") return records.some((text) => text.includes('"hold":"operator"'));
-    // One that has ended before may still wait for its report.
-    return next === "removed" ? records.every((text) => text.includes('"ended":')) : true;
+    if (next === "held") return [...records.values()].some((text) => text.includes('"hold":"operator"'));
+    // One that has ended may still wait for its report, and a copy may have come when the claim was free.
+    const isLeft = ([key, text]: readonly [string, string]): boolean =>
+      before.has(key) && !text.includes('"ended":');
+    return next === "removed" ? ![...records].some(isLeft) : true;
   };
 
   /** The ids that are there, of those that are known; none when the gateway can't say, or ends. */
