@@ -68,15 +68,17 @@ export function createLaneFacts(
 ): LaneFactsReader {
   let facts: readonly LaneFacts[] | undefined;
   let madeAt = 0;
-  let freshMs = FRESH_MS;
+  /** How long the last two looks took. The shorter counts: anything may have come between in the other. */
+  let [tookMs, tookBefore] = [0, 0];
   return {
     read() {
       const began = clock.now();
       const age = began - madeAt;
-      if (facts === undefined || age < 0 || age >= freshMs) {
+      const freshMs = Math.max(FRESH_MS, Math.min(tookMs, tookBefore) / SHARE);
+      if (facts === undefined || age < 0 || age >= Math.min(freshMs, FRESH_MAX_MS)) {
         facts = lanesOf(dispatcher, held());
         madeAt = clock.now();
-        freshMs = Math.min(Math.max(FRESH_MS, (madeAt - began) / SHARE), FRESH_MAX_MS);
+        [tookMs, tookBefore] = [madeAt - began, tookMs];
       }
       return facts;
     },

@@ -50,3 +50,26 @@ test("a stream that was refused is asked for again, after a growing wait, and th
   // The poll comes each 30 s.
   expect(shownAt - first).toBeLessThan(25_000);
 });
+
+test("a page that is not in front has no stream: six of them would take all connections of a browser", async ({
+  place,
+  open,
+}) => {
+  const gateway = await place.start();
+  const page = await open(gateway);
+  const isStream = (request: { url(): string }): boolean => request.url().includes("/api/v1/events");
+  const show = (isHidden: boolean): Promise<unknown> =>
+    page.evaluate(
+      `Object.defineProperty(document, "hidden", { configurable: true, get: () => ${isHidden} });` +
+        'document.dispatchEvent(new Event("visibilitychange"));',
+    );
+  const closed = page.waitForEvent("requestfailed", isStream);
+  await show(true);
+  await closed;
+  await submit(gateway);
+  await gateway.logged("transmission.relayed");
+  const opened = page.waitForRequest(isStream);
+  await show(false);
+  await opened;
+  await page.locator(".key.relayed").getByText("1 relayed").waitFor();
+});

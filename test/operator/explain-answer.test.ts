@@ -197,6 +197,14 @@ const ROWS: readonly Row[] = [
     },
   },
   {
+    says: "The ledger does not answer: the engine is away. Counted as relayed at 2026-11-27T00:41:07Z.",
+    masked: "The ledger does not answer: the log says why. Counted as relayed at 2026-11-27T00:41:07Z.",
+    facts: {
+      looked: { state: "unknown", fault: "the engine is away" },
+      events: [{ kind: "ended", at: at("00:41:07"), reason: "dropped", cause: "" }, ACCEPTED],
+    },
+  },
+  {
     says:
       "Doubtful: ses gave no answer at 2026-11-27T00:41:07Z, and may have it. " +
       "The ledger does not have it any more: a new submission is relayed again.",

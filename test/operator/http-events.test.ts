@@ -119,12 +119,19 @@ test("many streams together get the state less often, but at once what is wrong 
   await Promise.all(pages.map((page) => page.got("status", 5)));
   expect(new Set(states())).toEqual(new Set([5]));
   await changed(9);
-  place.setStatus({ troubles: [] });
+  // What is wrong is the same, though its text counts on: it waits for its turn.
+  place.setStatus({ troubles: STATUS.troubles.map((trouble) => ({ ...trouble, text: "another text" })) });
   await seconds(place, 1);
   await Promise.all(pages.map((page) => page.got("status", 6)));
+  place.setStatus({ troubles: STATUS.troubles.map((trouble) => ({ ...trouble, text: "a third text" })) });
+  await seconds(place, 1);
+  expect(new Set(states())).toEqual(new Set([6]));
+  place.setStatus({ troubles: [] });
+  await seconds(place, 1);
+  await Promise.all(pages.map((page) => page.got("status", 7)));
   place.setStatus({ troubles: STATUS.troubles });
   await seconds(place, 1);
-  expect((await Promise.all(pages.map((page) => page.got("status", 7)))).map((all) => all.at(-1))).toEqual(
+  expect((await Promise.all(pages.map((page) => page.got("status", 8)))).map((all) => all.at(-1))).toEqual(
     pages.map(() => expect.objectContaining({ reportsWaiting: 9, troubles: [expect.anything()] })),
   );
 });

@@ -9,7 +9,7 @@ import { closed, HOSTILE, openGatewayPages, openPages, textOf } from "../support
 const OUTCOMES: readonly (readonly [to: string, outcome: Outcome | undefined, says: string])[] = [
   ["ann@example.net", undefined, "on its way"],
   ["bob@example.net", { kind: "accepted", upstreamId: "1" }, "relayed"],
-  ["eve@example.net", { kind: "later", reply: "450 secret reply" }, "waits to be tried again"],
+  ["eve@example.net", { kind: "later", reply: "450 secret reply" }, "not taken yet"],
   ["joe@example.net", { kind: "refused", reply: "550 secret reply" }, "refused for good"],
   ["sue@example.net", { kind: "doubtful", cause: "secret cause" }, "in doubt"],
 ];

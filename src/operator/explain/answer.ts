@@ -160,6 +160,7 @@ function ofHistory(events: readonly HistoryEvent[], ledger: "absent" | "unknown"
   for (const event of events) {
     if (event.kind === "ended") {
       const cause = event.cause === "" ? "" : `: ${event.cause}`;
+      if (event.reason === "dropped") return `Counted as relayed at ${timeOf(event.at)}${cause}.${gone}`;
       return `Given up at ${timeOf(event.at)}${cause}. Nothing was relayed: its task may send it again.`;
     }
     if (event.kind === "decision") return `An operator decided at ${timeOf(event.at)}: ${event.decision}.`;

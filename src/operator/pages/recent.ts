@@ -39,7 +39,7 @@ function wordOf(became: Became): string {
 
 const OUTCOMES: Readonly<Record<Extract<Became, { kind: "attempt" }>["outcome"], string>> = {
   ...{ accepted: "relayed", refused: "refused for good", doubtful: "in doubt" },
-  ...{ later: "waits to be tried again", down: "waits for its upstream" },
+  ...{ later: "not taken yet", down: "not taken yet: the upstream is away" },
 };
 
 const ENDS: Readonly<Record<Extract<Became, { kind: "ended" }>["reason"], string>> = {

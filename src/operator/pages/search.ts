@@ -32,8 +32,9 @@ async function search({ asked, parts }: Seen): Promise<Shown> {
   const { q, cursor } = query.data;
   const id = idIn(q);
   const isVisitor = asked.asker.role === "visitor";
-  // An address or a Message-ID of a mailer may begin as an id does.
-  if (id !== undefined && (isVisitor || !q.includes("@"))) return toMail(id);
+  // An address or a Message-ID of a mailer may begin as an id does; what is known here by its id is ours.
+  const isOurs = async (one: Id): Promise<boolean> => (await parts.explain.explain(one)) !== undefined;
+  if (id !== undefined && (isVisitor || !q.includes("@") || (await isOurs(id)))) return toMail(id);
   const page = (content: Html): Shown => ({
     frame: { title: "Search" },
     search: q,
@@ -48,9 +49,6 @@ ${content}`,
   }
   return await orBadCursor(async () => {
     const found = await find(q, cursor, parts);
-    const isOnly = found.mails.every((mail) => mail.id === id);
-    if (id !== undefined && isOnly && (found.mails.length > 0 || (await parts.explain.explain(id))))
-      return toMail(id);
     return page(answer(q, found));
   });
 }

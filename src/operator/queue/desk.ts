@@ -188,9 +188,8 @@ export function createQueueDesk(parts: QueueParts): QueueDesk & QueueGlance {
     }
     if (wanted.size === 0) return found;
     for await (const [key, transmission] of spool.list()) {
-      for (const text of [transmission.id, transmission.messageId]) {
-        for (const name of wanted.get(text) ?? []) found.get(name)?.push([key, transmission]);
-      }
+      const meant = [transmission.id, transmission.messageId].flatMap((text) => wanted.get(text) ?? []);
+      for (const name of new Set(meant)) found.get(name)?.push([key, transmission]);
     }
     return found;
   };

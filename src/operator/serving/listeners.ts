@@ -42,7 +42,7 @@ export function createListeners({ state, network, once, clock, log }: ListenerPa
     createNodeListener(createRouter(routes.map(shown), door, log, lost));
   /** Who has decided something sees it in the next answer. */
   const shown = (route: Route): Route => {
-    if (route.method === "GET") return route;
+    if (route.method === "GET" || route.needs !== "operate") return route;
     return {
       ...route,
       async answer(asked) {

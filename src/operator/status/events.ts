@@ -100,7 +100,8 @@ export function createEvents({ status, changes, clock }: EventsParts): Events {
   const look = async (): Promise<void> => {
     const now = await status();
     const seen = JSON.stringify({ ...now, disk: { ...now.disk, free: undefined } });
-    const troubles = JSON.stringify(now.troubles);
+    // Their texts count the seconds, the mails or the octets; what is wrong is the same.
+    const troubles = now.troubles.map(({ kind, upstream }) => `${kind} ${upstream ?? ""}`).join("\n");
     const waited = clock.now() - stateSentAt;
     const isTime = waited < 0 || waited >= (readers.size / SENT_EACH_SECOND) * 1_000;
     const isKnown = seen === lastSeen && lastStatus !== undefined;

@@ -5,8 +5,11 @@ const POINTED_MS = 2_000;
 /** A pointer that never rests keeps the page so long at most. */
 const POINTED_MAX_MS = 20_000;
 
-/** What can be pressed, and the row that says what it is about. */
-const PRESSED = "button, form[method=post], :is(tr, li):has(button, form, input)";
+const PRESSED = "button, form[method=post]";
+
+/** What can be pressed, or the row that says what it is about. @param {Element} target */
+const isPressable = (target) =>
+  target.closest(PRESSED) !== null || target.closest("tr, li")?.querySelector(`${PRESSED}, input`) != null;
 
 let isPointed = false;
 let pointedSince = 0;
@@ -20,7 +23,7 @@ export function watchPointer(main, rested) {
   /** @type {number | undefined} */
   let timer;
   const pointed = ({ target }) => {
-    if (target.closest(PRESSED) === null) return;
+    if (!isPressable(target)) return;
     if (!isPointed) pointedSince = Date.now();
     isPointed = true;
     clearTimeout(timer);

@@ -9,6 +9,9 @@ import { listen } from "./stream.js";
 /** How often at least: ages go on while nothing happens, and the gateway may have no stream to give. */
 const AT_LEAST_MS = 30_000;
 
+/** After that the gateway counts as not answering. */
+const ANSWER_MS = 20_000;
+
 const main = document.querySelector("main[data-live]");
 if (main !== null) begin(main);
 
@@ -56,7 +59,10 @@ function begin(main) {
     isStale = false;
     readAt = Date.now();
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      const answer = await fetch(location.href, {
+        headers: { Accept: "text/html" },
+        signal: AbortSignal.timeout(ANSWER_MS),
+      });
       fault = answer.ok ? undefined : `The gateway can't show this now (${answer.status}).`;
       // The session has ended.
       if (answer.redirected || answer.status === 401) location.reload();

@@ -12,17 +12,27 @@ export function listen(changed) {
   /** @type {string | undefined} */
   let troubles;
   let wait = FIRST_WAIT_MS;
+  /** @type {EventSource | undefined} */
+  let events;
+  /** @type {number | undefined} */
+  let timer;
   open();
+  // A page that is not in front needs no stream: a browser has six connections for all pages of the gateway.
+  document.addEventListener("visibilitychange", open);
 
   function open() {
-    const events = new EventSource("/api/v1/events?only=status");
+    clearTimeout(timer);
+    events?.close();
+    if (document.hidden) return;
+    events = new EventSource("/api/v1/events?only=status");
     events.addEventListener("open", () => {
       wait = FIRST_WAIT_MS;
       // The first thing in a stream is the state: what happened before it opened is unknown.
       troubles = undefined;
     });
     events.addEventListener("status", ({ data }) => {
-      const now = JSON.stringify(JSON.parse(data).troubles);
+      // Their texts count the seconds, the mails or the octets; what is wrong is the same.
+      const now = JSON.stringify(JSON.parse(data).troubles.map(({ kind, upstream }) => [kind, upstream]));
       const isNew = now !== troubles;
       troubles = now;
       changed(isNew);
@@ -32,7 +42,7 @@ export function listen(changed) {
       changed(true);
       // A browser comes again by itself unless it was refused: the gateway starts, or has too many streams.
       if (events.readyState !== EventSource.CLOSED) return;
-      setTimeout(open, wait);
+      timer = setTimeout(open, wait);
       wait = Math.min(2 * wait, LONGEST_WAIT_MS);
     });
   }
