@@ -45,12 +45,14 @@ async function list(seen: Seen): Promise<Shown> {
   if (refusal !== undefined) return refusal;
   const isVisitor = asked.asker.role === "visitor";
   return await orBadCursor(async () => {
-    const { items, next } = await parts.queue.list(filter, { limit: LISTED, cursor });
-    const looked = isVisitor
-      ? undefined
-      : needsSubmission(filter)
-        ? { items: items as readonly LastReply[], next, isOfList: true }
-        : { ...(await parts.queue.lastReplies(filter, { limit: LOOKED_AT, cursor })), isOfList: false };
+    const isOfList = needsSubmission(filter);
+    // Both at once: while mail comes, each read of the store waits for its turn.
+    const [{ items, next }, replies] = await Promise.all([
+      parts.queue.list(filter, { limit: LISTED, cursor }),
+      isVisitor || isOfList ? undefined : parts.queue.lastReplies(filter, { limit: LOOKED_AT, cursor }),
+    ]);
+    const ofList = { items: items as readonly LastReply[], next };
+    const looked = isVisitor ? undefined : { ...(replies ?? ofList), isOfList };
     const entries: readonly ShownEntry[] = isVisitor ? items.map(maskedEntry) : items;
     const view: View = written;
     return {
