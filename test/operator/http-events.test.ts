@@ -136,6 +136,21 @@ test("many streams together get the state less often, but at once what is wrong 
   );
 });
 
+test("who comes between two states that all get has what is so in the end", async () => {
+  const place = await openPlace();
+  const pages = await Promise.all(Array.from({ length: 50 }, () => openPage(place.port, {}, "?only=status")));
+  await seconds(place, 1);
+  await Promise.all(pages.map((page) => page.got("status")));
+  place.setStatus({ reportsWaiting: 1 });
+  const late = await openPage(place.port, {}, "?only=status");
+  await seconds(place, 1);
+  expect(await late.got("status")).toMatchObject([{ reportsWaiting: 1 }]);
+  place.setStatus({ reportsWaiting: STATUS.reportsWaiting });
+  await seconds(place, 1);
+  const all = await late.got("status", 2);
+  expect(all.at(-1)).toMatchObject({ reportsWaiting: STATUS.reportsWaiting });
+});
+
 test("who asks for the state only gets no ids, and nothing is collected for them", async () => {
   const place = await openPlace();
   const page = await openPage(place.port, {}, "?only=status");

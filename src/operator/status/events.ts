@@ -104,12 +104,9 @@ export function createEvents({ status, changes, clock }: EventsParts): Events {
     const troubles = now.troubles.map(({ kind, upstream }) => `${kind} ${upstream ?? ""}`).join("\n");
     const waited = clock.now() - stateSentAt;
     const isTime = waited < 0 || waited >= (readers.size / SENT_EACH_SECOND) * 1_000;
-    const isKnown = seen === lastSeen && lastStatus !== undefined;
-    const state =
-      isKnown && lastStatus !== undefined
-        ? lastStatus
-        : ([eventOf("status", maskedStatus(now)), eventOf("status", now)] as const);
-    const isChanged = !isKnown && (isTime || troubles !== lastTroubles);
+    const known = seen === lastSeen ? lastStatus : undefined;
+    const state = known ?? ([eventOf("status", maskedStatus(now)), eventOf("status", now)] as const);
+    const isChanged = known === undefined && (isTime || troubles !== lastTroubles);
     if (isChanged) {
       [lastSeen, lastStatus, lastTroubles] = [seen, state, troubles];
       stateSentAt = clock.now();
@@ -125,7 +122,8 @@ export function createEvents({ status, changes, clock }: EventsParts): Events {
       if (isChanged || !reader.isUpToDate) send(reader, state[reader.isVisitor ? 0 : 1]);
       else if (isSilent) send(reader, toUtf8.encode(STILL_THERE));
       if (mails !== undefined && reader.wantsMails && readers.has(reader)) send(reader, mails);
-      reader.isUpToDate = true;
+      // What it alone has got may be over before the others get anything.
+      reader.isUpToDate = known !== undefined || isChanged;
     }
     if (isChanged || isSilent || mails !== undefined) sentAt = clock.now();
   };
