@@ -3,7 +3,7 @@ import { countOf } from "../../runtime/amounts.ts";
 import { StorageError } from "../../storage/storage.ts";
 import type { DoubtfulEntry, DoubtfulGlance } from "../doubtful.ts";
 import { maskedDoubt } from "../routes/doubtful.ts";
-import { orBadCursor } from "../routes/queue.ts";
+import { orBadCursor } from "../routes/query.ts";
 import { DECISIONS, sayDecision, WHAT_DOUBT_IS } from "./doubt-words.ts";
 import { DOUBTS_MAX, decideDoubtful } from "./doubtful-form.ts";
 import { type Html, html } from "./html.ts";

@@ -6,11 +6,10 @@ import type { Id } from "../../identity/message-id.ts";
 import { canonicalTask } from "../../identity/task.ts";
 import { countOf } from "../../runtime/amounts.ts";
 import type { Match } from "../explain/words.ts";
-import { problem } from "../http/route.ts";
 import { idIn } from "../id-in.ts";
-import { faultsIn, NAME_MAX } from "../routes/body.ts";
+import { NAME_MAX } from "../routes/body.ts";
 import type { OperatorParts } from "../routes/parts.ts";
-import { orBadCursor } from "../routes/queue.ts";
+import { orBadCursor, queryOf } from "../routes/query.ts";
 import { type Html, html } from "./html.ts";
 import type { Page, Seen, Shown } from "./page.ts";
 import { mails } from "./queue-orders.ts";
@@ -27,9 +26,9 @@ const searchQuery = z.object({ q: text.default(""), cursor: text.min(1).optional
 export const searchPages: readonly Page[] = [{ path: "/search", needs: "visitor", show: search }];
 
 async function search({ asked, parts }: Seen): Promise<Shown> {
-  const query = searchQuery.safeParse(asked.queries());
-  if (!query.success) return problem(400, faultsIn(query.error));
-  const { q, cursor } = query.data;
+  const query = queryOf(asked, searchQuery);
+  if (!query.ok) return query.answer;
+  const { q, cursor } = query.value;
   const id = idIn(q);
   const isVisitor = asked.asker.role === "visitor";
   // An address or a Message-ID of a mailer may begin as an id does; what is known here by its id is ours.

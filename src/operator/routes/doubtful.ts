@@ -6,7 +6,7 @@ import { reason } from "../reason.ts";
 import { bodyOf, deciderOf, NAME_MAX } from "./body.ts";
 import { maskedAddress } from "./masked.ts";
 import type { Running } from "./parts.ts";
-import { orBadCursor, queryOf } from "./queue.ts";
+import { orBadCursor, queryOf } from "./query.ts";
 
 /** Of a page of the list. */
 const DOUBTS_LIMIT = 1_000;

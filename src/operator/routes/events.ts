@@ -1,8 +1,8 @@
 // What pages show live.
 import { z } from "zod";
 import { problem, type Route } from "../http/route.ts";
-import { faultsIn } from "./body.ts";
 import type { Running } from "./parts.ts";
+import { queryOf } from "./query.ts";
 
 /** Ids of mails are left out where only the state is asked for. */
 const eventsQuery = z.strictObject({ only: z.literal("status").optional() });
@@ -15,10 +15,10 @@ export const eventRoutes = (running: Running): Route[] => [
       query: eventsQuery,
       contentType: "text/event-stream",
     },
-    answer: running(({ asker, queries }, { events }) => {
-      const query = eventsQuery.safeParse(queries());
-      if (!query.success) return problem(400, faultsIn(query.error));
-      const stream = events.open(asker.role, query.data.only === undefined);
+    answer: running((asked, { events }) => {
+      const query = queryOf(asked, eventsQuery);
+      if (!query.ok) return query.answer;
+      const stream = events.open(asked.asker.role, query.value.only === undefined);
       return stream === undefined
         ? problem(503, "too many event streams are open", { "Retry-After": "60" })
         : { kind: "stream", stream, contentType: "text/event-stream" };

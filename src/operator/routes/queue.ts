@@ -8,6 +8,7 @@ import { reason } from "../reason.ts";
 import { bodyOf, deciderOf, NAME_MAX } from "./body.ts";
 import { maskedEntry } from "./masked-mail.ts";
 import type { OperatorParts, Running } from "./parts.ts";
+import { orBadCursor, queryOf } from "./query.ts";
 
 /** Of a page of the list. */
 const LIMIT = { usual: 100, max: 1_000 } as const;
@@ -193,23 +194,3 @@ export const tooMuch = ({ asker }: Asked, filter: QueueFilter): Problem | undefi
   Object.entries(filter).some(([name, value]) => value !== undefined && !VISITORS.includes(name))
     ? problem(403, `without a token, filter by ${VISITORS.join(", ")}`)
     : undefined;
-
-export async function orBadCursor<T>(answer: () => Promise<T>): Promise<T | Problem> {
-  try {
-    return await answer();
-  } catch (error) {
-    if (error instanceof RangeError) return problem(400, `cursor: ${error.message}`);
-    throw error;
-  }
-}
-
-type Query<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly answer: Answer };
-
-export function queryOf<T>(asked: Asked, schema: z.ZodType<T>): Query<T> {
-  const parsed = schema.safeParse(asked.queries());
-  if (parsed.success) return { ok: true, value: parsed.data };
-  const faults = parsed.error.issues.map(({ path, message }) =>
-    [...path.slice(0, 1).map(String), message].join(": "),
-  );
-  return { ok: false, answer: problem(400, faults.join("; ")) };
-}
