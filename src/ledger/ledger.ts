@@ -16,6 +16,8 @@
 // - again: a forgotten id is absent to a claim of a new mail, and relayed to a claim `again`, of a mail that a spool had
 //   before. A claim that gets it says `since`: with that the later claims of its mail get it too. It is forgotten again
 //   when the claim that got it is released, and relayed for everybody once it is relayed anew.
+// - evidence: it settles what is in doubt, whoever holds that, and nothing else. It counts for the mail that is in doubt
+//   only: not where an earlier mail of the id was relayed at its time or later, and not once it is older than the retention.
 // - doubts: an id is in doubt in the states doubtful, reattempted, remembered and reclaimed. `doubts` names all of them,
 //   with their first date and digest.
 // - look: it says the state of one id, and changes nothing.
@@ -100,6 +102,15 @@ export type Decision = "relayed" | "not-relayed";
  * - elsewhere: another live gateway holds it, and decides.
  */
 export type Decided = "relayed" | "queued" | "absent" | "nothing" | "busy" | "elsewhere";
+
+/**
+ * What evidence that an upstream took the mail has made of its id.
+ *
+ * - relayed: it was in doubt, and is settled now, durably.
+ * - nothing: it is not in doubt, or the evidence is of an earlier mail.
+ * - busy: a claim attempts it for the first time, or submits it again. Ask again when that has ended.
+ */
+export type Proved = "relayed" | "nothing" | "busy";
 
 /**
  * What became of an operator's wish that a relayed id be forgotten, so that its task may send again.
@@ -189,6 +200,12 @@ export interface Ledger {
   release(claims: readonly Claim[]): Promise<void>;
   /** An operator decides, with or without a live claim. Rejects with a StorageError: decide again. */
   decide(id: Id, decision: Decision): Promise<Decided>;
+  /**
+   * An upstream's own word that it took the mail of the id. Rejects with a StorageError: ask again.
+   *
+   * @param at when it took it, milliseconds since the epoch, where that is known
+   */
+  prove(id: Id, at?: number): Promise<Proved>;
   /** An operator lets the task of a relayed id send again. Durable; rejects with a StorageError: forget it again. */
   forget(id: Id): Promise<Forgotten>;
   /** One read at most. */

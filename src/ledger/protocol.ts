@@ -2,7 +2,7 @@
 // ledgers take their transitions from here, the conformance suite puts every cell to every ledger,
 // and docs/protocol.md shows the same table, which a test sees to.
 
-import type { Decided, Decision, Forgotten } from "./ledger.ts";
+import type { Decided, Decision, Forgotten, Proved } from "./ledger.ts";
 
 /**
  * - absent: nothing is known of the id.
@@ -30,7 +30,8 @@ export type IdState =
 
 /**
  * The ledger's calls, under the live claim where they need one, and what happens to it: an operator decides, with or
- * without a live claim; a crash ends the process with all its claims; expire is the end of the retention.
+ * without a live claim; evidence is an upstream's own word, later, that it took the mail; a crash ends the process with all
+ * its claims; expire is the end of the retention.
  */
 export type IdEvent =
   | "claim"
@@ -42,6 +43,7 @@ export type IdEvent =
   | "cleared"
   | "decidedRelayed"
   | "decidedNotRelayed"
+  | "evidence"
   | "forget"
   | "release"
   | "crash"
@@ -50,7 +52,7 @@ export type IdEvent =
 /**
  * The next state, or what is said while the state stays: "waits" for the pending claim to be accepted or
  * released, "repeat", or "stale" since no claim is live. "never": nobody does that, since only what is in
- * the spool is attempted. To an operator: "nothing", as the id is not in doubt, or not relayed; "busy", as it is on its
+ * the spool is attempted. To an operator or evidence: "nothing", as the id is not in doubt, or not relayed; "busy", as it is on its
  * way, or being attempted or submitted again; "undecided", as it is in doubt, which is decided first.
  */
 export type Transition =
@@ -68,6 +70,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "stale",
     decidedRelayed: "nothing",
     decidedNotRelayed: "nothing",
+    evidence: "nothing",
     forget: "nothing",
     release: "stale",
     crash: "absent",
@@ -83,6 +86,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "claimed",
     decidedRelayed: "nothing",
     decidedNotRelayed: "nothing",
+    evidence: "nothing",
     forget: "busy",
     release: "absent",
     crash: "absent",
@@ -98,6 +102,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "queued",
     decidedRelayed: "nothing",
     decidedNotRelayed: "nothing",
+    evidence: "nothing",
     forget: "busy",
     release: "absent",
     crash: "absent",
@@ -113,6 +118,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "queued",
     decidedRelayed: "busy",
     decidedNotRelayed: "busy",
+    evidence: "busy",
     forget: "busy",
     release: "remembered",
     crash: "remembered",
@@ -128,6 +134,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "queued",
     decidedRelayed: "relayed",
     decidedNotRelayed: "queued",
+    evidence: "relayed",
     forget: "undecided",
     release: "remembered",
     crash: "remembered",
@@ -143,6 +150,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "queued",
     decidedRelayed: "relayed",
     decidedNotRelayed: "busy",
+    evidence: "relayed",
     forget: "undecided",
     release: "remembered",
     crash: "remembered",
@@ -158,6 +166,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "stale",
     decidedRelayed: "relayed",
     decidedNotRelayed: "absent",
+    evidence: "relayed",
     forget: "undecided",
     release: "stale",
     crash: "remembered",
@@ -173,6 +182,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "claimed",
     decidedRelayed: "busy",
     decidedNotRelayed: "busy",
+    evidence: "busy",
     forget: "undecided",
     release: "remembered",
     crash: "remembered",
@@ -188,6 +198,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "stale",
     decidedRelayed: "nothing",
     decidedNotRelayed: "nothing",
+    evidence: "nothing",
     forget: "forgotten",
     release: "stale",
     crash: "relayed",
@@ -203,6 +214,7 @@ export const PROTOCOL: Record<IdState, Record<IdEvent, Transition>> = {
     cleared: "stale",
     decidedRelayed: "nothing",
     decidedNotRelayed: "nothing",
+    evidence: "nothing",
     forget: "forgotten",
     release: "stale",
     crash: "forgotten",
@@ -227,6 +239,18 @@ export function decidedBy(transition: Transition): Decided {
       return transition;
     default:
       throw new Error(`no decision leads to ${transition}`);
+  }
+}
+
+/** What the table has of evidence, as its answer. */
+export function provedBy(transition: Transition | Decided): Proved {
+  switch (transition) {
+    case "relayed":
+    case "nothing":
+    case "busy":
+      return transition;
+    default:
+      throw new Error(`evidence does not lead to ${transition}`);
   }
 }
 

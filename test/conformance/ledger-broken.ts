@@ -172,6 +172,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
       { rule: "stale", reason: "the claim of a dead process is told from the next by a doubt that survived" },
       { rule: "since", reason: "one of its checks is about a doubt that survives a crash" },
       { rule: "look", reason: "it says so after a crash" },
+      { rule: "evidence", reason: "it settles what a crash has left in doubt" },
     ],
   },
   {
@@ -188,6 +189,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
       { rule: "retention", reason: "what a crash undoes does not stay for the retention" },
       { rule: "filter", reason: "one part of its checks is a crash after an id was relayed" },
       { rule: "cell: decided", reason: "so is one part of its checks, after a decision" },
+      { rule: "evidence", reason: "one part of its checks is a crash after it was settled" },
     ],
   },
   {
@@ -201,6 +203,7 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
     alsoFails: [
       { rule: "cell: decided", reason: "a decision that it was not relayed ends a doubt in the same way" },
       { rule: "again", reason: "so it does of the mail that got what was forgotten" },
+      { rule: "evidence", reason: "one part of its checks is a crash after a refusal" },
     ],
   },
   {
@@ -241,7 +244,10 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
   {
     rule: "cell: release",
     defect: "what was accepted can't be released",
-    alsoFails: [{ rule: "again", reason: "one of its checks is what a release leaves" }],
+    alsoFails: [
+      { rule: "again", reason: "one of its checks is what a release leaves" },
+      { rule: "evidence", reason: "one of its checks is of an id that was released in doubt" },
+    ],
     create: () => ({
       ledger(inner) {
         const accepted = new Set<number>();
@@ -476,6 +482,13 @@ export const BROKEN_LEDGERS: readonly BrokenLedger[] = [
           return looked.state === "forgotten" ? { ...looked, state: "relayed" } : looked;
         },
       }),
+    }),
+  },
+  {
+    rule: "evidence",
+    defect: "when the upstream took it is not looked at",
+    create: () => ({
+      ledger: (inner): Ledger => ({ ...inner, prove: (id) => inner.prove(id, Number.MAX_SAFE_INTEGER) }),
     }),
   },
 ];

@@ -9,6 +9,9 @@ import { doubtOf, request, settleDown, soon, watch } from "./ledger-steps.ts";
 const STATES = Object.keys(PROTOCOL) as IdState[];
 const EVENTS = Object.keys(PROTOCOL.absent) as IdEvent[];
 
+/** Their answer is the cell. */
+const ANSWERED: ReadonlySet<IdEvent> = new Set(["decidedRelayed", "decidedNotRelayed", "evidence", "forget"]);
+
 const isState = (transition: Transition): transition is IdState => transition in PROTOCOL;
 
 /** The fewest events from absent to each state; a search through the table itself. */
@@ -74,6 +77,8 @@ async function lead(harness: LedgerHarness) {
         return await soon(harness, ledger.decide(request("a").id, "relayed"));
       case "decidedNotRelayed":
         return await soon(harness, ledger.decide(request("a").id, "not-relayed"));
+      case "evidence":
+        return await soon(harness, ledger.prove(request("a").id));
       case "forget":
         return await soon(harness, ledger.forget(request("a").id));
       default:
@@ -93,7 +98,7 @@ async function lead(harness: LedgerHarness) {
       const said = await act(event);
       if (next === "repeat") expect(said).toMatchObject({ kind: "repeat" });
       if (next === "stale" && typeof said === "string") expect(said).toBe("stale");
-      if (event.startsWith("decided") || event === "forget") expect(said).toBe(next);
+      if (ANSWERED.has(event)) expect(said).toBe(next);
       if (isState(next)) {
         expect(said).not.toBe("stale");
         state = next;

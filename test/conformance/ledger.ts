@@ -6,6 +6,7 @@ import type { Change, RecordState } from "../../src/ledger/shared/engine.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { CLAIM_CHECKS } from "./ledger-claims.ts";
 import { DECISION_CHECKS } from "./ledger-decisions.ts";
+import { EVIDENCE_CHECKS } from "./ledger-evidence.ts";
 import { FORGET_CHECKS } from "./ledger-forgetting.ts";
 import { RECORD_CHECKS } from "./ledger-records.ts";
 
@@ -33,6 +34,7 @@ export const LEDGER_RULES = [
   "cell: forgotten",
   "again",
   "look",
+  "evidence",
 ] as const;
 
 export type LedgerRule = (typeof LEDGER_RULES)[number];
@@ -85,6 +87,7 @@ export const LEDGER_CHECKS: readonly LedgerCheck[] = [
   ...RECORD_CHECKS,
   ...DECISION_CHECKS,
   ...FORGET_CHECKS,
+  ...EVIDENCE_CHECKS,
 ];
 
 /** For sorting out which rules a ledger breaks; nothing here is reported as a failed test. */

@@ -97,6 +97,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
       { rule: "S13", reason: "whether a live gateway has it is part of what is known of a doubt" },
       { rule: "S16", reason: "so is what is awaited and in doubt" },
       { rule: "S17", reason: "whose holder is dead is decided anywhere" },
+      { rule: "S21", reason: "what is doubtful there is taken over instead of settled under its fence" },
     ],
   },
   {
@@ -214,6 +215,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
             : record,
       ),
     }),
+    alsoFails: [{ rule: "S21", reason: "whose id it is tells how evidence settles it" }],
   },
   {
     rule: "S11",
@@ -224,7 +226,10 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
         change: (batch) => engine.change(batch.map((one) => ({ ...one, step: 2 ** 31 - 1 }))),
       }),
     }),
-    alsoFails: [{ rule: "S20", reason: "what is forgotten is such a change" }],
+    alsoFails: [
+      { rule: "S20", reason: "what is forgotten is such a change" },
+      { rule: "S21", reason: "a settlement under the fence of another gateway is such a change" },
+    ],
   },
   {
     rule: "S12",
@@ -265,6 +270,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
     alsoFails: [
       { rule: "S19", reason: "so it does while a change is under way" },
       { rule: "S20", reason: "so does what is forgotten" },
+      { rule: "S21", reason: "so does what evidence has settled" },
     ],
   },
   {
@@ -323,6 +329,21 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
     defect: "what is forgotten counts as never relayed, whoever claims it",
     create: () => ({
       engine: seenAs((record) => (record.forgotten ? { ...record, relayed: undefined } : record)),
+    }),
+    alsoFails: [{ rule: "S21", reason: "one of its checks is that evidence does not undo it" }],
+  },
+  {
+    rule: "S21",
+    defect: "evidence says that it has settled what another gateway holds, and does not",
+    create: () => ({
+      ledger: (inner) => ({
+        ...inner,
+        async prove(id, at) {
+          const { state, ...looked } = await inner.look(id);
+          const isElsewhere = "holder" in looked && looked.holder === "elsewhere";
+          return isElsewhere && state === "doubtful" ? "relayed" : await inner.prove(id, at);
+        },
+      }),
     }),
   },
 ];

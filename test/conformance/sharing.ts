@@ -1,4 +1,4 @@
-// The rules S1 to S20 of several gateways on one engine, as checks that every engine is put to; what one
+// The rules S1 to S21 of several gateways on one engine, as checks that every engine is put to; what one
 // gateway sees of its ledger is in ledger.ts. sharing-broken.ts proves of each rule that its checks can fail.
 //
 // S1  Of any number of gateways that claim an id at the same time one has it.
@@ -27,9 +27,12 @@
 //     the new ones are, at all of them.
 // S20 What is forgotten at one gateway is at all of them. To a gateway that had the mail before, and was away, it is
 //     relayed; what a live gateway holds is forgotten nowhere else.
+// S21 Evidence settles what is in doubt, whichever gateway holds it, and nothing that is queued or attempted for the first
+//     time. The holder can look it up, and whatever it does about the id after that is stale.
 import type { SharedLedger } from "../../src/ledger/shared/shared.ts";
 import type { WatchedEngine } from "../support/watched-engine.ts";
 import { SHARING_CHECKS as CHECKS } from "./sharing-checks.ts";
+import { SHARED_EVIDENCE_CHECKS } from "./sharing-evidence.ts";
 import { SHARED_FORGET_CHECKS } from "./sharing-forgetting.ts";
 
 export const SHARING_RULES = [
@@ -53,9 +56,14 @@ export const SHARING_RULES = [
   "S18",
   "S19",
   "S20",
+  "S21",
 ] as const;
 
-export const SHARING_CHECKS: readonly SharingCheck[] = [...CHECKS, ...SHARED_FORGET_CHECKS];
+export const SHARING_CHECKS: readonly SharingCheck[] = [
+  ...CHECKS,
+  ...SHARED_FORGET_CHECKS,
+  ...SHARED_EVIDENCE_CHECKS,
+];
 
 export type SharingRule = (typeof SHARING_RULES)[number];
 

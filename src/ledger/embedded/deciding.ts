@@ -1,9 +1,11 @@
-// An operator decides about an id of the embedded ledger: under its live claim, in turn with what an attempt does, or
+// An operator or evidence decides about an id of the embedded ledger: under its live claim, in turn with what an attempt does, or
 // under a claim for as long as the decision takes.
 import type { Id } from "../../identity/message-id.ts";
+import { decodeBase32 } from "../../runtime/base32.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Claims } from "../claims.ts";
-import { type Decided, type Decision, DIGEST_OCTETS, type Ledger } from "../ledger.ts";
+import { isOfThisMail } from "../evidence-time.ts";
+import { type Decided, DIGEST_OCTETS, type Ledger } from "../ledger.ts";
 import {
   DECISION_EVENTS,
   decidedBy,
@@ -11,13 +13,14 @@ import {
   type IdEvent,
   type IdState,
   PROTOCOL,
+  provedBy,
 } from "../protocol.ts";
 import type { Fences } from "./fences.ts";
 import type { Forgets } from "./forgets.ts";
 import type { Generations } from "./generations.ts";
 import type { MarkedEntry, Marks } from "./marks.ts";
 
-export type Deciding = Pick<Ledger, "decide" | "forget">;
+export type Deciding = Pick<Ledger, "decide" | "prove" | "forget">;
 
 export interface DecidingParts {
   readonly claims: Claims<MarkedEntry>;
@@ -26,12 +29,13 @@ export interface DecidingParts {
   readonly forgets: Forgets;
   readonly generations: Pick<Generations, "find">;
   readonly clock: Clock;
+  readonly retentionMs: number;
   /** Records the id as relayed, durably, and ends the claim. */
   readonly relay: (entry: MarkedEntry) => Promise<void>;
 }
 
 export function createDeciding(parts: DecidingParts): Deciding {
-  const { claims, marks, fences, forgets, generations, clock, relay } = parts;
+  const { claims, marks, fences, forgets, generations, clock, retentionMs, relay } = parts;
 
   /** Whether a mark is there tells a claim of an id in doubt from any other. */
   const stateOf = (held: MarkedEntry): IdState => {
@@ -39,8 +43,7 @@ export function createDeciding(parts: DecidingParts): Deciding {
     return marks.get(held.id) === undefined ? "claimed" : "reclaimed";
   };
 
-  async function decide(id: Id, decision: Decision): Promise<Decided> {
-    const event = DECISION_EVENTS[decision];
+  async function decide(id: Id, event: IdEvent): Promise<Decided> {
     const held = claims.get(id);
     if (held === undefined) return await decideRemembered(id, event);
     const decided = await claims.inTurn(held, async () => {
@@ -51,7 +54,7 @@ export function createDeciding(parts: DecidingParts): Deciding {
       return next;
     });
     // The claim has ended, and with it what would be decided; perhaps there is another one.
-    return decided ?? (await decide(id, decision));
+    return decided ?? (await decide(id, event));
   }
 
   async function decideRemembered(id: Id, event: IdEvent): Promise<Decided> {
@@ -71,7 +74,12 @@ export function createDeciding(parts: DecidingParts): Deciding {
   }
 
   return {
-    decide,
+    decide: (id, decision) => decide(id, DECISION_EVENTS[decision]),
+    async prove(id, at) {
+      const earlier = await generations.find(decodeBase32(id));
+      const isOfThis = isOfThisMail(at, earlier?.time, clock.now() - retentionMs);
+      return isOfThis ? provedBy(await decide(id, "evidence")) : "nothing";
+    },
     async forget(id) {
       const held = claims.get(id);
       if (held !== undefined) return forgottenBy(PROTOCOL[stateOf(held)].forget);

@@ -69,7 +69,7 @@ export async function openEmbeddedLedger(options: EmbeddedLedgerOptions): Promis
 }
 
 function createLedger(
-  { clock, state, generations, marks, counters = createCounters() }: Parts,
+  { clock, retentionMs, state, generations, marks, counters = createCounters() }: Parts,
   claims: Claims<MarkedEntry>,
   sweeps: Sweeps,
 ): EmbeddedLedger {
@@ -77,7 +77,9 @@ function createLedger(
   const underWay = createUnderWay();
   const tracked = underWay.run;
   const { fences, forgets } = state;
-  const deciding = createDeciding({ claims, marks, fences, forgets, generations, clock, relay });
+  const deciding = createDeciding({
+    ...{ claims, marks, fences, forgets, generations, clock, retentionMs, relay },
+  });
   const look = createLook({ claims, marks, forgets, generations });
 
   /** Each id is looked up when it is reserved: what is relayed or in doubt shows at once, whatever the batch waits for. */
@@ -209,6 +211,7 @@ function createLedger(
         for (const one of batch) await release(one);
       }),
     decide: (id, decision) => tracked(() => deciding.decide(id, decision)),
+    prove: (id, at) => tracked(() => deciding.prove(id, at)),
     forget: (id) => tracked(() => deciding.forget(id)),
     look: (id) => tracked(() => look(id)),
     doubts: async () => doubts(),

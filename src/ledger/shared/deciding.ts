@@ -1,19 +1,30 @@
-// An operator decides about an id of the shared ledger: under the live claim where this gateway has one; otherwise the
-// id is claimed for as long as the decision takes, unless another live gateway holds it.
+// An operator or evidence decides about an id of the shared ledger: under the live claim where this gateway has one; otherwise the
+// id is claimed for as long as the decision takes. What another live gateway holds only evidence decides, by one change
+// under that gateway's fence.
 import type { Id } from "../../identity/message-id.ts";
 import { decodeBase32 } from "../../runtime/base32.ts";
+import type { Clock } from "../../runtime/clock.ts";
 import { StorageError } from "../../storage/storage.ts";
 import type { Claims } from "../claims.ts";
-import type { ClaimRequest, ClaimResult, Decided, Decision, Forgotten, Ledger } from "../ledger.ts";
-import { DECISION_EVENTS, decidedBy, forgottenBy, type IdState, PROTOCOL } from "../protocol.ts";
+import { isOfThisMail } from "../evidence-time.ts";
+import type { ClaimRequest, ClaimResult, Decided, Forgotten, Ledger, Proved } from "../ledger.ts";
+import {
+  DECISION_EVENTS,
+  decidedBy,
+  forgottenBy,
+  type IdEvent,
+  type IdState,
+  PROTOCOL,
+  provedBy,
+} from "../protocol.ts";
 import type { Calls } from "./calls.ts";
-import { isInDoubt, LAST_STEP, type LedgerRecord } from "./engine.ts";
+import { EVIDENCE_STEP, isInDoubt, LAST_STEP, type LedgerRecord } from "./engine.ts";
 import type { GivingUp } from "./giving-up.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { type Held, stateOf, type Writer } from "./held.ts";
 import { isHeldElsewhere } from "./takeover.ts";
 
-export type Deciding = Pick<Ledger, "decide" | "forget">;
+export type Deciding = Pick<Ledger, "decide" | "prove" | "forget">;
 
 /** Looks at a record that others change each time in between. */
 const TRIES_MAX = 100;
@@ -28,26 +39,27 @@ export interface DecidingParts {
   readonly heartbeat: Heartbeat;
   /** Ids attempted or doubtful, as far as this gateway knows. */
   readonly open: Set<Id>;
+  readonly clock: Clock;
+  readonly retentionMs: number;
 }
 
 export function createDeciding(parts: DecidingParts): Deciding {
-  const { calls, writer, claims, claim, givingUp, heartbeat, open } = parts;
+  const { calls, writer, claims, claim, givingUp, heartbeat, open, clock, retentionMs } = parts;
 
-  async function decide(id: Id, decision: Decision): Promise<Decided> {
+  async function decide(id: Id, event: IdEvent): Promise<Decided> {
     const held = claims.get(id);
-    if (held === undefined) return await decideUnclaimed(id, decision);
+    if (held === undefined) return await decideUnclaimed(id, event);
     const decided = await claims.inTurn(held, async () =>
-      claims.get(id) === held ? await decideHeld(held, decision) : undefined,
+      claims.get(id) === held ? await decideHeld(held, event) : undefined,
     );
     // The claim has ended; perhaps there is another one.
-    return decided ?? (await decide(id, decision));
+    return decided ?? (await decide(id, event));
   }
 
-  async function decideHeld(held: Held, decision: Decision): Promise<Decided> {
+  async function decideHeld(held: Held, event: IdEvent): Promise<Decided> {
     heartbeat.assertCurrent();
     // It is being claimed: whether it is in doubt is not known yet.
     if (held.fence === 0) return "busy";
-    const event = DECISION_EVENTS[decision];
     const next = decidedBy(PROTOCOL[pendingOr(held)][event]);
     if (next !== "relayed" && next !== "queued") return next;
     // Until it is answered, and when it never is.
@@ -62,12 +74,11 @@ export function createDeciding(parts: DecidingParts): Deciding {
   }
 
   /** No claim of this process is live. */
-  async function decideUnclaimed(id: Id, decision: Decision): Promise<Decided> {
+  async function decideUnclaimed(id: Id, event: IdEvent): Promise<Decided> {
     heartbeat.assertCurrent();
-    const event = DECISION_EVENTS[decision];
     const record = await calls.read.ask(decodeBase32(id));
     // One that is not accepted may take long, and is waited for below.
-    if (claims.get(id) !== undefined) return await decide(id, decision);
+    if (claims.get(id) !== undefined) return await decide(id, event);
     if (record === undefined || !isInDoubt(record.state)) return decidedBy(PROTOCOL.absent[event]);
     if (isHeldElsewhere(record, heartbeat.incarnation, heartbeat.tellsTheDead())) return "elsewhere";
     const [result] = await claim([{ id, digest: record.digest }]);
@@ -95,6 +106,42 @@ export function createDeciding(parts: DecidingParts): Deciding {
       else claims.end(entry);
       return next;
     });
+  }
+
+  async function prove(id: Id, at: number | undefined): Promise<Proved> {
+    const isOfThis = (earlier: number | undefined): boolean =>
+      isOfThisMail(at, earlier, clock.now() - retentionMs);
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      heartbeat.assertCurrent();
+      const held = claims.get(id);
+      const there = held === undefined ? await proveUnheld(id, isOfThis) : undefined;
+      if (there !== undefined) return there;
+      if (held !== undefined && !isOfThis(held.earlier)) return "nothing";
+      const decided = await decide(id, "evidence");
+      // Another gateway has it since, and holds or settles it.
+      if (decided !== "elsewhere") return provedBy(decided);
+    }
+    throw new StorageError("unavailable", `${id} changes faster than it can be settled`);
+  }
+
+  /** Undefined: nobody holds it, or this gateway does by now. */
+  async function proveUnheld(
+    id: Id,
+    isOfThis: (earlier: number | undefined) => boolean,
+  ): Promise<Proved | undefined> {
+    const key = decodeBase32(id);
+    const record = await calls.read.ask(key);
+    if (record === undefined || !isInDoubt(record.state) || !isOfThis(record.relayed?.at)) {
+      return provedBy(PROTOCOL.absent.evidence);
+    }
+    if (!isHeldElsewhere(record, heartbeat.incarnation, heartbeat.tellsTheDead())) return undefined;
+    // Remembered has no holder. What is attempted again is kept as doubtful, and evidence makes the same of both.
+    const { state, fence, digest } = record;
+    if (state !== "doubtful") return provedBy(PROTOCOL.attempted.evidence);
+    const change = { key, fence, step: EVIDENCE_STEP, to: "relayed", digest, firstDate: undefined } as const;
+    if (!(await calls.change.ask({ ...change, bound: false }))) return undefined;
+    open.delete(id);
+    return provedBy(PROTOCOL.doubtful.evidence);
   }
 
   async function forget(id: Id): Promise<Forgotten> {
@@ -127,7 +174,7 @@ export function createDeciding(parts: DecidingParts): Deciding {
     return record.forgotten ? "forgotten" : "relayed";
   }
 
-  return { decide, forget };
+  return { decide: (id, decision) => decide(id, DECISION_EVENTS[decision]), prove, forget };
 }
 
 /** Its state, when it is not being claimed still. */

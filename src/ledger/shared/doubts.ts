@@ -30,8 +30,8 @@ export function createDoubts({ engine, claims, incarnation, clock }: DoubtsParts
   }
 
   /** A decision without an answer has taken effect, and nothing has followed from it: it is decided once more. */
-  function undecided({ id, doubt, firstDate = "", digest }: Held): Doubt | undefined {
-    if (doubt !== "doubtful") return undefined;
+  function undecided({ id, doubt, firstDate = "", digest, mayBeRelayed }: Held): Doubt | undefined {
+    if (doubt !== "doubtful" || !mayBeRelayed) return undefined;
     return { id, firstDate, digest, changedAt: clock.now(), claimed: true };
   }
 

@@ -141,6 +141,12 @@ export interface Change {
 /** Greater than the step of any change of a holder: nothing comes after it. Fits into 31 bits. */
 export const LAST_STEP = 2 ** 31 - 1;
 
+/**
+ * Of the settlement of what another gateway holds in doubt: that one's own changes come too late then, and what ends a
+ * claim or forgets an id does not.
+ */
+export const EVIDENCE_STEP = LAST_STEP - 1;
+
 /** A record that is in doubt. */
 export interface OpenRecord {
   readonly key: Uint8Array;

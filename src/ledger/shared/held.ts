@@ -15,8 +15,8 @@ export interface Holding {
   firstDate: string | undefined;
   /** While it is in doubt and not accepted again: of the mail that is doubtful. */
   doubtDigest: Uint8Array | undefined;
-  /** An earlier mail was relayed that `since` let pass. */
-  hasEarlier: boolean;
+  /** When an earlier mail was relayed that `since` let pass. */
+  earlier: number | undefined;
   /** What the engine has confirmed last. */
   written: RecordState | undefined;
   /** Changes that are under way. */
@@ -34,7 +34,7 @@ export const unheld = (): Holding => ({
   doubt: undefined,
   firstDate: undefined,
   doubtDigest: undefined,
-  hasEarlier: false,
+  earlier: undefined,
   written: undefined,
   writing: 0,
   mayBeRelayed: false,
@@ -46,7 +46,7 @@ export function hold(entry: Held, fence: number, taken?: Taking): void {
   if (entry.fence === 0) entry.fence = fence;
   entry.step = 0;
   entry.written = taken?.to ?? "claimed";
-  entry.hasEarlier = taken?.relayed !== undefined;
+  entry.earlier = taken?.relayed?.at;
   entry.doubt = taken?.to === "reclaimed" ? "doubtful" : undefined;
   entry.firstDate = entry.doubt === undefined ? undefined : taken?.firstDate;
   entry.doubtDigest = entry.doubt === undefined ? undefined : taken?.digest;
@@ -111,7 +111,7 @@ export function createWriter(calls: Calls): Writer {
     },
     releasing(entry) {
       if (entry.doubt === undefined) {
-        return changeOf(entry, entry.hasEarlier ? "restored" : "absent", undefined);
+        return changeOf(entry, entry.earlier === undefined ? "absent" : "restored", undefined);
       }
       return changeOf(entry, "remembered", entry.firstDate, entry.doubtDigest);
     },

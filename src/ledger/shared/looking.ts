@@ -26,7 +26,7 @@ export function createLook({ calls, claims, incarnation, tellsTheDead, clock }: 
     if (record === undefined) return held === undefined ? { state: "absent" } : ours(held, clock.now());
     const { holder, changedAt } = record;
     // A decision without an answer has taken effect, and nothing has followed from it: it is decided once more.
-    const isUndecided = holder === undefined && held?.doubt === "doubtful";
+    const isUndecided = holder === undefined && held?.doubt === "doubtful" && held.mayBeRelayed;
     const isOurs = holder?.incarnation === incarnation && held !== undefined;
     if (held !== undefined && (isOurs || isUndecided)) return ours(held, changedAt);
     return isHeldElsewhere(record, incarnation, tellsTheDead()) ? theirs(record) : nobodys(record);

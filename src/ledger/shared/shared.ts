@@ -111,7 +111,7 @@ function createLedger(
   heartbeat: Heartbeat,
   open: Set<Id>,
 ): Omit<SharedLedger, "name"> {
-  const { engine, clock, elapsed, log, counters = createCounters() } = options;
+  const { engine, clock, elapsed, log, retentionMs, counters = createCounters() } = options;
   const { incarnation } = heartbeat;
   const claims = createClaims(unheld);
   const calls = createCalls(engine, incarnation, counters);
@@ -140,7 +140,7 @@ function createLedger(
   });
   const parts = { engine, calls, writer, claims, claimer, claim, givingUp, heartbeat, incarnation, open };
   const attempts = createAttempts({ ...parts, counters, clock, log });
-  const deciding = createDeciding(parts);
+  const deciding = createDeciding({ ...parts, clock, retentionMs });
   const look = createLook({ ...parts, clock, tellsTheDead: heartbeat.tellsTheDead });
   const doubts = createDoubts({ ...parts, clock });
   const announcements = createAnnouncements(clock, writer, (entry) => claims.get(entry.id) === entry);
@@ -192,6 +192,7 @@ function createLedger(
     settle: (one, settlement) => tracked(() => attempts.settle(one, settlement)),
     release: (batch) => tracked(() => givingUp.releaseAll(batch)),
     decide: (id, decision) => tracked(() => deciding.decide(id, decision)),
+    prove: (id, at) => tracked(() => deciding.prove(id, at)),
     forget: (id) => tracked(() => deciding.forget(id)),
     look: (id) => tracked(() => look(id)),
     doubts: () => tracked(doubts.all),
