@@ -2,7 +2,6 @@
 import { createPolicy, type Policy } from "./access/policy.ts";
 import type { Config } from "./config/config.ts";
 import { routesOf, viewsOf } from "./config/routes.ts";
-import { envidOf } from "./config/warnings.ts";
 import { createAttempt } from "./dispatch/attempt.ts";
 import { createBudget } from "./dispatch/budget.ts";
 import { createDecisions } from "./dispatch/decisions.ts";
@@ -27,6 +26,8 @@ import { createReports } from "./dispatch/reports.ts";
 import { createResolutions } from "./dispatch/resolutions.ts";
 import { createRoutes } from "./dispatch/routes.ts";
 import { createVerdicts } from "./dispatch/verdicts.ts";
+import type { Evidence } from "./evidence/evidence.ts";
+import { openEvidence } from "./evidence/open.ts";
 import { type Changes, createChanges, notesOf, watchedHistory } from "./history/changes.ts";
 import type { History, HistoryReader } from "./history/history.ts";
 import { openHistory } from "./history/open.ts";
@@ -51,7 +52,7 @@ import {
   keepIdFieldsOf,
   reportsFrom,
   routedUpstreams,
-  submissionLimits,
+  submissionOptionsOf,
   traceNameOf,
   type World,
 } from "./world.ts";
@@ -64,6 +65,8 @@ export interface Relay {
   readonly policy: Policy;
   readonly doubtful: DoubtfulDesk & DoubtfulGlance;
   readonly forget: ForgetDesk;
+  /** Takes what shows later that an upstream took a mail. */
+  readonly evidence: Evidence;
   readonly explain: ExplainDesk;
   readonly pausing: PausingDesk;
   readonly history: HistoryReader & Pick<History, "prevented">;
@@ -192,6 +195,11 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     },
     { retry, addresses },
   );
+  const decisionParts = { ...decisions, ...resolutions };
+  const evidence = openEvidence(
+    { ledger, inDoubt, decisions: decisionParts, history, counters, clock, log, addresses },
+    isUp !== undefined,
+  );
   const budget = createBudget(config.upstream.memory_max_bytes);
   const receiving = createReceiveBudget(config.smtp.buffer_max_bytes);
   const dispatcher = createDispatcher({ attempt, budget, clock, random, log }, routes.lanes, retry, lifetime);
@@ -214,24 +222,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       budget: receiving,
       takeRoom: world.freeSpace?.take,
     },
-    {
-      headers: identity.headers,
-      partHeader: identity.part_header,
-      envid: envidOf(config),
-      secret: identity.secret,
-      unkeyed: identity.unkeyed,
-      fingerprintWindowMs: identity.fingerprint_window,
-      conflict: identity.conflict,
-      messageId: identity.message_id,
-      references: identity.references,
-      doubtful,
-      keepIdFields,
-      hostname,
-      traceName,
-      hopsMax: config.smtp.hops_max,
-      limits: submissionLimits(config, world),
-      addresses,
-    },
+    submissionOptionsOf(config, world, traceName),
   );
 
   const binds = config.smtp.reply === "queued";
@@ -242,6 +233,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   );
   reports.start();
   dispatcher.start();
+  evidence.start();
   const laneFacts = createLaneFacts(dispatcher, holds.all, clock);
   const findSpooled = createFindSpooled({ dispatcher, inDoubt, holds, reports });
   const places = { spool, dispatcher, holds, inDoubt, findSpooled };
@@ -283,10 +275,11 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
         const found = inDoubt.get(id);
         return found && { key: found.queued.key, transmission: found.transmission };
       },
-      decisions: { ...decisions, ...resolutions },
+      decisions: decisionParts,
       resolved: () => counters.doubtfulResolved.add("operator"),
     }),
 
+    evidence,
     forget: createForgetDesk({
       ...{ ledger, history, log },
       isSpooled: (id) => findSpooled(id) !== undefined,
@@ -305,6 +298,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       await dispatcher.drain();
       await orders.drain(late.signal);
       await reports.drain(late.signal);
+      await evidence.stop();
       grace.cancel();
       pauses.close();
       verdicts.close();

@@ -1,6 +1,7 @@
 // What the relay takes from the world, and what it reads in the configuration and in that world before it is put together.
 import type { Config } from "./config/config.ts";
 import { viewsOf } from "./config/routes.ts";
+import { envidOf } from "./config/warnings.ts";
 import { countedUpstream } from "./dispatch/counted.ts";
 import { strictest } from "./dispatch/failover.ts";
 import type { RoutedUpstream } from "./dispatch/routes.ts";
@@ -11,6 +12,7 @@ import type { FollowingFleet } from "./runtime/fleet.ts";
 import { createRate, unlimited } from "./runtime/rate.ts";
 import type { FreeSpace } from "./storage/free-space.ts";
 import { freshName, randomName } from "./storage/random-name.ts";
+import type { AcceptOptions } from "./submission/accept.ts";
 import type { Upstream } from "./upstream/upstream.ts";
 
 /** What a gateway takes from the world; a simulation brings its own. */
@@ -32,6 +34,29 @@ export const submissionLimits = ({ smtp }: Config, { upstreams }: World) => {
   const { header_max_bytes: headerOctets, bare_newline: bareNewlines } = smtp;
   return { ...limits, messageOctets: least, headerOctets, bareNewlines };
 };
+
+/** What a submission is decided by. */
+export function submissionOptionsOf(config: Config, world: World, traceName: string): AcceptOptions {
+  const { identity, smtp, hostname } = config;
+  return {
+    headers: identity.headers,
+    partHeader: identity.part_header,
+    envid: envidOf(config),
+    secret: identity.secret,
+    unkeyed: identity.unkeyed,
+    fingerprintWindowMs: identity.fingerprint_window,
+    conflict: identity.conflict,
+    messageId: identity.message_id,
+    references: identity.references,
+    doubtful: config.ledger.doubtful,
+    keepIdFields: keepIdFieldsOf(config),
+    hostname,
+    traceName,
+    hopsMax: smtp.hops_max,
+    limits: submissionLimits(config, world),
+    addresses: config.log.addresses,
+  };
+}
 
 /** Each upstream with its own rate, or else the configured one. */
 export const routedUpstreams = (

@@ -113,6 +113,8 @@ function saidOf(event: ExplainedEvent): string {
       return `${fields.reason}${optional(": ", fields.cause)}`;
     case "decision":
       return `an operator decided: ${fields.decision}${optional(", so it is ", fields.next)}${optional(" (", fields.reason, ")")}`;
+    case "evidence":
+      return `evidence from ${fields.source}: the upstream took it${optional(", as ", fields.upstreamId)}`;
     default:
       return String(fields.kind);
   }

@@ -84,12 +84,12 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     const about = { task: submission.task, submission: submission.id, upstream, upstreamId };
     if ((await recorder.settle(queued.claim, "relayed", signal)) === "stale") {
       if ((await decisions.relayed(transmission.id)) === true) {
-        const cause = "an operator decided that it was relayed before";
+        const cause = "it was decided during this attempt that it was relayed before";
         log.warn("transmission.second_copy", facts(transmission, { ...about, cause }));
         return { kind: "done" };
       }
       if ((await recorder.recordRelayed(transmission, signal)) === "relayed") {
-        const cause = "another gateway relayed it too";
+        const cause = "it was relayed too, or settled so, by another gateway";
         log.warn("transmission.second_copy", facts(transmission, { ...about, cause }));
       }
     }

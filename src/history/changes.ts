@@ -45,6 +45,7 @@ export const notesOf = ({ note }: Changes): HistoryNotes => ({
   attempted: note,
   ended: note,
   decided: note,
+  settled: note,
 });
 
 /** A history of which others take note too, before it does. */
@@ -69,5 +70,9 @@ export const watchedHistory = (history: History, ...others: readonly HistoryNote
   decided(id, decided) {
     for (const other of others) other.decided(id, decided);
     history.decided(id, decided);
+  },
+  settled(id, settled) {
+    for (const other of others) other.settled(id, settled);
+    history.settled(id, settled);
   },
 });

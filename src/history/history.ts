@@ -14,7 +14,8 @@ export type HistoryEvent =
   /** So many since the event before; `at` is the last of them. */
   | { readonly kind: "repeats"; readonly at: number; readonly count: number }
   | ({ readonly kind: "ended"; readonly at: number } & Ended)
-  | ({ readonly kind: "decision"; readonly at: number } & Decided);
+  | ({ readonly kind: "decision"; readonly at: number } & Decided)
+  | ({ readonly kind: "evidence"; readonly at: number } & Settled);
 
 export interface AcceptedMail {
   readonly submission: string;
@@ -50,6 +51,16 @@ export interface Decided {
   readonly next?: string | undefined;
 }
 
+/** Its doubt has ended, since an upstream has said later that it took it. */
+export interface Settled {
+  /** Who says so. */
+  readonly source: string;
+  /** The upstream's own name of the mail. */
+  readonly upstreamId?: string | undefined;
+  /** When the upstream took it, where it says so; milliseconds since the epoch. */
+  readonly takenAt?: number | undefined;
+}
+
 /** Takes note. Nothing waits for it, and no call throws. */
 export interface HistoryNotes {
   /** @param recipients those that entered the spool */
@@ -58,6 +69,7 @@ export interface HistoryNotes {
   attempted(id: Id, attempt: Attempted): void;
   ended(id: Id, end: Ended): void;
   decided(id: Id, decided: Decided): void;
+  settled(id: Id, settled: Settled): void;
 }
 
 export interface HistoryMail {
@@ -92,6 +104,7 @@ export const noHistory: History = {
   attempted() {},
   ended() {},
   decided() {},
+  settled() {},
   ofId: nothing,
   ofTask: nothing,
   ofUpstreamId: nothing,

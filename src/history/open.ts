@@ -77,6 +77,10 @@ export async function openHistory(parts: HistoryParts, options: HistoryOptions):
     decided(id, { decision, reason, next }) {
       writing.note(id, { kind: "decision", at: clock.now(), decision, reason: short(reason), next });
     },
+    settled(id, { source, upstreamId, takenAt }) {
+      const said = { source: shortText(source, TEXT_MAX), upstreamId, takenAt };
+      writing.note(id, { kind: "evidence", at: clock.now(), ...said });
+    },
 
     async close() {
       await sweeping.stop();

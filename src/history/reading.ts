@@ -14,6 +14,7 @@ import {
   prefixOfNames,
   STAMP_OCTETS,
   sumOf,
+  upstreamIdOf,
 } from "./record.ts";
 import type { Shelf } from "./shelf.ts";
 import type { Writing } from "./writing.ts";
@@ -116,7 +117,7 @@ export function createReading(shelf: Shelf, writing: Writing): HistoryReader {
 
     ofUpstreamId: (upstreamId, page) =>
       named("upstreamId", upstreamId, page, (id, event) =>
-        event.kind === "attempt" && event.upstreamId === upstreamId ? { id, at: event.at } : undefined,
+        upstreamIdOf(event) === upstreamId ? { id, at: event.at } : undefined,
       ),
   };
 }

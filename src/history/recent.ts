@@ -9,7 +9,9 @@ export type Became =
   | { readonly kind: "accepted" }
   | { readonly kind: "attempt"; readonly outcome: Attempted["outcome"] }
   | { readonly kind: "ended"; readonly reason: Ended["reason"] }
-  | { readonly kind: "decision"; readonly decision: Decided["decision"]; readonly next: Decided["next"] };
+  | { readonly kind: "decision"; readonly decision: Decided["decision"]; readonly next: Decided["next"] }
+  /** It was in doubt, and its upstream has said later that it took it. */
+  | { readonly kind: "evidence" };
 
 export interface RecentMail {
   readonly id: Id;
@@ -58,6 +60,7 @@ export function createRecent(clock: Clock): Recent {
     attempted: (id, { outcome }) => became(id, { kind: "attempt", outcome }),
     ended: (id, { reason }) => became(id, { kind: "ended", reason }),
     decided: (id, { decision, next }) => became(id, { kind: "decision", decision, next }),
+    settled: (id) => became(id, { kind: "evidence" }),
     list: () => [...mails.values()].reverse(),
   };
 }

@@ -107,9 +107,8 @@ export function encodeBatch(entries: readonly (readonly [Id, Noted])[], stamp: S
     put(OF_ID, octets, encodeNoted(noted));
     for (const event of noted.events) {
       if (event.kind === "accepted" && event.task !== undefined) name("task", event.task, octets);
-      if (event.kind === "attempt" && event.upstreamId !== undefined) {
-        name("upstreamId", event.upstreamId, octets);
-      }
+      const upstreamId = upstreamIdOf(event);
+      if (upstreamId !== undefined) name("upstreamId", upstreamId, octets);
     }
   }
   for (const [drawer, names] of drawers) {
@@ -118,6 +117,10 @@ export function encodeBatch(entries: readonly (readonly [Id, Noted])[], stamp: S
   operations.push({ type: "put", key: batchKey(stamp), value: keysOf(operations) });
   return operations;
 }
+
+/** What an upstream calls the mail by this event. */
+export const upstreamIdOf = (event: HistoryEvent): string | undefined =>
+  event.kind === "attempt" || event.kind === "evidence" ? event.upstreamId : undefined;
 
 function keysOf(operations: readonly Operation[]): Uint8Array {
   const octets = operations.reduce((sum, { key }) => sum + 1 + key.length, 0);
@@ -140,7 +143,7 @@ function encodeNoted({ events, repeats, repeatedAt }: Noted): Uint8Array {
 }
 
 const KINDS: ReadonlySet<string> = new Set<HistoryEvent["kind"]>([
-  ...(["accepted", "attempt", "repeats", "ended", "decision"] as const),
+  ...(["accepted", "attempt", "repeats", "ended", "decision", "evidence"] as const),
 ]);
 
 /** Newest first. What is not known is left out: a newer mailonce wrote it, or the disk has changed it. */

@@ -121,7 +121,7 @@ const aboutDispatch = (counters: Counters, { lanes, now }: Readings): Metric[] =
   },
   {
     ...{ name: "mailonce_doubtful_resolved_total", kind: "counter", labels: ["by"] },
-    help: "Doubts that policy or an operator decided",
+    help: "Doubts that policy, an operator or evidence from an upstream ended",
     read: () => byLabel(counters.doubtfulResolved),
   },
   {

@@ -17,7 +17,7 @@ const IDENTITIES_OF = {
 } as const satisfies Record<Verdict, readonly Identity[]>;
 
 const OUTCOMES = ["accepted", "refused", "later", "down", "doubtful"] as const;
-const RESOLVERS = ["operator", "policy"] as const;
+const RESOLVERS = ["operator", "policy", "evidence"] as const;
 const NOTICES = ["failure", "delay", "success"] as const;
 const LOOKUPS = ["absent", "maybe_found", "maybe_not_found"] as const;
 

@@ -62,6 +62,10 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "transmission.doubtful":
       "{messageId}[ to {recipient}] is in doubt after {attempts:attempt}[, as {upstream} may or may not have it] " +
       "(policy {policy}): {cause}",
+    "evidence.settled":
+      "[{messageId}][ to {recipient}] ({id}) was taken by its upstream, as {source} says: it is relayed, and not in " +
+      "doubt any more.",
+    "evidence.later": "Evidence[ about {id}] waits, since the ledger can't be asked: {error}",
     "transmission.set_aside":
       "{upstream} refuses submission {submission} while it takes others ({times:time}), so it waits alone for " +
       "{retryMs}: {reason}",

@@ -83,7 +83,7 @@ test("no address without [log] addresses", async () => {
 test("whatever is noted, in whatever order, is found whole, page by page", async () => {
   const step = fc.record({
     id: fc.integer({ min: 0, max: 3 }),
-    what: fc.constantFrom("accepted", "attempted", "repeated", "decided", "ended"),
+    what: fc.constantFrom("accepted", "attempted", "repeated", "decided", "ended", "settled"),
     ms: fc.constantFrom(0, 1, 999, 1_500, 60_000),
   });
   await fc.assert(
@@ -100,12 +100,13 @@ test("whatever is noted, in whatever order, is found whole, page by page", async
           if (what === "attempted") history.attempted(idOf(id), ATTEMPT);
           if (what === "repeated") history.repeated(idOf(id));
           if (what === "decided") history.decided(idOf(id), { decision: "relayed" });
+          if (what === "settled") history.settled(idOf(id), { source: "a test", upstreamId: "u2" });
           if (what === "ended") history.ended(idOf(id), { reason: "lost", cause: "it is gone" });
           if (ms > 0) await pass(ms);
         }
         const kinds = {
           ...{ accepted: "accepted", attempt: "attempted", repeats: "repeated" },
-          ...{ decision: "decided", ended: "ended" },
+          ...{ decision: "decided", ended: "ended", evidence: "settled" },
         } as const;
         const found = new Map<string, number>();
         for (let id = 0; id <= 3; id++) {

@@ -63,7 +63,8 @@ export async function openHeldGateway(
     setClock(by: number) {
       offset += by;
     },
-    submit: async (recipients: readonly string[]) => {
+    /** @param fields the header fields that name its task */
+    submit: async (recipients: readonly string[], fields = "X-Task-Id: task\r\n") => {
       const begun = beginTransaction("sender@example.org", undefined, true);
       if ("reply" in begun) throw new Error(begun.reply.text);
       for (const recipient of recipients) {
@@ -71,7 +72,7 @@ export async function openHeldGateway(
         if ("recipient" in read) begun.transaction.add(read.recipient);
       }
       const content = async function* () {
-        yield Buffer.from("From: <a@example.org>\r\nX-Task-Id: task\r\n\r\nHello!\r\n");
+        yield Buffer.from(`From: <a@example.org>\r\n${fields}\r\nHello!\r\n`);
       };
       const client = { address: "127.0.0.1", helo: "mailer.example.org", protocol: "ESMTP" } as const;
       const reply = relay.submit(begun.transaction.envelope(), client, content());

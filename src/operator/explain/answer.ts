@@ -105,6 +105,7 @@ function ofRelayed(at: number, events: readonly HistoryEvent[]): string {
   const accepted = allOf(events, "attempt").filter(({ outcome }) => outcome === "accepted");
   const by = accepted[0] === undefined ? "" : ` by ${accepted[0].upstream}`;
   const decision = allOf(events, "decision").find(({ next }) => next === "relayed");
+  const evidence = allOf(events, "evidence")[0];
   const policy = allOf(events, "ended").find(({ reason }) => reason === "dropped");
   const latest = Math.max(decision?.at ?? -1, policy?.at ?? -1);
   if (latest > (accepted[0]?.at ?? -1)) {
@@ -113,6 +114,9 @@ function ofRelayed(at: number, events: readonly HistoryEvent[]): string {
         ? "an operator decided so"
         : "no answer came, and doubtful mail is dropped";
     return `Counts as relayed since ${time}: ${why}; ${dropped}.`;
+  }
+  if (evidence !== undefined && evidence.at > (accepted[0]?.at ?? -1)) {
+    return `Relayed: no answer came to an attempt, and ${evidence.source} said later that it was taken, at ${timeOf(evidence.at)}; ${dropped}.`;
   }
   if (accepted.length === 0) return `Relayed, at ${time}; ${dropped} here.`;
   const often = accepted.length === 1 ? "once, at" : `${accepted.length} times, last at`;

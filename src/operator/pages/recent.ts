@@ -34,6 +34,8 @@ function wordOf(became: Became): string {
       return ENDS[became.reason];
     case "decision":
       return DECISIONS[became.next ?? became.decision] ?? became.decision;
+    case "evidence":
+      return "relayed";
   }
 }
 

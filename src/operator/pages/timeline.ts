@@ -106,6 +106,8 @@ const TEXTS: { readonly [K in Kind]: (event: EventOf<K>) => Html } = {
   ended: ({ reason, cause }) => html`${reason === undefined ? "" : (ENDS[reason] ?? reason)}${quoted(cause)}`,
   decision: ({ decision, next, reason }) =>
     html`an operator decided: <strong>${decision}</strong>${after(", so it is ", next)}${quoted(reason)}`,
+  evidence: ({ source, upstreamId }) =>
+    html`evidence from ${source}: <strong>the upstream took it</strong>${after(", as ", upstreamId)}`,
 };
 
 const OUTCOMES: Readonly<Record<NonNullable<EventOf<"attempt">["outcome"]>, string>> = {

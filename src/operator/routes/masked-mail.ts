@@ -60,5 +60,7 @@ function maskedEvent(event: HistoryEvent): HistoryEvent {
         ...{ kind: event.kind, at, decision: event.decision },
         ...(event.next === undefined ? {} : { next: event.next }),
       };
+    case "evidence":
+      return { kind: event.kind, at, source: event.source };
   }
 }

@@ -1,0 +1,107 @@
+// What shows later that an upstream took a mail ends the doubt about it: its id is relayed, durably, and its transmission
+// leaves the spool. It knows no upstream: who reads events of one hands them in as an id and a proof.
+import type { HistoryEvent, HistoryNotes, HistoryReader } from "../history/history.ts";
+import type { Id } from "../identity/message-id.ts";
+import type { Decided, Ledger } from "../ledger/ledger.ts";
+import type { Counters } from "../metrics/counters.ts";
+import type { Log } from "../runtime/log.ts";
+import type { SpooledTransmission } from "../spool/record.ts";
+import { StorageError } from "../storage/storage.ts";
+
+/** What shows that an upstream took a mail. */
+export interface Proof {
+  /** What the upstream calls its copy: two of them for one id are a second copy. */
+  readonly upstreamId?: string;
+  /** When it was taken, milliseconds since the epoch, as the upstream says. */
+  readonly at?: number;
+  /** Where the id was found: a header field may be a client's own, so it counts for a mail with a task only. */
+  readonly from: "tag" | "header";
+  /** Who says so, for log and history, such as "ses". */
+  readonly source: string;
+}
+
+/**
+ * - settled: the id was in doubt, and is relayed now, durably.
+ * - known: there was nothing to settle.
+ * - later: an attempt or a decision is under way, or the ledger is away. Nothing is kept: ask again.
+ */
+export type Taken = "settled" | "known" | "later";
+
+export interface Evidence {
+  /** @param id an id; anything else throws */
+  take(id: Id, proof: Proof): Promise<Taken>;
+}
+
+/** How a decision is made and carried out: dispatch/decisions.ts and dispatch/resolutions.ts. */
+export interface DecisionParts {
+  /** It is attempted here, or policy or an operator's order acts on it. */
+  isBusy(id: Id): boolean;
+  make(
+    id: Id,
+    decide: () => Promise<Decided>,
+    carryOut: (decided: Decided) => Promise<void>,
+  ): Promise<Decided>;
+  /** What was decided as relayed leaves the spool. Never rejects. */
+  decidedRelayed(id: Id): Promise<void>;
+}
+
+export interface EvidenceParts {
+  readonly ledger: Pick<Ledger, "prove">;
+  readonly decisions: DecisionParts;
+  /** The doubtful transmission of the spool with this id. */
+  readonly doubtful: (id: Id) => SpooledTransmission | undefined;
+  readonly history: Pick<HistoryNotes, "settled"> & Pick<HistoryReader, "ofId">;
+  readonly counters: Pick<Counters, "doubtfulResolved">;
+  readonly log: Log;
+  /** Log the recipient. */
+  readonly addresses: boolean;
+}
+
+/** Events of an id that are looked through for its task: it has some twenty in a day of retries. */
+const EVENTS_MAX = 100;
+
+export function createEvidence(parts: EvidenceParts): Evidence {
+  const { ledger, decisions, doubtful, history, counters, log, addresses } = parts;
+
+  /** As far as it is known here: the spool says so, or else the history. */
+  const hasTask = async (id: Id): Promise<boolean> => {
+    const known = doubtful(id);
+    if (known !== undefined) return known.unkeyed !== true;
+    const { items } = await history.ofId(id, { limit: EVENTS_MAX });
+    return items.some((event: HistoryEvent) => event.kind === "accepted" && event.task !== undefined);
+  };
+
+  const carryOut = async (id: Id, { source, upstreamId, at }: Proof): Promise<void> => {
+    const known = doubtful(id);
+    log.info("evidence.settled", {
+      ...{ id, messageId: known?.messageId, recipient: addresses ? known?.recipient : undefined },
+      ...{ source, upstreamId, takenAt: at },
+    });
+    history.settled(id, { source, upstreamId, takenAt: at });
+    counters.doubtfulResolved.add("evidence");
+    await decisions.decidedRelayed(id);
+  };
+
+  return {
+    async take(id, proof) {
+      // What comes of an attempt is not known yet, and the proof may be of this one.
+      if (decisions.isBusy(id)) return "later";
+      try {
+        if (proof.from === "header" && !(await hasTask(id))) return "known";
+        const proved = await decisions.make(
+          id,
+          () => ledger.prove(id, proof.at),
+          async (decided) => {
+            if (decided === "relayed") await carryOut(id, proof);
+          },
+        );
+        if (proved === "busy") return "later";
+        return proved === "relayed" ? "settled" : "known";
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error;
+        log.debug("evidence.later", { id, error: String(error) });
+        return "later";
+      }
+    },
+  };
+}

@@ -1,0 +1,154 @@
+// What shows later that an upstream took a mail ends its doubt: before, during and after the attempt, twice, of an unknown
+// id, after a re-send, and killed in between.
+import { expect, test } from "vitest";
+import type { Proof } from "../../src/evidence/evidence.ts";
+import type { Outcome } from "../../src/upstream/upstream.ts";
+import { openHeldGateway, settled } from "../support/held-gateway.ts";
+import { idOf } from "../support/ids.ts";
+
+const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" };
+const ACCEPTED: Outcome = { kind: "accepted", upstreamId: "1" };
+const RECIPIENT = "a@example.net";
+const SENT: Proof = { from: "tag", source: "ses", upstreamId: "0100-1", at: 5 };
+
+/** One mail, whose first attempt is under way. */
+async function attempted(settings: Readonly<Record<string, string>> = {}) {
+  const one = await openHeldGateway({ MAILONCE_LEDGER_DOUBTFUL: "hold", ...settings });
+  expect((await one.submit([RECIPIENT])).code).toBe(250);
+  const { id } = one.call(RECIPIENT).transmission;
+  const take = (proof: Partial<Proof> = {}) =>
+    one.relay.evidence.take(id, { ...SENT, at: one.time.now(), ...proof });
+  return { ...one, id, take };
+}
+
+/** Mails in the spool: without one there is its format alone. */
+const spooled = ({ storage }: Pick<Awaited<ReturnType<typeof attempted>>, "storage">): number =>
+  (storage.view("spool/queue")?.visible.size ?? 0) - 1;
+
+test("after the attempt: the mail is relayed and out, once, and the history says by what", async () => {
+  const one = await attempted();
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  expect(await one.relay.doubtful.list()).toMatchObject([{ id: one.id, standing: "held" }]);
+  expect(await one.take()).toBe("settled");
+  expect(await one.take()).toBe("known");
+  expect(await one.relay.doubtful.list()).toEqual([]);
+  expect(spooled(one)).toBe(0);
+  expect(one.lines.filter(({ event }) => event === "evidence.settled")).toMatchObject([
+    { id: one.id, source: "ses", upstreamId: "0100-1" },
+  ]);
+  const { items } = await one.relay.history.ofId(one.id, { limit: 10 });
+  expect(items.filter(({ kind }) => kind === "evidence")).toMatchObject([
+    { source: "ses", upstreamId: "0100-1" },
+  ]);
+  expect((await one.relay.history.ofUpstreamId("0100-1", { limit: 10 })).items).toMatchObject([
+    { id: one.id },
+  ]);
+  const explained = await one.relay.explain.explain(one.id);
+  expect(explained?.answer).toMatch(/^Relayed: no answer came to an attempt, and ses said later/);
+  expect((await one.submit([RECIPIENT])).code).toBe(250);
+  await one.pass();
+  expect(one.calls).toHaveLength(1);
+  await one.stop();
+});
+
+test("during the attempt nothing is taken, and after it what is left to settle is", async () => {
+  const one = await attempted();
+  expect(await one.take()).toBe("later");
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  expect(await one.take()).toBe("settled");
+  expect(one.events("transmission.second_copy")).toEqual([]);
+  await one.stop();
+});
+
+test("during the attempt, which is accepted: known, and no second copy", async () => {
+  const one = await attempted();
+  expect(await one.take()).toBe("later");
+  await one.call(RECIPIENT).answer(ACCEPTED);
+  expect(await one.take()).toBe("known");
+  expect(one.events("transmission.second_copy", "evidence.settled")).toEqual([]);
+  await one.stop();
+});
+
+test("of an unknown id there is nothing to settle", async () => {
+  const one = await attempted();
+  expect(await one.relay.evidence.take(idOf("unknown"), SENT)).toBe("known");
+  await one.call(RECIPIENT).answer(ACCEPTED);
+  await one.stop();
+});
+
+test("before a mail is sent again it is not; during that it waits for the end", async () => {
+  const one = await attempted({ MAILONCE_LEDGER_DOUBTFUL: "resend" });
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  await one.pass();
+  expect(one.calls).toHaveLength(2);
+  expect(await one.take()).toBe("later");
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  expect(await one.take()).toBe("settled");
+  await one.pass();
+  expect(one.calls).toHaveLength(2);
+  expect(spooled(one)).toBe(0);
+  await one.stop();
+});
+
+test("a header field says nothing about a mail without a task, a tag does", async () => {
+  const one = await openHeldGateway({ MAILONCE_LEDGER_DOUBTFUL: "hold" });
+  expect((await one.submit([RECIPIENT], "")).code).toBe(250);
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  const { id } = one.call(RECIPIENT).transmission;
+  const proof = { ...SENT, at: one.time.now() };
+  expect(await one.relay.evidence.take(id, { ...proof, from: "header" })).toBe("known");
+  expect(await one.relay.evidence.take(id, proof)).toBe("settled");
+  await one.stop();
+});
+
+test("a header field counts for a mail with a task, in the spool or remembered", async () => {
+  const one = await attempted();
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  expect(await one.take({ from: "header" })).toBe("settled");
+  await one.stop();
+
+  const relayed = await openHeldGateway({ MAILONCE_SMTP_REPLY: "relayed" });
+  const reply = relayed.submit([RECIPIENT]);
+  await settled();
+  await relayed.call(RECIPIENT).answer(DOUBTFUL);
+  expect((await reply).code).toBe(451);
+  const { id } = relayed.call(RECIPIENT).transmission;
+  const proof: Proof = { ...SENT, from: "header", at: relayed.time.now() };
+  expect(await relayed.relay.evidence.take(id, proof)).toBe("settled");
+  expect((await relayed.submit([RECIPIENT])).code).toBe(250);
+  expect(relayed.calls).toHaveLength(1);
+  await relayed.stop();
+});
+
+test("while the ledger is away: later, and nothing is lost", async () => {
+  const one = await attempted();
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  one.storage.fail({ call: "commit", name: "ledger/generation-000001", times: 1 });
+  expect(await one.take()).toBe("later");
+  expect(await one.take()).toBe("settled");
+  expect(spooled(one)).toBe(0);
+  await one.stop();
+});
+
+test("killed between receipt and settlement, and between that and the spool: taken again, it is settled once", async () => {
+  for (const store of ["ledger/generation-000001", "spool/queue"]) {
+    const one = await attempted();
+    await one.call(RECIPIENT).answer(DOUBTFUL);
+    const calls = ["commit", "write"] as const;
+    for (const call of calls) one.storage.fail({ call, name: store, times: Number.POSITIVE_INFINITY });
+    await one.take();
+    one.storage.crash((unsynced) => unsynced);
+    one.storage.mend();
+
+    const next = await openHeldGateway({ MAILONCE_LEDGER_DOUBTFUL: "hold" }, one.storage, one.time.now());
+    const isSettled = store === "spool/queue";
+    const said = await next.relay.evidence.take(one.id, { ...SENT, at: one.time.now() });
+    expect(said).toBe(isSettled ? "known" : "settled");
+    await settled();
+    expect(spooled(one)).toBe(0);
+    expect(await next.relay.doubtful.list()).toEqual([]);
+    expect((await next.submit([RECIPIENT])).code).toBe(250);
+    expect(next.calls).toEqual([]);
+    await next.stop();
+  }
+});
