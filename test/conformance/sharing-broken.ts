@@ -97,7 +97,6 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
       { rule: "S13", reason: "whether a live gateway has it is part of what is known of a doubt" },
       { rule: "S16", reason: "so is what is awaited and in doubt" },
       { rule: "S17", reason: "whose holder is dead is decided anywhere" },
-      { rule: "S21", reason: "what is doubtful there is taken over instead of settled under its fence" },
     ],
   },
   {

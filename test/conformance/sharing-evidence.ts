@@ -115,6 +115,22 @@ export const SHARED_EVIDENCE_CHECKS: readonly SharingCheck[] = [
   },
   {
     rule: "S21",
+    title: "what nobody holds is settled for good, also when the answer to that is lost",
+    async run(harness) {
+      const [a, b] = await two(harness);
+      await harness.during(a.ledger.release([await doubtfulAt(harness, a)]));
+      b.engine.loseAnswer("change");
+      await expect(prove(harness, b)).rejects.toMatchObject({ name: "StorageError" });
+      expect(await prove(harness, a)).toBe("nothing");
+      await harness.pass(harness.leaseMs / 2);
+      for (const { ledger } of [a, b]) {
+        expect(await harness.during(ledger.look(id))).toMatchObject({ state: "relayed" });
+        expect(await claim(harness, ledger, request("x"))).toMatchObject(RELAYED);
+      }
+    },
+  },
+  {
+    rule: "S21",
     title: "a settlement whose answer is lost is found settled, and does not undo that it is forgotten",
     async run(harness) {
       const [a, b] = await two(harness);

@@ -76,8 +76,10 @@ export function createDeciding(parts: DecidingParts): Deciding {
   return {
     decide: (id, decision) => decide(id, DECISION_EVENTS[decision]),
     async prove(id, at) {
-      const earlier = await generations.find(decodeBase32(id));
-      const isOfThis = isOfThisMail(at, earlier?.time, clock.now() - retentionMs);
+      const found = await generations.find(decodeBase32(id));
+      // What was relayed at the time of the mark or later is this mail: a settlement that failed has taken effect.
+      const isEarlier = found !== undefined && found.time < (marks.get(id)?.time ?? 0);
+      const isOfThis = isOfThisMail(at, isEarlier ? found.time : undefined, clock.now() - retentionMs);
       return isOfThis ? provedBy(await decide(id, "evidence")) : "nothing";
     },
     async forget(id) {

@@ -94,7 +94,8 @@ export function createDeciding(parts: DecidingParts): Deciding {
         return next;
       }
       const isWritten = await writer.move(entry, event, "").catch(async (error: unknown) => {
-        await givingUp.release([entry]).catch(() => {});
+        if (next === "relayed") givingUp.relayLater(entry);
+        else await givingUp.release([entry]).catch(() => {});
         throw error;
       });
       if (!isWritten) {

@@ -14,6 +14,11 @@ export interface GivingUp {
    * called in their turn.
    */
   release(entries: readonly Held[]): Promise<void>;
+  /**
+   * Relaying it was not answered. It may count as relayed by now, others may have seen that, and it must not be undone: it is
+   * relayed again and again until that is answered. To be called in its turn.
+   */
+  relayLater(entry: Held): void;
   /** Releases those of the claims that are live, each in its turn. */
   releaseAll(batch: readonly Claim[]): Promise<void>;
 }
@@ -60,6 +65,10 @@ export function createGivingUp({ calls, writer, claims, leavings }: GivingUpPart
   return {
     giveBack,
     release,
+    relayLater(entry) {
+      leavings.change(entry.id, writer.relaying(entry));
+      claims.end(entry);
+    },
     async releaseAll(batch) {
       await everyOne(batch.map(releaseLive));
     },

@@ -64,6 +64,8 @@ export interface Writer {
   move(entry: Held, event: IdEvent, firstDate: string): Promise<boolean>;
   /** Writes that it is accepted. Never while another change is under way, which may imply it. */
   noteAccepted(entry: Held): Promise<boolean>;
+  /** The change that makes it relayed. */
+  relaying(entry: Held): Change;
   /** The change that gives the claim up. */
   releasing(entry: Held): Change;
 }
@@ -109,6 +111,7 @@ export function createWriter(calls: Calls): Writer {
       if (isNoted) entry.doubtDigest = undefined;
       return isNoted;
     },
+    relaying: (entry) => changeOf(entry, "relayed", undefined),
     releasing(entry) {
       if (entry.doubt === undefined) {
         return changeOf(entry, entry.earlier === undefined ? "absent" : "restored", undefined);

@@ -20,7 +20,7 @@ export interface Leavings {
   lookFor(id: Id, key: Uint8Array): void;
   /** A claim of the id begins: what has been read of it until now may become that claim's. */
   begun(id: Id): void;
-  /** A release was not answered: it is made again. */
+  /** A release was not answered, or a relaying under no other claim: it is made again. */
   change(id: Id, change: Change): void;
   /** Never rejects. */
   stop(): Promise<void>;
