@@ -14,6 +14,7 @@ import { createFindSpooled } from "./dispatch/find-spooled.ts";
 import { createHolds } from "./dispatch/holds.ts";
 import { createLaneFacts, type LaneFacts, laneName } from "./dispatch/lane-facts.ts";
 import { createLapsed } from "./dispatch/lapsed.ts";
+import { createListening } from "./dispatch/listening.ts";
 import { createNotices } from "./dispatch/notice.ts";
 import { createOneReport } from "./dispatch/one-report.ts";
 import { openOperatorPauses } from "./dispatch/operator-pauses.ts";
@@ -104,7 +105,6 @@ const GRACE_MS = 20_000;
 export async function openRelay(config: Config, world: World): Promise<Relay> {
   const { storage, clock, random, log, counters = createCounters() } = world;
   const { addresses } = config.log;
-  const { doubtful } = config.ledger;
   const { lifetime, retry_min: minMs, retry_max: maxMs } = config.spool;
   const { hostname, identity } = config;
   const retry = { minMs, maxMs };
@@ -165,9 +165,18 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const warnOfDelay = createDelayWarnings(reports, clock, config.spool.delay_warning);
   const inDoubt: InDoubt = new Map();
   const holds = createHolds(inDoubt);
+  const listening = createListening({
+    ...{ inDoubt, isBusy: decisions.isBusy, clock, log },
+    over: (queued, transmission) =>
+      entrance.doubtful(queued, transmission, { cause: "no evidence came of an attempt without an answer" }),
+  });
+  const evidenceWaitMs = world.evidenceWaitMs ?? (() => 0);
   const doubts = createDoubts(
-    { inDoubt, ledger, spool, recorder, verdicts, warnOfDelay, history, counters, clock, random, log },
-    { policy: doubtful, retry, addresses },
+    {
+      ...{ inDoubt, listening, ledger, spool, recorder, verdicts, warnOfDelay, history, counters },
+      ...{ clock, random, log },
+    },
+    { policy: config.ledger.doubtful, evidenceWaitMs, retry, addresses },
   );
   const resolutions = createResolutions({
     ...{ inDoubt, holds, decisions, spool, recorder, verdicts, clock, log },
@@ -198,7 +207,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const decisionParts = { ...decisions, ...resolutions };
   const evidence = openEvidence(
     { ledger, inDoubt, decisions: decisionParts, history, counters, clock, log, addresses },
-    isUp !== undefined,
+    isUp !== undefined && world.evidenceWaitMs !== undefined,
   );
   const budget = createBudget(config.upstream.memory_max_bytes);
   const receiving = createReceiveBudget(config.smtp.buffer_max_bytes);
@@ -295,6 +304,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
         dispatcher.abort();
         late.abort();
       });
+      listening.close();
       await dispatcher.drain();
       await orders.drain(late.signal);
       await reports.drain(late.signal);

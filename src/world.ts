@@ -23,6 +23,11 @@ export interface World extends LedgerWorld {
   readonly upstreams: ReadonlyMap<string, Upstream>;
   /** Room for what is received; a disk without end when left out. */
   readonly freeSpace?: FreeSpace | undefined;
+  /**
+   * For how long evidence may come before policy acts about a doubt, milliseconds, by the upstream's name in the
+   * configuration. Undefined: it is not known by which one; the longest of all. Left out: nobody brings evidence.
+   */
+  readonly evidenceWaitMs?: (upstream: string | undefined) => number;
   /** Gets the number of gateways that share the ledger. */
   readonly fleet?: FollowingFleet;
 }
@@ -49,6 +54,7 @@ export function submissionOptionsOf(config: Config, world: World, traceName: str
     messageId: identity.message_id,
     references: identity.references,
     doubtful: config.ledger.doubtful,
+    evidenceWaitMs: world.evidenceWaitMs?.(undefined) ?? 0,
     keepIdFields: keepIdFieldsOf(config),
     hostname,
     traceName,

@@ -1,6 +1,7 @@
 // Doubtful transmissions (P6): an attempt ended without an answer, so the upstream may or may not hold the
 // message. What happens then is policy, which is decided here and nowhere else; nothing guesses. What an operator decides
 // is in resolutions.ts.
+import { evidenceUntil } from "../evidence/wait.ts";
 import type { HistoryNotes } from "../history/history.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -8,12 +9,20 @@ import type { Counters } from "../metrics/counters.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
-import { freed, holdOf, type SpooledTransmission, type TransmissionKey } from "../spool/record.ts";
+import {
+  freed,
+  holdOf,
+  listensUntil,
+  type SpooledTransmission,
+  type TransmissionKey,
+  unheld,
+} from "../spool/record.ts";
 import type { Spool } from "../spool/spool.ts";
 import { type BackoffRange, backoff } from "./backoff.ts";
 import type { WarnOfDelay } from "./delay.ts";
 import { factsOf } from "./facts.ts";
 import { firstDateOf } from "./first-date.ts";
+import type { Listening } from "./listening.ts";
 import type { QueuedTransmission } from "./queue.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Verdicts } from "./verdicts.ts";
@@ -29,6 +38,11 @@ export interface Doubt {
   readonly upstream?: string;
   /** The Date of the first attempt, which may have been another gateway's; every later one has it too. */
   readonly firstDate?: string | undefined;
+  /**
+   * When it began, milliseconds since the epoch: evidence may come for some time after it. Left out where that is over, or
+   * an operator wants policy to act.
+   */
+  readonly since?: number | undefined;
 }
 
 /** One doubtful transmission of the spool. */
@@ -62,6 +76,7 @@ export interface Doubts {
 
 export interface DoubtParts {
   readonly inDoubt: InDoubt;
+  readonly listening: Pick<Listening, "until">;
   readonly ledger: Ledger;
   readonly spool: Spool;
   readonly recorder: Recorder;
@@ -76,6 +91,8 @@ export interface DoubtParts {
 
 export interface DoubtOptions {
   readonly policy: DoubtfulPolicy;
+  /** See World. */
+  readonly evidenceWaitMs: (upstream: string | undefined) => number;
   readonly retry: BackoffRange;
   /** Log the recipient. */
   readonly addresses: boolean;
@@ -83,37 +100,51 @@ export interface DoubtOptions {
 
 /**
  * - wait: it is held already.
+ * - listen: it is held until evidence has had its time; then policy acts.
  * - drop: it counts as relayed.
  * - withdraw: its client gets 451 and submits again; the ledger keeps the doubt meanwhile.
  * - hold: it waits for a decision.
  * - resend: it is attempted again.
  */
-type Treatment = "wait" | "drop" | "withdraw" | "hold" | "resend";
+type Treatment = "wait" | "listen" | "drop" | "withdraw" | "hold" | "resend";
 
-function treatmentOf(policy: DoubtfulPolicy, transmission: SpooledTransmission, { ended }: Doubt): Treatment {
+function treatmentOf(
+  policy: DoubtfulPolicy,
+  transmission: SpooledTransmission,
+  { ended }: Doubt,
+  mayListen: boolean,
+): Treatment {
   const { held, awaited, resend } = transmission;
+  const hasListened = listensUntil(transmission) !== undefined;
   if (holdOf(transmission) === "operator") return "wait";
   // An operator has decided so about the doubt that there was; one that comes now is another.
   if (ended === "earlier" && resend === true) return "resend";
   // What is held waits for a decision, also when doubts that come now are dropped.
-  if (ended === "earlier" && held === true && policy !== "resend") return "wait";
+  if (ended === "earlier" && held === true && !hasListened && policy !== "resend") return "wait";
+  // A client that waits for the verdict gets 451, and the ledger keeps the doubt for its next try.
+  if (mayListen) return awaited === true ? "withdraw" : "listen";
   if (policy === "drop") return "drop";
   // Under `resend` what comes again while its client waits is that client's next try.
   if (awaited === true && (ended === "now" || policy === "hold")) return "withdraw";
   return policy;
 }
 
-export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: DoubtOptions): Doubts {
-  const { inDoubt, ledger, spool, recorder, verdicts, warnOfDelay, history, counters, clock, random, log } =
-    parts;
+export function createDoubts(parts: DoubtParts, options: DoubtOptions): Doubts {
+  const { inDoubt, listening, ledger, spool, recorder, verdicts, warnOfDelay, history, counters } = parts;
+  const { clock, random, log } = parts;
+  const { policy, evidenceWaitMs, retry, addresses } = options;
 
   /** Out before anything else is done: a second copy is never silent. */
-  const announce = (transmission: SpooledTransmission, { cause, upstream }: Doubt): void => {
+  const announce = (
+    transmission: SpooledTransmission,
+    { cause, upstream }: Doubt,
+    waitMs: number | undefined,
+  ): void => {
     const { attempts } = transmission;
     const place = upstream === undefined ? {} : { upstream };
     log.warn(
       "transmission.doubtful",
-      factsOf(transmission, addresses, { ...place, cause, policy, attempts }),
+      factsOf(transmission, addresses, { ...place, cause, policy, attempts, waitMs }),
     );
   };
 
@@ -144,9 +175,20 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
   };
 
   const hold = async (queued: QueuedTransmission, transmission: SpooledTransmission): Promise<void> => {
-    const held: SpooledTransmission = { ...transmission, held: true, hold: "doubt" };
+    const held: SpooledTransmission = { ...unheld(transmission), held: true, hold: "doubt" };
     inDoubt.set(transmission.id, { queued, transmission: held });
     await recorder.note(queued, held);
+  };
+
+  const listen = async (
+    queued: QueuedTransmission,
+    transmission: SpooledTransmission,
+    evidenceUntil: number,
+  ): Promise<void> => {
+    const held = { ...transmission, held: true, hold: "doubt", evidenceUntil } as const;
+    inDoubt.set(transmission.id, { queued, transmission: held });
+    if (transmission.evidenceUntil !== evidenceUntil) await recorder.note(queued, held);
+    listening.until(transmission.id, evidenceUntil);
   };
 
   const resendLater = async (
@@ -168,12 +210,16 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
   ): Promise<QueuedTransmission> => {
     // What was held may be older than the spool's lifetime, which is for trying, not for waiting.
     const isHeld = transmission.held === true;
-    const again = isHeld ? freed(transmission, clock.now()) : transmission;
-    inDoubt.set(transmission.id, { queued, transmission: again });
-    // See `free` in resolutions.ts.
+    const now = clock.now();
+    // The wait for evidence is shorter than that lifetime, and a part of it.
+    const hasListened = listensUntil(transmission) !== undefined;
+    const waited = hasListened ? { ...unheld(transmission), dueAt: now } : freed(transmission, now);
+    const again = isHeld ? waited : transmission;
+    // See `free` in resolutions.ts. It is held until that is durable.
     if (isHeld) await spool.update(queued.key, again, "durably");
     else await recorder.note(queued, again);
-    return { ...queued, acceptedAt: again.acceptedAt };
+    inDoubt.set(transmission.id, { queued, transmission: again });
+    return { ...queued, dueAt: again.dueAt, acceptedAt: again.acceptedAt };
   };
 
   /** Its octets change only if its own Date is another: whatever it has sent so far stays as it was (P10). */
@@ -189,15 +235,32 @@ export function createDoubts(parts: DoubtParts, { policy, retry, addresses }: Do
 
   return {
     async decide(queued, found, doubt, signal) {
-      const treatment = treatmentOf(policy, found, doubt);
+      const now = clock.now();
+      const since = doubt.ended === "now" ? now : doubt.since;
+      const listened = doubt.ended === "now" ? undefined : listensUntil(found);
+      const waitMs = evidenceWaitMs(doubt.upstream);
+      // A stored time may be of a clock that was set since, or of settings that were others.
+      const until =
+        since === undefined || listened === undefined
+          ? evidenceUntil(since ?? Number.NEGATIVE_INFINITY, waitMs, now)
+          : Math.min(listened, now + waitMs);
+      const mayListen = until !== undefined && until > now;
+      const treatment = treatmentOf(policy, found, doubt, mayListen);
       const { resend: _, ...undecided } = found;
       const kept = doubt.ended === "now" ? undecided : found;
       const transmission = await datedLike(queued.key, kept, doubt.firstDate);
       // Where a doubt holds it, that was announced.
-      if (treatment !== "wait" || holdOf(found) === "operator") announce(transmission, doubt);
+      if (treatment === "wait" ? holdOf(found) === "operator" : listened === undefined) {
+        announce(transmission, doubt, mayListen ? until - now : undefined);
+      } else if (listened !== undefined && treatment !== "listen") {
+        log.info("evidence.none", factsOf(transmission, addresses, { policy }));
+      }
       inDoubt.set(transmission.id, { queued, transmission });
       switch (treatment) {
         case "wait":
+          return undefined;
+        case "listen":
+          await listen(queued, transmission, until ?? now);
           return undefined;
         case "drop":
           await drop(queued, transmission, signal);

@@ -15,7 +15,7 @@ export interface Entrance {
   doubtful(
     queued: QueuedTransmission,
     transmission: SpooledTransmission,
-    doubt: Pick<Doubt, "cause" | "firstDate">,
+    doubt: Pick<Doubt, "cause" | "firstDate" | "since">,
   ): Promise<void>;
 }
 
@@ -40,18 +40,22 @@ export function createEntrance(parts: EntranceParts): Entrance {
     if (next !== undefined && !isOut) enqueue(next);
   };
 
-  const doubtfulSoon = (queued: QueuedTransmission, transmission: SpooledTransmission): void => {
-    const doubt = { cause: "attempted before without an answer" };
+  const doubtfulSoon = (
+    queued: QueuedTransmission,
+    transmission: SpooledTransmission,
+    since: number | undefined,
+  ): void => {
+    const doubt = { cause: "attempted before without an answer", since };
     doubtful(queued, transmission, doubt).catch((error: unknown) => {
       log.error("dispatch.failed", { error: error instanceof Error ? error.stack : String(error) });
-      clock.after(STORAGE_RETRY_MS, () => doubtfulSoon(queued, transmission));
+      clock.after(STORAGE_RETRY_MS, () => doubtfulSoon(queued, transmission, since));
     });
   };
 
   return {
-    accepted({ key, claim, transmission, doubtful }) {
+    accepted({ key, claim, transmission, doubtful, doubtSince }) {
       const queued = toQueue(key, claim, transmission);
-      if (doubtful) doubtfulSoon(queued, transmission);
+      if (doubtful) doubtfulSoon(queued, transmission, doubtSince);
       else enqueue(queued);
     },
     doubtful,

@@ -116,6 +116,7 @@ export function createLapsed(parts: LapsedParts, { retry, addresses }: LapsedOpt
         cause: "taken over by another gateway, and given up again",
         ended: "earlier",
         firstDate: result.kind === "doubtful" ? result.firstDate : undefined,
+        since: result.kind === "doubtful" ? result.changedAt : clock.now(),
       } as const;
       return { kind: "untried", again: await doubts.decide(again, transmission, doubt, signal) };
     } catch (error) {

@@ -2,7 +2,7 @@
 // gateway that runs and for one that doesn't.
 import type { HistoryNotes } from "../history/history.ts";
 import type { Log, LogFields } from "../runtime/log.ts";
-import { freed, holdOf, type SpooledTransmission } from "../spool/record.ts";
+import { freed, holdOf, type SpooledTransmission, unheld } from "../spool/record.ts";
 import type { LostMail, SpooledMail } from "../spool/spool.ts";
 import { factsOf } from "./facts.ts";
 
@@ -96,7 +96,7 @@ export function recordAfter(
 ): SpooledTransmission {
   if (kind === "hold") {
     // When it is released, policy decides about its doubt.
-    const { resend: _, ...undecided } = transmission;
+    const { resend: _, ...undecided } = unheld(transmission);
     return { ...undecided, held: true, hold: "operator" };
   }
   if (kind === "release") return freed(transmission, now);

@@ -30,6 +30,8 @@ export interface Entering {
   readonly transmission: SpooledTransmission;
   /** An earlier attempt of the id ended without an answer. */
   readonly doubtful: boolean;
+  /** Where it is doubtful: since when. Left out where an operator wants policy to decide now. */
+  readonly doubtSince?: number | undefined;
 }
 
 /** The entry in the queue for a transmission of the spool. */

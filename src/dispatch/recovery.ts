@@ -77,11 +77,9 @@ export async function recover(parts: RecoveryParts, { binds, retentionMs }: Reco
       return;
     }
     doubtful += 1;
-    const { firstDate } = result;
-    await entrance.doubtful(queued, transmission, {
-      cause: "unsettled when the gateway started",
-      firstDate,
-    });
+    const { firstDate, changedAt: since } = result;
+    const cause = "unsettled when the gateway started";
+    await entrance.doubtful(queued, transmission, { cause, firstDate, since });
   };
 
   /** What of the transmission this start changes, if anything. */

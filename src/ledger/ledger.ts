@@ -58,6 +58,8 @@ export type ClaimResult =
       readonly claim: Claim;
       readonly firstDate: string;
       readonly digest: Uint8Array;
+      /** When it was last attempted or found doubtful, milliseconds since the epoch. */
+      readonly changedAt: number;
     } & Passed)
   | {
       readonly kind: "repeat";

@@ -24,7 +24,7 @@ export interface DoubtfulEntry {
   /** Which gave no answer. */
   readonly lastUpstream?: string;
   /**
-   * - held: waits for a decision.
+   * - held: waits for evidence or a decision.
    * - retrying: will be relayed again.
    * - elsewhere: another gateway that lives has it.
    * - remembered: nothing in any spool that is known of.

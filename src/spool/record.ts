@@ -71,6 +71,11 @@ export interface SpooledTransmission extends Partial<LastAttempt> {
   readonly held?: true;
   /** Why it is held; says nothing of what is not. */
   readonly hold?: Hold;
+  /**
+   * It is held for its doubt until this time only, so that evidence may come: milliseconds since the epoch. Policy acts
+   * then. Says nothing of what is not held.
+   */
+  readonly evidenceUntil?: number;
   /** An operator has decided that it is attempted again although it is in doubt, whatever the policy is. It is for one attempt. */
   readonly resend?: true;
   /** The client did not get 250: it waits for the verdict, or submits again. */
@@ -234,6 +239,11 @@ export const freed = (transmission: SpooledTransmission, now: number): SpooledTr
   dueAt: now,
 });
 
-export function unheld({ held: _, hold: __, ...transmission }: SpooledTransmission): SpooledTransmission {
-  return transmission;
+export function unheld(transmission: SpooledTransmission): SpooledTransmission {
+  const { held: _, hold: __, evidenceUntil: ___, ...free } = transmission;
+  return free;
 }
+
+/** Until when it waits for evidence, if it does. */
+export const listensUntil = (transmission: SpooledTransmission): number | undefined =>
+  holdOf(transmission) === "doubt" ? transmission.evidenceUntil : undefined;

@@ -20,6 +20,7 @@ import { type Answer, type Awaiting, durableAnswer, verdictAnswer } from "./answ
 import type { Client, Envelope, SubmissionHandler } from "./contract.ts";
 import { createSubmissionCounting, type SubmissionCounters } from "./counting.ts";
 import { fingerprintOf } from "./decode.ts";
+import { type Doubted, type DoubtfulOptions, resubmitted } from "./doubtful.ts";
 import { type Accepted, type Claimed, toSpool } from "./enter.ts";
 import { createHints } from "./hints.ts";
 import { type Keying, type KeyingOptions, keySubmission } from "./keying.ts";
@@ -48,7 +49,7 @@ export interface AcceptParts {
   readonly takeRoom?: ((octets: number) => Promise<boolean>) | undefined;
 }
 
-export interface AcceptOptions extends KeyingOptions {
+export interface AcceptOptions extends KeyingOptions, DoubtfulOptions {
   readonly hostname: string;
   /** The random name of the data folder, in the trace of each mail. */
   readonly traceName: string;
@@ -57,7 +58,6 @@ export interface AcceptOptions extends KeyingOptions {
   readonly limits: ReceiveLimits;
   /** What becomes of another mail under a known id; "strict" counts another body as one. */
   readonly conflict: "reject" | "strict" | "drop";
-  readonly doubtful: "resend" | "hold" | "drop";
   /** See RewriteOptions; of mail with a task. */
   readonly references: ReferencesPolicy;
   /** See RewriteOptions. */
@@ -212,9 +212,8 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       const id = keying.idFor(recipient);
       return { recipient, id, messageId: keying.messageIdFor(id, idRight) };
     });
-    const { since } = keying;
-    const { digest } = content;
-    const results = await ledger.claim(named.map(({ id }) => ({ id, digest, since })));
+    const claimed = { digest: content.digest, since: keying.since };
+    const results = await ledger.claim(named.map(({ id }) => ({ id, ...claimed })));
     return named.map(({ recipient, id, messageId }, index) => ({
       recipient,
       id,
@@ -236,11 +235,15 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     const repeats: Candidate[] = [];
     const awaited: Candidate[] = [];
     const withheld: Candidate[] = [];
+    const treatmentOf = (one: Doubted) => resubmitted(options, one, clock.now(), awaiting !== undefined);
     for (const candidate of candidates) {
       const { recipient, id, messageId, result } = candidate;
       if (result.kind === "repeat") (result.standing === "awaited" ? awaited : repeats).push(candidate);
       else if (result.kind === "claimed") claimed.push({ recipient, id, messageId, ...result });
-      else if (options.doubtful === "drop") {
+      else if (treatmentOf(result) === "withhold") {
+        await ledger.release([result.claim]);
+        withheld.push(candidate);
+      } else if (treatmentOf(result) === "drop") {
         log.warn("transmission.doubtful", { ...facts, messageId, cause: ATTEMPTED_BEFORE, policy: "drop" });
         const isRelayed = (await ledger.settle(result.claim, "relayed")) === "settled";
         if (isRelayed) counting.dropped();
@@ -248,12 +251,9 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
         const standing = isRelayed ? "relayed" : "awaited";
         // Stale: another gateway has taken it over meanwhile and answers for it, maybe by another policy.
         (isRelayed ? repeats : awaited).push({ ...candidate, result: { kind: "repeat", standing, digest } });
-      } else if (options.doubtful === "hold" && awaiting !== undefined) {
-        await ledger.release([result.claim]);
-        withheld.push(candidate);
       } else {
-        const { claim, firstDate, since } = result;
-        claimed.push({ recipient, id, messageId, claim, firstDate, since });
+        const { claim, firstDate, changedAt: doubtSince, since } = result;
+        claimed.push({ recipient, id, messageId, claim, firstDate, doubtSince, since });
       }
     }
     return { claimed, repeats, awaited, withheld };

@@ -20,6 +20,8 @@ export interface Claimed {
   readonly claim: Claim;
   /** Given when the id was attempted before without an answer. */
   readonly firstDate?: string | undefined;
+  /** So too: when it was last attempted or found doubtful, milliseconds since the epoch. */
+  readonly doubtSince?: number | undefined;
   /** See Passed: given when the id was relayed before, and an operator has forgotten that. */
   readonly since?: number | undefined;
 }
@@ -31,6 +33,8 @@ export interface Accepted {
   readonly transmission: SpooledTransmission;
   /** Attempted before, under another submission, with no answer: policy decides (P6). */
   readonly doubtful: boolean;
+  /** Since when. */
+  readonly doubtSince: number | undefined;
 }
 
 export interface Entering {
@@ -76,10 +80,11 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
   });
   const digest = Buffer.from(content.digest).toString("hex");
   const accepted = claimed.map(
-    ({ recipient, id: transmissionId, messageId, claim, firstDate, since }, index): Accepted => ({
+    ({ recipient, id: transmissionId, messageId, claim, firstDate, doubtSince, since }, index): Accepted => ({
       key: { submission: id, index },
       claim,
       doubtful: firstDate !== undefined,
+      doubtSince,
       transmission: {
         id: transmissionId,
         messageId,

@@ -55,6 +55,8 @@ export async function openAmongOthers(environment: Readonly<Record<string, strin
   } = { change: async () => {}, take: async () => {} };
   const relay = await openRelay(config, {
     ...{ storage, clock, random: systemRandom, log, elapsed: () => clock.now() },
+    // Evidence may come, and policy waits for none.
+    evidenceWaitMs: () => 0,
     async openEngine() {
       const engine = engines.connect();
       return {

@@ -21,11 +21,15 @@ export interface HeldCall {
   readonly answer: (outcome: Outcome) => Promise<void>;
 }
 
-/** @param startAt what the clock says, milliseconds since the epoch */
+/**
+ * @param startAt what the clock says, milliseconds since the epoch
+ * @param evidenceWaitMs for how long a doubt waits for evidence
+ */
 export async function openHeldGateway(
   settings: Readonly<Record<string, string>>,
   storage = createMemoryStorage(),
   startAt?: number,
+  evidenceWaitMs = 0,
 ) {
   const config = loadConfig({
     environment: { MAILONCE_HOSTNAME: "gateway.example", MAILONCE_SPOOL_RETRY_MAX: "1m", ...settings },
@@ -39,6 +43,7 @@ export async function openHeldGateway(
   const limits = { messageOctets: 1e9, lineOctets: 1e9, smtpUtf8: true };
   const relay = await openRelay(config, {
     ...{ storage, clock, random: systemRandom, elapsed: () => time.now() },
+    evidenceWaitMs: () => evidenceWaitMs,
     log: { debug: note, info: note, warn: note, error: note },
     upstreams: new Map([
       [
@@ -79,8 +84,8 @@ export async function openHeldGateway(
       await settled();
       return reply;
     },
-    pass: async () => {
-      time.advance(config.spool.retry_max * 2);
+    pass: async (ms = config.spool.retry_max * 2) => {
+      time.advance(ms);
       await settled();
     },
     /** The latest call for the recipient. */

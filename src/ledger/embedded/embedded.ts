@@ -105,10 +105,10 @@ function createLedger(
   function lookUp(entry: MarkedEntry): ClaimResult | Promise<ClaimResult> {
     const mark = marks.doubt(entry.id);
     if (mark !== undefined) {
-      const { firstDate, digest } = mark;
+      const { firstDate, digest, time: changedAt } = mark;
       const forgotten = entry.isAgain ? undefined : forgets.last(entry.id);
       const passed = forgotten === undefined ? {} : pass(entry, forgotten.relayedAt);
-      return { kind: "doubtful", claim: claimOf(entry), firstDate, digest, ...passed };
+      return { kind: "doubtful", claim: claimOf(entry), firstDate, digest, changedAt, ...passed };
     }
     if (generations.maybe(entry.key)) return lookUpRelayed(entry);
     lookups.add("absent");

@@ -26,7 +26,12 @@ const LOOK_MAX_MS = 320;
 /** The result of a claim. After the first two the entry holds the id. */
 export type Claiming =
   | ({ readonly kind: "claimed" } & Passed)
-  | ({ readonly kind: "doubtful"; readonly firstDate: string; readonly digest: Uint8Array } & Passed)
+  | ({
+      readonly kind: "doubtful";
+      readonly firstDate: string;
+      readonly digest: Uint8Array;
+      readonly changedAt: number;
+    } & Passed)
   | Extract<ClaimResult, { kind: "repeat" }>;
 
 /** Tries for a record that another gateway changes each time in between. After them the claim fails. */
@@ -114,7 +119,8 @@ export function createClaimer(parts: ClaimingParts): Claimer {
     }
     const pass = passed === undefined ? {} : { since: passed };
     if (to === "claimed") return { kind: "claimed", ...pass };
-    return { kind: "doubtful", firstDate: record.firstDate ?? "", digest: record.digest, ...pass };
+    const { firstDate = "", digest, changedAt } = record;
+    return { kind: "doubtful", firstDate, digest, changedAt, ...pass };
   }
 
   /** Looks at it now and then until it is not pending any more. */

@@ -1,0 +1,191 @@
+// A doubt waits for evidence before policy acts: from the time of the doubt on, over restarts, and no longer.
+import { expect, test } from "vitest";
+import type { Proof } from "../../src/evidence/evidence.ts";
+import type { Outcome } from "../../src/upstream/upstream.ts";
+import { openHeldGateway, orderOne, settled } from "../support/held-gateway.ts";
+
+const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" };
+const ACCEPTED: Outcome = { kind: "accepted", upstreamId: "1" };
+const RECIPIENT = "a@example.net";
+const WAIT_MS = 300_000;
+const SENT: Proof = { from: "tag", source: "ses" };
+
+type Policy = "resend" | "hold" | "drop";
+const POLICIES = ["resend", "hold", "drop"] as const;
+
+const open = (doubtful: Policy, earlier?: Awaited<ReturnType<typeof openHeldGateway>>) =>
+  openHeldGateway(
+    { MAILONCE_LEDGER_DOUBTFUL: doubtful },
+    ...([earlier?.storage, earlier?.time.now(), WAIT_MS] as const),
+  );
+
+/** Its one mail is in doubt, and waits. */
+async function waiting(doubtful: Policy) {
+  const one = await open(doubtful);
+  expect((await one.submit([RECIPIENT])).code).toBe(250);
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  const { id } = one.call(RECIPIENT).transmission;
+  return { ...one, id };
+}
+
+/** What policy has made of it. */
+async function expectPolicy(doubtful: Policy, one: Awaited<ReturnType<typeof open>>, calls: number) {
+  if (doubtful === "resend") {
+    expect(one.calls).toHaveLength(calls + 1);
+    await one.call(RECIPIENT).answer(ACCEPTED);
+  } else expect(one.calls).toHaveLength(calls);
+  expect(one.relay.isEmpty()).toBe(doubtful !== "hold");
+}
+
+test.each(POLICIES)(
+  "under %s nothing is done before the wait is over, and then policy acts",
+  async (doubtful) => {
+    const one = await waiting(doubtful);
+    await one.pass(WAIT_MS - 1);
+    expect(one.calls).toHaveLength(1);
+    expect(await one.relay.doubtful.list()).toMatchObject([{ id: one.id, standing: "held" }]);
+    expect((await one.submit([RECIPIENT])).code).toBe(250);
+    expect(one.events("evidence.none")).toEqual([]);
+    await one.pass(1);
+    await expectPolicy(doubtful, one, 1);
+    expect(one.events("transmission.doubtful", "evidence.none")).toEqual([
+      "transmission.doubtful",
+      "evidence.none",
+    ]);
+    await one.stop();
+  },
+);
+
+test.each(POLICIES)("under %s evidence within the wait ends it", async (doubtful) => {
+  const one = await waiting(doubtful);
+  await one.pass(WAIT_MS / 2);
+  expect(await one.relay.evidence.take(one.id, SENT)).toBe("settled");
+  expect(one.relay.isEmpty()).toBe(true);
+  await one.pass(2 * WAIT_MS);
+  expect(one.calls).toHaveLength(1);
+  expect(one.events("evidence.none")).toEqual([]);
+  await one.stop();
+});
+
+test("what is held goes on listening when the wait is over", async () => {
+  const one = await waiting("hold");
+  await one.pass(10 * WAIT_MS);
+  expect(await one.relay.evidence.take(one.id, SENT)).toBe("settled");
+  expect(one.relay.isEmpty()).toBe(true);
+  await one.stop();
+});
+
+test.each(POLICIES)(
+  "under %s it counts from the doubt, also when the gateway starts in between",
+  async (doubtful) => {
+    const one = await waiting(doubtful);
+    await one.pass(WAIT_MS / 2);
+    await one.stop();
+    const next = await open(doubtful, one);
+    await next.pass(WAIT_MS / 2 - 1);
+    expect(next.calls).toEqual([]);
+    expect(next.relay.isEmpty()).toBe(false);
+    await next.pass(1);
+    await expectPolicy(doubtful, next, 0);
+    // It was announced by the first.
+    expect(next.events("transmission.doubtful")).toEqual([]);
+    await next.stop();
+  },
+);
+
+test("a gateway that starts when the wait is over has policy act at once", async () => {
+  const one = await waiting("resend");
+  await one.stop();
+  one.time.advance(WAIT_MS);
+  const next = await open("resend", one);
+  await settled();
+  await expectPolicy("resend", next, 0);
+  await next.stop();
+});
+
+test("an attempt that a crash ended waits from its beginning on", async () => {
+  const one = await open("resend");
+  expect((await one.submit([RECIPIENT])).code).toBe(250);
+  await one.pass(WAIT_MS / 2);
+  one.storage.crash((unsynced) => unsynced);
+  const next = await open("resend", one);
+  await next.pass(WAIT_MS / 2 - 1);
+  expect(next.events("transmission.doubtful")).toHaveLength(1);
+  expect(next.calls).toEqual([]);
+  await next.pass(1);
+  await expectPolicy("resend", next, 0);
+  await next.stop();
+});
+
+test("the disk that is full when the wait is over delays the re-send, and no more", async () => {
+  const one = await waiting("resend");
+  one.storage.fail({ call: "commit", name: "spool/queue", times: 2 });
+  await one.pass(WAIT_MS);
+  expect(one.calls).toHaveLength(1);
+  for (let second = 0; second < 3; second++) await one.pass(1_000);
+  expect(one.calls).toHaveLength(2);
+  await one.call(RECIPIENT).answer(ACCEPTED);
+  await one.stop();
+});
+
+test("a doubt of the re-send waits too", async () => {
+  const one = await waiting("resend");
+  await one.pass(WAIT_MS);
+  expect(one.calls).toHaveLength(2);
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  await one.pass(WAIT_MS - 1);
+  expect(one.calls).toHaveLength(2);
+  expect(await one.relay.evidence.take(one.id, SENT)).toBe("settled");
+  expect(one.relay.isEmpty()).toBe(true);
+  await one.stop();
+});
+
+test("an operator's decision during the wait acts at once", async () => {
+  const decided = await waiting("hold");
+  expect(await decided.relay.doubtful.resolve(decided.id, "not-relayed")).toMatchObject({ next: "queued" });
+  await settled();
+  expect(decided.calls).toHaveLength(2);
+  await decided.call(RECIPIENT).answer(ACCEPTED);
+  await decided.pass(WAIT_MS);
+  expect(decided.calls).toHaveLength(2);
+  await decided.stop();
+
+  const resent = await waiting("hold");
+  expect(await orderOne(resent, resent.id, { kind: "retry", resend: true })).toMatchObject({ next: "due" });
+  expect(resent.calls).toHaveLength(2);
+  await resent.call(RECIPIENT).answer(ACCEPTED);
+  await resent.stop();
+
+  const held = await waiting("resend");
+  expect(await orderOne(held, held.id, { kind: "hold" })).toMatchObject({ next: "held" });
+  await held.pass(2 * WAIT_MS);
+  expect(held.calls).toHaveLength(1);
+  expect(await orderOne(held, held.id, { kind: "release" })).toMatchObject({ next: "policy" });
+  expect(held.calls).toHaveLength(2);
+  await held.call(RECIPIENT).answer(ACCEPTED);
+  await held.stop();
+});
+
+test.each(POLICIES)("under %s a client that waits for the verdict gets 451 for as long", async (doubtful) => {
+  const one = await openHeldGateway(
+    { MAILONCE_LEDGER_DOUBTFUL: doubtful, MAILONCE_SMTP_REPLY: "relayed" },
+    undefined,
+    undefined,
+    WAIT_MS,
+  );
+  const first = one.submit([RECIPIENT]);
+  await settled();
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  expect((await first).code).toBe(451);
+  await one.pass(WAIT_MS - 1);
+  expect((await one.submit([RECIPIENT])).code).toBe(451);
+  expect(await one.relay.doubtful.list()).toMatchObject([{ standing: "remembered" }]);
+  expect(one.calls).toHaveLength(1);
+  await one.pass(1);
+  const again = one.submit([RECIPIENT]);
+  await settled();
+  if (doubtful === "resend") await one.call(RECIPIENT).answer(ACCEPTED);
+  expect((await again).code).toBe(doubtful === "hold" ? 451 : 250);
+  expect(one.calls).toHaveLength(doubtful === "resend" ? 2 : 1);
+  await one.stop();
+});
