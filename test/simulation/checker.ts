@@ -9,6 +9,7 @@ import { checkOthers } from "./odd.ts";
 import { checkOrders } from "./orders.ts";
 import { checkPauses } from "./pauses.ts";
 import type { Plan } from "./plan.ts";
+import { checkProofs } from "./proofs.ts";
 
 export interface Checked {
   readonly violations: Violation[];
@@ -28,6 +29,7 @@ export function check(events: readonly Event[], plan: Plan): Checked {
   checkForgotten(facts);
   checkOthers(facts, plan, events);
   checkPauses(facts, plan, events);
+  checkProofs(facts, plan);
   // Nothing may need a restart to go on, and a restart may lose nothing.
   const idle = events.filter(({ kind }) => kind === "idle");
   for (const event of idle) {

@@ -12,6 +12,7 @@ import {
 import { isForgotten } from "./forgets.ts";
 import { isResent } from "./orders.ts";
 import { configsOf, hasFingerprints, type Plan } from "./plan.ts";
+import { isProven } from "./proofs.ts";
 
 export function checkCopies(facts: Facts, plan: Plan): void {
   const { attempts, violations } = facts;
@@ -138,6 +139,8 @@ function checkSaid(facts: Facts, made: Made): void {
   if (facts.gone.some((one) => one.gateway === gateway)) return;
   // An operator has taken it out of a data folder, and the line about that says that it is in doubt.
   if (facts.orders.get(id)?.some((one) => one.kind === "remove" && one.endSeq > since) === true) return;
+  // Evidence has settled it first.
+  if (isProven(facts, id, since, Number.POSITIVE_INFINITY)) return;
   // An operator has decided about this very attempt, or that it does not matter; and a line says so.
   const decisions = facts.decisions.get(id) ?? [];
   if (

@@ -7,11 +7,12 @@ import { gatherWishes } from "./forgets.ts";
 import type { Attempt, Decided, Event, Heard, Ordering, Submission, Wish } from "./history.ts";
 import { gatherOrders, isRemoved } from "./orders.ts";
 import { FROM_DOMAIN } from "./plan.ts";
+import { gatherProofs, isProven, type Proven } from "./proofs.ts";
 
 /**
- * Three are none of the design's. "life": the process lives on, and whatever a client begins comes to an end.
+ * Four are none of the design's. "life": the process lives on, and whatever a client begins comes to an end.
  * "decision": what an operator hears of a decision is so, and stays so. "order": so is what they hear of an order about the
- * queue.
+ * queue. "evidence": so is what is answered to evidence, and it has its time.
  */
 export type Promised =
   | "P1"
@@ -26,7 +27,8 @@ export type Promised =
   | "P13"
   | "life"
   | "decision"
-  | "order";
+  | "order"
+  | "evidence";
 
 export interface Violation {
   readonly promise: Promised;
@@ -116,6 +118,8 @@ export interface Facts {
   /** By id. */
   readonly forgets: Map<string, Wished[]>;
   /** By id. */
+  readonly proofs: Map<string, Proven[]>;
+  /** By id. */
   readonly orders: Map<string, Given[]>;
   /** Lines that say what an operator has ordered. */
   readonly orderLines: { readonly seq: number; readonly gateway: number; readonly id: unknown }[];
@@ -203,6 +207,7 @@ export function gather(events: readonly Event[]): Facts {
     submitted: new Map(),
     decisions: new Map(),
     forgets: new Map(),
+    proofs: new Map(),
     orders: new Map(),
     orderLines: [],
     releasedAt: [],
@@ -245,6 +250,7 @@ export function gather(events: readonly Event[]): Facts {
   gatherDecisions(events, facts.decisions);
   gatherWishes(events, facts.forgets);
   gatherOrders(events, facts.orders);
+  gatherProofs(events, facts.proofs);
   for (const event of events) {
     const { seq } = event;
     switch (event.kind) {
@@ -276,6 +282,8 @@ export function gather(events: readonly Event[]): Facts {
         }
         underWay.set(attempt.id, others.add(made));
         if (isExposed || isDecidedMeanwhile(facts, attempt, seq)) break;
+        // Evidence has settled it between the note and the call.
+        if (isProven(facts, attempt.id, notedSeq ?? attempt.calledSeq, seq)) break;
         if (!attempt.isMarked) fails("P2", `attempt of ${attempt.messageId} that is not durable`, seq);
         else if (!attempt.isHeld) fails("P2", `attempt of ${attempt.messageId} under no live claim`, seq);
         break;

@@ -2,6 +2,7 @@
 // failure.
 import type { Config } from "../../src/config/config.ts";
 import type { Next, OrderKind, OrderRefusal } from "../../src/dispatch/order.ts";
+import type { Taken } from "../../src/evidence/evidence.ts";
 import type { Decision } from "../../src/operator/doubtful.ts";
 import type { WhyNot } from "../../src/operator/forget.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
@@ -77,6 +78,14 @@ export interface PauseOrder {
   readonly forMs: number | undefined;
 }
 
+/** Evidence of one id, handed to one gateway. */
+export interface Told {
+  readonly number: number;
+  readonly gateway: number;
+  readonly life: number;
+  readonly id: string;
+}
+
 /** An operator's order about one mail of the queue, at one gateway or in its data folder. */
 export interface Ordering {
   readonly number: number;
@@ -109,6 +118,14 @@ export type What =
       readonly kind: "pause_answered";
       readonly order: PauseOrder;
       readonly said: "done" | { readonly failed: string };
+    }
+  | { readonly kind: "evidence_asked"; readonly told: Told }
+  | {
+      readonly kind: "evidence_answered";
+      readonly told: Told;
+      readonly said: Taken | { readonly failed: string };
+      /** It was asked about again, or the id counts as relayed, and would after a loss of power. */
+      readonly isDurable: boolean;
     }
   | { readonly kind: "order_asked"; readonly order: Ordering }
   | {
@@ -269,6 +286,10 @@ function said(event: Event): string {
     }
     case "pause_answered":
       return `p${event.order.number} answer: ${typeof event.said === "string" ? event.said : event.said.failed}`;
+    case "evidence_asked":
+      return `e${event.told.number} the UPSTREAM says to ${lifeOf(event.told)}: ${event.told.id.slice(0, 8)}… was taken`;
+    case "evidence_answered":
+      return `e${event.told.number} answer: ${typeof event.said === "string" ? event.said : event.said.failed}${event.isDurable ? "" : "   NOT DURABLE"}`;
     case "order_asked": {
       const { number, kind, resend, id } = event.order;
       return `o${number} the OPERATOR orders ${lifeOf(event.order)} to ${kind}${resend ? " --resend" : ""} ${id.slice(0, 8)}…`;

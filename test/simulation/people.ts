@@ -13,18 +13,22 @@ export interface Actors {
   readonly pauser: boolean;
   /** An operator who acts on the queue. */
   readonly postmaster: boolean;
+  /** The upstream's events, by which it says later what it took. */
+  readonly witness: boolean;
 }
 
-export const ACTOR_NAMES = ["operator", "settings", "forgetter", "pauser", "postmaster"] as const;
+export const ACTOR_NAMES = ["operator", "settings", "forgetter", "pauser", "postmaster", "witness"] as const;
 
 /** Nobody is there. */
 export const ALONE: Actors = {
   ...{ operator: false, settings: false, forgetter: false, pauser: false, postmaster: false },
+  witness: false,
 };
 export const CHANGED_SETTINGS: Actors = { ...ALONE, settings: true };
 export const FORGETFUL: Actors = { ...ALONE, forgetter: true };
 export const PAUSING: Actors = { ...ALONE, pauser: true };
 export const ORDERING: Actors = { ...ALONE, postmaster: true };
+export const WITNESSED: Actors = { ...ALONE, witness: true };
 /** But those for whom there are histories of their own. */
 export const EVERYONE: Actors = { ...ALONE, operator: true, settings: true };
 
@@ -91,6 +95,36 @@ export interface Pauser {
   readonly ends: number;
   readonly contradicts: number;
   readonly chance: Chance;
+}
+
+/** See witness.ts. */
+export interface Witness {
+  /** How long a doubt waits for evidence. */
+  readonly waitMs: number;
+  /** How often there is no event of a mail, a late one, two of them, and one of an id that nobody knows. */
+  readonly never: number;
+  readonly late: number;
+  readonly twice: number;
+  readonly unknown: number;
+  /** At least so often an attempt ends without an answer. */
+  readonly doubt: number;
+  /** Ids of fingerprints may be another mail's later. */
+  readonly mayFingerprint: boolean;
+  readonly chance: Chance;
+}
+
+export function planWitness(chance: Chance, mayFingerprint: boolean): Witness | undefined {
+  const witness: Witness = {
+    waitMs: chance.pick([0, 10_000, 300_000]),
+    never: chance.pick([0, 0.1, 0.5]),
+    late: chance.pick([0, 0.3, 0.9]),
+    twice: chance.pick([0, 0.5]),
+    unknown: 0.1,
+    doubt: chance.pick([0.2, 0.5]),
+    mayFingerprint,
+    chance: chance.fork(),
+  };
+  return chance.happens(0.9) ? witness : undefined;
 }
 
 export function planPauser(chance: Chance, healAt: number): Pauser | undefined {

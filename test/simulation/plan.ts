@@ -15,7 +15,9 @@ import {
   planPauser,
   planPostmaster,
   planSettings,
+  planWitness,
   type Settings,
+  type Witness,
 } from "./people.ts";
 
 /** The faults by name. A rate is a probability at each occasion, which is said beside it. */
@@ -117,6 +119,8 @@ export interface Plan {
   readonly pauser: Pauser | undefined;
   /** Undefined: nobody acts on the queue. */
   readonly postmaster: Postmaster | undefined;
+  /** Undefined: the upstream says nothing later. */
+  readonly witness: Witness | undefined;
   /** Undefined: every start of every gateway has the same configuration. */
   readonly settings: Settings | undefined;
   /** For everything else. */
@@ -268,7 +272,7 @@ export function planOf(seed: number, isShared = false, actors: Actors = ALONE): 
   const sharing = isShared ? planSharing(chance.fork(), tasks.length, healAt) : undefined;
   const nobody = {
     ...{ operator: undefined, forgetter: undefined, pauser: undefined, postmaster: undefined },
-    settings: undefined,
+    ...{ settings: undefined, witness: undefined },
   };
   return withPeople({ ...rest, odd: new Set(), sharing, ...nobody }, actors);
 }
@@ -288,7 +292,9 @@ function withPeople(plan: Plan, actors: Actors): Plan {
   const forgetter = actors.forgetter ? planForgetter(chance.fork(), plan.healAt) : undefined;
   const pauser = actors.pauser ? planPauser(chance.fork(), plan.healAt) : undefined;
   const postmaster = actors.postmaster ? planPostmaster(chance.fork(), plan.healAt) : undefined;
-  const doubt = Math.max(operator?.doubt ?? 0, postmaster?.doubt ?? 0);
+  const mayFingerprint = [plan.config, ...(settings?.configs ?? [])].some(hasFingerprints);
+  const witness = actors.witness ? planWitness(chance.fork(), mayFingerprint) : undefined;
+  const doubt = Math.max(operator?.doubt ?? 0, postmaster?.doubt ?? 0, witness?.doubt ?? 0);
   const refused = Math.max(settings?.refused ?? 0, postmaster?.refused ?? 0);
   return {
     ...plan,
@@ -298,6 +304,7 @@ function withPeople(plan: Plan, actors: Actors): Plan {
     pauser,
     postmaster,
     settings,
+    witness,
     faults: {
       ...faults,
       // Without doubt there is nothing to decide.

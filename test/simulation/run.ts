@@ -2,6 +2,7 @@
 // breaks a promise, and the history of the first.
 import { parseArgs } from "node:util";
 import { BROKEN_GATEWAYS, catchBroken } from "./broken.ts";
+import { BROKEN_EVIDENCE, BROKEN_SHARED_EVIDENCE } from "./broken-evidence.ts";
 import { BROKEN_FORGETS } from "./broken-forgets.ts";
 import { BROKEN_ORDERS } from "./broken-orders.ts";
 import { BROKEN_PAUSES } from "./broken-pauses.ts";
@@ -63,6 +64,7 @@ function actorsOf(asked: string): Actors {
     forgetter: names.includes("forgetter"),
     pauser: names.includes("pauser"),
     postmaster: names.includes("postmaster"),
+    witness: names.includes("witness"),
   };
 }
 
@@ -75,8 +77,9 @@ async function runBroken(shared: SharedLedgers | undefined): Promise<void> {
     ...BROKEN_FORGETS,
     ...BROKEN_PAUSES,
     ...BROKEN_ORDERS,
+    ...BROKEN_EVIDENCE,
   ];
-  for (const broken of shared === undefined ? alone : BROKEN_SHARINGS) {
+  for (const broken of shared === undefined ? alone : [...BROKEN_SHARINGS, ...BROKEN_SHARED_EVIDENCE]) {
     if (values.only !== undefined && values.only !== broken.name) continue;
     const caught = await catchBroken(broken, first, runs, shared);
     if (caught !== undefined && values.only !== undefined) {

@@ -2,10 +2,11 @@
 // memory, and such gateways broken on purpose.
 import { describe, expect, test } from "vitest";
 import { catchBroken } from "./broken.ts";
+import { BROKEN_SHARED_EVIDENCE } from "./broken-evidence.ts";
 import { BROKEN_SHARINGS } from "./broken-sharing.ts";
 import { textOf } from "./history.ts";
 import { MEMORY } from "./ledgers.ts";
-import { ALONE, EVERYONE, FORGETFUL, ORDERING, PAUSING } from "./people.ts";
+import { ALONE, EVERYONE, FORGETFUL, ORDERING, PAUSING, WITNESSED } from "./people.ts";
 import { KNOWN_SHARED_SEEDS } from "./seeds.ts";
 import { simulate } from "./simulate.ts";
 
@@ -84,6 +85,17 @@ test(`${FRESH_WITH_PEOPLE} fresh histories of an operator who acts on the queue`
   for (let seed = first; seed < first + FRESH_WITH_PEOPLE; seed++) await holds(seed, ORDERING);
 });
 
+test(`histories 1 to ${FIXED_WITH_PEOPLE} of an upstream that says later what it took`, async () => {
+  for (let seed = 1; seed <= FIXED_WITH_PEOPLE; seed++) await holds(seed, WITNESSED);
+});
+
+test(`${FRESH_WITH_PEOPLE} fresh histories of an upstream that says later what it took`, async () => {
+  const first = Math.floor(Math.random() * 2 ** 31);
+  const actors = "--actors witness";
+  console.log(`npm run simulate -- --ledger shared ${actors} --seed ${first} --runs ${FRESH_WITH_PEOPLE}`);
+  for (let seed = first; seed < first + FRESH_WITH_PEOPLE; seed++) await holds(seed, WITNESSED);
+});
+
 test.each(KNOWN_SHARED_SEEDS)("seed $seed, which found: $found", ({ seed }) => holds(seed));
 
 // False alarms once.
@@ -98,7 +110,7 @@ test.each([
 ])("seed %i: %s", (seed, actors) => holds(seed, actors));
 
 describe("a shared ledger that is broken on purpose is caught", () => {
-  test.each(BROKEN_SHARINGS)(
+  test.each([...BROKEN_SHARINGS, ...BROKEN_SHARED_EVIDENCE])(
     "$name: $defect",
     async (broken) => {
       expect(await catchBroken(broken, FIXED.first, CAUGHT_WITHIN, MEMORY)).toBeDefined();

@@ -41,6 +41,7 @@ import {
 import { createPostmaster } from "./postmaster.ts";
 import { createSite } from "./site.ts";
 import { createSimulatedUpstream } from "./upstream.ts";
+import { createWitness } from "./witness.ts";
 
 // The library that takes contents apart is loaded with the first mail that needs it, and a shared ledger with the first
 // start that needs it. That takes time of this machine, which a history does not count.
@@ -187,6 +188,7 @@ export async function simulate(
   const pauser = createPauser(site, machines);
 
   const postmaster = createPostmaster(site, machines, evidence);
+  const witness = createWitness(site, machines, evidence, upstream);
 
   const diskOf = (machine: Machine) => disks.get(machine) as SimulatedDisk;
   const there = () => machines.filter(({ isGone }) => !isGone);
@@ -269,6 +271,7 @@ export async function simulate(
       random: chance,
       log: logOf(machine, life),
       elapsed: site.elapsed,
+      ...(plan.witness && { evidenceWaitMs: () => plan.witness?.waitMs ?? 0 }),
       ...(engine && {
         async openEngine() {
           const connected = await engine.connect(life);
@@ -373,7 +376,7 @@ export async function simulate(
       await Promise.all([clients.idle(machine), relay.drain()]);
       // No further request is taken up.
       Object.assign(life, NO_DESKS);
-      await Promise.all([operator, forgetter, pauser, postmaster].map((actor) => actor?.idle(life)));
+      await Promise.all([operator, forgetter, pauser, postmaster, witness].map((actor) => actor?.idle(life)));
       await relay.close();
     } catch (error) {
       history.add({ kind: "start_failed", ...named, error: `at the stop: ${String(error)}` });
@@ -401,10 +404,25 @@ export async function simulate(
 
   /** Everything accepted has left the spools, or is held. */
   const isSpoolDone = () =>
-    there()
-      .flatMap((machine) => diskOf(machine).views("spool/queue"))
-      .flatMap(({ visible }) => [...visible])
-      .every(([key, value]) => !key.startsWith("t") || Buffer.from(value).includes('"held":true'));
+    recordsIn(there()).every((one) => one.record.includes('"held":true') && !isUnfinished(one));
+
+  interface Spooled {
+    readonly machine: Machine;
+    readonly record: string;
+  }
+
+  const recordsIn = (some: readonly Machine[]): Spooled[] =>
+    some.flatMap((machine) =>
+      diskOf(machine)
+        .views("spool/queue")
+        .flatMap(({ visible }) => [...visible])
+        .filter(([key]) => key.startsWith("t"))
+        .map(([, value]) => ({ machine, record: Buffer.from(value).toString("latin1") })),
+    );
+
+  /** Evidence is waited for, or has settled it. */
+  const isUnfinished = ({ machine, record }: Spooled): boolean =>
+    witness?.isUnfinished(record, machine) === true;
 
   const isDone = () =>
     site.isHealed &&
@@ -416,6 +434,7 @@ export async function simulate(
     forgetter?.isBusy(there()) !== true &&
     pauser?.isBusy(there()) !== true &&
     postmaster?.isBusy(there()) !== true &&
+    witness?.isBusy() !== true &&
     there().every(({ life }) => life.relay !== undefined && !life.isStopping) &&
     isSpoolDone();
 
@@ -450,6 +469,9 @@ export async function simulate(
     for (const { life, number } of there()) {
       if (life.relay === undefined) history.add({ kind: "blocked", by: `gateway ${number} is not up` });
     }
+    const unfinished = recordsIn(there()).filter(isUnfinished).length;
+    if (unfinished > 0)
+      history.add({ kind: "blocked", by: `${unfinished} mails wait for evidence, or are settled by it` });
     for (const machine of there()) recordWithoutContent(machine);
     history.add({ kind: "idle" });
   }

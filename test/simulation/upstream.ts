@@ -12,6 +12,8 @@ export interface SimulatedUpstream {
   cut(life: Life): void;
   /** Attempts under way. */
   readonly underWay: number;
+  /** Told of each that it takes. */
+  onTaken: ((attempt: Attempt) => void) | undefined;
   /** It has taken the id's message, once at least. */
   has(id: string): boolean;
 }
@@ -94,6 +96,7 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
     history.add({ kind: "taken", attempt: one.attempt });
     one.willTake = false;
     taken.add(one.attempt.id);
+    simulated.onTaken?.(one.attempt);
   }
 
   async function transmit(life: Life, transmission: Transmission, signal: AbortSignal): Promise<Outcome> {
@@ -136,7 +139,8 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
     return answer(signal.aborted ? { kind: "doubtful", cause: "aborted" } : outcome);
   }
 
-  return {
+  const simulated: SimulatedUpstream = {
+    onTaken: undefined,
     upstreamOf: (life) => ({
       name: "simulated",
       limits: {
@@ -161,6 +165,7 @@ export function createSimulatedUpstream(site: Site, evidence: Evidence): Simulat
     },
     has: (id) => taken.has(id),
   };
+  return simulated;
 }
 
 async function readContent(transmission: Transmission): Promise<Content> {
