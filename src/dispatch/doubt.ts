@@ -250,10 +250,8 @@ export function createDoubts(parts: DoubtParts, options: DoubtOptions): Doubts {
       const kept = doubt.ended === "now" ? undecided : found;
       const transmission = await datedLike(queued.key, kept, doubt.firstDate);
       // Where a doubt holds it, that was announced.
-      if (treatment === "wait" ? holdOf(found) === "operator" : listened === undefined) {
+      if (treatment !== "wait" || holdOf(found) === "operator") {
         announce(transmission, doubt, mayListen ? until - now : undefined);
-      } else if (listened !== undefined && treatment !== "listen") {
-        log.info("evidence.none", factsOf(transmission, addresses, { policy }));
       }
       inDoubt.set(transmission.id, { queued, transmission });
       switch (treatment) {

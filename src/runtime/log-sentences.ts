@@ -65,7 +65,6 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "evidence.settled":
       "[{messageId}][ to {recipient}] ({id}) was taken by its upstream, as {source} says: it is relayed, and not in " +
       "doubt any more.",
-    "evidence.none": "No evidence of {messageId}[ to {recipient}] came, so the policy acts: {policy}.",
     "evidence.later": "Evidence[ about {id}] waits, since the ledger can't be asked: {error}",
     "transmission.set_aside":
       "{upstream} refuses submission {submission} while it takes others ({times:time}), so it waits alone for " +
