@@ -4,6 +4,7 @@ import type { Config } from "./config/config.ts";
 import { listenersOf } from "./config/listeners.ts";
 import { refuseOwnListener } from "./config/own-listener.ts";
 import { warningsOf } from "./config/warnings.ts";
+import type { Evidence } from "./evidence/evidence.ts";
 import { checkGateFiles, type OpenGate, openGate } from "./listeners/gate.ts";
 import { type Listener, type ListenerOptions, listen } from "./listeners/smtp/listener.ts";
 import { createCounters } from "./metrics/counters.ts";
@@ -28,6 +29,8 @@ export interface Gateway {
   readonly addresses: readonly string[];
   /** A URL on which a browser signs in once, within ten minutes; absent where HTTP is not served. */
   signInUrl(): string | undefined;
+  /** Takes what shows later that an upstream took a mail. */
+  readonly evidence: Evidence;
   /** Resolves when an operator has had it drained, and nothing is left: it is to be stopped. */
   readonly drained: Promise<void>;
   /** Reads users, tokens and certificates again. */
@@ -152,6 +155,7 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
       port,
       addresses,
       signInUrl: http.signInUrl,
+      evidence: relay.evidence,
       drained: draining.ended,
       async reload() {
         await Promise.all([gate.reload(), http.reload()]);

@@ -4,6 +4,7 @@
 import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { gatewayDesk } from "../../src/operator/http/client.ts";
 import { makeFolder, type Settings } from "../support/process.ts";
 import { createScriptedSmtp } from "../support/scripted-smtp.ts";
 import { connectSmtp, taskMail } from "../support/smtp-client.ts";
@@ -17,6 +18,7 @@ import { type LeftOrders, orderSome, releaseAfter } from "./postmaster.ts";
 import type { Step } from "./steps.ts";
 import { cutToLastSync } from "./sync-cut.ts";
 import { createTally, noticeOf, type Policy, type Reply, type Tracked } from "./tally.ts";
+import { createWitness, type Witness } from "./witness.ts";
 
 export interface CycleResult {
   readonly step: string;
@@ -105,6 +107,7 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
   let clockOffsetMs = 0;
   let leftPaused: LeftPaused = "resumed";
   let leftOrders: LeftOrders = new Map();
+  let witness: Witness | undefined;
   let number = 0;
 
   function countTaken(): void {
@@ -194,6 +197,17 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
     return faults;
   }
 
+  /** What was not answered is said again. @returns what is in doubt all the same, though the upstream took it */
+  async function proveAfter(gateway: TestedGateway): Promise<string[]> {
+    if (witness === undefined) return [];
+    await witness.say(gateway, () => true);
+    witness = undefined;
+    const counts = upstream.counts();
+    return (await gatewayDesk(dataFolder).list())
+      .filter(({ messageId }) => messageId !== undefined && counts.has(messageId))
+      .map(({ messageId }) => `${messageId}: is in doubt, and its evidence was taken`);
+  }
+
   /** Loads until the step is reached, or all has been done. @returns whether it was */
   async function load(gateway: TestedGateway, step: Step): Promise<boolean> {
     // Of clients that wait for the upstream no more than there are connections can be there at once.
@@ -222,6 +236,8 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
     const ordering = step.orders
       ? orderSome(dataFolder, trackedOf, chance, () => isOver || isKilled)
       : undefined;
+    witness = step.proves ? createWitness(upstream, chance) : undefined;
+    const proving = witness?.say(gateway, () => isOver || isKilled);
     const operator = step.decides
       ? operate(dataFolder, upstream, chance, () => isOver || isKilled)
       : Promise.resolve();
@@ -255,6 +271,7 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
     }
     isOver = true;
     await operator;
+    await proving;
     leftPaused = (await pausing) ?? "resumed";
     leftOrders = (await ordering) ?? new Map();
     return isKilled || answer === undefined;
@@ -328,6 +345,7 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
       running = await restart();
       const faults = step.pauses ? await resumeAfter(dataFolder, leftPaused) : [];
       if (step.orders) faults.push(...(await releaseAfter(dataFolder, leftOrders)));
+      faults.push(...(await proveAfter(running)));
       faults.push(...(await redeliver(running, latest)));
       if (step.from === "upstream") upstream.dropAll();
       const sum = (count: (tracked: Tracked) => number) =>

@@ -3,6 +3,7 @@
 import { openSync, readdirSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { loadConfig } from "../../src/config/config.ts";
+import type { Evidence } from "../../src/evidence/evidence.ts";
 import { startGateway } from "../../src/gateway.ts";
 import { FILTER_KEY } from "../../src/ledger/embedded/records.ts";
 import { openEngine } from "../../src/ledger/open.ts";
@@ -16,7 +17,7 @@ import { createSmtpUpstream } from "../../src/upstream/smtp/smtp.ts";
 import { createCrashingEngine } from "../support/crashing-engine.ts";
 import { createCrashingStorage, type StorageMoment } from "../support/crashing-storage.ts";
 import { createCrashingUpstream } from "../support/crashing-upstream.ts";
-import type { Answer, Defect, Order, Plan } from "./plan.ts";
+import type { Answer, Defect, Order, Plan, Proved } from "./plan.ts";
 import { createQueueWatch } from "./queue-watch.ts";
 import { stepNamed } from "./shared-steps.ts";
 import type { Moment, Step } from "./steps.ts";
@@ -90,7 +91,14 @@ const sound = createDiskStorage(config.data_dir);
 const disk = plan.defect === undefined ? sound : broken(sound, plan.defect);
 const clock: Clock = { ...systemClock, now: () => systemClock.now() + offset };
 
-const tell = (answer: Answer): void => {
+let evidence: Evidence | undefined;
+
+async function prove({ number, id }: Extract<Order, { kind: "prove" }>): Promise<void> {
+  const proof = { from: "tag", source: "a test", at: clock.now() } as const;
+  tell({ kind: "proved", number, said: (await evidence?.take(id, proof)) ?? "later" });
+}
+
+const tell = (answer: Answer | Proved): void => {
   process.send?.(answer);
 };
 
@@ -98,7 +106,8 @@ process.on("message", (order: Order) => {
   if (order.kind === "arm") arm(order.step, order.nth);
   if (order.kind === "arm-at-stop") process.once("SIGTERM", () => arm(order.step, order.nth));
   if (order.kind === "advance") offset += order.ms;
-  if (order.kind === "tell-when-dry") {
+  if (order.kind === "prove") void prove(order);
+  else if (order.kind === "tell-when-dry") {
     void queue.dry(PATIENCE_MS).then((waiting) => tell({ kind: "dry", waiting }));
   } else tell({ kind: "done" });
 });
@@ -131,6 +140,7 @@ try {
     random: systemRandom,
     log,
   });
+  evidence = gateway.evidence;
   await told;
   await gateway.stop();
   process.exit(0);

@@ -5,8 +5,9 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Taken } from "../../src/evidence/evidence.ts";
 import type { LogLine, Settings } from "../support/process.ts";
-import type { Answer, Order, Plan } from "./plan.ts";
+import type { Answer, Order, Plan, Proved } from "./plan.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -48,6 +49,8 @@ export interface TestedGateway {
   readonly exited: Promise<number | string>;
   /** Resolves when the process has done it; undefined when it died before. One at a time. */
   order(order: Order): Promise<Answer | undefined>;
+  /** The upstream says that it took the id. Any number at a time; undefined when the process died before it answered. */
+  prove(id: string): Promise<Taken | undefined>;
   logged(event: string, count?: number): Promise<void>;
   signal(name: NodeJS.Signals): void;
 }
@@ -83,6 +86,8 @@ export async function startTested({
   });
   const lines: LogLine[] = [];
   const answers: ((answer: Answer | undefined) => void)[] = [];
+  const proofs = new Map<number, (said: Taken | undefined) => void>();
+  let proofsAsked = 0;
   const checks = new Set<() => void>();
   let stderr = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
@@ -96,11 +101,17 @@ export async function startTested({
       for (const check of [...checks]) check();
     });
   }
-  child.on("message", (answer: Answer) => answers.shift()?.(answer));
+  child.on("message", (answer: Answer | Proved) => {
+    if (answer.kind !== "proved") return answers.shift()?.(answer);
+    proofs.get(answer.number)?.(answer.said);
+    proofs.delete(answer.number);
+  });
   // An order to a process that is dying: its end says so.
   child.on("error", () => {});
   const exited = once(child, "close").then(([code, signal]) => {
     for (const answer of answers.splice(0)) answer(undefined);
+    for (const answer of proofs.values()) answer(undefined);
+    proofs.clear();
     return (code ?? signal ?? "unknown") as number | string;
   });
   const count = (event: string) => lines.filter((line) => line.event === event).length;
@@ -131,6 +142,13 @@ export async function startTested({
         if (!child.connected) return resolve(undefined);
         answers.push(resolve);
         child.send(order, () => {});
+      }),
+    prove: (id) =>
+      new Promise((resolve) => {
+        if (!child.connected) return resolve(undefined);
+        const number = ++proofsAsked;
+        proofs.set(number, resolve);
+        child.send({ kind: "prove", number, id } satisfies Order, () => {});
       }),
     logged,
     signal: (name) => void child.kill(name),

@@ -11,9 +11,9 @@ import { runCycles, tableOf } from "./run-cycles.ts";
 import { sharedSteps, stepNamed } from "./shared-steps.ts";
 import { steps } from "./steps.ts";
 
-/** The day of the accident. `npm run crash -- --cycles 62 --seed 20131210` is the same run. */
+/** The day of the accident. `npm run crash -- --cycles 66 --seed 20131210` is the same run. */
 const SEED = 20131210;
-const CYCLES = 62;
+const CYCLES = 66;
 /** Half of the steps. `npm run crash -- --ledger postgres` runs all, as often as is asked for. */
 const SHARED_CYCLES = 16;
 

@@ -1,4 +1,5 @@
 // What the driver and the gateway under test say to each other.
+import type { Taken } from "../../src/evidence/evidence.ts";
 import type { SmtpTimeouts } from "../../src/upstream/smtp/timeouts.ts";
 
 /**
@@ -25,7 +26,15 @@ export type Order =
   /** As arm, once it has been told to stop. */
   | { readonly kind: "arm-at-stop"; readonly step: string; readonly nth: number }
   | { readonly kind: "advance"; readonly ms: number }
-  | { readonly kind: "tell-when-dry" };
+  | { readonly kind: "tell-when-dry" }
+  /** The upstream says that it took this id. Its answer has the same number, and may come after those of later orders. */
+  | { readonly kind: "prove"; readonly number: number; readonly id: string };
 
 /** `waiting`: transmissions that were still not relayed when the patience had ended. */
 export type Answer = { readonly kind: "done" } | { readonly kind: "dry"; readonly waiting: number };
+
+export interface Proved {
+  readonly kind: "proved";
+  readonly number: number;
+  readonly said: Taken;
+}

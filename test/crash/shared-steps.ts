@@ -4,7 +4,7 @@ import type { EngineMoment } from "../support/crashing-engine.ts";
 import { around, load, type Moment, type Step, steps } from "./steps.ts";
 
 const EMBEDDED =
-  /the (attempt|settle|doubtful|refusal) commit|the decision as|the forgetting|generation|filter/;
+  /the (attempt|settle|doubtful|refusal) commit|the decision as|the settlement by|the forgetting|generation|filter/;
 
 const engine =
   (of: EngineMoment["of"], to?: EngineMoment["to"][number]) =>
@@ -45,6 +45,15 @@ const engineSteps: readonly Step[] = [
     ["an operator is about to have it count as relayed", "it is relayed, the spool still holds it"],
     engine("change", "relayed"),
     { ...load, faults: { "drop-before-reply": 100 }, decides: true },
+  ),
+  ...around(
+    "the engine's settlement by evidence",
+    [
+      "evidence was received, nothing is settled",
+      "it is relayed, the spool still holds it, nobody was answered",
+    ],
+    engine("change", "relayed"),
+    { ...load, faults: { "drop-before-reply": 100 }, proves: true },
   ),
   ...around(
     "the engine's forgetting",

@@ -36,6 +36,8 @@ export interface Step {
   readonly pauses?: true;
   /** An operator acts on the queue meanwhile. */
   readonly orders?: true;
+  /** The upstream says meanwhile which mails it took. */
+  readonly proves?: true;
   /** The gateway is drained in the middle of the load, and the step counts from then on. */
   readonly drains?: true;
   /** The clock is moved on by the span of a generation, so that the next settlement begins another. */
@@ -228,6 +230,22 @@ export const steps: readonly Step[] = [
       storage(when, ["commit"], QUEUE, puts(TRANSMISSION))(moment) &&
       !storage(when, ["commit"], QUEUE, puts(SUBMISSION))(moment),
     { ...load, occurrences: 5, faults: { "drop-untaken": 50 }, decides: true },
+  ),
+  // So too of evidence.
+  ...around(
+    "the settlement by evidence",
+    [
+      "evidence was received, nothing is settled",
+      "it is relayed, the spool still holds it, nobody was answered",
+    ],
+    (when) => storage(when, ["commit"], GENERATIONS),
+    { ...load, faults: { "drop-before-reply": 100 }, proves: true },
+  ),
+  ...around(
+    "the removal after evidence",
+    ["relayed by evidence, about to leave the spool", "gone from the spool, which a crash may undo"],
+    (when) => storage(when, ["write"], QUEUE, deletes(TRANSMISSION)),
+    { ...load, faults: { "drop-before-reply": 100 }, proves: true },
   ),
   ...around(
     "the forgetting",

@@ -18,6 +18,8 @@ export interface Tracked {
   readonly messageIds: Set<string>;
   /** Times of its lines transmission.doubtful. */
   readonly doubtful: number[];
+  /** Lines evidence.settled. */
+  proven: number;
   /** A line says that the upstream refused it for good, or an operator. */
   refused: boolean;
   /** Wishes of an operator that it be forgotten, which were granted or may have been. */
@@ -55,6 +57,7 @@ export function createTally(policy: Policy, reply: Reply = "queued"): Tally {
         copies: [],
         messageIds: new Set(),
         doubtful: [],
+        proven: 0,
         refused: false,
         wishes: 0,
         anew: 0,
@@ -71,6 +74,7 @@ export function createTally(policy: Policy, reply: Reply = "queued"): Tally {
     const { recipient, copies, doubtful } = one;
     const faults: string[] = [];
     const say = (text: string) => faults.push(`${recipient}: ${text}`);
+    if (one.proven > 1) say(`was settled by evidence ${one.proven} times`);
     if (one.messageIds.size > 1) say(`was relayed under ${[...one.messageIds].join(" and ")}`);
     if (one.forgotten && !one.refused) say("was answered 250 and then taken for new");
     if (one.answered && copies.length === 0 && reply === "relayed")
@@ -94,6 +98,7 @@ export function createTally(policy: Policy, reply: Reply = "queued"): Tally {
       if (typeof line.recipient !== "string") return;
       const tracked = about(line.recipient);
       if (line.event === "transmission.doubtful") tracked.doubtful.push(Date.parse(String(line.time)));
+      if (line.event === "evidence.settled") tracked.proven += 1;
       if (line.event === "transmission.refused" && line.permanence === "permanent") tracked.refused = true;
       if (line.event === "operator.bounced") tracked.refused = true;
     },
