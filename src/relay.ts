@@ -7,7 +7,7 @@ import { createBudget } from "./dispatch/budget.ts";
 import { createDecisions } from "./dispatch/decisions.ts";
 import { createDelayWarnings } from "./dispatch/delay.ts";
 import { createDispatcher } from "./dispatch/dispatcher.ts";
-import { createDoubts, type InDoubt } from "./dispatch/doubt.ts";
+import { createDoubts, doubtfulOf, type InDoubt } from "./dispatch/doubt.ts";
 import { createEntrance } from "./dispatch/entrance.ts";
 import { createFailures } from "./dispatch/failures.ts";
 import { createFindSpooled } from "./dispatch/find-spooled.ts";
@@ -167,16 +167,14 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const holds = createHolds(inDoubt);
   const listening = createListening({
     ...{ inDoubt, isBusy: decisions.isBusy, clock, log },
-    over: (queued, transmission) =>
-      entrance.doubtful(queued, transmission, { cause: "no evidence came of an attempt without an answer" }),
+    over: (...found) => entrance.doubtful(...found),
   });
-  const evidenceWaitMs = world.evidenceWaitMs ?? (() => 0);
   const doubts = createDoubts(
     {
       ...{ inDoubt, listening, ledger, spool, recorder, verdicts, warnOfDelay, history, counters },
       ...{ clock, random, log },
     },
-    { policy: config.ledger.doubtful, evidenceWaitMs, retry, addresses },
+    { policy: config.ledger.doubtful, evidenceWaitMs: world.evidenceWaitMs, retry, addresses },
   );
   const resolutions = createResolutions({
     ...{ inDoubt, holds, decisions, spool, recorder, verdicts, clock, log },
@@ -280,10 +278,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       ),
     doubtful: createDoubtfulDesk({
       ...{ ledger, spool, history, log, addresses },
-      spooled(id) {
-        const found = inDoubt.get(id);
-        return found && { key: found.queued.key, transmission: found.transmission };
-      },
+      spooled: (id) => doubtfulOf(inDoubt, id),
       decisions: decisionParts,
       resolved: () => counters.doubtfulResolved.add("operator"),
     }),

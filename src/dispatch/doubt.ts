@@ -54,6 +54,15 @@ export interface Doubtful {
 /** Those of the spool. */
 export type InDoubt = Map<Id, Doubtful>;
 
+/** The one of this id, and where it is in the spool. */
+export function doubtfulOf(
+  inDoubt: InDoubt,
+  id: Id,
+): (Pick<QueuedTransmission, "key"> & Pick<Doubtful, "transmission">) | undefined {
+  const found = inDoubt.get(id);
+  return found && { key: found.queued.key, transmission: found.transmission };
+}
+
 /** The transmission is not in doubt any more. Another submission may have its id, since another gateway took it over. */
 export function leaveDoubt(inDoubt: InDoubt, { claim: { id }, key }: QueuedTransmission): void {
   const found = inDoubt.get(id)?.queued.key;
@@ -92,7 +101,7 @@ export interface DoubtParts {
 export interface DoubtOptions {
   readonly policy: DoubtfulPolicy;
   /** See World. */
-  readonly evidenceWaitMs: (upstream: string | undefined) => number;
+  readonly evidenceWaitMs?: ((upstream: string | undefined) => number) | undefined;
   readonly retry: BackoffRange;
   /** Log the recipient. */
   readonly addresses: boolean;
@@ -132,7 +141,7 @@ function treatmentOf(
 export function createDoubts(parts: DoubtParts, options: DoubtOptions): Doubts {
   const { inDoubt, listening, ledger, spool, recorder, verdicts, warnOfDelay, history, counters } = parts;
   const { clock, random, log } = parts;
-  const { policy, evidenceWaitMs, retry, addresses } = options;
+  const { policy, evidenceWaitMs = () => 0, retry, addresses } = options;
 
   /** Out before anything else is done: a second copy is never silent. */
   const announce = (

@@ -13,6 +13,8 @@ export interface Listening {
   close(): void;
 }
 
+const NONE_CAME = "no evidence came of an attempt without an answer";
+
 interface Waits {
   readonly queued: QueuedTransmission;
   readonly transmission: SpooledTransmission;
@@ -23,7 +25,11 @@ export interface ListeningParts {
   /** An order or a decision is on its way. */
   readonly isBusy: (id: Id) => boolean;
   /** Has policy act. Rejects when the disk keeps it from that. */
-  readonly over: (queued: QueuedTransmission, transmission: SpooledTransmission) => Promise<void>;
+  readonly over: (
+    queued: QueuedTransmission,
+    transmission: SpooledTransmission,
+    doubt: { readonly cause: string },
+  ) => Promise<void>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -49,7 +55,7 @@ export function createListening({ inDoubt, isBusy, over, clock, log }: Listening
     if (found === undefined || listensUntil(found.transmission) === undefined) return;
     if (isBusy(id)) return again(id, STORAGE_RETRY_MS);
     try {
-      await over(found.queued, found.transmission);
+      await over(found.queued, found.transmission, { cause: NONE_CAME });
     } catch (error) {
       log.error("dispatch.failed", { error: error instanceof Error ? error.stack : String(error) });
       again(id, STORAGE_RETRY_MS);
