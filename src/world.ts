@@ -24,8 +24,9 @@ export interface World extends LedgerWorld {
   /** Room for what is received; a disk without end when left out. */
   readonly freeSpace?: FreeSpace | undefined;
   /**
-   * For how long evidence may come before policy acts about a doubt, milliseconds, by the upstream's name in the
-   * configuration. Undefined: it is not known by which one; the longest of all. Left out: nobody brings evidence.
+   * For how long evidence may come before policy acts about a doubt, milliseconds, by the name of the Upstream that gave no
+   * answer. Undefined: it is not known which one that was; the longest of all. Left out: nobody brings evidence, and nothing
+   * is looked up that another gateway may have settled.
    */
   readonly evidenceWaitMs?: (upstream: string | undefined) => number;
   /** Gets the number of gateways that share the ledger. */
