@@ -33,6 +33,9 @@ export interface SesFields {
 /** Carries the id into every event that SES publishes, whatever becomes of the header there. */
 export const ID_TAG = "mailonce-id";
 
+/** Names the ledger, so that the events of two ledgers in one queue can be kept apart. */
+export const LEDGER_TAG = "mailonce-ledger";
+
 /** The longest name, and the longest value. */
 const OCTETS_MAX = 256;
 /** Names with "ses:" are SES's own, of which some can be set (ses:feedback-id-a). */
