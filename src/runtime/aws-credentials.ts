@@ -40,3 +40,24 @@ export function isRefusalOfCredentials(thrown: unknown): boolean {
  * those of the client, and the client's types don't know this one.
  */
 export const WITHOUT_CACHED_FILES = { ignoreCache: true } as object;
+
+/**
+ * Makes calls. Once one is refused for its credentials, the next has them read again first: somebody may have changed
+ * them.
+ *
+ * @param read of a client of the SDK
+ */
+export function rereadingCredentials(read: (options: { forceRefresh: boolean }) => Promise<unknown>) {
+  let areRefused = false;
+  return async <T>(call: () => Promise<T>): Promise<T> => {
+    if (areRefused) await read({ forceRefresh: true });
+    try {
+      const answer = await call();
+      areRefused = false;
+      return answer;
+    } catch (error) {
+      areRefused = isRefusalOfCredentials(error);
+      throw error;
+    }
+  };
+}

@@ -144,6 +144,13 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "ledger.ttl_off": "DynamoDB does not remove expired items: TTL of table {table} by {attribute} is off.",
     "ledger.sweep_failed": "Expired ids could not be removed, which is tried again later: {cause}",
 
+    "events.silent": "The queue {queue} of SES's events can't be used; mail goes on: {error}",
+    "events.heard": "The queue {queue} of SES's events is read again, after {ms}.",
+    "events.shared_queue":
+      "The queue {queue} is shared with another ledger, {other}; this one is {ledger}. Give each a queue of its own.",
+    "events.not_taken":
+      "An event about {id} in the queue {queue} could not be judged, and is read again: {error}",
+    "events.no_event": "Removed a message from the queue {queue} that is no event: {reason}",
     "upstream.quota":
       "{upstream} takes {rate:mail} a second; {sent} were sent within 24 hours[ of {max}][, {remaining} remain].",
     "upstream.quota_unreadable": "{upstream} does not say what the account may send: {error}",

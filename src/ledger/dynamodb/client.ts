@@ -31,7 +31,7 @@ import {
   UpdateTimeToLiveCommand,
   type UpdateTimeToLiveCommandInput,
 } from "@aws-sdk/client-dynamodb";
-import { isRefusalOfCredentials, WITHOUT_CACHED_FILES } from "../../runtime/aws-credentials.ts";
+import { rereadingCredentials, WITHOUT_CACHED_FILES } from "../../runtime/aws-credentials.ts";
 
 export type { AttributeValue, CreateTableCommandInput, TableDescription };
 export type Item = Readonly<Record<string, AttributeValue>>;
@@ -101,7 +101,10 @@ export function openClient({ region, endpoint, timeouts }: DynamodbOptions): Dyn
     },
     ...WITHOUT_CACHED_FILES,
   });
-  readCredentialsAgain(client);
+  const call = rereadingCredentials((options) => client.config.credentials(options));
+  client.middlewareStack.add((next) => (request) => call(() => next(request)), {
+    ...{ step: "initialize", name: "rereadingCredentials" },
+  });
 
   return {
     put: (input, abortSignal) => client.send(new PutItemCommand(input), { abortSignal }),
@@ -119,23 +122,4 @@ export function openClient({ region, endpoint, timeouts }: DynamodbOptions): Dyn
       client.send(new UpdateTimeToLiveCommand(input), { abortSignal }),
     close: () => client.destroy(),
   };
-}
-
-/** Once a request is refused for its credentials, the next one reads their files again: somebody may have changed them. */
-function readCredentialsAgain(client: DynamoDBClient): void {
-  let areRefused = false;
-  client.middlewareStack.add(
-    (next) => async (request) => {
-      if (areRefused) await client.config.credentials({ forceRefresh: true });
-      try {
-        const answer = await next(request);
-        areRefused = false;
-        return answer;
-      } catch (error) {
-        areRefused = isRefusalOfCredentials(error);
-        throw error;
-      }
-    },
-    { step: "initialize", name: "readCredentialsAgain" },
-  );
 }

@@ -1,0 +1,92 @@
+// The queue of events at SQS. Its SDK is imported here and nowhere else, and this file is loaded only where events are
+// configured.
+import {
+  ChangeMessageVisibilityBatchCommand,
+  DeleteMessageBatchCommand,
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  SQSClient,
+} from "@aws-sdk/client-sqs";
+import { rereadingCredentials, WITHOUT_CACHED_FILES } from "../../../runtime/aws-credentials.ts";
+import { type EventQueue, RECEIVE_MAX } from "./queue.ts";
+import { regionOf } from "./queue-url.ts";
+
+export interface SqsQueueOptions {
+  /** Its host is what is called, and names the region as AWS's hosts do. */
+  readonly queueUrl: string;
+  /** Where the URL names none. From the SDK's own sources (AWS_REGION, the profile) when left out. */
+  readonly region?: string | undefined;
+}
+
+export interface SqsQueue extends EventQueue {
+  /** How many messages wait, about. */
+  waiting(signal: AbortSignal): Promise<number>;
+}
+
+/** SQS waits no longer. */
+const WAIT_SECONDS = 20;
+/** For which nobody else gets what was received: settling takes milliseconds, and a crash ends with this wait. */
+const HIDDEN_SECONDS = 60;
+
+const CONNECT_MS = 5_000;
+/** The wait, and time for the answer. */
+const REQUEST_MS = (WAIT_SECONDS + 10) * 1_000;
+
+export function createSqsQueue({ queueUrl, region }: SqsQueueOptions): SqsQueue {
+  const named = regionOf(queueUrl) ?? region;
+  const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
+  const client = new SQSClient({
+    ...(named === undefined ? {} : { region: named }),
+    endpoint: new URL(queueUrl).origin,
+    // The intake tries again by itself, with pauses that grow.
+    maxAttempts: 1,
+    retryMode: "standard",
+    requestHandler: {
+      connectionTimeout: CONNECT_MS,
+      requestTimeout: REQUEST_MS,
+      throwOnRequestTimeout: true,
+      socketTimeout: REQUEST_MS,
+      httpAgent: agent,
+      httpsAgent: agent,
+    },
+    ...WITHOUT_CACHED_FILES,
+  });
+  const call = rereadingCredentials((options) => client.config.credentials(options));
+
+  return {
+    async receive(abortSignal) {
+      const command = new ReceiveMessageCommand({
+        QueueUrl: queueUrl,
+        MaxNumberOfMessages: RECEIVE_MAX,
+        WaitTimeSeconds: WAIT_SECONDS,
+        VisibilityTimeout: HIDDEN_SECONDS,
+        MessageSystemAttributeNames: ["ApproximateReceiveCount"],
+      });
+      const { Messages = [] } = await call(() => client.send(command, { abortSignal }));
+      return Messages.flatMap(({ Body: body = "", ReceiptHandle: receipt, Attributes = {} }) =>
+        receipt === undefined
+          ? []
+          : [{ body, receipt, receives: Number(Attributes.ApproximateReceiveCount) || 1 }],
+      );
+    },
+    async remove(receipts, abortSignal) {
+      const Entries = receipts.map((ReceiptHandle, at) => ({ Id: String(at), ReceiptHandle }));
+      const command = new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries });
+      await call(() => client.send(command, { abortSignal }));
+    },
+    async showAgain(messages, abortSignal) {
+      const Entries = messages.map(({ receipt, seconds }, at) => ({
+        ...{ Id: String(at), ReceiptHandle: receipt, VisibilityTimeout: seconds },
+      }));
+      const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: queueUrl, Entries });
+      await call(() => client.send(command, { abortSignal }));
+    },
+    async waiting(abortSignal) {
+      const AttributeNames = ["ApproximateNumberOfMessages" as const];
+      const command = new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames });
+      const { Attributes = {} } = await call(() => client.send(command, { abortSignal }));
+      return Number(Attributes.ApproximateNumberOfMessages) || 0;
+    },
+    close: () => client.destroy(),
+  };
+}

@@ -1,0 +1,385 @@
+// The intake over a real queue: what is removed, what is seen again, and what it does while the queue can't be used.
+import { writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Id } from "../../../src/identity/message-id.ts";
+import { systemClock } from "../../../src/runtime/clock.ts";
+import type { Log, LogFields } from "../../../src/runtime/log.ts";
+import { type Intake, startIntake, type TakesEvidence } from "../../../src/upstream/ses/events/intake.ts";
+import { createSqsQueue } from "../../../src/upstream/ses/events/sqs.ts";
+import { createEventsPlace, type EventsPlace, REGION, type SqsFault } from "../../support/events-place.ts";
+import { createManualClock } from "../../support/manual-clock.ts";
+import { idOf } from "../../support/transmission.ts";
+import { EVENTS, eventOf, ID, inEventBridge, LEDGER, SES_ID } from "./events.ts";
+
+type Proof = Parameters<TakesEvidence["take"]>[1];
+interface Taking {
+  readonly id: Id;
+  readonly proof: Proof;
+}
+
+let place: EventsPlace;
+let intakes: Intake[];
+let takings: Taking[];
+let lines: { level: string; event: string; fields: LogFields }[];
+let onTaking: (() => void)[];
+let onLine: (() => void)[];
+const decide = vi.fn<(taking: Taking) => "settled" | "known" | "later">();
+
+const write =
+  (level: string) =>
+  (event: string, fields: LogFields = {}): void => {
+    lines.push({ level, event, fields });
+    for (const look of [...onLine]) look();
+  };
+const log: Log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+
+/** Records what it is brought, and answers as a test says. */
+const evidence: TakesEvidence = {
+  async take(id, proof) {
+    const taking = { id, proof };
+    takings.push(taking);
+    const answer = decide(taking);
+    for (const look of [...onTaking]) look();
+    return answer;
+  },
+};
+
+/** Resolves when the condition holds; it is looked at whenever one of the list is called. */
+function until(list: (() => void)[], holds: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (!holds()) return;
+      list.splice(list.indexOf(look), 1);
+      resolve();
+    };
+    list.push(look);
+    look();
+  });
+}
+const taken = (count: number) => until(onTaking, () => takings.length >= count);
+const linesOf = (event: string, level?: string) =>
+  lines.filter((line) => line.event === event && (level === undefined || line.level === level));
+
+function start(parts: { ledger?: string; clock?: typeof systemClock } = {}): Intake {
+  const queue = createSqsQueue({ queueUrl: place.queueUrl, region: REGION });
+  const random = { fraction: () => 1, octets: (length: number) => new Uint8Array(length) };
+  const intake = startIntake({
+    ...{ queue, name: "mailonce", evidence, ledger: LEDGER, clock: systemClock, random, log },
+    ...parts,
+  });
+  intakes.push(intake);
+  return intake;
+}
+
+beforeEach(async () => {
+  vi.stubEnv("AWS_ACCESS_KEY_ID", "test");
+  vi.stubEnv("AWS_SECRET_ACCESS_KEY", "test");
+  intakes = [];
+  takings = [];
+  lines = [];
+  onTaking = [];
+  onLine = [];
+  decide.mockReset();
+  decide.mockReturnValue("settled");
+  place = await createEventsPlace();
+});
+afterEach(async () => {
+  await Promise.all(intakes.map((intake) => intake.close()));
+  await place.close();
+  vi.unstubAllEnvs();
+});
+
+describe("an event", () => {
+  test("settles what it proves, and is removed then, however it comes", async () => {
+    await place.publish(EVENTS.Send);
+    await place.put(EVENTS.Bounce);
+    await place.put(inEventBridge(EVENTS.Delivery));
+    const removed = place.answered("DeleteMessageBatch");
+    const intake = start();
+    await taken(3);
+    const at = Date.parse("2026-11-27T21:08:49.000Z");
+    expect(takings).toEqual(
+      Array(3).fill({ id: ID, proof: { from: "tag", source: "ses", upstreamId: SES_ID, at } }),
+    );
+    await removed;
+    await vi.waitUntil(() => place.messages().hidden === 0);
+    expect(place.messages()).toEqual({ ready: 0, hidden: 0 });
+    expect(intake.facts().counts).toMatchObject({ settled: 3 });
+  });
+
+  test("is asked for by a long poll of ten", async () => {
+    const removed = place.answered("DeleteMessageBatch");
+    start();
+    await place.publish(EVENTS.Send);
+    await removed;
+    expect(place.calls[0]).toMatchObject({
+      action: "ReceiveMessage",
+      body: { MaxNumberOfMessages: 10, WaitTimeSeconds: 20, VisibilityTimeout: 60 },
+    });
+  });
+
+  test("that has to wait is not removed, and is seen again after 1 s, then 2 s", async () => {
+    decide.mockReturnValueOnce("later").mockReturnValueOnce("later");
+    await place.publish(EVENTS.Send);
+    const removed = place.answered("DeleteMessageBatch");
+    const intake = start();
+    await removed;
+    expect(takings).toHaveLength(3);
+    const shown = place.calls.filter(({ action }) => action === "ChangeMessageVisibilityBatch");
+    expect(shown.map(({ body }) => body.Entries)).toMatchObject([
+      [{ VisibilityTimeout: 1 }],
+      [{ VisibilityTimeout: 2 }],
+    ]);
+    expect(place.calls.filter(({ action }) => action === "DeleteMessageBatch")).toHaveLength(1);
+    expect(intake.facts().counts).toMatchObject({ settled: 1, later: 2 });
+  });
+
+  test("that can't be taken is seen again, and others are not held up by it", async () => {
+    decide.mockImplementationOnce(() => {
+      throw new Error("no disk");
+    });
+    await place.publish(EVENTS.Send);
+    start();
+    await taken(1);
+    expect(linesOf("events.not_taken")).toMatchObject([
+      { level: "error", fields: { id: ID, error: "Error: no disk" } },
+    ]);
+    const removed = place.answered("DeleteMessageBatch");
+    await place.publish(EVENTS.Send);
+    await removed;
+    await taken(3);
+  });
+
+  test("that was settled but not removed is still in the queue: nothing is removed twice or lost", async () => {
+    place.play(({ action }) => (action === "DeleteMessageBatch" ? "drop" : undefined));
+    await place.publish(EVENTS.Send);
+    start();
+    await taken(1);
+    await until(onLine, () => linesOf("events.silent").length > 0);
+    expect(place.messages()).toEqual({ ready: 0, hidden: 1 });
+  });
+
+  test.each([
+    [
+      "what SNS says first",
+      "noEvent",
+      (to: EventsPlace) => to.publish("Successfully validated SNS topic for Amazon SES event publishing."),
+    ],
+    [
+      "feedback of an identity",
+      "noEvent",
+      (to: EventsPlace) => to.put({ notificationType: "Bounce", mail: {} }),
+    ],
+    [
+      "an event of somebody else's mail",
+      "otherMail",
+      (to: EventsPlace) => to.put(eventOf("Send", {}, { tags: {} })),
+    ],
+  ] as const)("of none of ours is counted and removed: %s", async (_, count, put) => {
+    await put(place);
+    const removed = place.answered("DeleteMessageBatch");
+    const intake = start();
+    await removed;
+    expect(takings).toEqual([]);
+    expect(intake.facts().counts[count]).toBe(1);
+  });
+});
+
+describe("a queue that is shared with another ledger", () => {
+  const other = (id: Id) =>
+    eventOf("Send", {}, { tags: { "mailonce-id": [id], "mailonce-ledger": ["another"] } });
+
+  test("keeps that ledger's events for it; one line says so", async () => {
+    for (let at = 0; at < 3; at++) await place.put(other(idOf(at)));
+    const shown = place.answered("ChangeMessageVisibilityBatch");
+    const intake = start();
+    await shown;
+    await vi.waitUntil(() => intake.facts().counts.otherLedger >= 3);
+    expect(linesOf("events.shared_queue")).toEqual([
+      {
+        level: "error",
+        event: "events.shared_queue",
+        fields: { queue: "mailonce", ledger: LEDGER, other: "another" },
+      },
+    ]);
+    expect(intake.facts().sharedWith).toBe("another");
+    expect(takings).toEqual([]);
+    expect(place.calls.filter(({ action }) => action === "DeleteMessageBatch")).toEqual([]);
+
+    await intake.close();
+    start({ ledger: "another" });
+    await taken(3);
+    expect(takings.map(({ id }) => id).sort()).toEqual([0, 1, 2].map(idOf).sort());
+  });
+
+  test("an event that names no ledger is of a mail from before the tag: it counts", async () => {
+    await place.put(eventOf("Send", {}, { tags: { "mailonce-id": [ID] } }));
+    start();
+    await taken(1);
+  });
+});
+
+describe("a queue that can't be used", () => {
+  const faults: readonly [SqsFault, RegExp][] = [
+    ["throttled", /RequestThrottled/],
+    ["gone", /QueueDoesNotExist/],
+    ["denied", /AccessDenied/],
+    ["credentials", /security token/],
+    ["down", /Service ?Unavailable/],
+    ["drop", /ECONNRESET|hang up/i],
+  ];
+  test.each(faults)(
+    "%s: one line at the second failure and one when it is over; pauses grow",
+    async (fault, said) => {
+      const clock = createManualClock();
+      place.play(() => fault);
+      const intake = start({ clock });
+      const pauses: number[] = [];
+      for (let failures = 1; failures <= 9; failures++) {
+        await until(onLine, () => linesOf("events.silent").length === failures);
+        expect(intake.facts().silent === undefined).toBe(failures === 1);
+        await vi.waitUntil(() => clock.untilNext() !== undefined);
+        pauses.push(clock.untilNext() ?? 0);
+        clock.advance(clock.untilNext() ?? 0);
+      }
+      expect(pauses).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60].map((seconds) => seconds * 1_000));
+      expect(linesOf("events.silent", "error")).toHaveLength(1);
+      expect(linesOf("events.silent", "error")[0]?.fields.error).toMatch(said);
+      expect(intake.facts().silent?.reason).toMatch(said);
+
+      place.play(() => undefined);
+      await place.publish(EVENTS.Send);
+      const over = until(onLine, () => linesOf("events.heard").length > 0);
+      // One more failure may have been under way.
+      const running = setInterval(() => clock.advance(60_000), 50);
+      await over;
+      clearInterval(running);
+      expect(takings).toHaveLength(1);
+      expect(intake.facts()).not.toHaveProperty("silent");
+      expect(linesOf("events.heard")).toHaveLength(1);
+    },
+  );
+
+  test("one failure alone is said to nobody", async () => {
+    const clock = createManualClock();
+    let number = 0;
+    place.play(() => (number++ === 0 ? "drop" : undefined));
+    await place.publish(EVENTS.Send);
+    const removed = place.answered("DeleteMessageBatch");
+    start({ clock });
+    await vi.waitUntil(() => clock.untilNext() !== undefined);
+    clock.advance(clock.untilNext() ?? 0);
+    await removed;
+    expect(lines.filter(({ level }) => level !== "debug")).toEqual([]);
+  });
+
+  test("credentials that are put right in their file are used without a restart", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "mailonce-sqs-"));
+    const file = join(folder, "credentials");
+    const keep = (key: string) =>
+      writeFileSync(file, `[default]\naws_access_key_id = ${key}\naws_secret_access_key = secret\n`);
+    try {
+      keep("WRONG");
+      vi.stubEnv("AWS_ACCESS_KEY_ID", "");
+      vi.stubEnv("AWS_SECRET_ACCESS_KEY", "");
+      vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", file);
+      vi.stubEnv("AWS_EC2_METADATA_DISABLED", "true");
+      place.play(({ authorization }) =>
+        authorization.includes("Credential=RIGHT/") ? undefined : "credentials",
+      );
+      await place.publish(EVENTS.Send);
+      start();
+      await until(onLine, () => linesOf("events.silent").length > 0);
+      keep("RIGHT");
+      await taken(1);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
+describe("its end", () => {
+  test("ends the poll at once", async () => {
+    const intake = start();
+    await vi.waitUntil(() => place.underWay("ReceiveMessage") === 1);
+    const from = performance.now();
+    await intake.close();
+    expect(performance.now() - from).toBeLessThan(1_000);
+    await vi.waitUntil(() => place.underWay("ReceiveMessage") === 0);
+  });
+
+  test("ends a pause at once", async () => {
+    place.play(() => "down");
+    const clock = createManualClock();
+    const intake = start({ clock });
+    await vi.waitUntil(() => clock.untilNext() !== undefined);
+    await intake.close();
+    expect(clock.untilNext()).toBeUndefined();
+  });
+
+  test("ends though the queue hangs", async () => {
+    place.play(() => "hang");
+    const intake = start();
+    await vi.waitUntil(() => place.underWay("ReceiveMessage") === 1);
+    await intake.close();
+  });
+
+  test("waits for what is being settled, so that the ledger can be closed after it", async () => {
+    let settle = (): void => {};
+    const settling = new Promise<"settled">((resolve) => {
+      settle = () => resolve("settled");
+    });
+    const slow: TakesEvidence = {
+      take(id, proof) {
+        takings.push({ id, proof });
+        for (const look of [...onTaking]) look();
+        return settling;
+      },
+    };
+    const queue = createSqsQueue({ queueUrl: place.queueUrl, region: REGION });
+    const random = { fraction: () => 1, octets: (length: number) => new Uint8Array(length) };
+    const intake = startIntake({
+      queue,
+      name: "mailonce",
+      evidence: slow,
+      ledger: LEDGER,
+      clock: systemClock,
+      random,
+      log,
+    });
+    intakes.push(intake);
+    await place.publish(EVENTS.Send);
+    await taken(1);
+    let isClosed = false;
+    const closed = intake.close().then(() => {
+      isClosed = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isClosed).toBe(false);
+    settle();
+    await closed;
+    // It was not removed any more, and the next reader is told so by the ledger.
+    expect(place.messages()).toEqual({ ready: 0, hidden: 1 });
+  });
+});
+
+test("a full queue is read by four polls at once, each message once", async () => {
+  const count = 1_000;
+  const ids = Array.from({ length: count }, (_, at) => idOf(at));
+  for (const id of ids) await place.put(eventOf("Send", {}, { tags: { "mailonce-id": [id] } }));
+  let most = 0;
+  decide.mockImplementation(() => {
+    most = Math.max(most, place.underWay("ReceiveMessage") + place.underWay("DeleteMessageBatch"));
+    return "settled";
+  });
+  start();
+  await taken(count);
+  await vi.waitUntil(() => place.messages().hidden === 0);
+  expect(takings.map(({ id }) => id).sort()).toEqual([...ids].sort());
+  expect(place.messages()).toEqual({ ready: 0, hidden: 0 });
+  expect(most).toBeGreaterThan(1);
+  expect(most).toBeLessThanOrEqual(4);
+});
