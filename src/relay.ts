@@ -115,8 +115,8 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     await found.close();
     throw error;
   });
-  const { ledger, name, gateways, remembered, isUp } = await found.open();
-  world.fleet?.follow(gateways);
+  const { ledger, name, publicName, gateways, remembered, isUp } = await found.open();
+  world.fleet?.follow(gateways, publicName);
   const traceName = await traceNameOf(world);
   const [changes, recent] = [createChanges(), createRecent(clock)];
   const history = watchedHistory(

@@ -1,5 +1,6 @@
 // Opens the ledger that the configuration names, and loads nothing of the others: neither their code nor their libraries.
 import type { Config } from "../config/config.ts";
+import { viewsOf } from "../config/routes.ts";
 import { envidOf } from "../config/warnings.ts";
 import type { Counters } from "../metrics/counters.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -8,6 +9,7 @@ import type { Random } from "../runtime/random.ts";
 import type { Storage } from "../storage/storage.ts";
 import { digestIdentity, type IdentityRules } from "./identity-digest.ts";
 import type { Ledger } from "./ledger.ts";
+import { sharedLedgerName } from "./ledger-name.ts";
 import type { Engine, EngineLimits } from "./shared/engine.ts";
 import { faultsOf, formatDuration, parseSettings, SettingsError } from "./shared/settings.ts";
 
@@ -28,6 +30,8 @@ export interface OpenedLedger {
   readonly ledger: Ledger;
   /** Of a ledger that several gateways share; see SharedLedger. */
   readonly name: string | undefined;
+  /** What its mails carry at SES, to be told from those of another; see ledger-name.ts. Undefined without SES. */
+  readonly publicName: string | undefined;
   /** Live gateways that share it, this one included. */
   gateways(): number;
   /** Of an embedded one: what is relayed and not forgotten. */
@@ -52,12 +56,19 @@ export interface FoundLedger {
 export async function findLedger(config: Config, world: LedgerWorld): Promise<FoundLedger> {
   const { storage, clock, random, log, counters } = world;
   const { kind, retention: retentionMs, lease: leaseMs } = config.ledger;
+  const isNamed = viewsOf(config).some(({ config: { upstream } }) => upstream.kind === "ses");
   if (kind === "embedded" && world.openEngine === undefined) {
     return {
       async open() {
         const { openEmbeddedLedger } = await import("./embedded/embedded.ts");
         const ledger = await openEmbeddedLedger({ storage, clock, log, retentionMs, counters });
-        return { ledger, name: undefined, gateways: () => 1, remembered: ledger.remembered };
+        try {
+          const publicName = isNamed ? await ledger.publicName(random) : undefined;
+          return { ledger, name: undefined, publicName, gateways: () => 1, remembered: ledger.remembered };
+        } catch (error) {
+          await ledger.close();
+          throw error;
+        }
       },
       async close() {},
     };
@@ -93,7 +104,8 @@ export async function findLedger(config: Config, world: LedgerWorld): Promise<Fo
         leaseMs,
         counters,
       });
-      return { ledger, name: ledger.name, gateways: ledger.gateways, isUp: ledger.isUp };
+      const { name, gateways, isUp } = ledger;
+      return { ledger, name, publicName: isNamed ? sharedLedgerName(name) : undefined, gateways, isUp };
     },
     close: () => engine.close(),
   };

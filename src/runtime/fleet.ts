@@ -4,21 +4,26 @@
 export interface Fleet {
   /** At least 1. */
   size(): number;
+  /** What mails carry to name the ledger that these gateways share; see ledger-name.ts. */
+  ledger?(): string | undefined;
 }
 
 export interface FollowingFleet extends Fleet {
-  /** From now on as many as that says. */
-  follow(size: () => number): void;
+  /** From now on as many as that says, with this ledger. */
+  follow(size: () => number, ledger?: string): void;
 }
 
 export const alone: Fleet = { size: () => 1 };
 
 export function createFleet(): FollowingFleet {
   let source = alone.size;
+  let name: string | undefined;
   return {
     size: () => Math.max(1, source()),
-    follow(size) {
+    ledger: () => name,
+    follow(size, ledger) {
       source = size;
+      name = ledger;
     },
   };
 }

@@ -135,11 +135,27 @@ describe("a message", () => {
       FromEmailAddressIdentityArn: "arn:aws:ses:eu-west-1:111122223333:identity/a.example",
       EmailTags: [
         { Name: "mailonce-id", Value: id },
+        { Name: "mailonce-ledger", Value: expect.stringMatching(/^[a-z2-7]{16}$/) },
         { Name: "campaign", Value: "book" },
       ],
     });
     expect(gateway.said("upstream.bad_tags")).toHaveLength(1);
     expect(Buffer.from(peer.taken[0]?.octets ?? []).toString()).not.toContain("forged");
+  });
+
+  test("names its ledger to SES, and a restart names the same", async ({ place }) => {
+    const { gateway, peer } = await open(place);
+    const named = () => peer.lastCall()?.EmailTags?.find(({ Name }) => Name === "mailonce-ledger")?.Value;
+    await submit(gateway, "user@example.com", taskMail(randomUUID()));
+    await gateway.logged("transmission.relayed");
+    const name = named();
+    expect(name).toMatch(/^[a-z2-7]{16}$/);
+    await gateway.stop();
+    const again = await place.start(sesAt(peer));
+    await submit(again, "user@example.com", taskMail(randomUUID()));
+    await again.logged("transmission.relayed");
+    expect(peer.calls()).toBe(2);
+    expect(named()).toBe(name);
   });
 
   test("that names a configuration set which is not there is reported, and others go on", async ({

@@ -17,6 +17,31 @@ test("the gateway's own tag is always there, and only once", () => {
   ]);
 });
 
+test("the ledger's tag is there where its name is known, and only once", () => {
+  const header = Buffer.from("X-SES-MESSAGE-TAGS: mailonce-ledger=forged, a=1\r\n\r\n");
+  expect(sesFieldsOf(header, id, "abcdefghijklmnop").tags).toEqual([
+    { Name: "mailonce-id", Value: id },
+    { Name: "mailonce-ledger", Value: "abcdefghijklmnop" },
+    { Name: "a", Value: "1" },
+  ]);
+  expect(sesFieldsOf(header, id).tags.map(({ Name }) => Name)).toEqual(["mailonce-id", "a"]);
+});
+
+test.each([
+  [47, 2, 49],
+  [48, 2, 50],
+  [49, 1, 50],
+  [50, 0, 50],
+  [51, 0, 51],
+])("a mailer's own %d tags leave room for %d: SES takes 50", (count, own, all) => {
+  const list = Array.from({ length: count }, (_, at) => `t${at}=1`).join(", ");
+  const { tags } = sesFieldsOf(Buffer.from(`X-SES-MESSAGE-TAGS: ${list}\r\n\r\n`), id, "abcdefghijklmnop");
+  expect(tags).toHaveLength(all);
+  const names = tags.map(({ Name }) => Name);
+  expect(names.slice(0, own)).toEqual(["mailonce-id", "mailonce-ledger"].slice(0, own));
+  expect(names.slice(own)).toEqual(Array.from({ length: count }, (_, at) => `t${at}`));
+});
+
 test.each([
   ["X-SES-MESSAGE-TAGS: campaign=book", ["campaign=book"]],
   ["x-ses-message-tags: a=1, b=2,c=3", ["a=1", "b=2", "c=3"]],

@@ -10,6 +10,7 @@ import { formatDate } from "../../message/trace.ts";
 import { type Counters, createCounters } from "../../metrics/counters.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
+import type { Random } from "../../runtime/random.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { type BatchSteps, claimBatch } from "../claim-batch.ts";
 import { type Claims, createClaims } from "../claims.ts";
@@ -39,6 +40,8 @@ export interface EmbeddedLedgerOptions {
 export interface EmbeddedLedger extends Ledger {
   /** Of what is relayed and not forgotten. */
   remembered(): { readonly ids: number; readonly generations: number };
+  /** See State. */
+  publicName(random: Random): Promise<string>;
 }
 
 interface Parts extends EmbeddedLedgerOptions {
@@ -221,6 +224,7 @@ function createLedger(
       doubtful: marks.doubts((id) => claims.get(id) !== undefined),
     }),
     remembered: generations.counts,
+    publicName: state.name,
     async close() {
       if (!underWay.shut()) return;
       claims.close();

@@ -1,11 +1,13 @@
-// The store `ledger/state`: fences, marks, what is forgotten, and which generations there are, each with an interface of its
-// own, and the format of it all. Small: what is relayed lies in generations.
+// The store `ledger/state`: fences, marks, what is forgotten, which generations there are, and the ledger's name, each with
+// an interface of its own, and the format of it all. Small: what is relayed lies in generations.
+import type { Random } from "../../runtime/random.ts";
 import { checkFormat } from "../../storage/format.ts";
 import { missingStore, type Storage } from "../../storage/storage.ts";
 import { type Fences, openFences } from "./fences.ts";
 import { type Forgets, openForgets } from "./forgets.ts";
 import { createGenerationList, type GenerationList, generationNumber } from "./generation-list.ts";
 import { createMarkStore, type MarkStore } from "./mark-store.ts";
+import { nameIn } from "./name.ts";
 
 const NAME = "ledger/state";
 const FORMAT = 2;
@@ -18,6 +20,8 @@ export interface State {
   readonly marks: MarkStore;
   readonly forgets: Forgets;
   readonly generations: GenerationList;
+  /** See ledger-name.ts. Made when it is first asked for, and durable when it resolves. */
+  name(random: Random): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -42,6 +46,7 @@ export async function openState(storage: Storage): Promise<State> {
       marks: createMarkStore(store),
       forgets: await openForgets(store),
       generations: createGenerationList(store),
+      name: (random) => nameIn(store, random),
       async close() {
         await fences.giveBack();
         await store.close();

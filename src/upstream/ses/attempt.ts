@@ -15,6 +15,8 @@ export interface SesResult {
 export interface SesDefaults {
   /** Of messages that name none in X-SES-CONFIGURATION-SET. */
   readonly configurationSet?: string | undefined;
+  /** The public name of the ledger, once it is open. */
+  readonly ledger?: (() => string | undefined) | undefined;
   /** For sending authorization: the identity that lets us use its address in From. */
   readonly fromEmailAddressIdentityArn?: string | undefined;
 }
@@ -34,7 +36,7 @@ export async function attemptSes(
   } catch (error) {
     return notCalled(error);
   }
-  const fields = sesFieldsOf(content, transmission.id);
+  const fields = sesFieldsOf(content, transmission.id, defaults.ledger?.());
   if (fields.list === "unreadable") return { outcome: UNREADABLE_LIST, badTags: fields.badTags };
   let handedOn = false;
   try {

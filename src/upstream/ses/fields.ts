@@ -24,8 +24,8 @@ export interface SesFields {
   readonly tenant?: string;
   /** Of X-SES-LIST-MANAGEMENT-OPTIONS. "unreadable": without it the mail would go, and nobody could unsubscribe. */
   readonly list?: SesListOptions | "unreadable";
-  /** The gateway's own first, then those of X-SES-MESSAGE-TAGS, each name once. */
-  readonly tags: readonly [SesTag, ...SesTag[]];
+  /** The gateway's own first, as far as there is room, then those of X-SES-MESSAGE-TAGS, each name once. */
+  readonly tags: readonly SesTag[];
   /** How many tags of the message were left out because SES would refuse the message for them. */
   readonly badTags: number;
 }
@@ -35,6 +35,9 @@ export const ID_TAG = "mailonce-id";
 
 /** Names the ledger, so that the events of two ledgers in one queue can be kept apart. */
 export const LEDGER_TAG = "mailonce-ledger";
+
+/** The most that SES takes with a mail: a client's own have priority, since SES would refuse the mail. */
+const TAGS_MAX = 50;
 
 /** The longest name, and the longest value. */
 const OCTETS_MAX = 256;
@@ -47,8 +50,9 @@ const SES_FIELD = /^x-ses-/im;
  * Tags given in the call replace those of the header, so all of them have to be in the call.
  *
  * @param content the message, or its header alone
+ * @param ledger its public name, where it is known
  */
-export function sesFieldsOf(content: Uint8Array, id: Id): SesFields {
+export function sesFieldsOf(content: Uint8Array, id: Id, ledger?: string): SesFields {
   const fields = mayHoldSesFields(content) ? parseHeader(content) : [];
   const tags = new Map<string, string>();
   let badTags = 0;
@@ -62,7 +66,12 @@ export function sesFieldsOf(content: Uint8Array, id: Id): SesFields {
     }
   }
   tags.delete(ID_TAG);
+  tags.delete(LEDGER_TAG);
   const others = [...tags].map(([Name, Value]) => ({ Name, Value }));
+  const own = [
+    { Name: ID_TAG, Value: id },
+    ...(ledger === undefined ? [] : [{ Name: LEDGER_TAG, Value: ledger }]),
+  ].slice(0, Math.max(0, TAGS_MAX - others.length));
   const set = fieldValue(fields, SES_FIELDS.configurationSet);
   const tenant = fieldValue(fields, SES_FIELDS.tenant);
   const list = fieldValue(fields, SES_FIELDS.list);
@@ -70,7 +79,7 @@ export function sesFieldsOf(content: Uint8Array, id: Id): SesFields {
     ...(set ? { configurationSet: set } : {}),
     ...(tenant ? { tenant } : {}),
     ...(list ? { list: listOf(list) } : {}),
-    tags: [{ Name: ID_TAG, Value: id }, ...others],
+    tags: [...own, ...others],
     badTags,
   };
 }

@@ -41,6 +41,7 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
   const { region, endpoint, ratePerSecond, fleet, clock = systemClock, log = silentLog } = options;
   const name = `ses ${endpoint ?? region ?? "in the region of the environment"}`;
   const client = createSesClient(options);
+  const defaults: SesDefaults = { ...options, ledger: fleet?.ledger };
 
   const closing = new AbortController();
   const quota = createSesQuota({
@@ -72,7 +73,7 @@ export function createSesUpstream(options: SesUpstreamOptions = {}): Upstream {
     quota: quota.sending,
     memoryPerOctet: MEMORY_PER_OCTET,
     async transmit(transmission, signal) {
-      const { outcome, badTags } = await attemptSes(client, transmission, options, signal);
+      const { outcome, badTags } = await attemptSes(client, transmission, defaults, signal);
       warnOf(badTags, transmission.messageId);
       if (outcome.kind === "accepted") rate.taken();
       if (outcome.kind === "later" && outcome.throttled === true) rate.throttled();
