@@ -1,6 +1,9 @@
 // The name that a ledger has at SES: the same for ever, for every gateway that shares it, and for no other ledger.
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
+import { exportArchive } from "../../src/ledger/archive/export.ts";
+import { importArchive } from "../../src/ledger/archive/import.ts";
+import { openEmbeddedArchive } from "../../src/ledger/embedded/archive.ts";
 import { openEmbeddedLedger } from "../../src/ledger/embedded/embedded.ts";
 import { findLedger } from "../../src/ledger/open.ts";
 import { silentLog } from "../../src/runtime/log.ts";
@@ -9,6 +12,7 @@ import type { Storage } from "../../src/storage/storage.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { createMemoryEngines } from "../support/memory-engine.ts";
 import { createMemoryStorage } from "../support/memory-storage.ts";
+import { collect } from "../support/storage.ts";
 
 const NAME = /^[a-z2-7]{16}$/;
 const clock = createManualClock();
@@ -33,6 +37,53 @@ test("an embedded ledger keeps its name, across a loss of power too, and no othe
   storage.crash();
   expect(await nameOf(storage)).toBe(name);
   expect(await nameOf(createMemoryStorage())).not.toBe(name);
+});
+
+test("an export and an import keep the name, unless the ledger has one", async () => {
+  const retentionMs = 86_400_000;
+  const archiveOf = (storage: Storage) =>
+    openEmbeddedArchive({ storage, clock, log: silentLog, retentionMs });
+  const exported = async (storage: Storage): Promise<Uint8Array> => {
+    const archive = await archiveOf(storage);
+    const chunks = await collect(exportArchive(archive, () => {}));
+    await archive.close();
+    return Buffer.concat(chunks);
+  };
+  const imported = async (storage: Storage, octets: Uint8Array): Promise<void> => {
+    const archive = await archiveOf(storage);
+    async function* source() {
+      yield octets;
+    }
+    await importArchive(archive, { source: source(), retentionMs, onProgress: () => {} });
+    await archive.close();
+  };
+  const [first, second, unnamed] = [createMemoryStorage(), createMemoryStorage(), createMemoryStorage()];
+  const name = await nameOf(first);
+  await imported(second, await exported(first));
+  expect(await nameOf(second)).toBe(name);
+
+  const other = createMemoryStorage();
+  const own = await nameOf(other);
+  await imported(other, await exported(first));
+  expect(await nameOf(other)).toBe(own);
+
+  const without = await exported(unnamed);
+  expect(Buffer.from(without).toString()).not.toContain('ledger":');
+  const bad = Buffer.from(
+    Buffer.from(await exported(first))
+      .toString()
+      .replace(name, "Nobody"),
+  );
+  await expect(imported(createMemoryStorage(), bad)).rejects.toThrow("line 1: ledger: not a name");
+});
+
+test("what is no name there refuses the start", async () => {
+  const storage = createMemoryStorage();
+  await nameOf(storage);
+  const store = await storage.openStore("ledger/state", "short");
+  await store.commit([{ type: "put", key: Uint8Array.of(0x6e), value: Buffer.from("../elsewhere") }]);
+  await store.close();
+  await expect(nameOf(storage)).rejects.toMatchObject({ code: "damaged" });
 });
 
 test("it has none until somebody asks: nothing is written for upstreams other than SES", async () => {

@@ -46,6 +46,13 @@ export interface Archive {
    * Rejects with a StorageError; what the records became is unknown then, and the call may be made again.
    */
   merge(batch: readonly ArchiveRecord[]): Promise<Merged[]>;
+  /**
+   * What its mails carry at SES (ledger-name.ts), where it has that. Absent of ledgers that gateways share: they go by what
+   * the gateways have agreed on.
+   */
+  name?(): Promise<string | undefined>;
+  /** Makes that its name, durably, unless it has one. */
+  adoptName?(name: string): Promise<void>;
   /** The ledger's own time, milliseconds since the epoch. */
   now(): Promise<number>;
   /** Must be waited for before the process ends. */

@@ -18,7 +18,7 @@ export async function* exportArchive(
   let relayed = 0;
   let doubtful = 0;
   let checksum = 0;
-  let text = encodeHeader(archive.kind, await archive.now());
+  let text = encodeHeader(archive.kind, await archive.now(), await archive.name?.());
 
   function chunk(): Uint8Array {
     const octets = Buffer.from(text);

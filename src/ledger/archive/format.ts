@@ -9,6 +9,7 @@
 import { decodeBase32, encodeBase32 } from "../../runtime/base32.ts";
 import { bufferOf } from "../../runtime/buffer-view.ts";
 import { DIGEST_OCTETS } from "../ledger.ts";
+import { isLedgerName } from "../ledger-name.ts";
 import { type ArchiveRecord, archived } from "./archive.ts";
 
 const FORMAT = "mailonce-ledger";
@@ -36,9 +37,10 @@ export class LineError extends Error {
   override readonly name = "LineError";
 }
 
-export function encodeHeader(kind: string, now: number): string {
+/** @param ledger its public name, where it has one: a mailonce that does not know of it goes on without */
+export function encodeHeader(kind: string, now: number, ledger?: string): string {
   const exportedAt = new Date(now).toISOString();
-  return `${JSON.stringify({ format: FORMAT, version: VERSION, kind, exportedAt })}\n`;
+  return `${JSON.stringify({ format: FORMAT, version: VERSION, kind, exportedAt, ledger })}\n`;
 }
 
 export function encodeRecord({ key, relayed, doubt }: ArchiveRecord): string {
@@ -52,8 +54,13 @@ export function encodeRecord({ key, relayed, doubt }: ArchiveRecord): string {
 export const encodeEnd = ({ relayed, doubtful, crc32 }: End): string =>
   `${JSON.stringify({ end: true, relayed, doubtful, crc32: crc32.toString(16).padStart(8, "0") })}\n`;
 
+export interface Header {
+  /** The public name of the ledger. */
+  readonly ledger?: string;
+}
+
 /** @throws LineError unless it is the first line of an archive that this version can read */
-export function checkHeader(line: string): void {
+export function decodeHeader(line: string): Header {
   let header: Json | undefined;
   try {
     header = objectOf(line);
@@ -64,6 +71,10 @@ export function checkHeader(line: string): void {
   if (header.version !== VERSION) {
     throw new LineError(`written in version ${header.version}, this mailonce reads ${VERSION}`);
   }
+  const { ledger } = header;
+  if (ledger === undefined) return {};
+  if (typeof ledger !== "string" || !isLedgerName(ledger)) throw new LineError("ledger: not a name");
+  return { ledger };
 }
 
 /** @throws LineError */

@@ -5,6 +5,7 @@ import type { Id } from "../../identity/message-id.ts";
 import { encodeBase32 } from "../../runtime/base32.ts";
 import { nameOf } from "../key-name.ts";
 import { type Archive, type ArchiveRecord, stronger, unexpired } from "./archive.ts";
+import type { Header } from "./format.ts";
 import { readArchive } from "./lines.ts";
 
 /** Records of a batch: for PostgreSQL some 100 KB and 20 ms. */
@@ -79,7 +80,10 @@ export async function importArchive(
   }
 
   try {
-    for await (const read of readArchive(source)) {
+    const header = async ({ ledger }: Header): Promise<void> => {
+      if (ledger !== undefined) await archive.adoptName?.(ledger);
+    };
+    for await (const read of readArchive(source, header)) {
       counts.read++;
       const record = unexpired(read, limit);
       if (record === undefined) {

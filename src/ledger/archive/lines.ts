@@ -1,7 +1,15 @@
 // Reads the lines of an archive from octets, and refuses one that is not whole, with the number of the line.
 import { crc32 } from "node:zlib";
 import type { ArchiveRecord } from "./archive.ts";
-import { checkHeader, decodeLine, type End, isEnd, LINE_OCTETS_MAX, LineError } from "./format.ts";
+import {
+  decodeHeader,
+  decodeLine,
+  type End,
+  type Header,
+  isEnd,
+  LINE_OCTETS_MAX,
+  LineError,
+} from "./format.ts";
 
 /** The archive is cut off, damaged, or none. `message` says where, for people. */
 export class ArchiveError extends Error {
@@ -10,12 +18,20 @@ export class ArchiveError extends Error {
 
 const NEWLINE = 0x0a;
 
-/** Rejects with an ArchiveError: at a bad line, or at the end when that is not the end of an archive. */
-export async function* readArchive(source: AsyncIterable<Uint8Array>): AsyncGenerator<ArchiveRecord> {
+/**
+ * Rejects with an ArchiveError: at a bad line, or at the end when that is not the end of an archive.
+ *
+ * @param onHeader is called with the first line, and waited for
+ */
+export async function* readArchive(
+  source: AsyncIterable<Uint8Array>,
+  onHeader: (header: Header) => Promise<void> = async () => {},
+): AsyncGenerator<ArchiveRecord> {
   let number = 0;
   let checksum = 0;
   let relayed = 0;
   let doubtful = 0;
+  let header: Header | undefined;
   let end: End | undefined;
 
   for await (const line of linesOf(source)) {
@@ -25,8 +41,11 @@ export async function* readArchive(source: AsyncIterable<Uint8Array>): AsyncGene
       if (line.length > LINE_OCTETS_MAX) throw new LineError("too long");
       if (line.at(-1) !== NEWLINE) throw new LineError("the archive is cut off within it");
       const text = line.toString("utf8", 0, line.length - 1);
-      return number === 1 ? checkHeader(text) : decodeLine(text);
+      if (number > 1) return decodeLine(text);
+      header = decodeHeader(text);
+      return undefined;
     });
+    if (header !== undefined && number === 1) await onHeader(header);
     if (decoded !== undefined && isEnd(decoded)) end = decoded;
     else checksum = crc32(line, checksum);
     if (decoded === undefined || isEnd(decoded)) continue;

@@ -50,6 +50,8 @@ export async function openEmbeddedArchive(options: EmbeddedArchiveOptions): Prom
       last = work.catch(() => {});
       return await work;
     },
+    name: state.name.known,
+    adoptName: state.name.adopt,
     now: async () => clock.now(),
     async close() {
       await last;

@@ -40,7 +40,7 @@ export interface EmbeddedLedgerOptions {
 export interface EmbeddedLedger extends Ledger {
   /** Of what is relayed and not forgotten. */
   remembered(): { readonly ids: number; readonly generations: number };
-  /** See State. */
+  /** See ledger-name.ts. Made when it is first asked for, and durable when it resolves. */
   publicName(random: Random): Promise<string>;
 }
 
@@ -224,7 +224,7 @@ function createLedger(
       doubtful: marks.doubts((id) => claims.get(id) !== undefined),
     }),
     remembered: generations.counts,
-    publicName: state.name,
+    publicName: state.name.get,
     async close() {
       if (!underWay.shut()) return;
       claims.close();

@@ -1,13 +1,12 @@
 // The store `ledger/state`: fences, marks, what is forgotten, which generations there are, and the ledger's name, each with
 // an interface of its own, and the format of it all. Small: what is relayed lies in generations.
-import type { Random } from "../../runtime/random.ts";
 import { checkFormat } from "../../storage/format.ts";
 import { missingStore, type Storage } from "../../storage/storage.ts";
 import { type Fences, openFences } from "./fences.ts";
 import { type Forgets, openForgets } from "./forgets.ts";
 import { createGenerationList, type GenerationList, generationNumber } from "./generation-list.ts";
 import { createMarkStore, type MarkStore } from "./mark-store.ts";
-import { nameIn } from "./name.ts";
+import { createNameStore, type NameStore } from "./name.ts";
 
 const NAME = "ledger/state";
 const FORMAT = 2;
@@ -20,8 +19,7 @@ export interface State {
   readonly marks: MarkStore;
   readonly forgets: Forgets;
   readonly generations: GenerationList;
-  /** See ledger-name.ts. Made when it is first asked for, and durable when it resolves. */
-  name(random: Random): Promise<string>;
+  readonly name: NameStore;
   close(): Promise<void>;
 }
 
@@ -46,7 +44,7 @@ export async function openState(storage: Storage): Promise<State> {
       marks: createMarkStore(store),
       forgets: await openForgets(store),
       generations: createGenerationList(store),
-      name: (random) => nameIn(store, random),
+      name: createNameStore(store),
       async close() {
         await fences.giveBack();
         await store.close();
