@@ -8,7 +8,7 @@
 //
 // What was received and not removed is seen again by itself: a crash or a stop loses nothing.
 import { backoff } from "../../../dispatch/backoff.ts";
-import type { Id } from "../../../identity/message-id.ts";
+import type { Evidence } from "../../../evidence/evidence.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { Log } from "../../../runtime/log.ts";
 import type { Random } from "../../../runtime/random.ts";
@@ -16,29 +16,11 @@ import { oneLine } from "../../line.ts";
 import { readQueueMessage } from "./message.ts";
 import { type EventQueue, RECEIVE_MAX, type Received } from "./queue.ts";
 
-/** What a proof is brought to. */
-export interface TakesEvidence {
-  /**
-   * settled: durable now. known: nothing was left to settle. later: ask again.
-   *
-   * @param proof `at` is when SES took the mail, milliseconds since the epoch
-   */
-  take(
-    id: Id,
-    proof: {
-      readonly upstreamId?: string;
-      readonly at?: number;
-      readonly from: "tag" | "header";
-      readonly source: string;
-    },
-  ): Promise<"settled" | "known" | "later">;
-}
-
 export interface IntakeParts {
   readonly queue: EventQueue;
   /** Of the queue, for people. */
   readonly name: string;
-  readonly evidence: TakesEvidence;
+  readonly evidence: Evidence;
   /** What the mails of this ledger carry in the tag `mailonce-ledger`. */
   readonly ledger: string;
   readonly clock: Clock;
@@ -50,8 +32,8 @@ export interface IntakeFacts {
   readonly queue: string;
   /** It can't be read, or what was read not removed. */
   readonly silent?: { readonly since: number; readonly reason: string };
-  /** An event of another ledger was in it: that ledger's name. */
-  readonly sharedWith?: string;
+  /** An event of another ledger was in it: that ledger's name, and when one was seen last. */
+  readonly shared?: { readonly with: string; readonly seenAt: number };
   readonly counts: Readonly<Record<Count, number>>;
 }
 
@@ -77,7 +59,7 @@ const RETRY = { minMs: 1_000, maxMs: 60_000 };
  */
 const AGAIN_MAX_SECONDS = 60;
 
-/** Polls at once while the queue is full: one alone reads some hundred events a second. */
+/** Polls at once while the queue is full: each has two round trips for ten messages, and mail comes faster than that. */
 const HANDS_MAX = 4;
 
 export function startIntake({ queue, name, evidence, ledger, clock, random, log }: IntakeParts): Intake {
@@ -85,9 +67,11 @@ export function startIntake({ queue, name, evidence, ledger, clock, random, log 
   const { signal } = closing;
   const counts = { settled: 0, known: 0, later: 0, otherLedger: 0, otherMail: 0, noEvent: 0 };
   const hands = new Set<Promise<void>>();
+  /** Hands that go on. */
+  let working = 0;
   let failures = 0;
   let failing: { readonly since: number; readonly reason: string } | undefined;
-  let sharedWith: string | undefined;
+  let shared: IntakeFacts["shared"];
 
   async function judge({ body }: Received): Promise<Count> {
     const message = readQueueMessage(body);
@@ -116,9 +100,9 @@ export function startIntake({ queue, name, evidence, ledger, clock, random, log 
   }
 
   function noteShared(other: string): void {
-    if (sharedWith !== undefined) return;
-    sharedWith = oneLine(other);
-    log.error("events.shared_queue", { queue: name, ledger, other: sharedWith });
+    const isNews = shared === undefined;
+    shared = { with: oneLine(other), seenAt: clock.now() };
+    if (isNews) log.error("events.shared_queue", { queue: name, ledger, other: shared.with });
   }
 
   async function handle(messages: readonly Received[]): Promise<void> {
@@ -166,6 +150,13 @@ export function startIntake({ queue, name, evidence, ledger, clock, random, log 
       signal.addEventListener("abort", end);
     });
 
+  /** The last one never ends by itself, however many find at once that there is nothing to read. */
+  function mayEnd(): boolean {
+    if (working === 1) return false;
+    working -= 1;
+    return true;
+  }
+
   /** Reads until it is closed; one of several ends when there is nothing left to read, or when reading fails. */
   async function work(): Promise<void> {
     while (!signal.aborted) {
@@ -173,10 +164,10 @@ export function startIntake({ queue, name, evidence, ledger, clock, random, log 
         const messages = await queue.receive(signal);
         await handle(messages);
         succeeded();
-        if (messages.length === RECEIVE_MAX && hands.size < HANDS_MAX) begin();
-        if (messages.length === 0 && hands.size > 1) return;
+        if (messages.length === RECEIVE_MAX && working < HANDS_MAX) begin();
+        if (messages.length === 0 && mayEnd()) return;
       } catch (error) {
-        if (signal.aborted || hands.size > 1) return;
+        if (signal.aborted || mayEnd()) return;
         failed(error);
         await pause(backoff(failures, RETRY, random));
       }
@@ -184,6 +175,7 @@ export function startIntake({ queue, name, evidence, ledger, clock, random, log 
   }
 
   function begin(): void {
+    working += 1;
     const hand = work().finally(() => hands.delete(hand));
     hands.add(hand);
   }
@@ -193,7 +185,7 @@ export function startIntake({ queue, name, evidence, ledger, clock, random, log 
     facts: () => ({
       queue: name,
       ...(failing === undefined || failures < SILENT_FAILURES ? {} : { silent: failing }),
-      ...(sharedWith === undefined ? {} : { sharedWith }),
+      ...(shared === undefined ? {} : { shared }),
       counts: { ...counts },
     }),
     async close() {
