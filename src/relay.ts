@@ -49,6 +49,8 @@ import { createSubmissionHandler } from "./submission/accept.ts";
 import { createAwaiting } from "./submission/awaiting.ts";
 import type { SubmissionHandler } from "./submission/contract.ts";
 import { createReceiveBudget } from "./submission/receive-budget.ts";
+import type { IntakeFacts } from "./upstream/ses/events/intake.ts";
+import { openIntakes } from "./upstream/ses/events/open.ts";
 import {
   keepIdFieldsOf,
   reportsFrom,
@@ -82,6 +84,8 @@ export interface Relay {
   decided(): void;
   /** No mail is in the spool. */
   isEmpty(): boolean;
+  /** Of each queue that has what SES says later about its mails. */
+  eventQueues(): readonly IntakeFacts[];
   /** How many transmissions that have ended, or are late, wait to be reported. */
   reportsWaiting(): number;
   /**
@@ -241,6 +245,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   reports.start();
   dispatcher.start();
   evidence.start();
+  const intakes = await openIntakes(config, { evidence, ledger: publicName, clock, random, log });
   const laneFacts = createLaneFacts(dispatcher, holds.all, clock);
   const findSpooled = createFindSpooled({ dispatcher, inDoubt, holds, reports });
   const places = { spool, dispatcher, holds, inDoubt, findSpooled };
@@ -269,6 +274,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     decided: laneFacts.decided,
     isEmpty: spool.isEmpty,
     reportsWaiting: reports.waiting,
+    eventQueues: intakes.facts,
     compareStarts: (found) =>
       compareStarts(
         spool,
@@ -300,7 +306,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
         late.abort();
       });
       listening.close();
-      await dispatcher.drain();
+      await Promise.all([dispatcher.drain(), intakes.close()]);
       await orders.drain(late.signal);
       await reports.drain(late.signal);
       await evidence.stop();

@@ -10,6 +10,7 @@ import { systemClock } from "../runtime/clock.ts";
 import { silentLog } from "../runtime/log.ts";
 import { StorageError } from "../storage/storage.ts";
 import { createUpstreams } from "../upstream/open.ts";
+import { checkEventsOf } from "../upstream/ses/events/open.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { reportsFrom } from "../world.ts";
 
@@ -45,7 +46,12 @@ async function checkUpstream(config: Config, view: UpstreamView, upstream: Upstr
   const line = `${name}: ${placeOf(upstream)}: ${check.finding}`;
   if (!check.isUsable)
     return [{ line: `${line}. ${adviceFor(view, check.finding, "a test")}`, isGood: false }];
-  return [{ line, isGood: true }, ...(await checkSenders(config, name, upstream, late))];
+  const [senders, events] = await Promise.all([
+    checkSenders(config, name, upstream, late),
+    checkEventsOf(view.config, late),
+  ]);
+  const ofEvents = events.map(({ line: said, isGood }) => ({ line: `${name}: events: ${said}`, isGood }));
+  return [{ line, isGood: true }, ...senders, ...ofEvents];
 }
 
 /** The sender of reports, and the domains that have a route to this upstream. */

@@ -12,7 +12,10 @@ export function ignoredProxy(
 ): string | undefined {
   const endpoints = [config.upstream, ...Object.values(config.upstreams)]
     .filter(({ kind }) => kind === "ses")
-    .map(({ ses }) => ses.endpoint);
+    .flatMap(({ ses }) => [
+      ses.endpoint,
+      ...(ses.events.queue_url === undefined ? [] : [ses.events.queue_url]),
+    ]);
   if (config.ledger.kind === "dynamodb") endpoints.push(config.ledger.dynamodb.endpoint);
   if (endpoints.length === 0) return undefined;
   const isPlain = endpoints.some((endpoint) => endpoint?.toLowerCase().startsWith("http:") === true);
@@ -21,4 +24,4 @@ export function ignoredProxy(
 }
 
 export const proxyRemark = (variable: string): string =>
-  `${variable} is set and not used: SES and DynamoDB are called directly; see "Proxies" in docs/upstreams.md`;
+  `${variable} is set and not used: SES, SQS and DynamoDB are called directly; see "Proxies" in docs/upstreams.md`;

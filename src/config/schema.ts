@@ -51,6 +51,19 @@ const upstreamKeys = {
       from_email_address_identity_arn: text
         .regex(/^arn:[^\s]+$/, "expected the ARN of an identity")
         .optional(),
+      /** What SES publishes about its mails settles doubt. */
+      events: z
+        .strictObject({
+          /** Of SQS; its host names the region. No events are read when left out. */
+          queue_url: z
+            .url({ protocol: /^https?$/ })
+            .regex(
+              /^https?:\/\/[^/?#]+\/[^/?#]+\/[^/?#]+$/,
+              "expected the URL of a queue, such as https://sqs.eu-west-1.amazonaws.com/111122223333/mailonce",
+            )
+            .optional(),
+        })
+        .prefault({}),
       /** Gone: read and ignored, with a warning, for one minor version. */
       workers: z.int().min(0).max(64).optional(),
     })

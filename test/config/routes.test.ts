@@ -61,6 +61,15 @@ test("wrong values and unknown keys, each with its place", async () => {
   ]);
 });
 
+test.each([
+  "mailonce",
+  "arn:aws:sqs:eu-west-1:111122223333:mailonce",
+  "https://sqs.eu-west-1.amazonaws.com/mailonce",
+])("%s is no URL of a queue", async (url) => {
+  const text = `[upstream]\nkind = "ses"\nses.events.queue_url = "${url}"\n`;
+  expect((await load(text)).faults.join()).toMatch(/^upstream\.ses\.events\.queue_url: /);
+});
+
 test("routes without upstreams to go by; two for all other mail", async () => {
   expect((await load('[[routes]]\nupstreams = ["a"]\n')).faults).toEqual([
     "routes: there are no [upstreams] to go by",

@@ -35,7 +35,7 @@ test("another word for it is a fault", () => {
 
 test("a setting that is gone is accepted, and named with its place", () => {
   const config = loadConfig({ environment: { MAILONCE_UPSTREAM_SES_WORKERS: "2" } });
-  const backup = { ...config.upstream, ses: { workers: 0 } };
+  const backup = { ...config.upstream, ses: { ...config.upstream.ses, workers: 0 } };
   const warnings = warningsOf({ ...config, upstreams: { backup } });
   expect(warnings.map(({ key }) => key)).toEqual(["upstream.ses.workers", "upstreams.backup.ses.workers"]);
 });

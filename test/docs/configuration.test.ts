@@ -56,6 +56,7 @@ const OPTIONAL: Record<OptionalKey<Config>, string> = {
   "upstream.ses.region": "eu-west-1",
   "upstream.ses.endpoint": "https://email.example.com",
   "upstream.ses.configuration_set": "transactional",
+  "upstream.ses.events.queue_url": "https://sqs.eu-west-1.amazonaws.com/111122223333/mailonce",
   "upstream.ses.workers": "2",
   "upstream.ses.from_email_address_identity_arn": "arn:aws:ses:eu-west-1:111122223333:identity/example.com",
   "upstream.maildir.path": "/tmp/outbox",

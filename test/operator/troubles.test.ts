@@ -4,7 +4,7 @@ import { loadConfig } from "../../src/config/config.ts";
 import { viewsOf } from "../../src/config/routes.ts";
 import type { LaneFacts } from "../../src/dispatch/lane-facts.ts";
 import type { PauseFacts } from "../../src/dispatch/pause.ts";
-import { adviceFor } from "../../src/operator/status/advice.ts";
+import { adviceFor, adviceForEvents } from "../../src/operator/status/advice.ts";
 import { type TroubleFacts, troublesOf } from "../../src/operator/status/troubles.ts";
 
 const NOW = Date.parse("2026-11-27T12:00:00.000Z");
@@ -34,7 +34,7 @@ const laneOf = (name: string, facts: Partial<LaneFacts> = {}): LaneFacts => ({
 const WELL: TroubleFacts = {
   ...{ now: NOW, lanes: [laneOf("relay")], upstreams: [], diskFault: undefined, isLedgerUp: true },
   disk: { free: 1e12, minimum: 1e8 },
-  ...{ drainingSince: undefined, quotas: [], certificates: [] },
+  ...{ drainingSince: undefined, events: [], quotas: [], certificates: [] },
 };
 
 test("none: nothing", () => {
@@ -58,6 +58,9 @@ test("all at once: the worst first, and what degrades is marked", () => {
     ...{ diskFault: "the disk of the data folder is too full to take mail", isLedgerUp: false },
     drainingSince: NOW - 5,
     quotas: [{ name: "ses", max: 1_000, sent: 901 }],
+    events: [
+      { queue: "mailonce", silent: { since: NOW - MINUTE_MS, reason: "AccessDenied: not authorized" } },
+    ],
     certificates: [
       { listener: "smtp", names: ["a.example"], notAfter: NOW + 13 * DAY_MS },
       { listener: "http", names: ["b.example"], notAfter: NOW },
@@ -65,7 +68,13 @@ test("all at once: the worst first, and what degrades is marked", () => {
   });
   expect(all.map(({ kind, degrades }) => `${kind}${degrades ? "" : " (all the same)"}`)).toEqual([
     ...["storage", "ledger", "upstream", "silent", "draining", "operator", "late"],
-    ...["held (all the same)", "certificate (all the same)", "certificate", "quota (all the same)"],
+    ...[
+      "events (all the same)",
+      "held (all the same)",
+      "certificate (all the same)",
+      "certificate",
+      "quota (all the same)",
+    ],
   ]);
   expect(all.find(({ kind }) => kind === "upstream")).toMatchObject({
     ...{ upstream: "relay", text: "relay has taken nothing", since: ago(MINUTE_MS), reason: "a reply" },
@@ -76,6 +85,50 @@ test("all at once: the worst first, and what degrades is marked", () => {
   });
   expect(all.find(({ kind }) => kind === "held")?.text).toBe("2 mails in doubt wait for a decision");
   expect(all.find(({ kind }) => kind === "quota")?.text).toBe("ses takes 99 more of 1,000 mails in 24 hours");
+});
+
+test("events that can't be read, and a queue that is shared with another ledger", () => {
+  const silent = { since: NOW - MINUTE_MS, reason: "QueueDoesNotExist: no such queue" };
+  const found = troublesOf({
+    ...WELL,
+    events: [
+      { queue: "one", silent },
+      { queue: "two", shared: { with: "another", seenAt: NOW - 10 * MINUTE_MS } },
+      { queue: "three", shared: { with: "another", seenAt: NOW - 10 * MINUTE_MS - 1 } },
+      { queue: "four" },
+    ],
+  });
+  expect(found).toEqual([
+    {
+      ...{
+        kind: "events",
+        degrades: false,
+        text: "the events of SES can't be read, so doubt is not settled",
+      },
+      ...{ since: ago(MINUTE_MS), reason: "one: QueueDoesNotExist: no such queue" },
+      todo: "Make the queue, or correct ses.events.queue_url and restart the gateway",
+    },
+    {
+      ...{ kind: "events", degrades: false, text: "a queue of SES's events is shared with another ledger" },
+      reason: "two has events of mails that carry mailonce-ledger=another",
+      todo: "Give each ledger a configuration set, a topic and a queue of its own: docs/ses-events.md",
+    },
+  ]);
+});
+
+test.each([
+  ["AccessDeniedException: not authorized to perform sqs:receivemessage", /names the rights$/],
+  ["QueueDoesNotExist: The specified queue does not exist.", /^Make the queue/],
+  ["RequestThrottled: Too many requests.", /^Mail goes on/],
+  [
+    "UnrecognizedClientException: The security token included in the request is invalid.",
+    /^Correct the AWS credentials/,
+  ],
+  ["Error: getaddrinfo ENOTFOUND sqs.eu-west-1.amazonaws.com", /^Repair the network/],
+  ["Error: connect ECONNREFUSED 127.0.0.1:9", /^Repair the network/],
+  ["ServiceUnavailable: Service Unavailable", /tests it; mailonce goes on by itself$/],
+])("advice about events: %s", (reason, advice) => {
+  expect(adviceForEvents(reason)).toMatch(advice);
 });
 
 test("of several that fail the one with most mail is first, once, since its oldest pause", () => {

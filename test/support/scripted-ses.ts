@@ -23,8 +23,19 @@ export interface ScriptedSesOptions {
   readonly accountScript?: SesScript;
   /** What GetEmailIdentity knows as verified; nothing is known of identities when left out. */
   readonly identities?: readonly string[];
+  /** What a configuration set publishes, by its name; others are not there. */
+  readonly eventDestinations?: Readonly<Record<string, readonly unknown[]>>;
+  /** Is called with each mail that SES has taken, before it answers: it publishes events. */
+  readonly onTaken?: (mail: TakenBySes) => void;
   /** Refuse what comes faster than MaxSendRate, beyond a burst of one second's worth. */
   readonly enforcesRate?: boolean;
+}
+
+export interface TakenBySes {
+  /** What SES calls it. */
+  readonly upstreamId: string;
+  readonly call: SendEmailBody;
+  readonly content: Uint8Array;
 }
 
 /** The body of a SendEmail call, as far as we use it. */
@@ -105,6 +116,7 @@ export async function createScriptedSes(options: ScriptedSesOptions = {}): Promi
       const recipients = call.Destination?.ToAddresses ?? [];
       const content = Buffer.from(Content?.Raw?.Data ?? "", "base64");
       counter.take(content, call.FeedbackForwardingEmailAddress ?? "", recipients);
+      options.onTaken?.({ upstreamId: `0100-${counter.taken.length}-000000`, call, content });
     }
     const accepted = JSON.stringify({ MessageId: `0100-${counter.taken.length}-000000` });
     if (plan === undefined) answer(response, 200, accepted);
@@ -144,6 +156,13 @@ export async function createScriptedSes(options: ScriptedSesOptions = {}): Promi
       const account = JSON.stringify({ SendingEnabled: true, SendQuota: quota });
       if (plan === undefined) answer(response, 200, account);
       else fail(plan, response, account);
+    } else if (request.url?.startsWith("/v2/email/configuration-sets/")) {
+      const [, set = ""] =
+        /^\/v2\/email\/configuration-sets\/([^/]+)\/event-destinations$/.exec(request.url) ?? [];
+      const EventDestinations = options.eventDestinations?.[decodeURIComponent(set)];
+      const missing = JSON.stringify({ message: `Configuration set ${set} does not exist.` });
+      if (EventDestinations !== undefined) answer(response, 200, JSON.stringify({ EventDestinations }));
+      else answer(response, 404, missing, { "x-amzn-errortype": "NotFoundException" });
     } else if (options.identities !== undefined && request.url?.startsWith("/v2/email/identities/")) {
       const identity = decodeURIComponent(request.url.slice("/v2/email/identities/".length));
       const isVerified = options.identities.includes(identity);

@@ -1,9 +1,10 @@
 // `check-config --online`: a line for each check, with what to do where something is wrong; nothing is sent.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect } from "vitest";
+import { describe, expect } from "vitest";
+import { createEventsPlace, type SqsCall, type SqsFault } from "../support/events-place.ts";
 import { freePort } from "../support/peers.ts";
-import { type Place, smtpAt, test } from "../support/place.ts";
+import { type Place, sesAt, smtpAt, test } from "../support/place.ts";
 import { type Run, run, type Settings } from "../support/process.ts";
 
 const check = (settings: Settings): Promise<Run> => run(["check-config", "--online"], settings);
@@ -72,4 +73,97 @@ test("what is wrong comes with what to do: a port, a password, a database", asyn
   expect(faultsIn(wrong)).toEqual([
     expect.stringMatching(/: 535 5\.7\.8 .*\. Correct upstream\.smtp\.username or password and test again$/),
   ]);
+});
+
+describe("events of SES", () => {
+  const topic = { SnsDestination: { TopicArn: "arn:aws:sns:eu-west-1:111122223333:mailonce" } };
+  const sets = {
+    right: [{ Name: "mailonce", Enabled: true, MatchingEventTypes: ["SEND", "BOUNCE"], ...topic }],
+    bridge: [
+      {
+        Name: "mailonce",
+        Enabled: true,
+        MatchingEventTypes: ["SEND"],
+        EventBridgeDestination: { EventBusArn: "a" },
+      },
+    ],
+    off: [{ Name: "mailonce", Enabled: false, MatchingEventTypes: ["SEND"], ...topic }],
+    bounces: [{ Name: "mailonce", Enabled: true, MatchingEventTypes: ["BOUNCE"], ...topic }],
+    metrics: [
+      {
+        Name: "m",
+        Enabled: true,
+        MatchingEventTypes: ["SEND"],
+        CloudWatchDestination: { DimensionConfigurations: [] },
+      },
+    ],
+  };
+
+  async function checked(place: Place, set?: string, faultOf?: (call: SqsCall) => SqsFault | undefined) {
+    const ses = await place.ses({ identities: ["gateway.example"], eventDestinations: sets });
+    const events = await createEventsPlace();
+    place.atEnd(() => events.close());
+    await events.put("{}");
+    if (faultOf !== undefined) events.play(faultOf);
+    const result = await check({
+      ...{ DATA_DIR: place.data, HOSTNAME: "gateway.example", ...sesAt(ses) },
+      UPSTREAM_SES_EVENTS_QUEUE_URL: events.queueUrl,
+      ...(set === undefined ? {} : { UPSTREAM_SES_CONFIGURATION_SET: set }),
+    });
+    const lines = [...onlineIn(result), ...faultsIn(result)];
+    return { code: result.code, said: lines.filter((line) => line.includes(": events: ")), events };
+  }
+
+  test.for(["right", "bridge"])("all is well: %s", async (set, { place }) => {
+    const { code, said, events } = await checked(place, set);
+    expect(said).toEqual([
+      "online: upstream: events: the queue mailonce: can be read; 1 messages wait in it",
+      `online: upstream: events: the configuration set ${set}: publishes Send events`,
+    ]);
+    expect(code).toBe(0);
+    const received = events.calls.find(({ action }) => action === "ReceiveMessage");
+    expect(received?.body).toMatchObject({
+      MaxNumberOfMessages: 1,
+      WaitTimeSeconds: 0,
+      VisibilityTimeout: 0,
+    });
+    const { ready, hidden } = events.messages();
+    expect(ready + hidden).toBe(1);
+  });
+
+  test.for([
+    ["off", "the configuration set off: publishes no Send events: nothing settles doubt"],
+    ["bounces", "the configuration set bounces: publishes no Send events: nothing settles doubt"],
+    [
+      "metrics",
+      "the configuration set metrics: publishes no Send events to SNS or EventBridge: nothing settles doubt",
+    ],
+    [
+      "missing",
+      "the configuration set missing can't be read: NotFoundException: Configuration set missing does not exist.",
+    ],
+    [undefined, "no configuration_set: SES publishes no events of mails that name none themselves"],
+  ] as const)("no Send events: %s", async ([set, fault], { place }) => {
+    const { code, said } = await checked(place, set);
+    expect(said).toContain(`mailonce: upstream: events: ${fault}; see docs/ses-events.md`);
+    expect(code).toBe(1);
+  });
+
+  test("a queue that can't be read", async ({ place }) => {
+    const { code, said } = await checked(place, "right", () => "gone");
+    expect(said[1]).toMatch(
+      /^mailonce: upstream: events: the queue mailonce can't be read: QueueDoesNotExist: /,
+    );
+    expect(code).toBe(1);
+  });
+
+  test("rights that are missing are named, each", async ({ place }) => {
+    const lacks = new Set(["ReceiveMessage", "DeleteMessageBatch"]);
+    const { said } = await checked(place, "right", ({ action }) =>
+      lacks.has(action) ? "denied" : undefined,
+    );
+    expect(said[1]).toBe(
+      "mailonce: upstream: events: the queue mailonce: these credentials need the rights sqs:ReceiveMessage, sqs:DeleteMessage; see docs/ses-events.md",
+    );
+  });
 });

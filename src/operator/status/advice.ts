@@ -15,6 +15,25 @@ const NO_TRUST = /certificate|self.signed|CERT_|altname|SSL|TLS/i;
 const NOT_WRITABLE = /EACCES|EPERM|EROFS/;
 const NO_ROOM = /ENOSPC|EDQUOT/;
 
+/** What an operator can do about a queue of events that can't be used, as far as its answer tells. */
+export function adviceForEvents(reason: string): string {
+  if (/AccessDenied|not authorized/i.test(reason)) {
+    return "Allow these credentials to use the queue: `mailonce check-config --online` names the rights";
+  }
+  if (/QueueDoesNotExist|NonExistentQueue/i.test(reason)) {
+    return "Make the queue, or correct ses.events.queue_url and restart the gateway";
+  }
+  if (/throttl/i.test(reason))
+    return "Mail goes on, and reading too, more slowly; see what else uses the queue";
+  if (/token|credential|signature|InvalidClient|UnrecognizedClient/i.test(reason)) {
+    return "Correct the AWS credentials; mailonce reads them again by itself";
+  }
+  if (NO_NAME.test(reason) || NOBODY_THERE.test(reason)) {
+    return "Repair the network; or correct ses.events.queue_url and restart the gateway";
+  }
+  return "`mailonce check-config --online` tests it; mailonce goes on by itself";
+}
+
 /** @param by whose finding it is: that of a gateway, or of a test before there is one */
 export function adviceFor(
   { name, place, config }: AdvisedUpstream,

@@ -13,12 +13,14 @@ import type { DiskProbe } from "../http/disk-probe.ts";
 import type { Phase } from "../routes/parts.ts";
 import { createRates, flowOf } from "./rates.ts";
 import { createStatusDesk, type StatusDesk, type StatusParts } from "./status.ts";
+import type { EventsFacts } from "./troubles.ts";
 
 export interface GatewayFacts extends Pick<StatusParts, "version"> {
   readonly relay: {
     laneFacts(): readonly LaneFacts[];
     decided(): void;
     reportsWaiting(): number;
+    eventQueues(): readonly EventsFacts[];
     readonly history: { prevented(): PreventedFacts | undefined };
     readonly readings: Pick<Readings, "ledger" | "shared">;
   };
@@ -55,6 +57,7 @@ export function createGatewayStatus(
     ...{ drainingSince, rates, startedAt: clock.now(), laneFacts: relay.laneFacts },
     decided: relay.decided,
     reportsWaiting: relay.reportsWaiting,
+    events: relay.eventQueues,
     prevented: relay.history.prevented,
     ledger: () => ({
       ...{ kind, doubtful: ledger().doubtful },

@@ -43,7 +43,7 @@ export const upstreamSchema = z.object({
 export const troubleSchema = z.object({
   kind: z.enum([
     ...(["storage", "ledger", "upstream", "silent", "draining", "operator", "late"] as const),
-    ...(["held", "certificate", "quota", "space"] as const),
+    ...(["events", "held", "certificate", "quota", "space"] as const),
   ]),
   /** True: the gateway does not take or relay mail as it should. */
   degrades: z.boolean(),

@@ -10,7 +10,7 @@ import type { DiskProbe } from "../http/disk-probe.ts";
 import type { AdvisedUpstream } from "./advice.ts";
 import type { Rates } from "./rates.ts";
 import type { Flow, LaneStatus, PauseStatus, Status, UpstreamStatus } from "./schema.ts";
-import { troublesOf } from "./troubles.ts";
+import { type EventsFacts, troublesOf } from "./troubles.ts";
 
 export interface StatusDesk {
   /** The same object as long as the facts of the lanes are fresh: many ask at once. */
@@ -38,6 +38,7 @@ export interface StatusParts {
   readonly prevented: () => PreventedFacts | undefined;
   readonly ledger: () => Status["ledger"] & { readonly doubtful: number };
   readonly upstreams: readonly (AdvisedUpstream & { readonly quota: () => SendingQuota | undefined })[];
+  readonly events: () => readonly EventsFacts[];
   readonly rates: Rates;
   readonly disk: DiskProbe;
   readonly freeSpace: Pick<FreeSpace, "free">;
@@ -77,7 +78,7 @@ export function createStatusDesk(parts: StatusParts): StatusDesk {
     const troubles = troublesOf({
       ...{ now: clock.now(), lanes, upstreams: parts.upstreams, diskFault, quotas: quotas(), certificates },
       disk: { free, minimum: parts.freeMinimum },
-      isLedgerUp: ledger.isUp,
+      ...{ isLedgerUp: ledger.isUp, events: parts.events() },
       drainingSince: parts.drainingSince(),
     });
     return {

@@ -1,7 +1,16 @@
 // What an operator should know of a gateway, the worst first: in plain words, since when, and what to do. Pure.
 import type { LaneFacts, UpstreamFacts } from "../../dispatch/lane-facts.ts";
-import { type AdvisedUpstream, adviceFor } from "./advice.ts";
+import { type AdvisedUpstream, adviceFor, adviceForEvents } from "./advice.ts";
 import type { Trouble } from "./schema.ts";
+
+/** Of a queue that has what upstreams say later about their mails. */
+export interface EventsFacts {
+  readonly queue: string;
+  /** It can't be used. */
+  readonly silent?: { readonly since: number; readonly reason: string };
+  /** It had mails of another ledger, by that one's name. */
+  readonly shared?: { readonly with: string; readonly seenAt: number };
+}
 
 export interface TroubleFacts {
   readonly now: number;
@@ -14,6 +23,7 @@ export interface TroubleFacts {
   /** Milliseconds since the epoch; absent while it does not drain. */
   readonly drainingSince: number | undefined;
   readonly quotas: readonly { readonly name: string; readonly max: number; readonly sent: number }[];
+  readonly events: readonly EventsFacts[];
   readonly certificates: readonly {
     readonly listener: string;
     readonly names: readonly string[];
@@ -28,6 +38,9 @@ const DAY_MS = 24 * 60 * 60_000;
 /** As the log warns; see listeners/tls/watch.ts. */
 const CERTIFICATE_MS = 14 * DAY_MS;
 
+/** What belongs to another ledger is seen again within two minutes, as long as it is in the queue. */
+const SHARED_MS = 10 * 60_000;
+
 /** Of the quota of 24 hours; as the log warns. */
 const QUOTA_LEFT = 0.1;
 
@@ -41,6 +54,7 @@ export const troublesOf = (facts: TroubleFacts): Trouble[] => [
   ...ofDraining(facts),
   ...ofPauses(facts),
   ...ofLateness(facts),
+  ...ofEvents(facts),
   ...ofHeld(facts),
   ...ofCertificates(facts),
   ...ofQuotas(facts),
@@ -154,6 +168,36 @@ const ofLateness = ({ now, lanes }: TroubleFacts): Trouble[] =>
       },
     ];
   });
+
+const ofEvents = ({ now, events }: TroubleFacts): Trouble[] =>
+  events.flatMap(({ queue, silent, shared }): Trouble[] => [
+    ...(silent === undefined
+      ? []
+      : [
+          {
+            ...{
+              kind: "events" as const,
+              degrades: false,
+              text: "the events of SES can't be read, so doubt is not settled",
+            },
+            ...{ since: timeOf(silent.since), reason: `${queue}: ${silent.reason}` },
+            todo: adviceForEvents(silent.reason),
+          },
+        ]),
+    ...(shared === undefined || now - shared.seenAt > SHARED_MS
+      ? []
+      : [
+          {
+            ...{
+              kind: "events" as const,
+              degrades: false,
+              text: "a queue of SES's events is shared with another ledger",
+            },
+            reason: `${queue} has events of mails that carry mailonce-ledger=${shared.with}`,
+            todo: "Give each ledger a configuration set, a topic and a queue of its own: docs/ses-events.md",
+          },
+        ]),
+  ]);
 
 function ofHeld({ lanes }: TroubleFacts): Trouble[] {
   const count = lanes.reduce((sum, { held }) => sum + held.byDoubt, 0);

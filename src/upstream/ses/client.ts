@@ -3,7 +3,9 @@
 // costs more than twice what signing and HTTP do together. The SDK is imported here and nowhere else.
 import { Readable } from "node:stream";
 import {
+  type EventDestination,
   GetAccountCommand,
+  GetConfigurationSetEventDestinationsCommand,
   GetEmailIdentityCommand,
   SESv2Client,
   SendEmailCommand,
@@ -71,6 +73,8 @@ export interface SesClient {
   readAccount(signal: AbortSignal): Promise<SesAccount>;
   /** Whether mail from the identity, an address or a domain, may be sent; false where it is not known to SES. */
   isVerified(identity: string, signal: AbortSignal): Promise<boolean>;
+  /** Where the configuration set publishes what becomes of mails. Rejects when it is not there. */
+  eventDestinations(set: string, signal: AbortSignal): Promise<readonly EventDestination[]>;
   /** Rejects when region or credentials are missing. */
   resolve(): Promise<{ readonly region: string }>;
   close(): void;
@@ -229,6 +233,11 @@ export function createSesClient({ region, endpoint, timeouts }: SesClientOptions
         if ((error as Error).name === "NotFoundException") return false;
         throw error;
       }
+    },
+    async eventDestinations(ConfigurationSetName, abortSignal) {
+      await freshCredentials();
+      const command = new GetConfigurationSetEventDestinationsCommand({ ConfigurationSetName });
+      return (await noting(client.send(command, { abortSignal }))).EventDestinations ?? [];
     },
     async resolve() {
       const region = await client.config.region();

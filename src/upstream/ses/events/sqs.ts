@@ -19,8 +19,15 @@ export interface SqsQueueOptions {
 }
 
 export interface SqsQueue extends EventQueue {
-  /** How many messages wait, about. */
-  waiting(signal: AbortSignal): Promise<number>;
+  /** Tries each right that the intake needs, and changes nothing. Rejects when the queue can't be asked. */
+  check(signal: AbortSignal): Promise<QueueCheck>;
+}
+
+export interface QueueCheck {
+  /** Messages in it, about; undefined without the right to ask. */
+  readonly waiting: number | undefined;
+  /** Rights that these credentials don't have. */
+  readonly missing: readonly string[];
 }
 
 /** SQS waits no longer. */
@@ -81,11 +88,39 @@ export function createSqsQueue({ queueUrl, region }: SqsQueueOptions): SqsQueue 
       const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: queueUrl, Entries });
       await call(() => client.send(command, { abortSignal }));
     },
-    async waiting(abortSignal) {
-      const AttributeNames = ["ApproximateNumberOfMessages" as const];
-      const command = new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames });
-      const { Attributes = {} } = await call(() => client.send(command, { abortSignal }));
-      return Number(Attributes.ApproximateNumberOfMessages) || 0;
+    async check(abortSignal) {
+      const missing: string[] = [];
+      async function tried<T>(right: string, send: () => Promise<T>): Promise<T | undefined> {
+        try {
+          return await call(send);
+        } catch (error) {
+          if (!/^AccessDenied/.test((error as Error).name)) throw error;
+          missing.push(right);
+          return undefined;
+        }
+      }
+      const QueueUrl = queueUrl;
+      const options = { abortSignal };
+      const counted = await tried("sqs:GetQueueAttributes", () => {
+        const AttributeNames = ["ApproximateNumberOfMessages" as const];
+        return client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames }), options);
+      });
+      // Hidden for no time, it is there for the next reader at once.
+      await tried("sqs:ReceiveMessage", () => {
+        const input = { QueueUrl, MaxNumberOfMessages: 1, WaitTimeSeconds: 0, VisibilityTimeout: 0 };
+        return client.send(new ReceiveMessageCommand(input), options);
+      });
+      // SQS looks at the right before the receipt, which is none.
+      const entry = { Id: "0", ReceiptHandle: "check-config" };
+      await tried("sqs:DeleteMessage", () =>
+        client.send(new DeleteMessageBatchCommand({ QueueUrl, Entries: [entry] }), options),
+      );
+      await tried("sqs:ChangeMessageVisibility", () => {
+        const Entries = [{ ...entry, VisibilityTimeout: 0 }];
+        return client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl, Entries }), options);
+      });
+      const waiting = counted && Number(counted.Attributes?.ApproximateNumberOfMessages ?? 0);
+      return { waiting, missing };
     },
     close: () => client.destroy(),
   };

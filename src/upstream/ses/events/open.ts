@@ -1,0 +1,63 @@
+// Puts the intake of SES's events together, one for each queue that the configuration names. Where it names none, nothing of
+// it is loaded.
+import type { Config } from "../../../config/config.ts";
+import { eventQueuesOf } from "../../../config/events.ts";
+import type { EventsFinding } from "./check.ts";
+import type { Intake, IntakeFacts, IntakeParts } from "./intake.ts";
+
+export interface Intakes {
+  facts(): readonly IntakeFacts[];
+  /** See Intake. */
+  close(): Promise<void>;
+}
+
+export interface OpenIntakesParts extends Pick<IntakeParts, "evidence" | "clock" | "random" | "log"> {
+  /** The public name of the ledger; there is one where there is an upstream of SES. */
+  readonly ledger: string | undefined;
+}
+
+/** Begins to read. Upstreams may name the same queue: it is read once. */
+export async function openIntakes(
+  config: Config,
+  { ledger = "", ...parts }: OpenIntakesParts,
+): Promise<Intakes> {
+  const intakes: Intake[] = [];
+  const queues = eventQueuesOf(config);
+  if (queues.length > 0) {
+    const [{ createSqsQueue }, { startIntake }, { queueNameOf }] = await Promise.all([
+      import("./sqs.ts"),
+      import("./intake.ts"),
+      import("./queue-url.ts"),
+    ]);
+    for (const options of queues) {
+      const queue = createSqsQueue(options);
+      intakes.push(startIntake({ ...parts, queue, name: queueNameOf(options.queueUrl), ledger }));
+    }
+  }
+  return {
+    facts: () => intakes.map((intake) => intake.facts()),
+    async close() {
+      await Promise.all(intakes.map((intake) => intake.close()));
+    },
+  };
+}
+
+/** What is to be known of one upstream's events; nothing where they are not read. Never rejects. */
+export async function checkEventsOf({ upstream }: Config, signal: AbortSignal): Promise<EventsFinding[]> {
+  const { region, endpoint, configuration_set: configurationSet, events } = upstream.ses;
+  const { queue_url: queueUrl } = events;
+  if (upstream.kind !== "ses" || queueUrl === undefined) return [];
+  const [{ createSesClient }, { createSqsQueue }, { checkEvents }] = await Promise.all([
+    import("../client.ts"),
+    import("./sqs.ts"),
+    import("./check.ts"),
+  ]);
+  const ses = createSesClient({ region, endpoint });
+  const queue = createSqsQueue({ queueUrl, region });
+  try {
+    return await checkEvents({ ses, queue, queueUrl, configurationSet }, signal);
+  } finally {
+    ses.close();
+    queue.close();
+  }
+}

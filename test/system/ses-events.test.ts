@@ -1,0 +1,131 @@
+// The built gateway with SES's events: what is in doubt is settled by what SES says later, and by nothing else.
+import { randomUUID } from "node:crypto";
+import { describe, expect } from "vitest";
+import { createEventsPlace, type EventsPlace } from "../support/events-place.ts";
+import { type Place, sesAt, test } from "../support/place.ts";
+import { type GatewayProcess, run, type Settings } from "../support/process.ts";
+import type { ScriptedSes, ScriptedSesOptions } from "../support/scripted-ses.ts";
+import { createSesPublisher, type Publishing, type SesPublisher } from "../support/ses-publisher.ts";
+import { submitMail, taskMail } from "../support/smtp-client.ts";
+
+interface Site {
+  readonly peer: ScriptedSes;
+  readonly events: EventsPlace;
+  readonly publisher: SesPublisher;
+  readonly settings: Settings;
+  readonly start: (more?: Settings) => Promise<GatewayProcess>;
+}
+
+async function open(place: Place, publishing: Publishing, options: ScriptedSesOptions = {}): Promise<Site> {
+  const events = await createEventsPlace();
+  place.atEnd(() => events.close());
+  const publisher = createSesPublisher(events.publish);
+  publisher.plan(() => publishing);
+  const peer = await place.ses({ onTaken: publisher.onTaken, ...options });
+  const settings = {
+    ...{ SPOOL_RETRY_MIN: "50ms", SPOOL_RETRY_MAX: "200ms", LEDGER_DOUBTFUL: "hold" },
+    ...{ UPSTREAM_SES_EVENTS_QUEUE_URL: events.queueUrl, ...sesAt(peer) },
+  };
+  return { peer, events, publisher, settings, start: (more = {}) => place.start({ ...settings, ...more }) };
+}
+
+const submit = ({ port }: GatewayProcess, content: string): Promise<string> =>
+  submitMail(port, { to: ["user@example.com"], content });
+
+describe("an answer that is lost", () => {
+  test("is settled by SES's events, though they come twice and in any order; the next copy is a repeat", async ({
+    place,
+  }) => {
+    const site = await open(place, "twice", { script: "drop-before-reply" });
+    const gateway = await site.start();
+    const mail = taskMail(randomUUID());
+    const removed = ["DeleteMessageBatch"].map((action) => site.events.answered(action));
+    expect(await submit(gateway, mail)).toMatch(/^250 /);
+    await gateway.logged("evidence.settled");
+    await Promise.all(removed);
+    expect(await submit(gateway, mail)).toMatch(/^250 /);
+    await gateway.logged("transmission.repeat");
+    expect(gateway.said("transmission.repeat")).toMatchObject([{ standing: "relayed" }]);
+    expect(gateway.said("evidence.settled")).toHaveLength(1);
+    expect(site.peer.taken).toHaveLength(1);
+    expect(await gateway.stop()).toBe(0);
+  });
+
+  test("by a kill: events that came meanwhile settle it at the next start", async ({ place }) => {
+    const site = await open(place, "late", { script: "hang-before-reply" });
+    const gateway = await site.start();
+    await submit(gateway, taskMail(randomUUID()));
+    await site.peer.waitFor(1);
+    await gateway.kill();
+    await site.publisher.late();
+    const again = await site.start();
+    await again.logged("evidence.settled");
+    expect(site.peer.taken).toHaveLength(1);
+  });
+});
+
+test("an event that comes before the answer waits in the queue for the end of the attempt", async ({
+  place,
+}) => {
+  const site = await open(place, "once", { script: "held-reply" });
+  const gateway = await site.start();
+  const shown = site.events.answered("ChangeMessageVisibilityBatch");
+  await submit(gateway, taskMail(randomUUID()));
+  await shown;
+  expect(site.events.calls.filter(({ action }) => action === "DeleteMessageBatch")).toEqual([]);
+  const removed = site.events.answered("DeleteMessageBatch");
+  site.peer.release();
+  await gateway.logged("transmission.relayed");
+  await removed;
+  expect(gateway.said("evidence.settled")).toEqual([]);
+  expect(gateway.said("transmission.second_copy")).toEqual([]);
+});
+
+test("events of mails without trouble are read and removed, and change nothing", async ({ place }) => {
+  const site = await open(place, "once");
+  const gateway = await site.start();
+  for (let count = 0; count < 5; count++) await submit(gateway, taskMail(randomUUID()));
+  await gateway.logged("transmission.relayed", 5);
+  await site.publisher.published();
+  expect(await gateway.stop()).toBe(0);
+  const again = await site.start();
+  await submit(again, taskMail(randomUUID()));
+  await again.logged("transmission.relayed");
+  expect([...gateway.said("evidence.settled"), ...again.said("evidence.settled")]).toEqual([]);
+});
+
+test("a queue that can't be read stops no mail, and the first screen says so", async ({ place }) => {
+  const site = await open(place, "once");
+  site.events.play(() => "denied");
+  const gateway = await site.start();
+  await gateway.logged("events.silent");
+  await submit(gateway, taskMail(randomUUID()));
+  await gateway.logged("transmission.relayed");
+  const status = await run(["status"], { ...site.settings, DATA_DIR: place.data });
+  expect(status.stdout).toContain("the events of SES can't be read, so doubt is not settled");
+  expect(status.stdout).toContain("`mailonce check-config --online` names the rights");
+  expect(status.code).toBe(0);
+
+  site.events.play(() => undefined);
+  await gateway.logged("events.heard");
+  expect(gateway.said("events.silent")).toHaveLength(1);
+  expect(await gateway.stop()).toBe(0);
+});
+
+test("two upstreams that name one queue read it by one loop", async ({ place }) => {
+  const site = await open(place, "once");
+  const ses = `kind = "ses"\nses.endpoint = "${site.peer.endpoint}"\nses.events.queue_url = "${site.events.queueUrl}"\n`;
+  const { writeFileSync } = await import("node:fs");
+  const file = `${place.folder}/mailonce.toml`;
+  writeFileSync(
+    file,
+    `data_dir = "${place.data}"\n[smtp]\nport = 0\n[http]\nport = 0\n[upstreams.a]\n${ses}[upstreams.b]\n${ses}[[routes]]\nupstreams = ["a", "b"]\n`,
+  );
+  const polling = site.events.answered("ReceiveMessage");
+  const gateway = await place.start({ CONFIG: file });
+  await site.events.put("no event");
+  await polling;
+  await gateway.logged("gateway.listening");
+  expect(site.events.underWay("ReceiveMessage")).toBeLessThanOrEqual(1);
+  expect(await gateway.stop()).toBe(0);
+});
