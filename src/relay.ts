@@ -49,8 +49,7 @@ import { createSubmissionHandler } from "./submission/accept.ts";
 import { createAwaiting } from "./submission/awaiting.ts";
 import type { SubmissionHandler } from "./submission/contract.ts";
 import { createReceiveBudget } from "./submission/receive-budget.ts";
-import type { IntakeFacts } from "./upstream/ses/events/intake.ts";
-import { openIntakes } from "./upstream/ses/events/open.ts";
+import { type Intakes, openIntakes } from "./upstream/ses/events/open.ts";
 import {
   keepIdFieldsOf,
   reportsFrom,
@@ -85,13 +84,10 @@ export interface Relay {
   /** No mail is in the spool. */
   isEmpty(): boolean;
   /** Of each queue that has what SES says later about its mails. */
-  eventQueues(): readonly IntakeFacts[];
+  readonly eventQueues: Intakes["facts"];
   /** How many transmissions that have ended, or are late, wait to be reported. */
   reportsWaiting(): number;
-  /**
-   * Warns of ids that are forgotten because settings have changed since the last start. @param found in the
-   * folder `ledger`
-   */
+  /** Warns of ids that are forgotten because settings have changed. @param found in the folder `ledger` */
   compareStarts(found: readonly string[]): Promise<void>;
   /** Begins no further attempt, and ends those under way within the grace. Submissions go on. */
   drain(): Promise<void>;
@@ -220,16 +216,9 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   });
   const submit = createSubmissionHandler(
     {
-      ledger,
-      spool,
-      clock,
-      random,
-      log,
-      history,
-      counters,
+      ...{ ledger, spool, clock, random, log, history, counters, policy },
       queued: entrance.accepted,
       awaiting: config.smtp.reply === "relayed" ? createAwaiting(verdicts) : undefined,
-      policy,
       budget: receiving,
       takeRoom: world.freeSpace?.take,
     },

@@ -1,4 +1,4 @@
-// Which queues have the events of upstreams. Pure.
+// Which queues have the events of which upstreams, and how long an id in doubt waits for them. Pure.
 import { viewsOf } from "./routes.ts";
 import type { Config } from "./schema.ts";
 
@@ -18,4 +18,21 @@ export function eventQueuesOf(config: Config): EventQueueConfig[] {
     queues.set(queueUrl, { queueUrl, region: ses.region });
   }
   return [...queues.values()];
+}
+
+/**
+ * How many milliseconds an id in doubt waits for events of the upstream that may have taken it: 0 where none of that one are
+ * read. Without a name that upstream is not known, and the longest wait of all counts. Undefined: none are read at all.
+ */
+export function evidenceWaitOf(config: Config): ((upstream: string | undefined) => number) | undefined {
+  const waits = new Map<string, number>();
+  for (const { name, config: view } of viewsOf(config)) {
+    const { kind, ses } = view.upstream;
+    if (kind === "ses" && ses.events.queue_url !== undefined) waits.set(name, ses.events.wait);
+  }
+  if (waits.size === 0) return undefined;
+  const longest = Math.max(...waits.values());
+  // A single upstream has no name in the configuration: it is known by its kind and place.
+  if (Object.keys(config.upstreams).length === 0) return () => longest;
+  return (upstream) => (upstream === undefined ? longest : (waits.get(upstream) ?? 0));
 }

@@ -12,7 +12,7 @@ import type { Config, UpstreamConfig } from "./schema.ts";
 export function routingFaults(config: Config, given: unknown, placeOf: PlaceOf): string[] {
   const names = Object.keys(config.upstreams);
   if (names.length === 0) {
-    const faults = upstreamFaults(config.upstream, ["upstream"], placeOf);
+    const faults = upstreamFaults(config, config.upstream, ["upstream"], placeOf);
     if (config.routes.length > 0) faults.push(`${placeOf(["routes"])}: there are no [upstreams] to go by`);
     return faults;
   }
@@ -22,13 +22,18 @@ export function routingFaults(config: Config, given: unknown, placeOf: PlaceOf):
       .filter((key) => key !== "memory_max_bytes")
       .map((key) => `${placeOf(["upstream", key])}: belongs into [upstreams.NAME] where there are several`),
     ...names.flatMap((name) =>
-      upstreamFaults(config.upstreams[name] as UpstreamConfig, ["upstreams", name], placeOf),
+      upstreamFaults(config, config.upstreams[name] as UpstreamConfig, ["upstreams", name], placeOf),
     ),
     ...routeFaults(config, placeOf),
   ];
 }
 
-function upstreamFaults({ kind, smtp }: UpstreamConfig, path: readonly string[], placeOf: PlaceOf): string[] {
+function upstreamFaults(
+  { spool }: Config,
+  { kind, smtp, ses }: UpstreamConfig,
+  path: readonly string[],
+  placeOf: PlaceOf,
+): string[] {
   const faults: string[] = [];
   if (kind === "smtp" && smtp.host === undefined) {
     faults.push(`${placeOf([...path, "smtp", "host"])}: needed when ${path.join(".")}.kind is "smtp"`);
@@ -37,6 +42,13 @@ function upstreamFaults({ kind, smtp }: UpstreamConfig, path: readonly string[],
   if ((smtp.username !== undefined) !== hasPassword) {
     const missing = smtp.username === undefined ? "username" : "password";
     faults.push(`${placeOf([...path, "smtp", missing])}: username and password go together`);
+  }
+  const { queue_url: queueUrl, wait } = ses.events;
+  if (kind === "ses" && queueUrl !== undefined && wait >= spool.lifetime) {
+    faults.push(
+      `${placeOf([...path, "ses", "events", "wait"])}: must be shorter than spool.lifetime, or mail in doubt would ` +
+        "be given up before ledger.doubtful decides",
+    );
   }
   return faults;
 }

@@ -62,6 +62,8 @@ const upstreamKeys = {
               "expected the URL of a queue, such as https://sqs.eu-west-1.amazonaws.com/111122223333/mailonce",
             )
             .optional(),
+          /** How long a doubtful id waits for them before `ledger.doubtful` decides. SES publishes within seconds. */
+          wait: duration.prefault("5m"),
         })
         .prefault({}),
       /** Gone: read and ignored, with a warning, for one minor version. */

@@ -1,7 +1,7 @@
-// Which queues are read.
+// Which queues are read, and how long an id in doubt waits for what is in them.
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
-import { eventQueuesOf } from "../../src/config/events.ts";
+import { eventQueuesOf, evidenceWaitOf } from "../../src/config/events.ts";
 
 const QUEUE = "https://sqs.eu-west-1.amazonaws.com/111122223333/mailonce";
 const plain = loadConfig({ environment: {} });
@@ -20,17 +20,18 @@ test("none unless one is named, and only of SES", () => {
   for (const one of [upstream("ses"), upstream("smtp", { queue_url: QUEUE })]) {
     const config = { ...plain, upstreams: { one } };
     expect(eventQueuesOf(config)).toEqual([]);
+    expect(evidenceWaitOf(config)).toBeUndefined();
   }
 });
 
-test("a queue that two upstreams name is one", () => {
+test("a queue that two upstreams name is one, and each has a wait of its own", () => {
   const other = `${QUEUE}-other`;
   const config = {
     ...plain,
     upstreams: {
-      a: upstream("ses", { queue_url: QUEUE }),
-      b: upstream("ses", { queue_url: QUEUE }),
-      c: upstream("ses", { queue_url: other }),
+      a: upstream("ses", { queue_url: QUEUE, wait: 1_000 }),
+      b: upstream("ses", { queue_url: QUEUE, wait: 3_000 }),
+      c: upstream("ses", { queue_url: other, wait: 2_000 }),
       d: upstream("smtp"),
     },
   };
@@ -38,4 +39,14 @@ test("a queue that two upstreams name is one", () => {
     { queueUrl: QUEUE, region: "eu-west-1" },
     { queueUrl: other, region: "eu-west-1" },
   ]);
+  const waitOf = evidenceWaitOf(config);
+  expect(["a", "b", "c", "d", "gone", undefined].map((name) => waitOf?.(name))).toEqual([
+    1_000, 3_000, 2_000, 0, 0, 3_000,
+  ]);
+});
+
+test("a single upstream has no name in the configuration, so whatever names it has the wait", () => {
+  const environment = { MAILONCE_UPSTREAM_KIND: "ses", MAILONCE_UPSTREAM_SES_EVENTS_QUEUE_URL: QUEUE };
+  const waitOf = evidenceWaitOf(loadConfig({ environment }));
+  for (const name of ["ses eu-west-1", undefined]) expect(waitOf?.(name)).toBe(5 * 60_000);
 });

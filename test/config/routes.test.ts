@@ -61,6 +61,22 @@ test("wrong values and unknown keys, each with its place", async () => {
   ]);
 });
 
+const QUEUE = "https://sqs.eu-west-1.amazonaws.com/111122223333/mailonce";
+
+test("a wait for SES's events that is as long as the mail's life", async () => {
+  const events = (kind: string, wait: string) =>
+    `[spool]\nlifetime = "1h"\n[upstream]\nkind = "${kind}"\nses.events = { queue_url = "${QUEUE}", wait = "${wait}" }\n`;
+  expect((await load(events("ses", "60m"))).faults).toEqual([
+    "upstream.ses.events.wait: must be shorter than spool.lifetime, or mail in doubt would be given up before ledger.doubtful decides",
+  ]);
+  expect((await load(events("ses", "59m"))).faults).toEqual([]);
+  expect((await load(events("maildir", "60m"))).faults).toEqual([]);
+  const named = two.replace('"ses"\n', `"ses"\nses.events = { queue_url = "${QUEUE}", wait = "3d" }\n`);
+  expect((await load(`${named}[[routes]]\nupstreams = ["a", "b"]\n`)).faults).toEqual([
+    expect.stringMatching(/^upstreams\.a\.ses\.events\.wait: must be shorter than spool\.lifetime/),
+  ]);
+});
+
 test.each([
   "mailonce",
   "arn:aws:sqs:eu-west-1:111122223333:mailonce",

@@ -32,6 +32,10 @@ async function open(place: Place, publishing: Publishing, options: ScriptedSesOp
 const submit = ({ port }: GatewayProcess, content: string): Promise<string> =>
   submitMail(port, { to: ["user@example.com"], content });
 
+/** Of each line about the doubt: whether evidence may come before policy acts. */
+const waits = (gateway: GatewayProcess): boolean[] =>
+  gateway.said("transmission.doubtful").map(({ waitMs }) => waitMs !== undefined);
+
 describe("an answer that is lost", () => {
   test("is settled by SES's events, though they come twice and in any order; the next copy is a repeat", async ({
     place,
@@ -49,6 +53,28 @@ describe("an answer that is lost", () => {
     expect(gateway.said("evidence.settled")).toHaveLength(1);
     expect(site.peer.taken).toHaveLength(1);
     expect(await gateway.stop()).toBe(0);
+  });
+
+  test("without events is decided by policy, at the end of the wait", async ({ place }) => {
+    const site = await open(place, "never", {
+      script: (number) => (number === 0 ? "drop-before-reply" : "accept"),
+    });
+    const gateway = await site.start({ LEDGER_DOUBTFUL: "resend", UPSTREAM_SES_EVENTS_WAIT: "1s" });
+    await submit(gateway, taskMail(randomUUID()));
+    await gateway.logged("transmission.relayed");
+    expect(waits(gateway)).toEqual([true, false]);
+    expect(site.peer.taken).toHaveLength(2);
+  });
+
+  test("with events after the wait: what is held goes on listening", async ({ place }) => {
+    const site = await open(place, "late", { script: "drop-before-reply" });
+    const gateway = await site.start({ UPSTREAM_SES_EVENTS_WAIT: "1s" });
+    await submit(gateway, taskMail(randomUUID()));
+    await gateway.logged("transmission.doubtful", 2);
+    expect(waits(gateway)).toEqual([true, false]);
+    await site.publisher.late();
+    await gateway.logged("evidence.settled");
+    expect(site.peer.taken).toHaveLength(1);
   });
 
   test("by a kill: events that came meanwhile settle it at the next start", async ({ place }) => {

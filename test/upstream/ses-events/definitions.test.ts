@@ -75,4 +75,5 @@ test("the page names what the configuration calls it", () => {
   const [toml = ""] = blocksOf(doc, "toml");
   expect(toml).toContain("[upstream.ses.events]");
   expect(toml).toContain("queue_url = ");
+  expect(toml).toContain("wait = ");
 });
