@@ -7,6 +7,7 @@
 //     no event, no mail of ours    counted and removed
 //
 // What was received and not removed is seen again by itself: a crash or a stop loses nothing.
+import { setMaxListeners } from "node:events";
 import { backoff } from "../../../dispatch/backoff.ts";
 import type { Evidence } from "../../../evidence/evidence.ts";
 import type { Clock } from "../../../runtime/clock.ts";
@@ -62,9 +63,14 @@ const AGAIN_MAX_SECONDS = 60;
 /** Polls at once while the queue is full: each has two round trips for ten messages, and mail comes faster than that. */
 const HANDS_MAX = 4;
 
+/** Of two calls of each hand, and of the two before them. */
+const LISTENERS_MAX = 4 * HANDS_MAX;
+
 export function startIntake({ queue, name, evidence, ledger, clock, random, log }: IntakeParts): Intake {
   const closing = new AbortController();
   const { signal } = closing;
+  // Each call listens until its connection is free again. Node warns at eleven, as of a leak.
+  setMaxListeners(LISTENERS_MAX, signal);
   const counts = { settled: 0, known: 0, later: 0, otherLedger: 0, otherMail: 0, noEvent: 0 };
   const hands = new Set<Promise<void>>();
   /** Hands that go on. */
