@@ -7,6 +7,7 @@ import type { Counters } from "../metrics/counters.ts";
 import type { Log } from "../runtime/log.ts";
 import type { SpooledTransmission } from "../spool/record.ts";
 import { StorageError } from "../storage/storage.ts";
+import type { Fate } from "./fate.ts";
 
 /** What shows that an upstream took a mail. */
 export interface Proof {
@@ -16,6 +17,9 @@ export interface Proof {
   readonly at?: number;
   /** Where the id was found: a header field may be a client's own, so it counts for a mail with a task only. */
   readonly from: "tag" | "header";
+  /** What became of the mail, and when, milliseconds since the epoch; where the proof says it. */
+  readonly fate?: Fate;
+  readonly happenedAt?: number;
   /** Who says so, for log and history, such as "ses". */
   readonly source: string;
 }
@@ -23,9 +27,13 @@ export interface Proof {
 /**
  * - settled: the id was in doubt, and is relayed now, durably.
  * - known: there was nothing to settle.
- * - later: an attempt or a decision is under way, or the ledger is away. Nothing is kept: ask again.
+ * - busy: an attempt or a decision about the id is under way. Nothing is kept: ask again.
+ * - away: the ledger can't be asked, for this id or any other. Nothing is kept: ask again.
  */
-export type Taken = "settled" | "known" | "later";
+export type Taken = "settled" | "known" | "busy" | "away";
+
+/** The evidence is still of use: whoever has it asks again. */
+export const isToAskAgain = (taken: string): taken is "busy" | "away" => taken === "busy" || taken === "away";
 
 export interface Evidence {
   /** @param id an id; anything else throws */
@@ -85,7 +93,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
   return {
     async take(id, proof) {
       // What comes of an attempt is not known yet, and the proof may be of this one.
-      if (decisions.isBusy(id)) return "later";
+      if (decisions.isBusy(id)) return "busy";
       try {
         if (proof.from === "header" && !(await hasTask(id))) return "known";
         const proved = await decisions.make(
@@ -95,12 +103,12 @@ export function createEvidence(parts: EvidenceParts): Evidence {
             if (decided === "relayed") await carryOut(id, proof);
           },
         );
-        if (proved === "busy") return "later";
+        if (proved === "busy") return "busy";
         return proved === "relayed" ? "settled" : "known";
       } catch (error) {
         if (!(error instanceof StorageError)) throw error;
         log.debug("evidence.later", { id, error: String(error) });
-        return "later";
+        return "away";
       }
     },
   };

@@ -95,7 +95,7 @@ let evidence: Evidence | undefined;
 
 async function prove({ number, id }: Extract<Order, { kind: "prove" }>): Promise<void> {
   const proof = { from: "tag", source: "a test", at: clock.now() } as const;
-  tell({ kind: "proved", number, said: (await evidence?.take(id, proof)) ?? "later" });
+  tell({ kind: "proved", number, said: (await evidence?.take(id, proof)) ?? "away" });
 }
 
 const tell = (answer: Answer | Proved): void => {

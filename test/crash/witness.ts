@@ -1,5 +1,6 @@
 // The upstream's own events beside the load: of each mail that it took they say so, in no order, now and then twice, and
 // again until the gateway has answered that nothing is left to settle. What was not answered is said to the next process.
+import { isToAskAgain } from "../../src/evidence/evidence.ts";
 import type { MessageCounts } from "../support/message-counts.ts";
 import type { Chance } from "./chance.ts";
 import type { TestedGateway } from "./gateway-process.ts";
@@ -36,7 +37,7 @@ export function createWitness(upstream: Pick<MessageCounts, "taken">, chance: Ch
         const asked = chance.shuffled(left);
         left = [];
         const said = await Promise.all(asked.map((id) => gateway.prove(id)));
-        left.push(...asked.filter((_, at) => said[at] === undefined || said[at] === "later"));
+        left.push(...asked.filter((_, at) => isToAskAgain(said[at] ?? "away")));
         if (said.includes(undefined) || (isLast && left.length === 0)) return;
         await new Promise((resolve) => setTimeout(resolve, ROUND_MS));
       }

@@ -53,7 +53,7 @@ test("after the attempt: the mail is relayed and out, once, and the history says
 
 test("during the attempt nothing is taken, and after it what is left to settle is", async () => {
   const one = await attempted();
-  expect(await one.take()).toBe("later");
+  expect(await one.take()).toBe("busy");
   await one.call(RECIPIENT).answer(DOUBTFUL);
   expect(await one.take()).toBe("settled");
   expect(one.events("transmission.second_copy")).toEqual([]);
@@ -62,7 +62,7 @@ test("during the attempt nothing is taken, and after it what is left to settle i
 
 test("during the attempt, which is accepted: known, and no second copy", async () => {
   const one = await attempted();
-  expect(await one.take()).toBe("later");
+  expect(await one.take()).toBe("busy");
   await one.call(RECIPIENT).answer(ACCEPTED);
   expect(await one.take()).toBe("known");
   expect(one.events("transmission.second_copy", "evidence.settled")).toEqual([]);
@@ -81,7 +81,7 @@ test("before a mail is sent again it is not; during that it waits for the end", 
   await one.call(RECIPIENT).answer(DOUBTFUL);
   await one.pass();
   expect(one.calls).toHaveLength(2);
-  expect(await one.take()).toBe("later");
+  expect(await one.take()).toBe("busy");
   await one.call(RECIPIENT).answer(DOUBTFUL);
   expect(await one.take()).toBe("settled");
   await one.pass();
@@ -120,11 +120,11 @@ test("a header field counts for a mail with a task, in the spool or remembered",
   await relayed.stop();
 });
 
-test("while the ledger is away: later, and nothing is lost", async () => {
+test("while the ledger is away nothing is lost", async () => {
   const one = await attempted();
   await one.call(RECIPIENT).answer(DOUBTFUL);
   one.storage.fail({ call: "commit", name: "ledger/generation-000001", times: 1 });
-  expect(await one.take()).toBe("later");
+  expect(await one.take()).toBe("away");
   expect(await one.take()).toBe("settled");
   expect(spooled(one)).toBe(0);
   await one.stop();

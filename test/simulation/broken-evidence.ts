@@ -1,5 +1,5 @@
 // Gateways broken on purpose in what they make of evidence; see broken.ts.
-import type { Evidence } from "../../src/evidence/evidence.ts";
+import { type Evidence, isToAskAgain } from "../../src/evidence/evidence.ts";
 import { EVIDENCE_STEP } from "../../src/ledger/shared/engine.ts";
 import type { openRelay, Relay } from "../../src/relay.ts";
 import type { BrokenGateway } from "./broken.ts";
@@ -25,7 +25,7 @@ export const BROKEN_EVIDENCE: readonly BrokenGateway[] = [
     create: () => ({
       open: withTake((take) => async (id, proof) => {
         const said = await take(id, proof);
-        return said === "later" ? "known" : said;
+        return isToAskAgain(said) ? "known" : said;
       }),
     }),
     actors: WITNESSED,

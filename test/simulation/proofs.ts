@@ -1,5 +1,6 @@
 // What evidence has done: whatever was answered is durable, what is settled is not attempted any more, and policy gives
 // evidence its time.
+import { isToAskAgain } from "../../src/evidence/evidence.ts";
 import { type Facts, type Made, push } from "./facts.ts";
 import type { Event, Told } from "./history.ts";
 import { configsOf, hasFingerprints, type Plan } from "./plan.ts";
@@ -29,7 +30,7 @@ export function gatherProofs(events: readonly Event[], proofs: Facts["proofs"]):
       const before = asked.get(told.number);
       // One that failed on the way may take effect later.
       if (before === undefined || typeof said === "object") continue;
-      if (said === "later") {
+      if (isToAskAgain(said)) {
         if ((unanswered.get(told.id) ?? -1) < before.askedSeq) asked.delete(told.number);
       } else asked.set(told.number, { ...before, endSeq: seq, said, isDurable });
     }

@@ -1,5 +1,6 @@
 // The upstream's own events, and the queue that they come by: for what the upstream took it says so later, once or twice or
-// never, at any time and to any gateway; and says it again until the answer is not "later".
+// never, at any time and to any gateway; and says it again until the answer is neither "busy" nor "away".
+import { isToAskAgain } from "../../src/evidence/evidence.ts";
 import { ID_OCTETS } from "../../src/identity/message-id.ts";
 import { encodeBase32 } from "../../src/runtime/base32.ts";
 import type { Evidence } from "./evidence.ts";
@@ -88,7 +89,10 @@ export function createWitness(
       .take(id, { from: "tag", source: "simulated", upstreamId, at })
       .catch((error: unknown) => ({ failed: String(error) }));
     if (!life.isAlive) return await never();
-    const isDurable = said === "later" || attempt === undefined || (await evidence.isRelayed(id));
+    const isDurable =
+      (typeof said === "string" && isToAskAgain(said)) ||
+      attempt === undefined ||
+      (await evidence.isRelayed(id));
     if (!life.isAlive) return await never();
     history.add({ kind: "evidence_answered", told, said, isDurable });
     if (said === "settled") settled.add(id);

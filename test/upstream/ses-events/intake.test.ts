@@ -27,7 +27,7 @@ let takings: Taking[];
 let lines: { level: string; event: string; fields: LogFields }[];
 let onTaking: (() => void)[];
 let onLine: (() => void)[];
-const decide = vi.fn<(taking: Taking) => "settled" | "known" | "later">();
+const decide = vi.fn<(taking: Taking) => "settled" | "known" | "busy" | "away">();
 
 const write =
   (level: string) =>
@@ -125,7 +125,7 @@ describe("an event", () => {
   });
 
   test("that has to wait is not removed, and is seen again after 1 s, then 2 s", async () => {
-    decide.mockReturnValueOnce("later").mockReturnValueOnce("later");
+    decide.mockReturnValueOnce("busy").mockReturnValueOnce("away");
     await place.publish(EVENTS.Send);
     const removed = place.answered("DeleteMessageBatch");
     const intake = start();
@@ -137,7 +137,7 @@ describe("an event", () => {
       [{ VisibilityTimeout: 2 }],
     ]);
     expect(place.calls.filter(({ action }) => action === "DeleteMessageBatch")).toHaveLength(1);
-    expect(intake.facts().counts).toMatchObject({ settled: 1, later: 2 });
+    expect(intake.facts().counts).toMatchObject({ settled: 1, busy: 1, away: 1 });
   });
 
   test("that can't be taken is seen again, and others are not held up by it", async () => {
@@ -170,7 +170,7 @@ describe("an event", () => {
     await taken(3);
     await vi.waitUntil(() => place.dead() === 1, { timeout: 30_000 });
     await vi.waitUntil(() => place.messages().hidden === 0);
-    expect(intake.facts().counts).toMatchObject({ later: 2, settled: 1 });
+    expect(intake.facts().counts).toMatchObject({ busy: 2, settled: 1 });
   });
 
   test("that was settled but not removed is still in the queue: nothing is removed twice or lost", async () => {

@@ -1,5 +1,6 @@
 // One event of SES: whose mail it is about, and what it says of the mail's fate. Pure.
 // https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
+import type { Fate } from "../../../evidence/fate.ts";
 import type { Id } from "../../../identity/message-id.ts";
 import { shortText } from "../../../runtime/short-text.ts";
 import { ID_TAG, LEDGER_TAG } from "../fields.ts";
@@ -20,23 +21,6 @@ export interface SesEvent {
   readonly at: number | undefined;
   readonly fate: Fate;
 }
-
-/** What became of a mail after SES took it. Texts are one printable line each. */
-export type Fate =
-  | { readonly kind: "sent" }
-  | { readonly kind: "delivered"; readonly reply?: string }
-  | { readonly kind: "delayed"; readonly delayType?: string; readonly diagnostic?: string }
-  | {
-      readonly kind: "bounced";
-      readonly bounceType?: string;
-      readonly bounceSubType?: string;
-      readonly status?: string;
-      readonly diagnostic?: string;
-    }
-  | { readonly kind: "complained"; readonly feedbackType?: string; readonly subType?: string }
-  | { readonly kind: "rejected"; readonly reason?: string }
-  /** Opens, clicks, and what SES may add: proof that it took the mail, and nothing more. */
-  | { readonly kind: "other" };
 
 /** SES's ids have some 60 characters. */
 const UPSTREAM_ID_OCTETS = 128;

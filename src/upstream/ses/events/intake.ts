@@ -2,14 +2,14 @@
 // stands beside the mail: whatever the queue does, no attempt waits for it.
 //
 //     settled, known        durable: removed
-//     later                 an attempt is under way, or the ledger is away: seen again
+//     busy, away            an attempt is under way, or the ledger is away: seen again
 //     of another ledger     seen again, since only that ledger's gateways may remove it
 //     no event, no mail of ours    counted and removed
 //
 // What was received and not removed is seen again by itself: a crash or a stop loses nothing.
 import { setMaxListeners } from "node:events";
 import { backoff } from "../../../dispatch/backoff.ts";
-import type { Evidence } from "../../../evidence/evidence.ts";
+import { type Evidence, isToAskAgain } from "../../../evidence/evidence.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { Log } from "../../../runtime/log.ts";
 import type { Random } from "../../../runtime/random.ts";
@@ -39,7 +39,7 @@ export interface IntakeFacts {
 }
 
 /** Messages, each time that they were received. */
-export type Count = "settled" | "known" | "later" | "otherLedger" | "otherMail" | "noEvent";
+export type Count = "settled" | "known" | "busy" | "away" | "otherLedger" | "otherMail" | "noEvent";
 
 export interface Intake {
   facts(): IntakeFacts;
@@ -71,7 +71,7 @@ export function startIntake({ queue, name, evidence, ledger, clock, random, log 
   const { signal } = closing;
   // Each call listens until its connection is free again. Node warns at eleven, as of a leak.
   setMaxListeners(LISTENERS_MAX, signal);
-  const counts = { settled: 0, known: 0, later: 0, otherLedger: 0, otherMail: 0, noEvent: 0 };
+  const counts = { settled: 0, known: 0, busy: 0, away: 0, otherLedger: 0, otherMail: 0, noEvent: 0 };
   const hands = new Set<Promise<void>>();
   /** Hands that go on. */
   let working = 0;
@@ -85,23 +85,24 @@ export function startIntake({ queue, name, evidence, ledger, clock, random, log 
       log.debug("events.no_event", { queue: name, reason: message.why });
       return "noEvent";
     }
-    const { about, ledger: other, upstreamId, takenAt } = message.event;
+    const { about, ledger: other, upstreamId, takenAt, at, fate } = message.event;
     if (other !== undefined && other !== ledger) {
       noteShared(other);
       return "otherLedger";
     }
     if (about === undefined) return "otherMail";
     const { id, from } = about;
-    const proof = { from, source: SOURCE };
+    const proof = { from, source: SOURCE, fate };
     try {
       return await evidence.take(id, {
         ...proof,
         ...(upstreamId === undefined ? {} : { upstreamId }),
         ...(takenAt === undefined ? {} : { at: takenAt }),
+        ...(at === undefined ? {} : { happenedAt: at }),
       });
     } catch (error) {
       log.error("events.not_taken", { queue: name, id, error: oneLine(String(error)) });
-      return "later";
+      return "busy";
     }
   }
 
@@ -119,7 +120,7 @@ export function startIntake({ queue, name, evidence, ledger, clock, random, log 
         const { receipt, receives } = message;
         const count = await judge(message);
         counts[count] += 1;
-        if (count !== "later" && count !== "otherLedger") done.push(receipt);
+        if (!isToAskAgain(count) && count !== "otherLedger") done.push(receipt);
         else again.push({ receipt, seconds: Math.min(AGAIN_MAX_SECONDS, 2 ** (receives - 1)) });
       }),
     );
