@@ -63,7 +63,7 @@ export const sentences: ReadonlyMap<string, string> = new Map(
       "{messageId}[ to {recipient}] is in doubt after {attempts:attempt}[, as {upstream} may or may not have it] " +
       "(policy {policy}[, after {waitMs} without evidence]): {cause}",
     "evidence.settled":
-      "[{messageId}][ to {recipient}] ({id}) was taken by its upstream, as {source} says: it is relayed, and not in " +
+      "{id}[ ({messageId})][ to {recipient}] was taken by its upstream, as {source} says: it is relayed, and not in " +
       "doubt any more.",
     "evidence.later": "Evidence[ about {id}] waits, since the ledger can't be asked: {error}",
     "transmission.set_aside":
