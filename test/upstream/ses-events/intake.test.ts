@@ -104,9 +104,10 @@ describe("an event", () => {
     const intake = start();
     await taken(3);
     const at = Date.parse("2026-11-27T21:08:49.000Z");
-    expect(takings).toEqual(
+    expect(takings).toMatchObject(
       Array(3).fill({ id: ID, proof: { from: "tag", source: "ses", upstreamId: SES_ID, at } }),
     );
+    expect(takings.map(({ proof }) => proof.fate?.kind).sort()).toEqual(["bounced", "delivered", "sent"]);
     await removed;
     await vi.waitUntil(() => place.messages().hidden === 0);
     expect(place.messages()).toEqual({ ready: 0, hidden: 0 });
@@ -282,6 +283,40 @@ describe("a queue that can't be used", () => {
       expect(linesOf("events.heard")).toHaveLength(1);
     },
   );
+
+  test("is read since the first answer, and again since it was silent", async () => {
+    const clock = createManualClock();
+    const startedAt = clock.now();
+    const intake = start({ clock });
+    await vi.waitUntil(() => place.underWay("ReceiveMessage") === 1);
+    expect(intake.facts().readingSince).toBeUndefined();
+    clock.advance(5_000);
+    await place.publish(EVENTS.Send);
+    await vi.waitUntil(() => intake.facts().counts.settled === 1);
+    expect(intake.facts().readingSince).toBe(startedAt + 5_000);
+
+    place.play(() => "down");
+    clock.advance(60_000);
+    await place.publish(EVENTS.Send);
+    const failures = async (count: number): Promise<void> => {
+      await until(onLine, () => linesOf("events.silent").length === count);
+      await vi.waitUntil(() => clock.untilNext() !== undefined);
+    };
+    await failures(1);
+    // One failure alone is not silence.
+    expect(intake.facts().readingSince).toBe(startedAt + 5_000);
+    clock.advance(clock.untilNext() ?? 0);
+    await failures(2);
+    expect(intake.facts().readingSince).toBeUndefined();
+
+    place.play(() => undefined);
+    const over = until(onLine, () => linesOf("events.heard").length > 0);
+    await place.publish(EVENTS.Send);
+    const goneOnAt = clock.now() + (clock.untilNext() ?? 0);
+    clock.advance(clock.untilNext() ?? 0);
+    await over;
+    expect(intake.facts().readingSince).toBe(goneOnAt);
+  });
 
   test("one failure alone is said to nobody", async () => {
     const clock = createManualClock();

@@ -31,6 +31,11 @@ export interface IntakeParts {
 
 export interface IntakeFacts {
   readonly queue: string;
+  /**
+   * Since when it is read without failure, milliseconds since the epoch; undefined before the first answer, and while it is
+   * silent.
+   */
+  readonly readingSince: number | undefined;
   /** It can't be read, or what was read not removed. */
   readonly silent?: { readonly since: number; readonly reason: string };
   /** An event of another ledger was in it: that ledger's name, and when one was seen last. */
@@ -77,7 +82,10 @@ export function startIntake({ queue, name, evidence, ledger, clock, random, log 
   let working = 0;
   let failures = 0;
   let failing: { readonly since: number; readonly reason: string } | undefined;
+  let readingSince: number | undefined;
   let shared: IntakeFacts["shared"];
+
+  const isSilent = (): boolean => failures >= SILENT_FAILURES;
 
   async function judge({ body }: Received): Promise<Count> {
     const message = readQueueMessage(body);
@@ -131,17 +139,19 @@ export function startIntake({ queue, name, evidence, ledger, clock, random, log 
   }
 
   function succeeded(): void {
-    if (failures >= SILENT_FAILURES) {
+    if (isSilent()) {
       log.info("events.heard", { queue: name, ms: clock.now() - (failing?.since ?? 0) });
     }
     failures = 0;
     failing = undefined;
+    readingSince ??= clock.now();
   }
 
   function failed(error: unknown): void {
     failures += 1;
     const reason = oneLine(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
     failing = { since: failing?.since ?? clock.now(), reason };
+    if (isSilent()) readingSince = undefined;
     if (failures === SILENT_FAILURES) log.error("events.silent", { queue: name, error: reason });
     else log.debug("events.silent", { queue: name, error: reason });
   }
@@ -169,6 +179,7 @@ export function startIntake({ queue, name, evidence, ledger, clock, random, log 
     while (!signal.aborted) {
       try {
         const messages = await queue.receive(signal);
+        if (!isSilent()) readingSince ??= clock.now();
         await handle(messages);
         succeeded();
         if (messages.length === RECEIVE_MAX && working < HANDS_MAX) begin();
@@ -191,7 +202,8 @@ export function startIntake({ queue, name, evidence, ledger, clock, random, log 
   return {
     facts: () => ({
       queue: name,
-      ...(failing === undefined || failures < SILENT_FAILURES ? {} : { silent: failing }),
+      readingSince,
+      ...(failing === undefined || !isSilent() ? {} : { silent: failing }),
       ...(shared === undefined ? {} : { shared }),
       counts: { ...counts },
     }),
