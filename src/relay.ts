@@ -29,6 +29,7 @@ import { createRoutes } from "./dispatch/routes.ts";
 import { createVerdicts } from "./dispatch/verdicts.ts";
 import type { Evidence } from "./evidence/evidence.ts";
 import { openEvidence } from "./evidence/open.ts";
+import { createEvidenceWait } from "./evidence/wait.ts";
 import { type Changes, createChanges, notesOf, watchedHistory } from "./history/changes.ts";
 import type { History, HistoryReader } from "./history/history.ts";
 import { openHistory } from "./history/open.ts";
@@ -165,16 +166,17 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const warnOfDelay = createDelayWarnings(reports, clock, config.spool.delay_warning);
   const inDoubt: InDoubt = new Map();
   const holds = createHolds(inDoubt);
+  const wait = createEvidenceWait(clock, world.evidenceWaitMs);
   const listening = createListening({
-    ...{ inDoubt, isBusy: decisions.isBusy, clock, log },
+    ...{ inDoubt, wait, isBusy: decisions.isBusy, clock, log },
     over: (...found) => entrance.doubtful(...found),
   });
   const doubts = createDoubts(
     {
-      ...{ inDoubt, listening, ledger, spool, recorder, verdicts, warnOfDelay, history, counters },
+      ...{ inDoubt, listening, wait, ledger, spool, recorder, verdicts, warnOfDelay, history, counters },
       ...{ clock, random, log },
     },
-    { policy: config.ledger.doubtful, evidenceWaitMs: world.evidenceWaitMs, retry, addresses },
+    { policy: config.ledger.doubtful, retry, addresses },
   );
   const resolutions = createResolutions({
     ...{ inDoubt, holds, decisions, spool, recorder, verdicts, clock, log },
@@ -234,6 +236,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   reports.start();
   dispatcher.start();
   evidence.start();
+  wait.begin();
   const intakes = await openIntakes(config, { evidence, ledger: publicName, clock, random, log });
   const laneFacts = createLaneFacts(dispatcher, holds.all, clock);
   const findSpooled = createFindSpooled({ dispatcher, inDoubt, holds, reports });

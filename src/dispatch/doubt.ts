@@ -1,7 +1,7 @@
 // Doubtful transmissions (P6): an attempt ended without an answer, so the upstream may or may not hold the
 // message. What happens then is policy, which is decided here and nowhere else; nothing guesses. What an operator decides
 // is in resolutions.ts.
-import { evidenceUntil } from "../evidence/wait.ts";
+import type { EvidenceWait } from "../evidence/wait.ts";
 import type { HistoryNotes } from "../history/history.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -86,6 +86,7 @@ export interface Doubts {
 export interface DoubtParts {
   readonly inDoubt: InDoubt;
   readonly listening: Pick<Listening, "until">;
+  readonly wait: Pick<EvidenceWait, "until">;
   readonly ledger: Ledger;
   readonly spool: Spool;
   readonly recorder: Recorder;
@@ -100,8 +101,6 @@ export interface DoubtParts {
 
 export interface DoubtOptions {
   readonly policy: DoubtfulPolicy;
-  /** See World. */
-  readonly evidenceWaitMs?: ((upstream: string | undefined) => number) | undefined;
   readonly retry: BackoffRange;
   /** Log the recipient. */
   readonly addresses: boolean;
@@ -139,9 +138,10 @@ function treatmentOf(
 }
 
 export function createDoubts(parts: DoubtParts, options: DoubtOptions): Doubts {
-  const { inDoubt, listening, ledger, spool, recorder, verdicts, warnOfDelay, history, counters } = parts;
+  const { inDoubt, listening, wait, ledger, spool, recorder, verdicts, warnOfDelay, history, counters } =
+    parts;
   const { clock, random, log } = parts;
-  const { policy, evidenceWaitMs = () => 0, retry, addresses } = options;
+  const { policy, retry, addresses } = options;
 
   /** Out before anything else is done: a second copy is never silent. */
   const announce = (
@@ -193,11 +193,12 @@ export function createDoubts(parts: DoubtParts, options: DoubtOptions): Doubts {
     queued: QueuedTransmission,
     transmission: SpooledTransmission,
     evidenceUntil: number,
+    upstream: string | undefined,
   ): Promise<void> => {
     const held = { ...transmission, held: true, hold: "doubt", evidenceUntil } as const;
     inDoubt.set(transmission.id, { queued, transmission: held });
     if (transmission.evidenceUntil !== evidenceUntil) await recorder.note(queued, held);
-    listening.until(transmission.id, evidenceUntil);
+    listening.until(transmission.id, evidenceUntil, upstream);
   };
 
   const resendLater = async (
@@ -247,27 +248,21 @@ export function createDoubts(parts: DoubtParts, options: DoubtOptions): Doubts {
       const now = clock.now();
       const since = doubt.ended === "now" ? now : doubt.since;
       const listened = doubt.ended === "now" ? undefined : listensUntil(found);
-      const waitMs = evidenceWaitMs(doubt.upstream);
-      // A stored time may be of a clock that was set since, or of settings that were others.
-      const until =
-        since === undefined || listened === undefined
-          ? evidenceUntil(since ?? Number.NEGATIVE_INFINITY, waitMs, now)
-          : Math.min(listened, now + waitMs);
-      const mayListen = until !== undefined && until > now;
-      const treatment = treatmentOf(policy, found, doubt, mayListen);
+      const until = since === undefined ? undefined : wait.until(since, doubt.upstream, listened);
+      const treatment = treatmentOf(policy, found, doubt, until !== undefined);
       const { resend: _, ...undecided } = found;
       const kept = doubt.ended === "now" ? undecided : found;
       const transmission = await datedLike(queued.key, kept, doubt.firstDate);
       // Where a doubt holds it, that was announced.
       if (treatment !== "wait" || holdOf(found) === "operator") {
-        announce(transmission, doubt, mayListen ? until - now : undefined);
+        announce(transmission, doubt, until === undefined ? undefined : until - now);
       }
       inDoubt.set(transmission.id, { queued, transmission });
       switch (treatment) {
         case "wait":
           return undefined;
         case "listen":
-          await listen(queued, transmission, until ?? now);
+          await listen(queued, transmission, until ?? now, doubt.upstream);
           return undefined;
         case "drop":
           await drop(queued, transmission, signal);

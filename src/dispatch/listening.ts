@@ -1,4 +1,5 @@
 // What is held until evidence has had its time: when that is over, policy acts about it.
+import type { EvidenceWait } from "../evidence/wait.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
@@ -7,21 +8,33 @@ import type { QueuedTransmission } from "./queue.ts";
 import { STORAGE_RETRY_MS } from "./recorder.ts";
 
 export interface Listening {
-  /** The id is held until then, milliseconds since the epoch. */
-  until(id: Id, time: number): void;
+  /**
+   * The id is held until then, milliseconds since the epoch.
+   *
+   * @param upstream see EvidenceWait
+   */
+  until(id: Id, time: number, upstream: string | undefined): void;
   /** No wait ends any more. */
   close(): void;
 }
 
 const NONE_CAME = "no evidence came of an attempt without an answer";
 
-interface Waits {
+interface Waiting {
+  readonly timer: Timer;
+  readonly upstream: string | undefined;
+  /** Its wait was over, and it waits for what the queue may have. */
+  readonly wasPutOff: boolean;
+}
+
+interface Held {
   readonly queued: QueuedTransmission;
   readonly transmission: SpooledTransmission;
 }
 
 export interface ListeningParts {
-  readonly inDoubt: ReadonlyMap<Id, Waits>;
+  readonly inDoubt: ReadonlyMap<Id, Held>;
+  readonly wait: Pick<EvidenceWait, "isReading" | "unreadMs">;
   /** An order or a decision is on its way. */
   readonly isBusy: (id: Id) => boolean;
   /** Has policy act. Rejects when the disk keeps it from that. */
@@ -34,40 +47,42 @@ export interface ListeningParts {
   readonly log: Log;
 }
 
-export function createListening({ inDoubt, isBusy, over, clock, log }: ListeningParts): Listening {
-  const timers = new Map<Id, Timer>();
+export function createListening({ inDoubt, wait, isBusy, over, clock, log }: ListeningParts): Listening {
+  const waiting = new Map<Id, Waiting>();
   let isClosed = false;
 
-  function again(id: Id, ms: number): void {
-    timers.get(id)?.cancel();
+  function again(id: Id, ms: number, wait: Omit<Waiting, "timer">): void {
+    waiting.get(id)?.timer.cancel();
     if (isClosed) return;
-    timers.set(
-      id,
-      clock.after(ms, () => void end(id)),
-    );
+    waiting.set(id, { ...wait, timer: clock.after(ms, () => void end(id, wait)) });
   }
 
   /** Unless it was settled, decided or ordered about meanwhile. */
-  async function end(id: Id): Promise<void> {
-    timers.delete(id);
+  async function end(id: Id, ending: Omit<Waiting, "timer">): Promise<void> {
+    waiting.delete(id);
     const found = inDoubt.get(id);
     // By the timer, not by the clock, which may have been set.
     if (found === undefined || listensUntil(found.transmission) === undefined) return;
-    if (isBusy(id)) return again(id, STORAGE_RETRY_MS);
+    if (isBusy(id)) return again(id, STORAGE_RETRY_MS, ending);
+    const unreadMs = wait.unreadMs(ending.upstream);
+    // Once: a queue that comes and goes holds no mail back for ever.
+    if (unreadMs > 0 && !ending.wasPutOff) {
+      return again(id, unreadMs, { ...ending, wasPutOff: wait.isReading() });
+    }
     try {
       await over(found.queued, found.transmission, { cause: NONE_CAME });
     } catch (error) {
       log.error("dispatch.failed", { error: error instanceof Error ? error.stack : String(error) });
-      again(id, STORAGE_RETRY_MS);
+      again(id, STORAGE_RETRY_MS, ending);
     }
   }
 
   return {
-    until: (id, time) => again(id, time - clock.now()),
+    until: (id, time, upstream) => again(id, time - clock.now(), { upstream, wasPutOff: false }),
     close() {
       isClosed = true;
-      for (const timer of timers.values()) timer.cancel();
-      timers.clear();
+      for (const { timer } of waiting.values()) timer.cancel();
+      waiting.clear();
     },
   };
 }

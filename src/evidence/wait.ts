@@ -1,4 +1,5 @@
-// For how long policy leaves a doubt alone, so that evidence may come. Pure.
+// For how long policy leaves a doubt alone, so that evidence may come, and what a queue has already may be read.
+import type { Clock } from "../runtime/clock.ts";
 
 /**
  * Until when it may come, milliseconds since the epoch; undefined when that is over. A clock that was set, or is another's,
@@ -8,3 +9,55 @@
  */
 export const evidenceUntil = (since: number, waitMs: number, now: number): number | undefined =>
   Math.abs(now - since) < waitMs ? Math.min(since, now) + waitMs : undefined;
+
+/**
+ * What a queue has already is read within so long, or within the wait where that is shorter. An event that was received and
+ * not removed, by a process that has ended or while the ledger was away, is hidden for a minute.
+ */
+const READ_MS = 120_000;
+
+export interface EvidenceWait {
+  /**
+   * Until when policy leaves a doubt alone, milliseconds since the epoch; undefined when that is over.
+   *
+   * @param since when the doubt began
+   * @param upstream which one may have the mail, if that is known
+   * @param stored the end of its wait, as it was found in the spool
+   */
+  until(since: number, upstream: string | undefined, stored?: number): number | undefined;
+  /** For how many milliseconds more what the queue has already may not have been read; 0 when that is over. */
+  unreadMs(upstream: string | undefined): number;
+  /** Whether evidence is read yet. */
+  isReading(): boolean;
+  /** The start is over, and evidence is read from now on. */
+  begin(): void;
+}
+
+/** @param waitMsOf see World; left out: no evidence comes */
+export function createEvidenceWait(
+  clock: Clock,
+  waitMsOf: (upstream: string | undefined) => number = () => 0,
+): EvidenceWait {
+  let readsSince: number | undefined;
+
+  const unreadMs = (upstream: string | undefined): number => {
+    const now = clock.now();
+    return (evidenceUntil(readsSince ?? now, Math.min(waitMsOf(upstream), READ_MS), now) ?? now) - now;
+  };
+
+  return {
+    until(since, upstream, stored) {
+      const now = clock.now();
+      const waitMs = waitMsOf(upstream);
+      // A stored time may be of a clock that was set since, or of settings that were others.
+      const own = stored === undefined ? evidenceUntil(since, waitMs, now) : Math.min(stored, now + waitMs);
+      const until = Math.max(own ?? now, now + unreadMs(upstream));
+      return until > now ? until : undefined;
+    },
+    unreadMs,
+    isReading: () => readsSince !== undefined,
+    begin() {
+      readsSince = clock.now();
+    },
+  };
+}

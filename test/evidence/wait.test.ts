@@ -8,6 +8,8 @@ const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" }
 const ACCEPTED: Outcome = { kind: "accepted", upstreamId: "1" };
 const RECIPIENT = "a@example.net";
 const WAIT_MS = 300_000;
+/** For so long a gateway that has started reads what the queue has already. */
+const READ_MS = 120_000;
 const SENT: Proof = { from: "tag", source: "ses" };
 
 type Policy = "resend" | "hold" | "drop";
@@ -94,12 +96,95 @@ test.each(POLICIES)(
   },
 );
 
-test("a gateway that starts when the wait is over has policy act at once", async () => {
+test.each(POLICIES)(
+  "under %s a gateway that starts late reads what the queue has already before policy acts",
+  async (doubtful) => {
+    const one = await waiting(doubtful);
+    await one.stop();
+    one.time.advance(10 * WAIT_MS);
+    const next = await open(doubtful, one);
+    await next.pass(READ_MS - 1);
+    expect(next.calls).toEqual([]);
+    expect(next.relay.isEmpty()).toBe(false);
+    await next.pass(1);
+    await expectPolicy(doubtful, next, 0);
+    expect(next.lines.filter(({ event }) => event === "transmission.doubtful")).toMatchObject([
+      { policy: doubtful, waitMs: READ_MS },
+      { policy: doubtful, waitMs: undefined },
+    ]);
+    await next.stop();
+  },
+);
+
+test("what the queue had when a gateway starts late is no second copy", async () => {
   const one = await waiting("resend");
   await one.stop();
-  one.time.advance(WAIT_MS);
+  one.time.advance(10 * WAIT_MS);
   const next = await open("resend", one);
   await settled();
+  expect(await next.relay.evidence.take(one.id, SENT)).toBe("settled");
+  expect(next.relay.isEmpty()).toBe(true);
+  await next.pass(2 * WAIT_MS);
+  expect(next.calls).toEqual([]);
+  await next.stop();
+});
+
+test("the end of the wait that the spool has does not cut that short", async () => {
+  const one = await waiting("resend");
+  await one.stop();
+  one.time.advance(WAIT_MS - 1_000);
+  const next = await open("resend", one);
+  await next.pass(READ_MS - 1);
+  expect(next.calls).toEqual([]);
+  await next.stop();
+  // So too at the next start, whose spool has that end.
+  const last = await open("resend", next);
+  await last.pass(READ_MS - 1);
+  expect(last.calls).toEqual([]);
+  await last.pass(1);
+  await expectPolicy("resend", last, 0);
+  await last.stop();
+});
+
+test("a shorter wait is as long after a start, and no longer", async () => {
+  const waitMs = 30_000;
+  const settings = { MAILONCE_LEDGER_DOUBTFUL: "resend" };
+  const one = await openHeldGateway(settings, undefined, undefined, waitMs);
+  expect((await one.submit([RECIPIENT])).code).toBe(250);
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  await one.stop();
+  one.time.advance(WAIT_MS);
+  const next = await openHeldGateway(settings, one.storage, one.time.now(), waitMs);
+  await next.pass(waitMs - 1);
+  expect(next.calls).toEqual([]);
+  await next.pass(1);
+  await expectPolicy("resend", next, 0);
+  await next.stop();
+});
+
+test("what is in no spool waits so too when it is submitted soon after a late start", async () => {
+  const settings = { MAILONCE_LEDGER_DOUBTFUL: "resend", MAILONCE_SMTP_REPLY: "relayed" };
+  const one = await openHeldGateway(settings, undefined, undefined, WAIT_MS);
+  const first = one.submit([RECIPIENT]);
+  await settled();
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  expect((await first).code).toBe(451);
+  await one.stop();
+  one.time.advance(10 * WAIT_MS);
+  // Its client waits for the verdict, and does not wait for this.
+  const awaiting = await openHeldGateway(settings, one.storage, one.time.now(), WAIT_MS);
+  const again = awaiting.submit([RECIPIENT]);
+  await settled();
+  expect(awaiting.calls).toEqual([]);
+  expect((await again).code).toBe(451);
+  expect(awaiting.relay.isEmpty()).toBe(true);
+  await awaiting.stop();
+
+  const next = await open("resend", awaiting);
+  expect((await next.submit([RECIPIENT])).code).toBe(250);
+  await next.pass(READ_MS - 1);
+  expect(next.calls).toEqual([]);
+  await next.pass(1);
   await expectPolicy("resend", next, 0);
   await next.stop();
 });
