@@ -197,14 +197,14 @@ export async function createCycles(options: CyclesOptions): Promise<Cycles> {
     return faults;
   }
 
-  /** What was not answered is said again. @returns what is in doubt all the same, though the upstream took it */
+  /** What was not answered is said again. @returns what is in doubt all the same; of earlier cycles nobody has said it */
   async function proveAfter(gateway: TestedGateway): Promise<string[]> {
     if (witness === undefined) return [];
     await witness.say(gateway, () => true);
+    const { said } = witness;
     witness = undefined;
-    const counts = upstream.counts();
     return (await gatewayDesk(dataFolder).list())
-      .filter(({ messageId }) => messageId !== undefined && counts.has(messageId))
+      .filter(({ id }) => said.has(id))
       .map(({ messageId }) => `${messageId}: is in doubt, and its evidence was taken`);
   }
 

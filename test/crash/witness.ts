@@ -8,6 +8,8 @@ import type { TestedGateway } from "./gateway-process.ts";
 export interface Witness {
   /** Resolves when it is over and all that was taken by then is answered, or the gateway is gone. */
   say(gateway: Pick<TestedGateway, "prove">, isOver: () => boolean): Promise<void>;
+  /** The ids of which it has said so. */
+  readonly said: ReadonlySet<string>;
 }
 
 const TWICE = 0.2;
@@ -19,17 +21,20 @@ const ROUND_MS = 5;
 export function createWitness(upstream: Pick<MessageCounts, "taken">, chance: Chance): Witness {
   let seen = upstream.taken.length;
   let left: string[] = [];
+  const ids = new Set<string>();
 
   function look(): void {
     for (; seen < upstream.taken.length; seen++) {
       const [, id] = /^<([a-z2-7]{32})@/.exec(upstream.taken[seen]?.messageId ?? "") ?? [];
       if (id === undefined) continue;
+      ids.add(id);
       left.push(id);
       if (chance.fraction() < TWICE) left.push(id);
     }
   }
 
   return {
+    said: ids,
     async say(gateway, isOver) {
       for (;;) {
         const isLast = isOver();
