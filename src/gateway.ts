@@ -130,9 +130,9 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
       http.phase,
       draining.since,
     );
-    const { doubtful, forget, explain, pausing, queue, changes, recent } = relay;
+    const { doubtful, evidence, forget, explain, pausing, queue, changes, recent } = relay;
     const events = createEvents({ status: status.read, changes, clock });
-    const desks = { doubtful, forget, explain, pausing, queue, recent, status, draining };
+    const desks = { doubtful, evidence, forget, explain, pausing, queue, recent, status, draining };
     await http.run({ ...desks, outbox: createOutboxDesk(config), events, counters, readings, disk });
     const [{ host, port }] = listeners as [Listener];
     const { from } = reportsFrom(config);

@@ -22,6 +22,8 @@ export interface Proof {
   readonly happenedAt?: number;
   /** Who says so, for log and history, such as "ses". */
   readonly source: string;
+  /** Whose token it was, for the log, where it came over HTTP. */
+  readonly by?: string;
 }
 
 /**
@@ -79,11 +81,11 @@ export function createEvidence(parts: EvidenceParts): Evidence {
     return items.some((event: HistoryEvent) => event.kind === "accepted" && event.task !== undefined);
   };
 
-  const carryOut = async (id: Id, { source, upstreamId, at }: Proof): Promise<void> => {
+  const carryOut = async (id: Id, { source, upstreamId, at, by }: Proof): Promise<void> => {
     const known = doubtful(id);
     log.info("evidence.settled", {
       ...{ id, messageId: known?.messageId, recipient: addresses ? known?.recipient : undefined },
-      ...{ source, upstreamId, takenAt: at },
+      ...{ source, upstreamId, takenAt: at, by },
     });
     history.settled(id, { source, upstreamId, takenAt: at });
     counters.doubtfulResolved.add("evidence");

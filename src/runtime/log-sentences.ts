@@ -63,8 +63,8 @@ export const sentences: ReadonlyMap<string, string> = new Map(
       "{messageId}[ to {recipient}] is in doubt after {attempts:attempt}[, as {upstream} may or may not have it] " +
       "(policy {policy}[, after {waitMs} without evidence]): {cause}",
     "evidence.settled":
-      "{id}[ ({messageId})][ to {recipient}] was taken by its upstream, as {source} says: it is relayed, and not in " +
-      "doubt any more.",
+      "{id}[ ({messageId})][ to {recipient}] was taken by its upstream, as {source} says[ (sent by {by})]: it is " +
+      "relayed, and not in doubt any more.",
     "evidence.later": "Evidence[ about {id}] waits, since the ledger can't be asked: {error}",
     "transmission.set_aside":
       "{upstream} refuses submission {submission} while it takes others ({times:time}), so it waits alone for " +

@@ -71,6 +71,7 @@ export const NO_PARTS: OperatorParts = {
     oldest: async () => ({ items: [], total: 0 }),
     resolve: async () => ({ ok: false, fault: "" }),
   },
+  evidence: { take: async () => "known" },
   explain: { explain: async () => undefined, find: async () => ({ items: [] }) },
   forget: { forget: async () => ({ ok: false, why: "nothing", fault: "" }) },
   pausing: {

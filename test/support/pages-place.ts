@@ -54,10 +54,10 @@ export async function openPages(parts: Partial<OperatorParts>): Promise<PagesPla
 /** A gateway whose upstream is called "held", and its pages. What is in doubt is held unless settings say otherwise. */
 export async function openGatewayPages(settings: Readonly<Record<string, string>> = {}) {
   const gateway = await openHeldGateway({ MAILONCE_LEDGER_DOUBTFUL: "hold", ...settings });
-  const { doubtful, explain, forget, queue, recent } = gateway.relay;
+  const { doubtful, evidence, explain, forget, queue, recent } = gateway.relay;
   // Each look is at a new state: the overview is made once for each.
   const status = { ...NO_PARTS.status, read: async () => ({ ...STATUS }) };
-  const pages = await openPages({ doubtful, explain, forget, queue, recent, status });
+  const pages = await openPages({ doubtful, evidence, explain, forget, queue, recent, status });
   return {
     ...{ gateway, pages },
     /** Submits a mail to each, whose first attempt is answered so, or not at all. @returns their ids */

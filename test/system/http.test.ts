@@ -10,7 +10,7 @@ import type { DoubtfulEntry } from "../../src/operator/doubtful.ts";
 import { AUTHORITY } from "../support/doors.ts";
 import { askAt, bearer, cookieOf, httpPortOf, signIn } from "../support/http-place.ts";
 import { type Place, smtpAt, test } from "../support/place.ts";
-import { environmentOf, MAIN, run, type Settings } from "../support/process.ts";
+import { environmentOf, type GatewayProcess, MAIN, run, type Settings } from "../support/process.ts";
 import { submitMail, taskMail } from "../support/smtp-client.ts";
 
 async function tokenIn(file: string, name: string, role: string): Promise<string> {
@@ -62,6 +62,42 @@ test("a held mail is seen masked by a visitor, and decided with a token", async 
   await gateway.logged("tokens.reloaded");
   const after = askAt(port, "/api/v1/doubtful", { headers: bearer(token) });
   expect((await after).status).toBe(401);
+});
+
+test("evidence of another service settles what is in doubt; what was answered 200 is durable", async ({
+  place,
+}) => {
+  const upstream = await place.smtp({ script: "hang-before-reply" });
+  const file = join(place.folder, "tokens");
+  const token = await tokenIn(file, "webhook", "operate");
+  const settings = { LEDGER_DOUBTFUL: "hold", HTTP_TOKENS_FILE: file, ...smtpAt(upstream.port) };
+  const mail = { to: ["user@example.com"], content: taskMail(randomUUID()) };
+  const first = await place.start(settings);
+  expect(await submitMail(first.port, mail)).toContain("queued as");
+  await upstream.waitFor(1);
+  const messageId = upstream.taken[0]?.messageId;
+  const send = (gateway: GatewayProcess) =>
+    askAt(httpPortOf(gateway), "/api/v1/evidence", {
+      method: "POST",
+      headers: { ...bearer(token), "Content-Type": "application/json" },
+      body: JSON.stringify({ messageId, source: "mailgun", takenAt: new Date().toISOString() }),
+    });
+  const during = await send(first);
+  expect([during.status, Number(during.headers["retry-after"])]).toEqual([503, expect.any(Number)]);
+  await first.kill();
+
+  const second = await place.start(settings);
+  await second.logged("transmission.doubtful");
+  expect(JSON.parse((await send(second)).body)).toMatchObject({ taken: "settled" });
+  await second.logged("evidence.settled");
+  await second.kill();
+  expect(second.said("evidence.settled")).toMatchObject([{ source: "mailgun", by: "webhook" }]);
+
+  const third = await place.start(settings);
+  expect(await submitMail(third.port, mail)).toContain("repeat of");
+  expect(JSON.parse((await send(third)).body)).toMatchObject({ taken: "known" });
+  expect(upstream.taken).toHaveLength(1);
+  expect(await third.stop()).toBe(0);
 });
 
 const READY = '{"status":"ready","ledger":"up","upstreams":{"upstream":"running"}}';

@@ -17,7 +17,7 @@ const readerOf = (schema: object): z.ZodType =>
     ),
   );
 
-const routes = apiRoutes({ phase: () => "starting", parts: () => undefined });
+const routes = apiRoutes({ phase: () => "starting", parts: () => undefined }, () => 0);
 
 interface Operation {
   readonly operationId: string;
@@ -129,6 +129,7 @@ test("what a gateway answers is what it says, and what it is asked by too", asyn
   await ask("GET", `/api/v1/mails?task=${first}&to=one@example.net`);
   for (const order of ["hold", "release", "retry"])
     await ask("POST", `/api/v1/queue/${order}`, { ids: [due] });
+  await ask("POST", "/api/v1/evidence", { id: due, source: "mailgun", fate: { kind: "sent" } });
   await ask("POST", "/api/v1/doubtful", { id, decision: "relayed", reason: "asked" });
   await ask("POST", "/api/v1/forget", { id });
   await ask("POST", "/api/v1/queue/bounce", { ids: [due], reason: "no such person" });

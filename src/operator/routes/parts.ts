@@ -1,4 +1,5 @@
 // What the routes answer from: the parts of a gateway that runs.
+import type { Evidence } from "../../evidence/evidence.ts";
 import type { Recent } from "../../history/recent.ts";
 import type { Counters } from "../../metrics/counters.ts";
 import type { Readings } from "../../metrics/readings.ts";
@@ -20,6 +21,7 @@ export type Phase = "starting" | "running" | "draining" | "stopping";
 /** What a gateway has once it runs. */
 export interface OperatorParts {
   readonly doubtful: DoubtfulDesk & DoubtfulGlance;
+  readonly evidence: Evidence;
   readonly forget: ForgetDesk;
   readonly explain: ExplainDesk;
   readonly pausing: PausingDesk;

@@ -4,6 +4,7 @@ import type { Route } from "../http/route.ts";
 import { doubtfulRoutes } from "./doubtful.ts";
 import { drainRoutes } from "./drain.ts";
 import { eventRoutes } from "./events.ts";
+import { evidenceRoutes } from "./evidence.ts";
 import { forgetRoutes } from "./forget.ts";
 import { healthRoutes } from "./health.ts";
 import { mailRoutes } from "./mails.ts";
@@ -14,12 +15,14 @@ import { pausingRoutes } from "./pausing.ts";
 import { queueRoutes } from "./queue.ts";
 import { statusRoutes } from "./status.ts";
 
-export function apiRoutes(state: OperatorState): Route[] {
+/** @param now milliseconds since the epoch */
+export function apiRoutes(state: OperatorState, now: () => number): Route[] {
   const running = runningOf(state);
   const routes = [
     ...healthRoutes(state, running),
     ...metricsRoutes(running),
     ...doubtfulRoutes(running),
+    ...evidenceRoutes(running, now),
     ...forgetRoutes(running),
     ...statusRoutes(running),
     ...mailRoutes(running),

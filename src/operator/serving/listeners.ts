@@ -35,7 +35,8 @@ export interface Listeners {
 }
 
 export function createListeners({ state, network, once, clock, log }: ListenerParts): Listeners {
-  const api = apiRoutes(state);
+  const now = (): number => clock.now();
+  const api = apiRoutes(state, now);
   const { tokens, sessions } = network;
   const signIn = createTokenCheck(network, (token) => tokens?.find(token) ?? once.take(token));
   const listenerFor = (door: Door, routes: readonly Route[], lost?: Route["problem"]): RequestListener =>
@@ -54,7 +55,7 @@ export function createListeners({ state, network, once, clock, log }: ListenerPa
       },
     };
   };
-  const pages = [...pageRoutes(state, () => clock.now()), ...signInRoutes(signIn, sessions, log)];
+  const pages = [...pageRoutes(state, now), ...signInRoutes(signIn, sessions, log)];
   return {
     network: listenerFor(createNetworkDoor(network), [...api, ...pages], problemPage),
     owner: listenerFor(ownersDoor, api),
