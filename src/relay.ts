@@ -166,7 +166,8 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const warnOfDelay = createDelayWarnings(reports, clock, config.spool.delay_warning);
   const inDoubt: InDoubt = new Map();
   const holds = createHolds(inDoubt);
-  const wait = createEvidenceWait(clock, world.evidenceWaitMs);
+  const readingSince = () => intakes.readingSince();
+  const wait = createEvidenceWait({ waitMsOf: world.evidenceWaitMs, readingSince, isUp, clock });
   const listening = createListening({
     ...{ inDoubt, wait, isBusy: decisions.isBusy, clock, log },
     over: (...found) => entrance.doubtful(...found),
@@ -209,6 +210,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { ledger, inDoubt, decisions: decisionParts, history, counters, clock, log, addresses },
     isUp !== undefined && world.evidenceWaitMs !== undefined,
   );
+  const intakes = await openIntakes(config, { evidence, ledger: publicName, clock, random, log });
   const budget = createBudget(config.upstream.memory_max_bytes);
   const receiving = createReceiveBudget(config.smtp.buffer_max_bytes);
   const dispatcher = createDispatcher({ attempt, budget, clock, random, log }, routes.lanes, retry, lifetime);
@@ -237,7 +239,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   dispatcher.start();
   evidence.start();
   wait.begin();
-  const intakes = await openIntakes(config, { evidence, ledger: publicName, clock, random, log });
+  intakes.start();
   const laneFacts = createLaneFacts(dispatcher, holds.all, clock);
   const findSpooled = createFindSpooled({ dispatcher, inDoubt, holds, reports });
   const places = { spool, dispatcher, holds, inDoubt, findSpooled };

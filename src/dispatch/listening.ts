@@ -18,6 +18,9 @@ export interface Listening {
   close(): void;
 }
 
+/** How often is looked whether evidence can be read. */
+const AWAY_MS = 10_000;
+
 const NONE_CAME = "no evidence came of an attempt without an answer";
 
 interface Waiting {
@@ -67,7 +70,8 @@ export function createListening({ inDoubt, wait, isBusy, over, clock, log }: Lis
     const unreadMs = wait.unreadMs(ending.upstream);
     // Once: a queue that comes and goes holds no mail back for ever.
     if (unreadMs > 0 && !ending.wasPutOff) {
-      return again(id, unreadMs, { ...ending, wasPutOff: wait.isReading() });
+      const wasPutOff = wait.isReading();
+      return again(id, wasPutOff ? unreadMs : Math.min(unreadMs, AWAY_MS), { ...ending, wasPutOff });
     }
     try {
       await over(found.queued, found.transmission, { cause: NONE_CAME });

@@ -27,22 +27,36 @@ export interface EvidenceWait {
   until(since: number, upstream: string | undefined, stored?: number): number | undefined;
   /** For how many milliseconds more what the queue has already may not have been read; 0 when that is over. */
   unreadMs(upstream: string | undefined): number;
-  /** Whether evidence is read yet. */
+  /** Whether evidence can be read: the start is over, and the ledger is there. */
   isReading(): boolean;
   /** The start is over, and evidence is read from now on. */
   begin(): void;
 }
 
-/** @param waitMsOf see World; left out: no evidence comes */
-export function createEvidenceWait(
-  clock: Clock,
-  waitMsOf: (upstream: string | undefined) => number = () => 0,
-): EvidenceWait {
-  let readsSince: number | undefined;
+export interface EvidenceWaitParts {
+  /** See World; left out: no evidence comes. */
+  readonly waitMsOf: ((upstream: string | undefined) => number) | undefined;
+  /**
+   * Since when a queue of evidence is read without failure, milliseconds since the epoch; of several the latest. Undefined
+   * while none is read: mail does not wait for that.
+   */
+  readonly readingSince: () => number | undefined;
+  /** Whether the ledger is there, where it may be away: then nothing can be attempted or settled. */
+  readonly isUp: (() => boolean) | undefined;
+  readonly clock: Clock;
+}
+
+export function createEvidenceWait(parts: EvidenceWaitParts): EvidenceWait {
+  const { waitMsOf = () => 0, readingSince, isUp = () => true, clock } = parts;
+  let begunAt: number | undefined;
+  /** When somebody last asked while the ledger was away. */
+  let awayAt = Number.NEGATIVE_INFINITY;
 
   const unreadMs = (upstream: string | undefined): number => {
     const now = clock.now();
-    return (evidenceUntil(readsSince ?? now, Math.min(waitMsOf(upstream), READ_MS), now) ?? now) - now;
+    if (!isUp()) awayAt = now;
+    const since = begunAt === undefined ? now : Math.max(begunAt, awayAt, readingSince() ?? begunAt);
+    return (evidenceUntil(since, Math.min(waitMsOf(upstream), READ_MS), now) ?? now) - now;
   };
 
   return {
@@ -55,9 +69,9 @@ export function createEvidenceWait(
       return until > now ? until : undefined;
     },
     unreadMs,
-    isReading: () => readsSince !== undefined,
+    isReading: () => begunAt !== undefined && isUp(),
     begin() {
-      readsSince = clock.now();
+      begunAt = clock.now();
     },
   };
 }

@@ -15,7 +15,12 @@ const id = idOf("a");
 /** One mail is held until the time. */
 function listeningUntil(until: number) {
   const clock = createManualClock(0);
-  const wait = createEvidenceWait(clock, () => WAIT_MS);
+  const world: { readingSince: number | undefined; isUp: boolean } = { readingSince: 0, isUp: true };
+  const wait = createEvidenceWait({
+    ...{ waitMsOf: () => WAIT_MS, clock },
+    readingSince: () => world.readingSince,
+    isUp: () => world.isUp,
+  });
   const transmission: SpooledTransmission = {
     ...{ id, messageId: "<a@b.example>", recipient: "r@example.net", size: 10, sender: {} },
     ...{ digest: "00".repeat(16), acceptedAt: 0, attempts: 1, dueAt: 0 },
@@ -32,7 +37,7 @@ function listeningUntil(until: number) {
     over: async () => void over.push(clock.now()),
   });
   listening.until(id, until, undefined);
-  return { clock, wait, over };
+  return { clock, wait, world, over };
 }
 
 test("no wait ends before evidence is read, however long the start takes", () => {
@@ -44,4 +49,49 @@ test("no wait ends before evidence is read, however long the start takes", () =>
   expect(over).toEqual([]);
   clock.advance(1);
   expect(over).toEqual([3 * WAIT_MS + READ_MS]);
+});
+
+test("a queue that is read again since a moment ago is read for two minutes first", () => {
+  const { clock, wait, world, over } = listeningUntil(WAIT_MS);
+  wait.begin();
+  world.readingSince = undefined;
+  clock.advance(WAIT_MS - 1_000);
+  world.readingSince = clock.now();
+  clock.advance(READ_MS - 1);
+  expect(over).toEqual([]);
+  clock.advance(1);
+  expect(over).toEqual([WAIT_MS - 1_000 + READ_MS]);
+});
+
+test("while the queue is silent mail does not wait for it", () => {
+  const { clock, wait, world, over } = listeningUntil(WAIT_MS);
+  wait.begin();
+  world.readingSince = undefined;
+  clock.advance(WAIT_MS);
+  expect(over).toEqual([WAIT_MS]);
+});
+
+test("a queue that comes and goes puts it off once", () => {
+  const { clock, wait, world, over } = listeningUntil(WAIT_MS);
+  wait.begin();
+  for (let second = 0; second < 600; second++) {
+    world.readingSince = clock.now();
+    clock.advance(1_000);
+  }
+  expect(over).toEqual([WAIT_MS - 1_000 + READ_MS]);
+});
+
+test("while the ledger is away no wait ends, and then the queue is read first", () => {
+  const { clock, wait, world, over } = listeningUntil(WAIT_MS);
+  wait.begin();
+  world.isUp = false;
+  world.readingSince = undefined;
+  clock.advance(3 * WAIT_MS);
+  expect(over).toEqual([]);
+  world.isUp = true;
+  // It was found away ten seconds ago at most.
+  clock.advance(READ_MS - 10_001);
+  expect(over).toEqual([]);
+  clock.advance(20_000);
+  expect(over).toHaveLength(1);
 });

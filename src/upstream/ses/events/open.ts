@@ -6,7 +6,11 @@ import type { EventsFinding } from "./check.ts";
 import type { Intake, IntakeFacts, IntakeParts } from "./intake.ts";
 
 export interface Intakes {
+  /** Begins to read. */
+  start(): void;
   facts(): readonly IntakeFacts[];
+  /** Of all queues the latest; see IntakeFacts. */
+  readingSince(): number | undefined;
   /** See Intake. */
   close(): Promise<void>;
 }
@@ -16,12 +20,13 @@ export interface OpenIntakesParts extends Pick<IntakeParts, "evidence" | "clock"
   readonly ledger: string | undefined;
 }
 
-/** Begins to read. Upstreams may name the same queue: it is read once. */
+/** Loads all that it takes. Upstreams may name the same queue: it is read once. */
 export async function openIntakes(
   config: Config,
   { ledger = "", ...parts }: OpenIntakesParts,
 ): Promise<Intakes> {
   const intakes: Intake[] = [];
+  let start = (): void => {};
   const queues = eventQueuesOf(config);
   if (queues.length > 0) {
     const [{ createSqsQueue }, { startIntake }, { queueNameOf }] = await Promise.all([
@@ -29,13 +34,21 @@ export async function openIntakes(
       import("./intake.ts"),
       import("./queue-url.ts"),
     ]);
-    for (const options of queues) {
-      const queue = createSqsQueue(options);
-      intakes.push(startIntake({ ...parts, queue, name: queueNameOf(options.queueUrl), ledger }));
-    }
+    start = () => {
+      for (const options of queues) {
+        const queue = createSqsQueue(options);
+        intakes.push(startIntake({ ...parts, queue, name: queueNameOf(options.queueUrl), ledger }));
+      }
+    };
   }
+  const facts = (): IntakeFacts[] => intakes.map((intake) => intake.facts());
   return {
-    facts: () => intakes.map((intake) => intake.facts()),
+    start,
+    facts,
+    readingSince() {
+      const times = facts().flatMap(({ readingSince }) => readingSince ?? []);
+      return times.length === 0 ? undefined : Math.max(...times);
+    },
     async close() {
       await Promise.all(intakes.map((intake) => intake.close()));
     },
