@@ -3,7 +3,10 @@ import { type Evidence, isToAskAgain } from "../../src/evidence/evidence.ts";
 import { EVIDENCE_STEP } from "../../src/ledger/shared/engine.ts";
 import type { openRelay, Relay } from "../../src/relay.ts";
 import type { BrokenGateway } from "./broken.ts";
+import type { Machine } from "./machine.ts";
 import { WITNESSED } from "./people.ts";
+import type { Plan } from "./plan.ts";
+import type { Defect } from "./simulate.ts";
 
 type Take = Evidence["take"];
 
@@ -14,6 +17,32 @@ const withTake =
     const relay = await open(config, world);
     return { ...relay, evidence: { take: change(relay.evidence.take, relay) } };
   };
+
+/** In which processes are away for longer than the wait, as they are for half a minute at most. */
+const withShortWait = (plan: Plan): Plan => ({
+  ...plan,
+  witness: plan.witness && { ...plan.witness, waitMs: 10_000 },
+  faults: { ...plan.faults, crash: 0.9 },
+});
+
+/** Where a gateway was away for longer than the wait, its start does not let what is doubtful wait. */
+function createActsAtStart(): Defect {
+  const endedAt = new Map<Machine, number>();
+  return {
+    world(world, machine) {
+      const { life, elapsed } = machine;
+      const awayMs = elapsed() - (endedAt.get(machine) ?? Number.POSITIVE_INFINITY);
+      life.onEnd.add(() => endedAt.set(machine, elapsed()));
+      const waitMsOf = world.evidenceWaitMs ?? (() => 0);
+      const wasAway = awayMs > waitMsOf(undefined);
+      return {
+        ...world,
+        // Of a doubt of this life the upstream is known.
+        evidenceWaitMs: (upstream) => (upstream === undefined && wasAway ? 0 : waitMsOf(upstream)),
+      };
+    },
+  };
+}
 
 /** Between two look-ups of a holder: no other timer of a gateway has it. */
 const LOOK_UP_MS = 30_000;
@@ -58,6 +87,13 @@ export const BROKEN_EVIDENCE: readonly BrokenGateway[] = [
     defect: "policy acts at once, though evidence may come",
     create: () => ({ world: (world) => ({ ...world, evidenceWaitMs: () => 0 }) }),
     actors: WITNESSED,
+  },
+  {
+    name: "acts-at-start",
+    defect: "a start has policy act at once where the wait is over, though evidence may have come meanwhile",
+    create: createActsAtStart,
+    actors: WITNESSED,
+    plan: withShortWait,
   },
 ];
 

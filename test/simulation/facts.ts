@@ -37,6 +37,13 @@ export interface Violation {
   readonly seq: number;
 }
 
+/** Where and when a process of a gateway began to start. */
+export interface Start {
+  readonly seq: number;
+  readonly at: number;
+  readonly config: Config;
+}
+
 /** One attempt. */
 export interface Made {
   readonly attempt: Attempt;
@@ -136,7 +143,7 @@ export interface Facts {
     readonly decision: unknown;
   }[];
   /** By gateway, as it started. */
-  readonly configs: Map<number, { readonly seq: number; readonly config: Config }[]>;
+  readonly configs: Map<number, Start[]>;
   /** Where each process ended. */
   readonly ends: { readonly seq: number; readonly gateway: number }[];
   /** By id, where a gateway heard that its attempt is noted. */
@@ -162,12 +169,16 @@ export const push = <T>(map: Map<string, T[]>, key: string, value: T): void => {
   else list.push(value);
 };
 
-/** What the gateway was started with last, before that. */
-export const configAt = ({ configs }: Facts, gateway: number, seq: number): Config => {
+/** The gateway's last start before that. */
+export const startBefore = ({ configs }: Facts, gateway: number, seq: number): Start => {
   const before = (configs.get(gateway) ?? []).filter((one) => one.seq <= seq).at(-1);
   if (before === undefined) throw new Error(`gateway ${gateway} had not started`);
-  return before.config;
+  return before;
 };
+
+/** What it was started with. */
+export const configAt = (facts: Facts, gateway: number, seq: number): Config =>
+  startBefore(facts, gateway, seq).config;
 
 /**
  * Another gateway has said that the attempt is doubtful, or an operator there has decided about it, before `seq` and
@@ -256,7 +267,7 @@ export function gather(events: readonly Event[]): Facts {
     switch (event.kind) {
       case "starting": {
         const before = facts.configs.get(event.gateway) ?? [];
-        facts.configs.set(event.gateway, [...before, { seq, config: event.config }]);
+        facts.configs.set(event.gateway, [...before, { seq, at: event.at, config: event.config }]);
         starting.set(event.gateway, []);
         break;
       }

@@ -1,9 +1,12 @@
 // What evidence has done: whatever was answered is durable, what is settled is not attempted any more, and policy gives
 // evidence its time.
 import { isToAskAgain } from "../../src/evidence/evidence.ts";
-import { type Facts, type Made, push } from "./facts.ts";
+import { type Facts, type Made, push, startBefore } from "./facts.ts";
 import type { Event, Told } from "./history.ts";
 import { configsOf, hasFingerprints, type Plan } from "./plan.ts";
+
+/** For so long a gateway that has started reads evidence that has come already, if a doubt waits for as long. */
+const READ_MS = 120_000;
 
 /** Evidence that was taken, or may have been. */
 export interface Proven extends Told {
@@ -73,9 +76,13 @@ export function checkProofs(facts: Facts, plan: Plan): void {
       const before = all[at - 1];
       if (before === undefined || before.isExposed || made.isExposed) continue;
       if (before.answer !== "doubtful" && before.answer !== "cut") continue;
+      const { waitMs } = plan.witness;
       // From its note on, which a slow disk or engine keeps from its call for some time.
-      if (made.at - before.at >= plan.witness.waitMs / 2) continue;
-      fails(`${made.attempt.messageId} is attempted before evidence has had its time`, made.seq);
+      if (made.at - before.at < waitMs / 2)
+        fails(`${made.attempt.messageId} is attempted before evidence has had its time`, made.seq);
+      const start = startBefore(facts, made.attempt.gateway, made.seq);
+      if (before.seq < start.seq && made.at - start.at < Math.min(waitMs, READ_MS) / 2)
+        fails(`${made.attempt.messageId} is attempted before a start can have read evidence`, made.seq);
     }
   }
 }
