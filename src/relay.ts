@@ -108,6 +108,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const { addresses } = config.log;
   const { lifetime, retry_min: minMs, retry_max: maxMs } = config.spool;
   const { hostname, identity } = config;
+  const { doubtful: policyOfDoubt } = config.ledger;
   const retry = { minMs, maxMs };
   const keepIdFields = keepIdFieldsOf(config);
 
@@ -177,7 +178,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       ...{ inDoubt, listening, wait, ledger, spool, recorder, verdicts, warnOfDelay, history, counters },
       ...{ clock, random, log },
     },
-    { policy: config.ledger.doubtful, retry, addresses },
+    { policy: policyOfDoubt, retry, addresses },
   );
   const resolutions = createResolutions({
     ...{ inDoubt, holds, decisions, spool, recorder, verdicts, clock, log },
@@ -243,7 +244,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const laneFacts = createLaneFacts(dispatcher, holds.all, clock);
   const findSpooled = createFindSpooled({ dispatcher, inDoubt, holds, reports });
   const places = { spool, dispatcher, holds, inDoubt, findSpooled };
-  const queue = createRunningQueue({ ...places, decisions, orders, routes, clock });
+  const queue = createRunningQueue({ ...places, decisions, orders, routes, policy: policyOfDoubt, clock });
 
   return {
     submit,
@@ -277,7 +278,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
         log,
       ),
     doubtful: createDoubtfulDesk({
-      ...{ ledger, spool, history, log, addresses },
+      ...{ ledger, spool, history, log, policy: policyOfDoubt, addresses },
       spooled: (id) => doubtfulOf(inDoubt, id),
       decisions: decisionParts,
       resolved: () => counters.doubtfulResolved.add("operator"),

@@ -37,9 +37,14 @@ const columns = (now = Date.now()): readonly Column<DoubtfulEntry>[] => [
   { title: "id", of: ({ id }) => id },
   { title: "standing", of: ({ standing }) => standing },
   { title: "since", of: ({ since }) => durationOf(now - Date.parse(since)) },
+  { title: "waits for events", of: (entry) => waitOf(entry, now) },
   { title: "tries", of: ({ attempts }) => attempts, align: "right" },
   { title: "recipient", of: ({ recipient }) => recipient },
 ];
+
+/** How much longer, and what policy does then. */
+const waitOf = ({ listensUntil, policy }: DoubtfulEntry, now: number): string | undefined =>
+  listensUntil === undefined ? undefined : `${durationOf(Date.parse(listensUntil) - now)}, then ${policy}`;
 
 const olderFaults = ({ older }: ListOptions): string[] => {
   const parsed = duration.optional().safeParse(older);

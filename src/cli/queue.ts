@@ -74,7 +74,10 @@ const columnsAt = (now: number): Column<QueueEntry>[] => {
     { title: "id", of: ({ id }) => id },
     {
       title: "state",
-      of: ({ state, hold, doubtful }) => hold ?? (doubtful === true ? `${state}, doubt` : state),
+      of: ({ state, hold, doubtful, listensUntil }) =>
+        listensUntil !== undefined
+          ? `${hold}, waits ${durationOf(Date.parse(listensUntil) - now)}`
+          : (hold ?? (doubtful === true ? `${state}, doubt` : state)),
     },
     { title: "age", of: ({ acceptedAt }) => since(acceptedAt), align: "right" },
     { title: "due in", of: ({ state, dueAt }) => dueIn(state, dueAt, now), align: "right" },

@@ -2,6 +2,7 @@
 // gateway that runs or of one that doesn't: both own ledger and spool, only the former has a queue. The
 // ledger makes the decision (the two decisions in the table of ledger/protocol.ts); the consequence for the
 // spool is the same either way.
+import type { DoubtfulPolicy } from "../dispatch/doubt.ts";
 import type { HistoryNotes } from "../history/history.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Decided, Decision, Doubt, Ledger } from "../ledger/ledger.ts";
@@ -11,11 +12,12 @@ import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
 import type { Spool } from "../spool/spool.ts";
 import { oldestOf } from "./doubts-page.ts";
 import { idIn } from "./id-in.ts";
+import { type Listens, listensOf } from "./listens.ts";
 
 export type { Decision };
 
 /** One doubtful id, for people and for programs. */
-export interface DoubtfulEntry {
+export interface DoubtfulEntry extends Listens {
   readonly id: Id;
   /** Without a transmission in the spool these are not known: the ledger keeps no addresses. */
   readonly messageId?: string;
@@ -98,6 +100,8 @@ export interface DeskParts {
   readonly decisions: DecisionParts;
   readonly history: Pick<HistoryNotes, "decided">;
   readonly log: Log;
+  /** What happens to what is in doubt. */
+  readonly policy: DoubtfulPolicy;
   /** Log the recipient. */
   readonly addresses: boolean;
   /** Called after each decision. */
@@ -105,7 +109,7 @@ export interface DeskParts {
 }
 
 export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk & DoubtfulGlance {
-  const { ledger, spool, spooled, decisions, history, log, addresses } = parts;
+  const { ledger, spool, spooled, decisions, history, log, policy, addresses } = parts;
 
   /** For the log; fields that can't be read are left out, since the decision is made. */
   const taskOf = async ({ key }: SpooledDoubt): Promise<string | undefined> => {
@@ -120,7 +124,8 @@ export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk & DoubtfulGla
     const { messageId, recipient, attempts, lastUpstream } = known;
     const silent = lastUpstream === undefined ? {} : { lastUpstream };
     const standing = known.held === true ? "held" : "retrying";
-    return { id, messageId, recipient, attempts, ...silent, standing, since };
+    const listens = listensOf(known, policy);
+    return { id, messageId, recipient, attempts, ...silent, standing, ...listens, since };
   };
 
   return {

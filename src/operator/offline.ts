@@ -28,7 +28,7 @@ export async function stoppedDoubtful(
     if (transmission.ended === undefined) transmissions.set(transmission.id, { key, transmission });
   }
   return createDoubtfulDesk({
-    ...{ ledger, spool, history, log, addresses: config.log.addresses },
+    ...{ ledger, spool, history, log, policy: config.ledger.doubtful, addresses: config.log.addresses },
     spooled: (id) => transmissions.get(id),
     decisions: {
       isBusy: () => false,

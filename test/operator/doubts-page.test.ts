@@ -26,6 +26,7 @@ function deskOf(doubts: readonly Doubt[]) {
   return createDoubtfulDesk({
     ledger: { doubts: async () => [...doubts], decide: none },
     spool: { read: none },
+    policy: "hold",
     spooled: () => undefined,
     decisions: {
       ...{ isBusy: () => false, make: none, decidedRelayed: none, decidedNotRelayed: none },

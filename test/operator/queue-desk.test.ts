@@ -49,7 +49,7 @@ async function open(submissions: number, recipients: number, find: QueueParts["f
   }
   const given: string[] = [];
   const desk = createQueueDesk({
-    ...{ clock, find },
+    ...{ clock, find, policy: "hold" },
     spool: {
       ...spool,
       list(after) {

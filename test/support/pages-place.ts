@@ -51,9 +51,17 @@ export async function openPages(parts: Partial<OperatorParts>): Promise<PagesPla
   };
 }
 
-/** A gateway whose upstream is called "held", and its pages. What is in doubt is held unless settings say otherwise. */
-export async function openGatewayPages(settings: Readonly<Record<string, string>> = {}) {
-  const gateway = await openHeldGateway({ MAILONCE_LEDGER_DOUBTFUL: "hold", ...settings });
+/**
+ * A gateway whose upstream is called "held", and its pages. What is in doubt is held unless settings say otherwise.
+ *
+ * @param evidenceWaitMs for how long a doubt waits for evidence
+ */
+export async function openGatewayPages(
+  settings: Readonly<Record<string, string>> = {},
+  evidenceWaitMs?: number,
+) {
+  const all = { MAILONCE_LEDGER_DOUBTFUL: "hold", ...settings };
+  const gateway = await openHeldGateway(all, undefined, undefined, evidenceWaitMs);
   const { doubtful, evidence, explain, forget, queue, recent } = gateway.relay;
   // Each look is at a new state: the overview is made once for each.
   const status = { ...NO_PARTS.status, read: async () => ({ ...STATUS }) };

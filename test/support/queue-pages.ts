@@ -58,6 +58,7 @@ export async function openQueuePages(
   const given: string[] = [];
   const desk = createQueueDesk({
     ...{ spool, clock, isDoubtful: () => false, find: () => undefined, upstreamOf: () => "main" },
+    policy: "hold",
     standingOf: ({ dueAt, held }) => ({
       ...{ dueAt, state: held === true ? "held" : dueAt <= clock.now() ? "due" : "waiting" },
     }),

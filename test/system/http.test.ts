@@ -1,5 +1,4 @@
 // HTTP of the built process: health, a decision with a token, the address that is taken, and the URL on a terminal.
-import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { chmodSync, copyFileSync } from "node:fs";
@@ -10,8 +9,9 @@ import type { DoubtfulEntry } from "../../src/operator/doubtful.ts";
 import { AUTHORITY } from "../support/doors.ts";
 import { askAt, bearer, cookieOf, httpPortOf, signIn } from "../support/http-place.ts";
 import { type Place, smtpAt, test } from "../support/place.ts";
-import { environmentOf, type GatewayProcess, MAIN, run, type Settings } from "../support/process.ts";
+import { type GatewayProcess, run, type Settings } from "../support/process.ts";
 import { submitMail, taskMail } from "../support/smtp-client.ts";
+import { spawnOnTerminal } from "../support/terminal.ts";
 
 async function tokenIn(file: string, name: string, role: string): Promise<string> {
   const { code, stdout, stderr } = await run(["token", "add", name, "--role", role, "--file", file]);
@@ -202,13 +202,8 @@ test("under TLS off loopback: a name of ours, a session bound to the host, nothi
   await expect(askAt(port, "/healthz")).rejects.toThrow();
 });
 
-/** Python's pty makes one of our pipes. */
-const PTY = "import pty, sys; pty.spawn(sys.argv[1:])";
-
 function startOnTerminal(place: Place, settings: Settings) {
-  const child = spawn("python3", ["-c", PTY, process.execPath, MAIN, "serve"], {
-    env: environmentOf({ DATA_DIR: place.data, SMTP_PORT: 0, HTTP_PORT: 0, ...settings }),
-  });
+  const child = spawnOnTerminal(["serve"], { DATA_DIR: place.data, SMTP_PORT: 0, HTTP_PORT: 0, ...settings });
   place.atEnd(() => child.kill("SIGKILL"));
   return child;
 }

@@ -1,6 +1,7 @@
 // The answer to "what became of this mail?", in a sentence or two. Pure.
 import type { HistoryEvent } from "../../history/history.ts";
 import type { Looked } from "../../ledger/ledger.ts";
+import { THEN } from "../listens.ts";
 import type { QueueMail } from "../queue/words.ts";
 import type { ExplainFacts } from "./words.ts";
 
@@ -66,7 +67,8 @@ function ofQueue(mail: QueueMail, facts: ExplainFacts): string {
     const may = silent === undefined ? "" : ` ${capital(silent)}, and may have this mail.`;
     return `Held by an operator: it is not attempted until somebody releases it.${may}`;
   }
-  if (state === "held") return `Held: ${silent ?? "an attempt had no answer"}. It may have this mail.`;
+  if (state === "held")
+    return `Held: ${silent ?? "an attempt had no answer"}. It may have this mail.${waitOf(mail)}`;
   const due =
     mail.dueAt === undefined || state === "due" ? "due now" : `next attempt at ${shortTime(mail.dueAt)}`;
   if (silent !== undefined) {
@@ -75,6 +77,11 @@ function ofQueue(mail: QueueMail, facts: ExplainFacts): string {
   if (attempts === 0) return `Waiting for its first attempt: ${due}.`;
   return `Waiting: ${due}${repliedOf(mail)}.`;
 }
+
+const waitOf = ({ listensUntil, policy }: QueueMail): string =>
+  listensUntil === undefined || policy === undefined
+    ? ""
+    : ` It waits for SES's events until ${shortTime(listensUntil)}; then ${THEN[policy]}.`;
 
 const repliedOf = ({ lastReply, lastUpstream }: QueueMail): string =>
   lastReply === undefined

@@ -2,13 +2,14 @@
 import { countOf } from "../../runtime/amounts.ts";
 import { StorageError } from "../../storage/storage.ts";
 import type { DoubtfulEntry, DoubtfulGlance } from "../doubtful.ts";
+import { THEN } from "../listens.ts";
 import { maskedDoubt } from "../routes/doubtful.ts";
 import { orBadCursor } from "../routes/query.ts";
-import { DECISIONS, sayDecision, WHAT_DOUBT_IS } from "./doubt-words.ts";
+import { DECISIONS, sayDecision, WHAT_DOUBT_IS, WHAT_LISTENS } from "./doubt-words.ts";
 import { DOUBTS_MAX, decideDoubtful } from "./doubtful-form.ts";
 import { type Html, html } from "./html.ts";
 import type { Page, Seen, Shown } from "./page.ts";
-import { age } from "./times.ts";
+import { age, moment } from "./times.ts";
 
 export const doubtfulPages: readonly Page[] = [
   { path: "/doubtful", needs: "visitor", show },
@@ -62,6 +63,7 @@ function listed(
 ${canDecide ? doneText(asked.query) : ""}
 ${total === 0 ? html`<p class="well">No mail is in doubt.</p>` : ""}
 <p>${WHAT_DOUBT_IS}</p>
+${shown.some(({ listensUntil }) => listensUntil !== undefined) ? html`<p>${WHAT_LISTENS}</p>` : ""}
 ${total === shown.length ? "" : html`<p class="quiet">${countOf(shown.length)} of ${countOf(total)}, the oldest first.</p>`}
 ${shown.length === 0 ? "" : table(shown, canDecide, now)}
 <p class="ways">${cursor === undefined ? "" : html`<a href="/doubtful">The oldest</a> `}${
@@ -79,11 +81,8 @@ ${entries.map((entry) => row(entry, canDecide, now))}
 </tbody>
 </table>`;
 
-function row(
-  { id, recipient, since, lastUpstream, standing }: DoubtfulEntry,
-  canDecide: boolean,
-  now: number,
-) {
+function row(entry: DoubtfulEntry, canDecide: boolean, now: number) {
+  const { id, recipient, since, lastUpstream, standing } = entry;
   const isOurs = standing !== "elsewhere";
   const name = recipient ?? id;
   const tick = isOurs
@@ -91,9 +90,14 @@ function row(
     : "";
   return html`<tr>${canDecide ? html`<td data-title="tick">${tick}</td>` : ""}<th scope="row"><a href="/mails/${id}" id="mail-${id}">${name}</a></th>
 <td data-title="in doubt for">${age(since, now)}</td><td data-title="no answer from">${lastUpstream ?? "–"}</td>
-<td data-title="what happens to it">${STANDINGS[standing]}</td>
+<td data-title="what happens to it">${whatHappens(entry)}</td>
 ${canDecide ? html`<td data-title="decide">${isOurs ? decideOne(id, name, standing) : "at that gateway"}</td>` : ""}</tr>`;
 }
+
+const whatHappens = ({ standing, listensUntil, policy }: DoubtfulEntry): Html =>
+  listensUntil === undefined || policy === undefined
+    ? html`${STANDINGS[standing]}`
+    : html`waits for SES's events until ${moment(listensUntil)}; then ${THEN[policy]}`;
 
 const STANDINGS: Readonly<Record<DoubtfulEntry["standing"], string>> = {
   held: "held until somebody decides",

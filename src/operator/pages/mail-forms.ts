@@ -67,7 +67,8 @@ const WORDS: Readonly<Record<Exclude<MailOrder, "relayed" | "not-relayed">, Word
 function wordsOf(order: MailOrder, explained: Explained): Words {
   if (order !== "relayed" && order !== "not-relayed") return WORDS[order];
   const standing = explained.mail === undefined ? "remembered" : "held";
-  return sayDecision(order, standing, silentIn(explained));
+  const isListening = explained.mail?.listensUntil !== undefined;
+  return sayDecision(order, standing, silentIn(explained), isListening);
 }
 
 /** Which upstream gave no answer. */

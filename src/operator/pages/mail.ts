@@ -114,6 +114,7 @@ function technical(explained: Explained, isReader: boolean): Html {
     ["attempts", mail.attempts === undefined ? undefined : countOf(mail.attempts)],
     ["queue", mail.state],
     ["next attempt", mail.dueAt],
+    ["waits for events until", mail.listensUntil],
     ["last upstream", mail.lastUpstream],
     ["last reply", mail.lastReply],
     ["lost", mail.lost],

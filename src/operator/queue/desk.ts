@@ -1,5 +1,7 @@
 // Lists the queue for an operator and gives their orders, for a gateway that runs and for one that doesn't: both have the
 // spool, and `QueueParts` has what differs.
+
+import type { DoubtfulPolicy } from "../../dispatch/doubt.ts";
 import { type Order, type Ordered, refused } from "../../dispatch/order.ts";
 import type { QueueState } from "../../dispatch/queue-state.ts";
 import type { Id } from "../../identity/message-id.ts";
@@ -14,6 +16,7 @@ import {
 } from "../../spool/record.ts";
 import type { Spool } from "../../spool/spool.ts";
 import { idIn } from "../id-in.ts";
+import { listensOf } from "../listens.ts";
 import {
   fits,
   fitsSubmission,
@@ -50,6 +53,8 @@ export interface QueueParts {
   readonly upstreamOf: (transmission: SpooledTransmission) => string;
   /** How much is in each lane, if that is known without looking at each mail. */
   readonly tally?: () => QueueCounts["groups"];
+  /** What happens to what is in doubt. */
+  readonly policy: DoubtfulPolicy;
   readonly give: (key: TransmissionKey, id: Id, order: Order) => Promise<Ordered>;
   readonly clock: Clock;
 }
@@ -60,7 +65,7 @@ type Listed = readonly [key: TransmissionKey, transmission: SpooledTransmission]
 const LOOK_MAX = 20_000;
 
 export function createQueueDesk(parts: QueueParts): QueueDesk & QueueGlance {
-  const { spool, standingOf, isDoubtful, find, upstreamOf, tally, give, clock } = parts;
+  const { spool, standingOf, isDoubtful, find, upstreamOf, tally, policy, give, clock } = parts;
 
   const stateOf = (transmission: SpooledTransmission): ListedState =>
     transmission.ended === undefined ? standingOf(transmission).state : "ended";
@@ -86,7 +91,7 @@ export function createQueueDesk(parts: QueueParts): QueueDesk & QueueGlance {
     const reversePath = submission?.reversePath ?? transmission.reversePath;
     return {
       ...{ id: transmission.id, messageId: transmission.messageId, submission: id, state },
-      ...(hold === undefined ? {} : { hold }),
+      ...(hold === undefined ? {} : { hold, ...listensOf(transmission, policy) }),
       ...(isDoubtful(transmission.id) ? { doubtful: true as const } : {}),
       recipient: transmission.recipient,
       ...(reversePath === undefined ? {} : { reversePath }),

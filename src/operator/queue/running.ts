@@ -1,7 +1,7 @@
 // The queue of a gateway that runs, for its desk: what its lanes and holds say of each mail.
 import type { Decisions } from "../../dispatch/decisions.ts";
 import type { Dispatcher } from "../../dispatch/dispatcher.ts";
-import type { InDoubt } from "../../dispatch/doubt.ts";
+import type { DoubtfulPolicy, InDoubt } from "../../dispatch/doubt.ts";
 import type { FindSpooled } from "../../dispatch/find-spooled.ts";
 import type { Holds } from "../../dispatch/holds.ts";
 import { laneName } from "../../dispatch/lane-facts.ts";
@@ -23,11 +23,12 @@ export interface RunningQueueParts {
   readonly decisions: Pick<Decisions, "isBusy">;
   readonly orders: Pick<Orders, "give">;
   readonly routes: Pick<Routes, "laneOf">;
+  readonly policy: DoubtfulPolicy;
   readonly clock: Clock;
 }
 
 export function createRunningQueue(parts: RunningQueueParts): QueueDesk & QueueGlance {
-  const { spool, dispatcher, holds, inDoubt, findSpooled, decisions, orders, routes, clock } = parts;
+  const { spool, dispatcher, holds, inDoubt, findSpooled, decisions, orders, routes, policy, clock } = parts;
   const names = dispatcher.lanes().map(laneName);
   const nameOf = (lane: number): string => names[lane] ?? names[0] ?? "";
 
@@ -49,7 +50,7 @@ export function createRunningQueue(parts: RunningQueueParts): QueueDesk & QueueG
   };
 
   return createQueueDesk({
-    ...{ spool, tally, clock },
+    ...{ spool, tally, policy, clock },
     standingOf({ id, dueAt }) {
       if (holds.find(id) !== undefined) return { state: "held", dueAt };
       const found = dispatcher.find(id);

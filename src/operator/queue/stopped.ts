@@ -62,7 +62,7 @@ export async function stoppedQueue(
   };
 
   return createQueueDesk({
-    ...{ spool, give, clock },
+    ...{ spool, give, policy: config.ledger.doubtful, clock },
     standingOf(transmission) {
       const { dueAt } = transmission;
       if (transmission.held === true) return { state: "held", dueAt };

@@ -4,10 +4,11 @@ import type { Id } from "../../identity/message-id.ts";
 import type { RecipientRequest } from "../../message/notify.ts";
 import type { Page, PageRequest } from "../../runtime/page.ts";
 import type { Hold } from "../../spool/record.ts";
+import type { Listens } from "../listens.ts";
 import type { ListedState, QueueFilter } from "./filter.ts";
 
 /** One mail of the queue. Times are as RFC 3339 writes them. */
-export interface QueueEntry {
+export interface QueueEntry extends Listens {
   readonly id: Id;
   readonly messageId: string;
   readonly submission: string;

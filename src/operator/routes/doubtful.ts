@@ -4,6 +4,7 @@ import type { DoubtfulEntry } from "../doubtful.ts";
 import { json, problem, type Route } from "../http/route.ts";
 import { reason } from "../reason.ts";
 import { bodyOf, deciderOf, NAME_MAX } from "./body.ts";
+import { listensShape } from "./listens.ts";
 import { maskedAddress } from "./masked.ts";
 import type { Running } from "./parts.ts";
 import { orBadCursor, queryOf } from "./query.ts";
@@ -24,6 +25,7 @@ const entryAnswer = z.object({
   attempts: z.int().optional(),
   lastUpstream: z.string().optional(),
   standing: z.enum(["held", "retrying", "elsewhere", "remembered"]),
+  ...listensShape,
   since: z.iso.datetime(),
 });
 

@@ -15,9 +15,11 @@ export const maskedFacts = ({ looked, mail, events }: ExplainFacts): ExplainFact
 /** Of a list: no task, no reply, no name of who submitted it, and nothing of the mailer's. */
 export function maskedEntry(entry: QueueEntry): Omit<QueueEntry, "messageId" | "submission"> {
   const { id, state, hold, doubtful, acceptedAt, dueAt, attempts, upstream, size } = entry;
+  const { listensUntil, policy } = entry;
   return {
     ...{ id, state },
     ...(hold === undefined ? {} : { hold }),
+    ...(listensUntil === undefined || policy === undefined ? {} : { listensUntil, policy }),
     ...(doubtful === undefined ? {} : { doubtful }),
     ...{ recipient: maskedAddress(entry.recipient), acceptedAt },
     ...(dueAt === undefined ? {} : { dueAt }),
@@ -28,12 +30,13 @@ export function maskedEntry(entry: QueueEntry): Omit<QueueEntry, "messageId" | "
 /** Member by member: what is new is not shown before somebody has thought of it. */
 function maskedMail(mail: QueueMail): QueueMail {
   const { id, state, hold, doubtful, acceptedAt, dueAt, attempts, upstream, size, ended } = mail;
-  const { lastAttemptAt } = mail;
+  const { lastAttemptAt, listensUntil, policy } = mail;
   return {
     ...{ id, state, acceptedAt, attempts, upstream, size },
     ...{ messageId: "", submission: "" },
     recipient: maskedAddress(mail.recipient),
     ...(hold === undefined ? {} : { hold }),
+    ...(listensUntil === undefined || policy === undefined ? {} : { listensUntil, policy }),
     ...(doubtful === undefined ? {} : { doubtful }),
     ...(dueAt === undefined ? {} : { dueAt }),
     ...(lastAttemptAt === undefined ? {} : { lastAttemptAt }),

@@ -6,6 +6,7 @@ import { filterSchema, filterShape, type QueueFilter, STATES } from "../queue/fi
 import type { OrderResult, Selection } from "../queue/words.ts";
 import { reason } from "../reason.ts";
 import { bodyOf, deciderOf, NAME_MAX } from "./body.ts";
+import { listensShape } from "./listens.ts";
 import { maskedEntry } from "./masked-mail.ts";
 import type { OperatorParts, Running } from "./parts.ts";
 import { orBadCursor, queryOf } from "./query.ts";
@@ -56,6 +57,7 @@ const entryAnswer = z.looseObject({
   id: z.string(),
   state: z.enum(STATES),
   recipient: z.string(),
+  ...listensShape,
   acceptedAt: z.iso.datetime(),
   dueAt: z.iso.datetime().optional(),
   attempts: z.int(),
