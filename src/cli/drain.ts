@@ -3,6 +3,7 @@
 import type { Config } from "../config/config.ts";
 import { askGateway, detailOf, GatewayError, NoGatewayError } from "../operator/http/client.ts";
 import { countSpooled } from "../operator/offline-spool.ts";
+import { listeningIn } from "../operator/status/listening.ts";
 import type { Status, Trouble } from "../operator/status/schema.ts";
 import { countOf, durationOf } from "../runtime/amounts.ts";
 import { StorageError } from "../storage/storage.ts";
@@ -131,6 +132,8 @@ export interface Left {
   readonly waiting: number;
   readonly underway: number;
   readonly heldByDoubt: number;
+  /** Of those. */
+  readonly listening: number;
   readonly heldByOperator: number;
   readonly reports: number;
 }
@@ -143,6 +146,7 @@ export function leftIn({ lanes, reportsWaiting: reports }: Pick<Status, "lanes" 
     waiting: sum(({ waiting }) => waiting.count),
     underway: sum(({ underway }) => underway.count),
     heldByDoubt: sum(({ held }) => held.byDoubt),
+    listening: listeningIn({ lanes })?.count ?? 0,
     heldByOperator: sum(({ held }) => held.byOperator),
     reports,
   };
@@ -150,7 +154,8 @@ export function leftIn({ lanes, reportsWaiting: reports }: Pick<Status, "lanes" 
 
 /** What is left and what keeps it, for a person. */
 export function remaining(status: Status, now: number): string {
-  const { due, waiting, underway, heldByDoubt, heldByOperator, reports } = leftIn(status);
+  const { due, waiting, underway, heldByDoubt, listening, heldByOperator, reports } = leftIn(status);
+  const undecided = heldByDoubt - listening;
   const next = Math.min(
     ...status.lanes.map(({ waiting: { oldestDueAt } }) =>
       oldestDueAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(oldestDueAt),
@@ -162,7 +167,8 @@ export function remaining(status: Status, now: number): string {
     ...(waiting > 0
       ? [`${countOf(waiting)} wait for the next try, the first in ${durationOf(next - now)}`]
       : []),
-    ...(heldByDoubt > 0 ? [`${countOf(heldByDoubt)} in doubt wait for \`mailonce doubtful resolve\``] : []),
+    ...(listening > 0 ? [`in doubt, ${listeningIn(status)?.text}`] : []),
+    ...(undecided > 0 ? [`${countOf(undecided)} in doubt wait for \`mailonce doubtful resolve\``] : []),
     ...(heldByOperator > 0
       ? [`${countOf(heldByOperator)} held by an operator until \`mailonce queue release\``]
       : []),

@@ -1,4 +1,5 @@
 // The state of a gateway as a person reads it, the worst thing first. Pure.
+import { listeningIn } from "../operator/status/listening.ts";
 import type { LaneStatus, Status, Trouble, UpstreamStatus } from "../operator/status/schema.ts";
 import { countOf, durationOf } from "../runtime/amounts.ts";
 import { shortText } from "../runtime/short-text.ts";
@@ -95,9 +96,10 @@ const DAY_MS = 24 * 60 * 60_000;
 function factsIn(status: Status, now: number): string[] {
   const { version, doubtful, reportsWaiting, disk, ledger, certificates, upstreams, phase } = status;
   const others = ledger.gateways - 1;
+  const listening = listeningIn(status);
   return [
     ...(phase === "running" ? [] : [phase]),
-    `${countOf(doubtful)} in doubt`,
+    `${countOf(doubtful)} in doubt${listening === undefined ? "" : ` (${listening.text})`}`,
     ...(reportsWaiting === 0 ? [] : [`${countOf(reportsWaiting)} to be reported`]),
     ...(disk.free === undefined ? [] : [`disk ${(disk.free / GIGABYTE).toFixed(1)} GB free`]),
     ...upstreams.flatMap(quotaIn),

@@ -1,7 +1,7 @@
 // What is held, so that no lane has it: by an operator, or since it is in doubt. Its lifetime does not pass, and its claim
 // goes on.
 import type { Id } from "../identity/message-id.ts";
-import { holdOf } from "../spool/record.ts";
+import { holdOf, listensUntil } from "../spool/record.ts";
 import type { InDoubt } from "./doubt.ts";
 import type { QueuedTransmission } from "./queue.ts";
 import type { Held } from "./queue-state.ts";
@@ -32,7 +32,7 @@ export function createHolds(inDoubt: InDoubt): Holds {
       for (const queued of byOperator.values()) yield { queued, by: "operator" };
       for (const { queued, transmission } of inDoubt.values()) {
         const by = holdOf(transmission);
-        if (by !== undefined) yield { queued, by };
+        if (by !== undefined) yield { queued, by, listensUntil: listensUntil(transmission) };
       }
     },
   };

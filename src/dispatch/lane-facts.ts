@@ -1,6 +1,7 @@
 // What each lane knows: how much is in which state, and what keeps it from being relayed. Computed when somebody asks, so
 // that it costs nothing for each mail.
 import type { Clock } from "../runtime/clock.ts";
+import type { Hold } from "../spool/record.ts";
 import type { Dispatcher, LaneSettings, LaneStanding, LaneUpstream } from "./dispatcher.ts";
 import type { OperatorPause } from "./operator-pauses.ts";
 import type { PauseFacts } from "./pause.ts";
@@ -18,6 +19,10 @@ export interface StateFacts {
 export interface HeldFacts extends StateFacts {
   readonly byDoubt: number;
   readonly byOperator: number;
+  /** Of those in doubt: which wait for evidence, and the last time at which policy acts about one. */
+  readonly listening?: { readonly count: number; readonly until: number };
+  /** When the oldest of those was accepted that are in doubt and wait for a person. */
+  readonly oldestUndecidedAt?: number;
 }
 
 export interface UpstreamFacts {
@@ -107,7 +112,9 @@ function lanesOf(dispatcher: Pick<Dispatcher, "lanes" | "visit">, held: Iterable
       ...{ due: emptyTally(), waiting: emptyTally(), underway: emptyTally(), held: emptyTally() },
     }),
   );
-  const holds = lanes.map(() => ({ doubt: 0, operator: 0 }));
+  const holds = lanes.map(
+    (): HoldTally => ({ doubt: 0, operator: 0, listening: 0, until: 0, undecided: NEVER }),
+  );
   const see = (queued: QueuedTransmission, state: QueueState): void => {
     const tally = (tallies[queued.lane] ?? tallies[0])?.[state];
     if (tally === undefined) return;
@@ -116,31 +123,47 @@ function lanesOf(dispatcher: Pick<Dispatcher, "lanes" | "visit">, held: Iterable
     tally.oldestDueAt = Math.min(tally.oldestDueAt, queued.dueAt);
   };
   dispatcher.visit(see);
-  for (const { queued, by } of held) {
+  for (const { queued, by, listensUntil } of held) {
     see(queued, "held");
     const hold = holds[queued.lane] ?? holds[0];
-    if (hold !== undefined) hold[by] += 1;
+    if (hold === undefined) continue;
+    hold[by] += 1;
+    if (listensUntil !== undefined) {
+      hold.listening += 1;
+      hold.until = Math.max(hold.until, listensUntil);
+    } else if (by === "doubt") hold.undecided = Math.min(hold.undecided, queued.acceptedAt);
   }
   return lanes.map((standing, lane): LaneFacts => {
     const { upstreams, silence } = standing;
     const pause = pauseOf(standing);
     const { due, waiting, underway, held } = tallies[lane] as Record<QueueState, Tally>;
-    const { doubt: byDoubt, operator: byOperator } = holds[lane] as (typeof holds)[number];
     return {
       name: laneName({ upstreams }),
       upstreams: upstreams.map((upstream) => upstreamOf(upstream, standing.pause)),
       ...{ due: factsOf(due), waiting: factsOf(waiting), underway: factsOf(underway) },
-      held: { ...factsOf(held), byDoubt, byOperator },
+      held: { ...factsOf(held), ...heldOf(holds[lane] as HoldTally) },
       ...(pause === undefined ? {} : { pause }),
       ...(silence === undefined || due.count + waiting.count + underway.count === 0 ? {} : { silence }),
     };
   });
 }
 
-const emptyTally = (): Tally => ({
-  count: 0,
-  oldestAcceptedAt: Number.POSITIVE_INFINITY,
-  oldestDueAt: Number.POSITIVE_INFINITY,
+const NEVER = Number.POSITIVE_INFINITY;
+
+const emptyTally = (): Tally => ({ count: 0, oldestAcceptedAt: NEVER, oldestDueAt: NEVER });
+
+type HoldTally = Record<Hold | "listening" | "until" | "undecided", number>;
+
+const heldOf = ({
+  doubt,
+  operator,
+  listening,
+  until,
+  undecided,
+}: HoldTally): Omit<HeldFacts, keyof StateFacts> => ({
+  ...{ byDoubt: doubt, byOperator: operator },
+  ...(listening === 0 ? {} : { listening: { count: listening, until } }),
+  ...(undecided === NEVER ? {} : { oldestUndecidedAt: undecided }),
 });
 
 const factsOf = ({ count, oldestAcceptedAt, oldestDueAt }: Tally): StateFacts =>

@@ -23,6 +23,8 @@ export interface LaneFound {
 export interface Held {
   readonly queued: QueuedTransmission;
   readonly by: Hold;
+  /** Policy leaves its doubt alone until then, so that evidence may come; milliseconds since the epoch. */
+  readonly listensUntil?: number | undefined;
 }
 
 /**

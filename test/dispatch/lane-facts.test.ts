@@ -83,6 +83,9 @@ test("what is due, waits, is under way and is held is counted in its lane, with 
   dispatcher.enqueue(queued(1, -900, 10_000));
   dispatcher.enqueue(queued(1, -800, 5_000));
   held.push({ queued: queued(1, -70_000, -60_000), by: "doubt" });
+  for (const listensUntil of [base + 7_000, base + 9_000, base + 8_000]) {
+    held.push({ queued: queued(1, -75_000, -60_000), by: "doubt", listensUntil });
+  }
   held.push({ queued: queued(1, -80_000, -60_000), by: "operator" });
   held.push({ queued: queued(2, -90_000, -60_000), by: "operator" });
 
@@ -106,11 +109,13 @@ test("what is due, waits, is under way and is held is counted in its lane, with 
       ...{ due: none, underway: none },
       waiting: { count: 2, oldestAcceptedAt: base - 900, oldestDueAt: base + 5_000 },
       held: {
-        count: 2,
+        count: 5,
         oldestAcceptedAt: base - 80_000,
         oldestDueAt: base - 60_000,
-        byDoubt: 1,
+        byDoubt: 4,
         byOperator: 1,
+        listening: { count: 3, until: base + 9_000 },
+        oldestUndecidedAt: base - 70_000,
       },
     },
     {

@@ -52,7 +52,10 @@ test("all at once: the worst first, and what degrades is marked", () => {
       laneOf("black", { silence: { since: NOW - 61_000, reason: "no attempt has been answered" } }),
       laneOf("other", {
         upstreams: [{ name: "other", place: "smtp other", pause: pauseOf("operator") }],
-        held: { count: 3, byDoubt: 2, byOperator: 1, oldestAcceptedAt: NOW - MINUTE_MS },
+        held: {
+          ...{ count: 4, byDoubt: 3, byOperator: 1, oldestAcceptedAt: NOW - 5 * MINUTE_MS },
+          ...{ listening: { count: 1, until: NOW + MINUTE_MS }, oldestUndecidedAt: NOW - MINUTE_MS },
+        },
       }),
     ],
     ...{ diskFault: "the disk of the data folder is too full to take mail", isLedgerUp: false },
@@ -83,7 +86,9 @@ test("all at once: the worst first, and what degrades is marked", () => {
     since: ago(10 * MINUTE_MS),
     upstream: "slow",
   });
-  expect(all.find(({ kind }) => kind === "held")?.text).toBe("2 mails in doubt wait for a decision");
+  expect(all.find(({ kind }) => kind === "held")).toMatchObject({
+    ...{ text: "2 mails in doubt wait for a decision", since: ago(MINUTE_MS) },
+  });
   expect(all.find(({ kind }) => kind === "quota")?.text).toBe("ses takes 99 more of 1,000 mails in 24 hours");
 });
 
@@ -145,6 +150,12 @@ test("of several that fail the one with most mail is first, once, since its olde
     `b has taken nothing since ${ago(1_000)}`,
     `a has taken nothing since ${ago(9_000)}`,
   ]);
+});
+
+test("mail in doubt that waits for evidence needs nobody", () => {
+  const listening = { count: 2, until: NOW + MINUTE_MS };
+  const held = { count: 2, byDoubt: 2, byOperator: 0, oldestAcceptedAt: NOW - MINUTE_MS, listening };
+  expect(troublesOf({ ...WELL, lanes: [laneOf("ses", { held }), laneOf("relay")] })).toEqual([]);
 });
 
 test("just below: nothing", () => {

@@ -1,12 +1,15 @@
 // The built gateway with SES's events: what is in doubt is settled by what SES says later, and by nothing else.
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { describe, expect } from "vitest";
 import { createEventsPlace, type EventsPlace } from "../support/events-place.ts";
+import { endProcess } from "../support/peers.ts";
 import { type Place, sesAt, test } from "../support/place.ts";
-import { type GatewayProcess, run, type Settings } from "../support/process.ts";
+import { environmentOf, type GatewayProcess, MAIN, run, type Settings } from "../support/process.ts";
 import type { ScriptedSes, ScriptedSesOptions } from "../support/scripted-ses.ts";
 import { createSesPublisher, type Publishing, type SesPublisher } from "../support/ses-publisher.ts";
 import { submitMail, taskMail } from "../support/smtp-client.ts";
+import { runOnTerminal } from "../support/terminal.ts";
 
 interface Site {
   readonly peer: ScriptedSes;
@@ -136,6 +139,53 @@ test("a queue that can't be read stops no mail, and the first screen says so", a
   await gateway.logged("events.heard");
   expect(gateway.said("events.silent")).toHaveLength(1);
   expect(await gateway.stop()).toBe(0);
+});
+
+test("while a mail waits for events nobody is asked to decide, and every list says until when", async ({
+  place,
+}) => {
+  const site = await open(place, "never", { script: "drop-before-reply" });
+  const settings: Settings = { ...site.settings, DATA_DIR: place.data };
+  const gateway = await site.start({ UPSTREAM_SES_EVENTS_WAIT: "2h" });
+  await submit(gateway, taskMail(randomUUID()));
+  await gateway.logged("transmission.doubtful");
+  const until = expect.stringMatching(/^\d{4}-\d\d-\d\dT/);
+  const entry = { standing: "held", listensUntil: until, policy: "hold" };
+
+  const status = await run(["status"], settings);
+  expect(status.stdout).toMatch(/^✓ mail is taken and relayed\n/);
+  expect(status.stdout).toMatch(/\n1 in doubt \(1 waits for SES's events until \S+Z\) · /);
+  expect(status.code).toBe(0);
+  const list = await run(["doubtful", "list"], settings);
+  expect(JSON.parse(list.stdout)).toMatchObject(entry);
+  expect(await runOnTerminal(["doubtful", "list"], settings)).toMatch(
+    /waits for events +tries.*\n.* held +\d+ s +1 h \d+ min, then hold +1/,
+  );
+  expect(await runOnTerminal(["queue", "list"], settings)).toMatch(/ doubt, waits 1 h \d+ min /);
+  expect(await runOnTerminal(["queue", "show", JSON.parse(list.stdout).id], settings)).toMatch(
+    /listensUntil +\d{4}.*\npolicy +hold\n/,
+  );
+
+  const draining = spawn(process.execPath, [MAIN, "drain", "--until-empty"], {
+    env: environmentOf(settings),
+  });
+  place.atEnd(() => endProcess(draining));
+  const said = await new Promise<string>((resolve) => {
+    let text = "";
+    draining.stdout.setEncoding("utf8").on("data", (piece: string) => {
+      text += piece;
+      if (/^left: .*\n/m.test(text)) resolve(text);
+    });
+  });
+  expect(said).toMatch(/^left: in doubt, 1 waits for SES's events until \S+Z$/m);
+
+  expect(await gateway.stop()).toBe(0);
+  const stopped = await run(["doubtful", "list"], settings);
+  expect(JSON.parse(stopped.stdout)).toMatchObject(entry);
+  const explained = await run(["explain", JSON.parse(stopped.stdout).id], settings);
+  expect(explained.stdout).toContain(
+    "then it is held until somebody decides, and SES's events still settle it.",
+  );
 });
 
 test("two upstreams that name one queue read it by one loop", async ({ place }) => {

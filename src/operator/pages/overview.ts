@@ -2,6 +2,7 @@
 import { countOf, durationOf } from "../../runtime/amounts.ts";
 import type { Asker } from "../http/route.ts";
 import type { OutboxDesk } from "../outbox/words.ts";
+import { listeningIn } from "../status/listening.ts";
 import type { Flow, LaneStatus, Status, Trouble, UpstreamStatus } from "../status/schema.ts";
 import { chart } from "./chart.ts";
 import { queuedIn } from "./frame.ts";
@@ -86,12 +87,13 @@ function prevented({ sinceStart, recorded }: Status["prevented"], startedAt: str
 }
 
 function figures({ rates, doubtful, lanes }: Status, now: number): Html {
+  const listening = listeningIn({ lanes });
   const due = lanes.flatMap((lane) => lane.due.oldestDueAt ?? []).sort()[0];
   const queued = queuedIn(lanes);
   return html`<dl class="figures">
 <div><dt>relayed, last minute</dt><dd>${countOf(rates.minute.relayed)}</dd></div>
 <div><dt>in the queue</dt><dd>${countOf(queued)}</dd></div>
-<div><dt>in doubt</dt><dd>${countOf(doubtful)}</dd></div>
+<div><dt>in doubt</dt><dd>${countOf(doubtful)}${listening === undefined ? "" : html` <span class="quiet">${listening.text}</span>`}</dd></div>
 <div><dt>oldest due</dt><dd>${due === undefined ? "none" : age(due, now)}</dd></div>
 </dl>`;
 }

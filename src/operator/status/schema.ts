@@ -23,7 +23,11 @@ export const laneSchema = z.object({
   due: inState,
   waiting: inState,
   underway: inState,
-  held: inState.extend({ byDoubt: count, byOperator: count }),
+  held: inState.extend({
+    ...{ byDoubt: count, byOperator: count },
+    /** Of those in doubt: they wait for evidence, the last of them until then. */
+    listening: z.object({ count, until: time }).optional(),
+  }),
   pause: pauseSchema.optional(),
 });
 

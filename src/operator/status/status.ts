@@ -143,7 +143,10 @@ const inState = ({ count, oldestAcceptedAt, oldestDueAt }: StateFacts) => ({
 const laneOf = ({ name, upstreams, due, waiting, underway, held, pause }: LaneFacts): LaneStatus => ({
   ...{ name, upstreams: upstreams.map((upstream) => upstream.name) },
   ...{ due: inState(due), waiting: inState(waiting), underway: inState(underway) },
-  held: { ...inState(held), byDoubt: held.byDoubt, byOperator: held.byOperator },
+  held: {
+    ...{ ...inState(held), byDoubt: held.byDoubt, byOperator: held.byOperator },
+    ...(held.listening && { listening: { ...held.listening, until: timeOf(held.listening.until) } }),
+  },
   ...(pause === undefined ? {} : { pause: pauseOf(pause) }),
 });
 

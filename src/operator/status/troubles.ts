@@ -199,10 +199,11 @@ const ofEvents = ({ now, events }: TroubleFacts): Trouble[] =>
         ]),
   ]);
 
+/** What waits for evidence needs nobody: a decision that it was not relayed could make the second copy. */
 function ofHeld({ lanes }: TroubleFacts): Trouble[] {
-  const count = lanes.reduce((sum, { held }) => sum + held.byDoubt, 0);
+  const count = lanes.reduce((sum, { held }) => sum + held.byDoubt - (held.listening?.count ?? 0), 0);
   if (count === 0) return [];
-  const oldest = Math.min(...lanes.map(({ held }) => held.oldestAcceptedAt ?? Number.POSITIVE_INFINITY));
+  const oldest = Math.min(...lanes.map(({ held }) => held.oldestUndecidedAt ?? Number.POSITIVE_INFINITY));
   return [
     {
       ...{ kind: "held", degrades: false },
