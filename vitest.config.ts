@@ -32,12 +32,16 @@ const GROUPS = {
   /** PostgreSQL and DynamoDB, and several gateways that share one of them. */
   engines: [
     "test/several/**",
+    "test/lost-answers/several.test.ts",
     "test/ledger/{archive-moving,dynamodb*,postgres*,shared*}.test.ts",
     "test/system/{ledger-archive,ledger-set,metrics-shared,pgbouncer,postgres-read-only}.test.ts",
     "test/system/{reply-changed,settings-changed,several-gateways}.test.ts",
   ],
-  /** Kills, power cuts, disks that fail, damaged files, older builds. */
-  crash: ["test/crash/**", "test/damage/**", "test/disk-errors/**", "test/upgrade/**"],
+  /** Kills, power cuts, disks that fail, damaged files, older builds, answers that are lost. */
+  crash: [
+    ...["test/crash/**", "test/damage/**", "test/disk-errors/**", "test/upgrade/**"],
+    "test/lost-answers/{lost-answers,kills}.test.ts",
+  ],
   /** Seeded histories, fuzzing, and the defects that they and the conformance suites have to find. */
   simulation: ["test/simulation/**", "test/fuzz/**", "test/conformance/*-broken.test.ts"],
   /** What is shipped, and what measures. */

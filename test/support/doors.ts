@@ -2,14 +2,15 @@
 import { once } from "node:events";
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { runClient } from "./peers.ts";
 import type { Place } from "./place.ts";
 import type { GatewayProcess } from "./process.ts";
 import { connectSmtp, expectCode, openSmtp, type SmtpClient } from "./smtp-client.ts";
 
-const fixture = (name: string): string => new URL(`../../fixtures/tls/${name}`, import.meta.url).pathname;
+/** From the package's folder, where npm runs everything; these sources may have been compiled elsewhere. */
+const fixture = (name: string): string => resolve("fixtures/tls", name);
 
 /** The authority of all certificates. */
 export const AUTHORITY = fixture("ca.pem");

@@ -58,7 +58,8 @@ export const REGION = "eu-west-1";
 const ACCOUNT = "000000000000";
 const QUEUE = "mailonce";
 
-export async function createEventsPlace(maxReceiveCount = 100): Promise<EventsPlace> {
+/** @param hiddenSeconds for which others don't get what was received, in place of what the client asks for */
+export async function createEventsPlace(maxReceiveCount = 100, hiddenSeconds?: number): Promise<EventsPlace> {
   const server = await startFauxqs({ port: 0, host: "127.0.0.1", logger: false, defaultRegion: REGION });
   const behind = `http://127.0.0.1:${server.port}`;
   const { queueArn: deadLetterTargetArn } = server.createQueue(`${QUEUE}-dead`);
@@ -101,7 +102,11 @@ export async function createEventsPlace(maxReceiveCount = 100): Promise<EventsPl
       return;
     }
     // fauxqs knows the queue by one URL, and signatures mean nothing to it.
-    const passed = Buffer.from(JSON.stringify({ ...call.body, QueueUrl }));
+    const hidden =
+      call.action === "ReceiveMessage" && hiddenSeconds !== undefined
+        ? { VisibilityTimeout: hiddenSeconds }
+        : {};
+    const passed = Buffer.from(JSON.stringify({ ...call.body, ...hidden, QueueUrl }));
     const headers = { ...request.headers, "content-length": String(passed.length) };
     const onward = httpRequest(`${behind}${request.url}`, { method: "POST", headers });
     response.on("close", () => onward.destroy());

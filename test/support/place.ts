@@ -2,7 +2,7 @@
 // has the place, or with the file.
 import { test as base, vi } from "vitest";
 import { type GatewayProcess, makeFolder, type Program, type Settings, startProcess } from "./process.ts";
-import { createScriptedSes, type ScriptedSes, type ScriptedSesOptions } from "./scripted-ses.ts";
+import { CREDENTIALS, createScriptedSes, type ScriptedSes, type ScriptedSesOptions } from "./scripted-ses.ts";
 import { createScriptedSmtp, type ScriptedSmtp, type ScriptedSmtpOptions } from "./scripted-smtp.ts";
 
 export interface Place {
@@ -34,14 +34,6 @@ export const sesAt = ({ endpoint }: Pick<ScriptedSes, "endpoint">): Settings => 
   UPSTREAM_KIND: "ses",
   UPSTREAM_SES_ENDPOINT: endpoint,
 });
-
-const CREDENTIALS = {
-  AWS_REGION: "eu-west-1",
-  AWS_ACCESS_KEY_ID: "AKIAEXAMPLE",
-  AWS_SECRET_ACCESS_KEY: "secret",
-  // The SDK would ask for others there, on a machine that has no such address.
-  AWS_EC2_METADATA_DISABLED: "true",
-};
 
 function openPlace(): { place: Place; end: () => Promise<void> } {
   const works: (() => unknown)[] = [];

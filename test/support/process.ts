@@ -26,6 +26,8 @@ export interface GatewayProcess {
   said(event: string, isWanted?: (line: LogLine) => boolean): LogLine[];
   /** Resolves when so many lines of the event, of those that are wanted, have been logged since the start. */
   logged(event: string, count?: number, isWanted?: (line: LogLine) => boolean): Promise<void>;
+  /** Resolves when it is so, which is asked now and after each line. `what` is for the error. */
+  until(isSo: () => boolean, what: string): Promise<void>;
   /** Resolves with the exit code, or the signal that ended the process. */
   readonly exited: Promise<number | string>;
   /** SIGTERM, and the exit code. */
@@ -119,19 +121,21 @@ export async function startProcess(
   const said: GatewayProcess["said"] = (event, isWanted = () => true) =>
     lines.filter((line) => line.event === event && isWanted(line));
 
-  const logged: GatewayProcess["logged"] = (event, count = 1, isWanted) =>
+  const until: GatewayProcess["until"] = (isSo, what) =>
     new Promise((resolve, reject) => {
       const check = (): void => {
-        if (said(event, isWanted).length < count) return;
+        if (!isSo()) return;
         waiting.delete(check);
         resolve();
       };
       waiting.add(check);
       void exited.then((code) => {
-        if (waiting.delete(check)) reject(new Error(`ended (${code}) without ${count} ${event}: ${stderr}`));
+        if (waiting.delete(check)) reject(new Error(`ended (${code}) without ${what}: ${stderr}`));
       });
       check();
     });
+  const logged: GatewayProcess["logged"] = (event, count = 1, isWanted) =>
+    until(() => said(event, isWanted).length >= count, `${count} ${event}`);
 
   await logged("gateway.listening");
   return {
@@ -140,6 +144,7 @@ export async function startProcess(
     lines,
     said,
     logged,
+    until,
     exited,
     stop() {
       child.kill("SIGTERM");

@@ -7,6 +7,15 @@ import { setTimeout } from "node:timers/promises";
 import { createMessageCounter, type MessageCounts } from "./message-counts.ts";
 import { type SesFault, type SesPlan, sesFaults, sesPlanOf } from "./ses-faults.ts";
 
+/** In the environment of who calls it. */
+export const CREDENTIALS = {
+  AWS_REGION: "eu-west-1",
+  AWS_ACCESS_KEY_ID: "AKIAEXAMPLE",
+  AWS_SECRET_ACCESS_KEY: "secret",
+  // The SDK would ask for others there, on a machine that has no such address.
+  AWS_EC2_METADATA_DISABLED: "true",
+};
+
 /** A fault for all calls of SendEmail, or chosen by their number, from 0. */
 export type SesScript = SesFault | ((number: number) => SesFault);
 

@@ -7,10 +7,10 @@ export type Publishing = "once" | "twice" | "late" | "never";
 export interface SesPublisher {
   /** For `onTaken` of a scripted SES. */
   readonly onTaken: (mail: TakenBySes) => void;
-  /** What happens to mails from now on; by their number, from 0. */
-  plan(planOf: (number: number) => Publishing): void;
-  /** Publishes what was late. */
-  late(): Promise<void>;
+  /** What happens to mails from now on; by their number, from 0, or by what they say. */
+  plan(planOf: (number: number, mail: TakenBySes) => Publishing): void;
+  /** Publishes what was late: all of it, or of these mails. */
+  late(isWanted?: (mail: TakenBySes) => boolean): Promise<void>;
   /** Resolves when all that was to be published so far is. */
   published(): Promise<void>;
 }
@@ -18,7 +18,7 @@ export interface SesPublisher {
 /** @param publish puts one event on its way, as a configuration set does to its topic */
 export function createSesPublisher(publish: (event: object) => Promise<void>): SesPublisher {
   const underWay: Promise<void>[] = [];
-  let planOf: (number: number) => Publishing = () => "once";
+  let planOf: (number: number, mail: TakenBySes) => Publishing = () => "once";
   let number = 0;
   let kept: TakenBySes[] = [];
 
@@ -40,16 +40,16 @@ export function createSesPublisher(publish: (event: object) => Promise<void>): S
 
   return {
     onTaken(mail) {
-      const plan = planOf(number++);
+      const plan = planOf(number++, mail);
       if (plan === "late") kept.push(mail);
       else if (plan !== "never") underWay.push(all(mail, plan === "twice" ? 2 : 1));
     },
     plan(next) {
       planOf = next;
     },
-    async late() {
-      const mails = kept;
-      kept = [];
+    async late(isWanted = () => true) {
+      const mails = kept.filter(isWanted);
+      kept = kept.filter((mail) => !isWanted(mail));
       for (const mail of mails) await all(mail, 1);
     },
     async published() {
