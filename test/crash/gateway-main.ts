@@ -3,17 +3,20 @@
 import { openSync, readdirSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { loadConfig } from "../../src/config/config.ts";
+import { evidenceWaitOf } from "../../src/config/events.ts";
 import type { Evidence } from "../../src/evidence/evidence.ts";
 import { startGateway } from "../../src/gateway.ts";
 import { FILTER_KEY } from "../../src/ledger/embedded/records.ts";
 import { openEngine } from "../../src/ledger/open.ts";
 import type { EngineLimits } from "../../src/ledger/shared/engine.ts";
 import { type Clock, systemClock } from "../../src/runtime/clock.ts";
-import { createLog } from "../../src/runtime/log.ts";
+import { createLog, type Log } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
 import { createDiskStorage } from "../../src/storage/disk.ts";
 import { type Operation, type Storage, StorageError, type Store } from "../../src/storage/storage.ts";
+import { createUpstreams } from "../../src/upstream/open.ts";
 import { createSmtpUpstream } from "../../src/upstream/smtp/smtp.ts";
+import type { Upstream } from "../../src/upstream/upstream.ts";
 import { createCrashingEngine } from "../support/crashing-engine.ts";
 import { createCrashingStorage, type StorageMoment } from "../support/crashing-storage.ts";
 import { createCrashingUpstream } from "../support/crashing-upstream.ts";
@@ -119,14 +122,22 @@ if (plan.step !== undefined) arm(plan.step, plan.nth ?? 1);
 // Before the line that says it listens: whoever reads that may stop it at once.
 const told = new Promise<void>((resolve) => process.once("SIGTERM", () => resolve()));
 
+async function openUpstream(log: Log): Promise<Upstream> {
+  const { kind, smtp } = config.upstream;
+  const { host = "127.0.0.1", ...rest } = smtp;
+  if (kind === "smtp") {
+    return createSmtpUpstream({ ...rest, host, hostname: config.hostname, timeouts: plan.timeouts, clock });
+  }
+  const [upstream] = (await createUpstreams(config, clock, log)).values();
+  if (upstream === undefined) throw new Error("no upstream");
+  return upstream;
+}
+
 try {
-  const { host = "127.0.0.1", ...smtp } = config.upstream.smtp;
   const { level } = config.log;
-  const upstream = createCrashingUpstream(
-    createSmtpUpstream({ ...smtp, host, hostname: config.hostname, timeouts: plan.timeouts, clock }),
-    reached,
-  );
   const log = createLog({ level, format: "json" });
+  const upstream = createCrashingUpstream(await openUpstream(log), reached);
+  const evidenceWaitMs = evidenceWaitOf(config);
   const openTold = async (limits: EngineLimits) =>
     createCrashingEngine(await openEngine(config, limits, log), reached);
   const gateway = await startGateway(config, {
@@ -136,6 +147,7 @@ try {
       reached(moment);
     }),
     upstreams: new Map([["upstream", upstream]]),
+    ...(evidenceWaitMs && { evidenceWaitMs }),
     clock,
     random: systemRandom,
     log,

@@ -59,6 +59,8 @@ export interface GatewayOptions {
   readonly build: Build;
   readonly settings: Settings;
   readonly plan?: Plan;
+  /** Of the process, beside its settings. */
+  readonly environment?: NodeJS.ProcessEnv;
   readonly heard?: (line: LogLine) => void;
 }
 
@@ -67,9 +69,10 @@ export async function startTested({
   build,
   settings,
   plan = {},
+  environment = {},
   heard,
 }: GatewayOptions): Promise<TestedGateway> {
-  const environment = Object.entries({
+  const variables = Object.entries({
     SMTP_PORT: 0,
     HTTP_PORT: 0,
     HOSTNAME: "gateway.example",
@@ -78,8 +81,9 @@ export async function startTested({
   const child = fork(build.main, [], {
     env: {
       PATH: process.env.PATH,
+      ...environment,
       CRASH_PLAN: JSON.stringify(plan),
-      ...Object.fromEntries(environment.map(([name, value]) => [`MAILONCE_${name}`, String(value)])),
+      ...Object.fromEntries(variables.map(([name, value]) => [`MAILONCE_${name}`, String(value)])),
     },
     execArgv: [],
     stdio: ["ignore", "pipe", "pipe", "ipc"],
