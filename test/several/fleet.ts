@@ -7,6 +7,7 @@ import {
   type GatewayProcess,
   type LogLine,
   makeFolder,
+  type Program,
   type Settings,
   startProcess,
 } from "../support/process.ts";
@@ -49,11 +50,13 @@ export interface Fleet {
 
 export interface FleetOptions {
   readonly database: TestDatabase;
-  readonly upstream: ScriptedSmtp;
+  /** Where the settings name no other. */
+  readonly upstream?: Pick<ScriptedSmtp, "port">;
   readonly names?: readonly string[];
   readonly settings?: Settings;
   /** In place of the common ones, by name. */
   readonly own?: Readonly<Record<string, Settings>>;
+  readonly program?: Program;
 }
 
 const LOOK_MS = 50;
@@ -70,31 +73,34 @@ const LEFT = `
 const CLAIMED = `SELECT count(*)::integer AS claimed FROM mailonce_ids WHERE state = ${STATE_CODES.claimed}`;
 const HELD = `SELECT count(*)::integer AS held FROM mailonce_ids WHERE state <> ${STATE_CODES.relayed}`;
 
-const baseSettings = (url: string, upstreamPort: number): Settings => ({
+const baseSettings = (url: string): Settings => ({
   LEDGER_KIND: "postgres",
   LEDGER_POSTGRES_URL: url,
   LEDGER_LEASE: `${LEASE_MS}ms`,
   SPOOL_RETRY_MIN: "100ms",
   SPOOL_RETRY_MAX: "400ms",
-  UPSTREAM_KIND: "smtp",
-  UPSTREAM_SMTP_HOST: "127.0.0.1",
-  UPSTREAM_SMTP_PORT: upstreamPort,
-  UPSTREAM_SMTP_TLS: "none",
   LOG_ADDRESSES: "true",
 });
 
+const upstreamAt = (port: number): Settings => ({
+  UPSTREAM_KIND: "smtp",
+  UPSTREAM_SMTP_HOST: "127.0.0.1",
+  UPSTREAM_SMTP_PORT: port,
+  UPSTREAM_SMTP_TLS: "none",
+});
+
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
-  const { database, upstream, names = ["a", "b", "c"], own = {} } = options;
+  const { database, upstream, names = ["a", "b", "c"], own = {}, program } = options;
   const folder = makeFolder();
-  const common = { ...baseSettings(database.url, upstream.port), ...options.settings };
+  const smtp = upstream === undefined ? {} : upstreamAt(upstream.port);
+  const common = { ...baseSettings(database.url), ...smtp, ...options.settings };
   const members = await Promise.all(
     names.map((name) =>
-      startMember(name, {
-        ...common,
-        ...own[name],
-        DATA_DIR: join(folder.path, name),
-        HOSTNAME: `${name}.example`,
-      }),
+      startMember(
+        name,
+        { ...common, ...own[name], DATA_DIR: join(folder.path, name), HOSTNAME: `${name}.example` },
+        program,
+      ),
     ),
   );
 
@@ -149,8 +155,8 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   };
 }
 
-async function startMember(name: string, settings: Settings): Promise<Member> {
-  let current = await startProcess(settings);
+async function startMember(name: string, settings: Settings, program?: Program): Promise<Member> {
+  let current = await startProcess(settings, program);
   const lives = [current];
   const lines = (): LogLine[] => lives.flatMap((life) => [...life.lines]);
   return {
@@ -168,7 +174,7 @@ async function startMember(name: string, settings: Settings): Promise<Member> {
     said: (event) => lines().filter((line) => line.event === event),
     kill: () => current.kill(),
     async start() {
-      current = await startProcess(settings);
+      current = await startProcess(settings, program);
       lives.push(current);
     },
   };
