@@ -1,5 +1,6 @@
 // Settings that are valid but may be a mistake. Each start logs them, and check-config prints them.
 import type { EnvidPolicy } from "../identity/identify.ts";
+import { viewsOf } from "./routes.ts";
 import type { Config } from "./schema.ts";
 
 export interface ConfigWarning {
@@ -16,7 +17,12 @@ export function envidOf({ identity: { envid } }: Pick<Config, "identity">): Envi
 
 /** @param names of those who may authenticate, as the users file has them */
 export function warningsOf(config: Config, names: readonly string[] = []): ConfigWarning[] {
-  return [...envidWarnings(config), ...namespaceWarnings(config, names), ...removedWarnings(config)];
+  return [
+    ...envidWarnings(config),
+    ...namespaceWarnings(config, names),
+    ...waitWarnings(config),
+    ...removedWarnings(config),
+  ];
 }
 
 function envidWarnings(config: Config): ConfigWarning[] {
@@ -65,6 +71,25 @@ const shared = (key: string, namespace: string, who: string): ConfigWarning => (
   key,
   warning: `"${namespace}" is the namespace of ${who}: a task of one is a repeat of the others'`,
 });
+
+/**
+ * A message that could not be settled at once is hidden for up to a minute, and read after that: twice that, so that it is
+ * read within the wait.
+ */
+const WAIT_MIN_MS = 2 * 60_000;
+
+function waitWarnings(config: Config): ConfigWarning[] {
+  return viewsOf(config)
+    .filter(({ config: { upstream } }) => {
+      const { queue_url: queueUrl, wait } = upstream.ses.events;
+      return upstream.kind === "ses" && queueUrl !== undefined && wait < WAIT_MIN_MS;
+    })
+    .map(({ place }) => ({
+      key: `${place}.ses.events.wait`,
+      warning:
+        "below 2m: an event that comes during its attempt is read again up to a minute later, and then it may come too late",
+    }));
+}
 
 /** A setting that is gone is accepted for one minor version, so that an upgrade never fails for it. */
 function removedWarnings({ upstream, upstreams }: Config): ConfigWarning[] {

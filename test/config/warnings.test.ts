@@ -40,6 +40,17 @@ test("a setting that is gone is accepted, and named with its place", () => {
   expect(warnings.map(({ key }) => key)).toEqual(["upstream.ses.workers", "upstreams.backup.ses.workers"]);
 });
 
+test("a wait for events that is shorter than they may be hidden is warned of, where events are read", () => {
+  const environment = { MAILONCE_UPSTREAM_KIND: "ses", MAILONCE_UPSTREAM_SES_EVENTS_WAIT: "119s" };
+  const MAILONCE_UPSTREAM_SES_EVENTS_QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/mailonce";
+  const warned = (more: Record<string, string>) =>
+    warningsOf(loadConfig({ environment: { ...environment, ...more } })).map(({ key }) => key);
+  expect(warned({})).toEqual([]);
+  expect(warned({ MAILONCE_UPSTREAM_SES_EVENTS_QUEUE_URL })).toEqual(["upstream.ses.events.wait"]);
+  const enough = { MAILONCE_UPSTREAM_SES_EVENTS_QUEUE_URL, MAILONCE_UPSTREAM_SES_EVENTS_WAIT: "2m" };
+  expect(warned(enough)).toEqual([]);
+});
+
 describe("a namespace of several users", () => {
   test.each<[string, Config, string[]]>([
     ["each has their own", withUsers({ a: {}, b: {}, c: { namespace: "d" } }), []],
