@@ -40,7 +40,7 @@ const GROUPS = {
   /** Kills, power cuts, disks that fail, damaged files, older builds, answers that are lost. */
   crash: [
     ...["test/crash/**", "test/damage/**", "test/disk-errors/**", "test/upgrade/**"],
-    "test/lost-answers/{lost-answers,kills}.test.ts",
+    "test/lost-answers/{away,kills,lost-answers}.test.ts",
   ],
   /** Seeded histories, fuzzing, and the defects that they and the conformance suites have to find. */
   simulation: ["test/simulation/**", "test/fuzz/**", "test/conformance/*-broken.test.ts"],
