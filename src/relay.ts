@@ -77,7 +77,7 @@ export interface Relay {
   readonly changes: Changes;
   readonly recent: Pick<Recent, "list">;
   readonly queue: QueueDesk & QueueGlance;
-  readonly readings: Pick<Readings, "lanes" | "ledger" | "remembered" | "shared" | "memory">;
+  readonly readings: Pick<Readings, "lanes" | "ledger" | "remembered" | "shared" | "memory" | "lastEventAt">;
   /** How much waits in each lane and why; at most a quarter of a second old, or two where very much does. */
   laneFacts(): readonly LaneFacts[];
   /** Somebody has decided something: what is known of lanes next is of after it. */
@@ -211,7 +211,9 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { ledger, inDoubt, decisions: decisionParts, history, counters, clock, log, addresses },
     isUp !== undefined && world.evidenceWaitMs !== undefined,
   );
-  const intakes = await openIntakes(config, { evidence, ledger: publicName, clock, random, log });
+  const intakes = await openIntakes(config, {
+    ...{ evidence, ledger: publicName, counters, clock, random, log },
+  });
   const budget = createBudget(config.upstream.memory_max_bytes);
   const receiving = createReceiveBudget(config.smtp.buffer_max_bytes);
   const dispatcher = createDispatcher({ attempt, budget, clock, random, log }, routes.lanes, retry, lifetime);
@@ -258,7 +260,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       ...{ pauses, tryNow: dispatcher.tryUpstreamsNow, log },
     }),
     readings: {
-      ...{ lanes: laneFacts.read, ledger: ledger.counts, remembered },
+      ...{ lanes: laneFacts.read, ledger: ledger.counts, remembered, lastEventAt: intakes.lastEventAt },
       shared: isUp && { isUp, gateways },
       memory: () => ({
         ...{ receiving: receiving.held(), receiving_max: config.smtp.buffer_max_bytes },

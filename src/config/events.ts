@@ -6,6 +6,8 @@ export interface EventQueueConfig {
   readonly queueUrl: string;
   /** Of the upstream that names the queue, where the URL names none. */
   readonly region: string | undefined;
+  /** The shortest wait of the upstreams that name the queue. */
+  readonly waitMs: number;
 }
 
 /** Each once, however many upstreams name it. */
@@ -13,9 +15,10 @@ export function eventQueuesOf(config: Config): EventQueueConfig[] {
   const queues = new Map<string, EventQueueConfig>();
   for (const { config: view } of viewsOf(config)) {
     const { kind, ses } = view.upstream;
-    const { queue_url: queueUrl } = ses.events;
-    if (kind !== "ses" || queueUrl === undefined || queues.has(queueUrl)) continue;
-    queues.set(queueUrl, { queueUrl, region: ses.region });
+    const { queue_url: queueUrl, wait } = ses.events;
+    if (kind !== "ses" || queueUrl === undefined) continue;
+    const { region = ses.region, waitMs = wait }: Partial<EventQueueConfig> = queues.get(queueUrl) ?? {};
+    queues.set(queueUrl, { queueUrl, region, waitMs: Math.min(waitMs, wait) });
   }
   return [...queues.values()];
 }

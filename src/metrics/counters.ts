@@ -21,6 +21,9 @@ const RESOLVERS = ["operator", "policy", "evidence"] as const;
 const NOTICES = ["failure", "delay", "success"] as const;
 const LOOKUPS = ["absent", "maybe_found", "maybe_not_found"] as const;
 
+/** Of messages of a queue of events: what became of them. */
+const EVENTS = ["settled", "known", "busy", "away", "other_ledger", "other_mail", "no_event"] as const;
+
 /** Of replies to a content. */
 const SUBMISSION_CODES = [250, 421, 451, 452, 550, 552, 554] as const;
 
@@ -69,6 +72,8 @@ export interface Counters {
   readonly relaySeconds: Family<Histogram>;
   readonly doubtfulResolved: Tally<(typeof RESOLVERS)[number]>;
   readonly notices: Tally<(typeof NOTICES)[number]>;
+  /** Each time that one was judged. */
+  readonly events: Tally<(typeof EVENTS)[number]>;
 
   // ledger
   readonly lookups: Tally<(typeof LOOKUPS)[number]>;
@@ -106,6 +111,7 @@ export function createCounters(milliseconds: () => number = () => performance.no
     relaySeconds: createFamily(() => createHistogram(DELAY_BOUNDS)),
     doubtfulResolved: createTally(RESOLVERS),
     notices: createTally(NOTICES),
+    events: createTally(EVENTS),
     lookups: createTally(LOOKUPS),
     ledgerSeconds: createHistogram(CALL_BOUNDS),
     takeovers: createCount(),

@@ -44,6 +44,8 @@ export interface Readings {
   memory(): Readonly<Record<string, number>>;
   /** By upstream, of those that have one and know it; absent where none has. */
   readonly quotas?: (() => readonly (readonly [upstream: string, quota: QuotaReading])[]) | undefined;
+  /** When an event of SES was read last, milliseconds since the epoch; absent where none are read. */
+  readonly lastEventAt?: (() => number | undefined) | undefined;
   /** The end of each listener's certificate, milliseconds since the epoch; absent where no listener has one. */
   readonly certificates?: (() => readonly (readonly [listener: string, notAfter: number])[]) | undefined;
 }

@@ -146,6 +146,9 @@ export const sentences: ReadonlyMap<string, string> = new Map(
 
     "events.silent": "The queue {queue} of SES's events can't be used; mail goes on: {error}",
     "events.heard": "The queue {queue} of SES's events is read again, after {ms}.",
+    "events.behind":
+      "The events of SES in the queue {queue} are read {ms} after they came, and doubt waits {waitMs} for them.",
+    "events.caught_up": "The events of SES in the queue {queue} are read as they come again.",
     "events.shared_queue":
       "The queue {queue} is shared with another ledger, {other}; this one is {ledger}. Give each a queue of its own.",
     "events.not_taken":

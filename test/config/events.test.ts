@@ -36,8 +36,8 @@ test("a queue that two upstreams name is one, and each has a wait of its own", (
     },
   };
   expect(eventQueuesOf(config)).toEqual([
-    { queueUrl: QUEUE, region: "eu-west-1" },
-    { queueUrl: other, region: "eu-west-1" },
+    { queueUrl: QUEUE, region: "eu-west-1", waitMs: 1_000 },
+    { queueUrl: other, region: "eu-west-1", waitMs: 2_000 },
   ]);
   const waitOf = evidenceWaitOf(config);
   expect(["a", "b", "c", "d", "gone", undefined].map((name) => waitOf?.(name))).toEqual([

@@ -7,8 +7,11 @@ import { PublishCommand, SNSClient } from "@aws-sdk/client-sns";
 import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { startFauxqs } from "fauxqs";
 
-/** What the door does instead of passing a request on; "lost-answer" passes it on, and drops the answer. */
-export type SqsFault = keyof typeof FAULTS | "drop" | "hang" | "lost-answer";
+/**
+ * What the door does instead of passing a request on; "lost-answer" passes it on, and drops the answer; "refused-entries"
+ * answers a batch, and refuses each of its entries.
+ */
+export type SqsFault = keyof typeof FAULTS | "drop" | "hang" | "lost-answer" | "refused-entries";
 
 const FAULTS = {
   throttled: [400, "com.amazonaws.sqs#RequestThrottled", "Too many requests."],
@@ -93,6 +96,13 @@ export async function createEventsPlace(maxReceiveCount = 100, hiddenSeconds?: n
     if (fault === "hang") return;
     if (fault === "drop") {
       response.destroy();
+      return;
+    }
+    if (fault === "refused-entries") {
+      const failed = { SenderFault: true, Code: "ReceiptHandleIsInvalid", Message: "It is not valid." };
+      const { Entries = [] } = call.body as { Entries?: readonly { Id: string }[] };
+      response.writeHead(200, { "content-type": "application/x-amz-json-1.0" });
+      response.end(JSON.stringify({ Successful: [], Failed: Entries.map(({ Id }) => ({ Id, ...failed })) }));
       return;
     }
     if (fault !== undefined && fault !== "lost-answer") {

@@ -11,9 +11,9 @@ import type { FreeSpace } from "../../storage/free-space.ts";
 import type { SendingQuota } from "../../upstream/upstream.ts";
 import type { DiskProbe } from "../http/disk-probe.ts";
 import type { Phase } from "../routes/parts.ts";
+import type { EventsFacts } from "./event-troubles.ts";
 import { createRates, flowOf } from "./rates.ts";
 import { createStatusDesk, type StatusDesk, type StatusParts } from "./status.ts";
-import type { EventsFacts } from "./troubles.ts";
 
 export interface GatewayFacts extends Pick<StatusParts, "version"> {
   readonly relay: {

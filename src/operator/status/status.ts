@@ -8,9 +8,10 @@ import type { FreeSpace } from "../../storage/free-space.ts";
 import type { SendingQuota } from "../../upstream/upstream.ts";
 import type { DiskProbe } from "../http/disk-probe.ts";
 import type { AdvisedUpstream } from "./advice.ts";
+import type { EventsFacts } from "./event-troubles.ts";
 import type { Rates } from "./rates.ts";
 import type { Flow, LaneStatus, PauseStatus, Status, UpstreamStatus } from "./schema.ts";
-import { type EventsFacts, troublesOf } from "./troubles.ts";
+import { troublesOf } from "./troubles.ts";
 
 export interface StatusDesk {
   /** The same object as long as the facts of the lanes are fresh: many ask at once. */

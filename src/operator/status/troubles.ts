@@ -1,16 +1,8 @@
 // What an operator should know of a gateway, the worst first: in plain words, since when, and what to do. Pure.
 import type { LaneFacts, UpstreamFacts } from "../../dispatch/lane-facts.ts";
-import { type AdvisedUpstream, adviceFor, adviceForEvents } from "./advice.ts";
+import { type AdvisedUpstream, adviceFor } from "./advice.ts";
+import { type EventsFacts, eventTroubles } from "./event-troubles.ts";
 import type { Trouble } from "./schema.ts";
-
-/** Of a queue that has what upstreams say later about their mails. */
-export interface EventsFacts {
-  readonly queue: string;
-  /** It can't be used. */
-  readonly silent?: { readonly since: number; readonly reason: string };
-  /** It had mails of another ledger, by that one's name. */
-  readonly shared?: { readonly with: string; readonly seenAt: number };
-}
 
 export interface TroubleFacts {
   readonly now: number;
@@ -37,9 +29,6 @@ const LATE_MS = 10 * 60_000;
 const DAY_MS = 24 * 60 * 60_000;
 /** As the log warns; see listeners/tls/watch.ts. */
 const CERTIFICATE_MS = 14 * DAY_MS;
-
-/** What belongs to another ledger is seen again within two minutes, as long as it is in the queue. */
-const SHARED_MS = 10 * 60_000;
 
 /** Of the quota of 24 hours; as the log warns. */
 const QUOTA_LEFT = 0.1;
@@ -170,34 +159,7 @@ const ofLateness = ({ now, lanes }: TroubleFacts): Trouble[] =>
   });
 
 const ofEvents = ({ now, events }: TroubleFacts): Trouble[] =>
-  events.flatMap(({ queue, silent, shared }): Trouble[] => [
-    ...(silent === undefined
-      ? []
-      : [
-          {
-            ...{
-              kind: "events" as const,
-              degrades: false,
-              text: "the events of SES can't be read, so doubt is not settled",
-            },
-            ...{ since: timeOf(silent.since), reason: `${queue}: ${silent.reason}` },
-            todo: adviceForEvents(silent.reason),
-          },
-        ]),
-    ...(shared === undefined || now - shared.seenAt > SHARED_MS
-      ? []
-      : [
-          {
-            ...{
-              kind: "events" as const,
-              degrades: false,
-              text: "a queue of SES's events is shared with another ledger",
-            },
-            reason: `${queue} has events of mails that carry mailonce-ledger=${shared.with}`,
-            todo: "Give each ledger a configuration set, a topic and a queue of its own: docs/ses-events.md",
-          },
-        ]),
-  ]);
+  events.flatMap((facts) => eventTroubles(facts, now));
 
 /** What waits for evidence needs nobody: a decision that it was not relayed could make the second copy. */
 function ofHeld({ lanes }: TroubleFacts): Trouble[] {

@@ -36,7 +36,11 @@ export const ID_TAG = "mailonce-id";
 /** Names the ledger, so that the events of two ledgers in one queue can be kept apart. */
 export const LEDGER_TAG = "mailonce-ledger";
 
-/** The most that SES takes with a mail: a client's own have priority, since SES would refuse the mail. */
+/**
+ * AWS documents no limit for the tags of a mail (API_SendEmail, API_MessageTag and the quotas of SES name none), only 50
+ * for those of a resource (API_Tag of SESv2), which is taken here. A client's own have priority: with more than SES takes it
+ * would refuse the mail.
+ */
 const TAGS_MAX = 50;
 
 /** The longest name, and the longest value. */

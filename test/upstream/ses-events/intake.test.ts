@@ -3,209 +3,132 @@ import { writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Evidence, Proof } from "../../../src/evidence/evidence.ts";
+import { describe, expect, test, vi } from "vitest";
 import type { Id } from "../../../src/identity/message-id.ts";
-import { systemClock } from "../../../src/runtime/clock.ts";
-import type { Log, LogFields } from "../../../src/runtime/log.ts";
-import { type Intake, startIntake } from "../../../src/upstream/ses/events/intake.ts";
 import type { EventQueue, Received } from "../../../src/upstream/ses/events/queue.ts";
-import { createSqsQueue } from "../../../src/upstream/ses/events/sqs.ts";
-import { createEventsPlace, type EventsPlace, REGION, type SqsFault } from "../../support/events-place.ts";
+import type { EventsPlace, SqsFault } from "../../support/events-place.ts";
 import { createManualClock } from "../../support/manual-clock.ts";
 import { idOf } from "../../support/transmission.ts";
 import { EVENTS, eventOf, ID, inEventBridge, LEDGER, SES_ID } from "./events.ts";
+import { useIntakePlace } from "./intake-place.ts";
 
-interface Taking {
-  readonly id: Id;
-  readonly proof: Proof;
-}
-
-let place: EventsPlace;
-let intakes: Intake[];
-let takings: Taking[];
-let lines: { level: string; event: string; fields: LogFields }[];
-let onTaking: (() => void)[];
-let onLine: (() => void)[];
-const decide = vi.fn<(taking: Taking) => "settled" | "known" | "busy" | "away">();
-
-const write =
-  (level: string) =>
-  (event: string, fields: LogFields = {}): void => {
-    lines.push({ level, event, fields });
-    for (const look of [...onLine]) look();
-  };
-const log: Log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
-
-/** Records what it is brought, and answers as a test says. */
-const evidence: Evidence = {
-  async take(id, proof) {
-    const taking = { id, proof };
-    takings.push(taking);
-    try {
-      return decide(taking);
-    } finally {
-      for (const look of [...onTaking]) look();
-    }
-  },
-};
-
-/** Resolves when the condition holds; it is looked at whenever one of the list is called. */
-function until(list: (() => void)[], holds: () => boolean): Promise<void> {
-  return new Promise((resolve) => {
-    const look = (): void => {
-      if (!holds()) return;
-      list.splice(list.indexOf(look), 1);
-      resolve();
-    };
-    list.push(look);
-    look();
-  });
-}
-const taken = (count: number) => until(onTaking, () => takings.length >= count);
-const linesOf = (event: string, level?: string) =>
-  lines.filter((line) => line.event === event && (level === undefined || line.level === level));
-
-function start(parts: { ledger?: string; clock?: typeof systemClock } = {}): Intake {
-  const queue = createSqsQueue({ queueUrl: place.queueUrl, region: REGION });
-  const random = { fraction: () => 1, octets: (length: number) => new Uint8Array(length) };
-  const intake = startIntake({
-    ...{ queue, name: "mailonce", evidence, ledger: LEDGER, clock: systemClock, random, log },
-    ...parts,
-  });
-  intakes.push(intake);
-  return intake;
-}
-
-beforeEach(async () => {
-  vi.stubEnv("AWS_ACCESS_KEY_ID", "test");
-  vi.stubEnv("AWS_SECRET_ACCESS_KEY", "test");
-  intakes = [];
-  takings = [];
-  lines = [];
-  onTaking = [];
-  onLine = [];
-  decide.mockReset();
-  decide.mockReturnValue("settled");
-  place = await createEventsPlace();
-});
-afterEach(async () => {
-  await Promise.all(intakes.map((intake) => intake.close()));
-  await place.close();
-  vi.unstubAllEnvs();
-});
+const site = useIntakePlace();
+const { decide, linesOf, taken, logged, counted, start } = site;
 
 describe("an event", () => {
   test("settles what it proves, and is removed then, however it comes", async () => {
-    await place.publish(EVENTS.Send);
-    await place.put(EVENTS.Bounce);
-    await place.put(inEventBridge(EVENTS.Delivery));
-    const removed = place.answered("DeleteMessageBatch");
-    const intake = start();
+    await site.place.publish(EVENTS.Send);
+    await site.place.put(EVENTS.Bounce);
+    await site.place.put(inEventBridge(EVENTS.Delivery));
+    const removed = site.place.answered("DeleteMessageBatch");
+    start();
     await taken(3);
     const at = Date.parse("2026-11-27T21:08:49.000Z");
-    expect(takings).toMatchObject(
+    expect(site.takings).toMatchObject(
       Array(3).fill({ id: ID, proof: { from: "tag", source: "ses", upstreamId: SES_ID, at } }),
     );
-    expect(takings.map(({ proof }) => proof.fate?.kind).sort()).toEqual(["bounced", "delivered", "sent"]);
+    expect(site.takings.map(({ proof }) => proof.fate?.kind).sort()).toEqual([
+      "bounced",
+      "delivered",
+      "sent",
+    ]);
     await removed;
-    await vi.waitUntil(() => place.messages().hidden === 0);
-    expect(place.messages()).toEqual({ ready: 0, hidden: 0 });
-    expect(intake.facts().counts).toMatchObject({ settled: 3 });
+    await vi.waitUntil(() => site.place.messages().hidden === 0);
+    expect(site.place.messages()).toEqual({ ready: 0, hidden: 0 });
+    expect(counted("settled")).toBe(3);
   });
 
   test("is asked for by a long poll of ten", async () => {
-    const removed = place.answered("DeleteMessageBatch");
+    const removed = site.place.answered("DeleteMessageBatch");
     start();
-    await place.publish(EVENTS.Send);
+    await site.place.publish(EVENTS.Send);
     await removed;
-    expect(place.calls[0]).toMatchObject({
+    expect(site.place.calls[0]).toMatchObject({
       action: "ReceiveMessage",
       body: { MaxNumberOfMessages: 10, WaitTimeSeconds: 20, VisibilityTimeout: 60 },
     });
   });
 
   test("that has to wait is not removed, and is seen again after 1 s, then 2 s", async () => {
-    decide.mockReturnValueOnce("busy").mockReturnValueOnce("away");
-    await place.publish(EVENTS.Send);
-    const removed = place.answered("DeleteMessageBatch");
-    const intake = start();
+    decide.mockReturnValueOnce("busy").mockReturnValueOnce("busy");
+    await site.place.publish(EVENTS.Send);
+    const removed = site.place.answered("DeleteMessageBatch");
+    start();
     await removed;
-    expect(takings).toHaveLength(3);
-    const shown = place.calls.filter(({ action }) => action === "ChangeMessageVisibilityBatch");
+    expect(site.takings).toHaveLength(3);
+    const shown = site.place.calls.filter(({ action }) => action === "ChangeMessageVisibilityBatch");
     expect(shown.map(({ body }) => body.Entries)).toMatchObject([
       [{ VisibilityTimeout: 1 }],
       [{ VisibilityTimeout: 2 }],
     ]);
-    expect(place.calls.filter(({ action }) => action === "DeleteMessageBatch")).toHaveLength(1);
-    expect(intake.facts().counts).toMatchObject({ settled: 1, busy: 1, away: 1 });
+    expect(site.place.calls.filter(({ action }) => action === "DeleteMessageBatch")).toHaveLength(1);
+    expect([counted("settled"), counted("busy")]).toEqual([1, 2]);
   });
 
   test("that can't be taken is seen again, and others are not held up by it", async () => {
     decide.mockImplementationOnce(() => {
       throw new Error("no disk");
     });
-    await place.publish(EVENTS.Send);
+    await site.place.publish(EVENTS.Send);
     start();
-    await until(onLine, () => linesOf("events.not_taken").length > 0);
+    await logged("events.not_taken");
     expect(linesOf("events.not_taken")).toMatchObject([
       { level: "error", fields: { id: ID, error: "Error: no disk" } },
     ]);
-    const removed = place.answered("DeleteMessageBatch");
-    await place.publish(EVENTS.Send);
+    const removed = site.place.answered("DeleteMessageBatch");
+    await site.place.publish(EVENTS.Send);
     await removed;
     await taken(3);
   });
 
   test("that can never be taken ends in the dead-letter queue, and the others are read", async () => {
-    await place.close();
-    place = await createEventsPlace(2);
+    await site.renew(2);
     decide.mockImplementation(({ id }) => {
       if (id === ID) throw new Error("a fault");
       return "settled";
     });
-    await place.put(EVENTS.Send);
-    const intake = start();
+    await site.place.put(EVENTS.Send);
+    start();
     await taken(2);
-    await place.put(eventOf("Send", {}, { tags: { "mailonce-id": [idOf(7)] } }));
+    await site.place.put(eventOf("Send", {}, { tags: { "mailonce-id": [idOf(7)] } }));
     await taken(3);
-    await vi.waitUntil(() => place.dead() === 1, { timeout: 30_000 });
-    await vi.waitUntil(() => place.messages().hidden === 0);
-    expect(intake.facts().counts).toMatchObject({ busy: 2, settled: 1 });
+    await vi.waitUntil(() => site.place.dead() === 1, { timeout: 30_000 });
+    await vi.waitUntil(() => site.place.messages().hidden === 0);
+    expect([counted("busy"), counted("settled")]).toEqual([2, 1]);
   });
 
   test("that was settled but not removed is still in the queue: nothing is removed twice or lost", async () => {
-    place.play(({ action }) => (action === "DeleteMessageBatch" ? "drop" : undefined));
-    await place.publish(EVENTS.Send);
+    site.place.play(({ action }) => (action === "DeleteMessageBatch" ? "drop" : undefined));
+    await site.place.publish(EVENTS.Send);
     start();
     await taken(1);
-    await until(onLine, () => linesOf("events.silent").length > 0);
-    expect(place.messages()).toEqual({ ready: 0, hidden: 1 });
+    await logged("events.silent");
+    expect(site.place.messages()).toEqual({ ready: 0, hidden: 1 });
   });
 
   test.each([
     [
       "what SNS says first",
-      "noEvent",
+      "no_event",
       (to: EventsPlace) => to.publish("Successfully validated SNS topic for Amazon SES event publishing."),
     ],
     [
       "feedback of an identity",
-      "noEvent",
+      "no_event",
       (to: EventsPlace) => to.put({ notificationType: "Bounce", mail: {} }),
     ],
     [
       "an event of somebody else's mail",
-      "otherMail",
+      "other_mail",
       (to: EventsPlace) => to.put(eventOf("Send", {}, { tags: {} })),
     ],
   ] as const)("of none of ours is counted and removed: %s", async (_, count, put) => {
-    await put(place);
-    const removed = place.answered("DeleteMessageBatch");
-    const intake = start();
+    await put(site.place);
+    const removed = site.place.answered("DeleteMessageBatch");
+    start();
     await removed;
-    expect(takings).toEqual([]);
-    expect(intake.facts().counts[count]).toBe(1);
+    expect(site.takings).toEqual([]);
+    expect(counted(count)).toBe(1);
   });
 });
 
@@ -214,11 +137,11 @@ describe("a queue that is shared with another ledger", () => {
     eventOf("Send", {}, { tags: { "mailonce-id": [id], "mailonce-ledger": ["another"] } });
 
   test("keeps that ledger's events for it; one line says so", async () => {
-    for (let at = 0; at < 3; at++) await place.put(other(idOf(at)));
-    const shown = place.answered("ChangeMessageVisibilityBatch");
+    for (let at = 0; at < 3; at++) await site.place.put(other(idOf(at)));
+    const shown = site.place.answered("ChangeMessageVisibilityBatch");
     const intake = start();
     await shown;
-    await vi.waitUntil(() => intake.facts().counts.otherLedger >= 3);
+    await vi.waitUntil(() => (counted("other_ledger") ?? 0) >= 3);
     expect(linesOf("events.shared_queue")).toEqual([
       {
         level: "error",
@@ -227,17 +150,17 @@ describe("a queue that is shared with another ledger", () => {
       },
     ]);
     expect(intake.facts().shared?.with).toBe("another");
-    expect(takings).toEqual([]);
-    expect(place.calls.filter(({ action }) => action === "DeleteMessageBatch")).toEqual([]);
+    expect(site.takings).toEqual([]);
+    expect(site.place.calls.filter(({ action }) => action === "DeleteMessageBatch")).toEqual([]);
 
     await intake.close();
     start({ ledger: "another" });
     await taken(3);
-    expect(takings.map(({ id }) => id).sort()).toEqual([0, 1, 2].map(idOf).sort());
+    expect(site.takings.map(({ id }) => id).sort()).toEqual([0, 1, 2].map(idOf).sort());
   });
 
   test("an event that names no ledger is of a mail from before the tag: it counts", async () => {
-    await place.put(eventOf("Send", {}, { tags: { "mailonce-id": [ID] } }));
+    await site.place.put(eventOf("Send", {}, { tags: { "mailonce-id": [ID] } }));
     start();
     await taken(1);
   });
@@ -256,11 +179,11 @@ describe("a queue that can't be used", () => {
     "%s: one line at the second failure and one when it is over; pauses grow",
     async (fault, said) => {
       const clock = createManualClock();
-      place.play(() => fault);
+      site.place.play(() => fault);
       const intake = start({ clock });
       const pauses: number[] = [];
       for (let failures = 1; failures <= 9; failures++) {
-        await until(onLine, () => linesOf("events.silent").length === failures);
+        await logged("events.silent", failures);
         expect(intake.facts().silent === undefined).toBe(failures === 1);
         await vi.waitUntil(() => clock.untilNext() !== undefined);
         pauses.push(clock.untilNext() ?? 0);
@@ -271,14 +194,15 @@ describe("a queue that can't be used", () => {
       expect(linesOf("events.silent", "error")[0]?.fields.error).toMatch(said);
       expect(intake.facts().silent?.reason).toMatch(said);
 
-      place.play(() => undefined);
-      await place.publish(EVENTS.Send);
-      const over = until(onLine, () => linesOf("events.heard").length > 0);
+      site.place.play(() => undefined);
+      await site.place.publish(EVENTS.Send);
+      const over = logged("events.heard");
       // One more failure may have been under way.
       const running = setInterval(() => clock.advance(60_000), 50);
       await over;
       clearInterval(running);
-      expect(takings).toHaveLength(1);
+      await taken(1);
+      expect(site.takings).toHaveLength(1);
       expect(intake.facts()).not.toHaveProperty("silent");
       expect(linesOf("events.heard")).toHaveLength(1);
     },
@@ -288,18 +212,18 @@ describe("a queue that can't be used", () => {
     const clock = createManualClock();
     const startedAt = clock.now();
     const intake = start({ clock });
-    await vi.waitUntil(() => place.underWay("ReceiveMessage") === 1);
+    await vi.waitUntil(() => site.place.underWay("ReceiveMessage") === 1);
     expect(intake.facts().readingSince).toBeUndefined();
     clock.advance(5_000);
-    await place.publish(EVENTS.Send);
-    await vi.waitUntil(() => intake.facts().counts.settled === 1);
+    await site.place.publish(EVENTS.Send);
+    await vi.waitUntil(() => counted("settled") === 1);
     expect(intake.facts().readingSince).toBe(startedAt + 5_000);
 
-    place.play(() => "down");
+    site.place.play(() => "down");
     clock.advance(60_000);
-    await place.publish(EVENTS.Send);
+    await site.place.publish(EVENTS.Send);
     const failures = async (count: number): Promise<void> => {
-      await until(onLine, () => linesOf("events.silent").length === count);
+      await logged("events.silent", count);
       await vi.waitUntil(() => clock.untilNext() !== undefined);
     };
     await failures(1);
@@ -309,26 +233,27 @@ describe("a queue that can't be used", () => {
     await failures(2);
     expect(intake.facts().readingSince).toBeUndefined();
 
-    place.play(() => undefined);
-    const over = until(onLine, () => linesOf("events.heard").length > 0);
-    await place.publish(EVENTS.Send);
+    site.place.play(() => undefined);
+    const over = logged("events.heard");
+    await site.place.publish(EVENTS.Send);
     const goneOnAt = clock.now() + (clock.untilNext() ?? 0);
     clock.advance(clock.untilNext() ?? 0);
     await over;
+    await vi.waitUntil(() => intake.facts().readingSince !== undefined);
     expect(intake.facts().readingSince).toBe(goneOnAt);
   });
 
   test("one failure alone is said to nobody", async () => {
     const clock = createManualClock();
     let number = 0;
-    place.play(() => (number++ === 0 ? "drop" : undefined));
-    await place.publish(EVENTS.Send);
-    const removed = place.answered("DeleteMessageBatch");
+    site.place.play(() => (number++ === 0 ? "drop" : undefined));
+    await site.place.publish(EVENTS.Send);
+    const removed = site.place.answered("DeleteMessageBatch");
     start({ clock });
     await vi.waitUntil(() => clock.untilNext() !== undefined);
     clock.advance(clock.untilNext() ?? 0);
     await removed;
-    expect(lines.filter(({ level }) => level !== "debug")).toEqual([]);
+    expect(site.lines.filter(({ level }) => level !== "debug")).toEqual([]);
   });
 
   test("credentials that are put right in their file are used without a restart", async () => {
@@ -342,12 +267,12 @@ describe("a queue that can't be used", () => {
       vi.stubEnv("AWS_SECRET_ACCESS_KEY", "");
       vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", file);
       vi.stubEnv("AWS_EC2_METADATA_DISABLED", "true");
-      place.play(({ authorization }) =>
+      site.place.play(({ authorization }) =>
         authorization.includes("Credential=RIGHT/") ? undefined : "credentials",
       );
-      await place.publish(EVENTS.Send);
+      await site.place.publish(EVENTS.Send);
       start();
-      await until(onLine, () => linesOf("events.silent").length > 0);
+      await logged("events.silent");
       keep("RIGHT");
       await taken(1);
     } finally {
@@ -359,15 +284,15 @@ describe("a queue that can't be used", () => {
 describe("its end", () => {
   test("ends the poll at once", async () => {
     const intake = start();
-    await vi.waitUntil(() => place.underWay("ReceiveMessage") === 1);
+    await vi.waitUntil(() => site.place.underWay("ReceiveMessage") === 1);
     const from = performance.now();
     await intake.close();
     expect(performance.now() - from).toBeLessThan(1_000);
-    await vi.waitUntil(() => place.underWay("ReceiveMessage") === 0);
+    await vi.waitUntil(() => site.place.underWay("ReceiveMessage") === 0);
   });
 
   test("ends a pause at once", async () => {
-    place.play(() => "down");
+    site.place.play(() => "down");
     const clock = createManualClock();
     const intake = start({ clock });
     await vi.waitUntil(() => clock.untilNext() !== undefined);
@@ -376,9 +301,9 @@ describe("its end", () => {
   });
 
   test("ends though the queue hangs", async () => {
-    place.play(() => "hang");
+    site.place.play(() => "hang");
     const intake = start();
-    await vi.waitUntil(() => place.underWay("ReceiveMessage") === 1);
+    await vi.waitUntil(() => site.place.underWay("ReceiveMessage") === 1);
     await intake.close();
   });
 
@@ -387,27 +312,15 @@ describe("its end", () => {
     const settling = new Promise<"settled">((resolve) => {
       settle = () => resolve("settled");
     });
-    const slow: Evidence = {
-      take(id, proof) {
-        takings.push({ id, proof });
-        for (const look of [...onTaking]) look();
+    const begun = new Promise<void>((resolve) => {
+      decide.mockImplementation(() => {
+        resolve();
         return settling;
-      },
-    };
-    const queue = createSqsQueue({ queueUrl: place.queueUrl, region: REGION });
-    const random = { fraction: () => 1, octets: (length: number) => new Uint8Array(length) };
-    const intake = startIntake({
-      queue,
-      name: "mailonce",
-      evidence: slow,
-      ledger: LEDGER,
-      clock: systemClock,
-      random,
-      log,
+      });
     });
-    intakes.push(intake);
-    await place.publish(EVENTS.Send);
-    await taken(1);
+    const intake = start();
+    await site.place.publish(EVENTS.Send);
+    await begun;
     let isClosed = false;
     const closed = intake.close().then(() => {
       isClosed = true;
@@ -417,24 +330,24 @@ describe("its end", () => {
     settle();
     await closed;
     // It was not removed any more, and the next reader is told so by the ledger.
-    expect(place.messages()).toEqual({ ready: 0, hidden: 1 });
+    expect(site.place.messages()).toEqual({ ready: 0, hidden: 1 });
   });
 });
 
 test("a full queue is read by four polls at once, each message once", async () => {
   const count = 1_000;
   const ids = Array.from({ length: count }, (_, at) => idOf(at));
-  for (const id of ids) await place.put(eventOf("Send", {}, { tags: { "mailonce-id": [id] } }));
+  for (const id of ids) await site.place.put(eventOf("Send", {}, { tags: { "mailonce-id": [id] } }));
   let most = 0;
   decide.mockImplementation(() => {
-    most = Math.max(most, place.underWay("ReceiveMessage") + place.underWay("DeleteMessageBatch"));
+    most = Math.max(most, site.place.underWay("ReceiveMessage") + site.place.underWay("DeleteMessageBatch"));
     return "settled";
   });
   start();
   await taken(count);
-  await vi.waitUntil(() => place.messages().hidden === 0);
-  expect(takings.map(({ id }) => id).sort()).toEqual([...ids].sort());
-  expect(place.messages()).toEqual({ ready: 0, hidden: 0 });
+  await vi.waitUntil(() => site.place.messages().hidden === 0);
+  expect(site.takings.map(({ id }) => id).sort()).toEqual([...ids].sort());
+  expect(site.place.messages()).toEqual({ ready: 0, hidden: 0 });
   expect(most).toBeGreaterThan(1);
   expect(most).toBeLessThanOrEqual(4);
 });
@@ -445,32 +358,29 @@ test("of four polls that fail in the same moment one goes on; Node warns of no l
   process.on("warning", warned);
   // The queue's answers are in the hands of the test: over a network no two fail in the same moment.
   let calls: { resolve: (messages: Received[]) => void; reject: (error: Error) => void }[] = [];
-  const onCall: (() => void)[] = [];
   const queue: EventQueue = {
     receive: (signal) =>
       new Promise((resolve, reject) => {
         // As calls do until their connection is free again: sixteen in all.
         for (let at = 0; at < 2; at++) signal.addEventListener("abort", () => {});
         calls.push({ resolve, reject });
-        for (const look of [...onCall]) look();
       }),
     ...{ remove: async () => {}, showAgain: async () => {}, close() {} },
   };
   const clock = createManualClock();
-  const random = { fraction: () => 1, octets: (length: number) => new Uint8Array(length) };
-  const intake = startIntake({ queue, name: "mailonce", evidence, ledger: LEDGER, clock, random, log });
+  const intake = start({ queue, clock });
   const full = Array.from({ length: 10 }, (_, at) => ({ body: "", receipt: String(at), receives: 1 }));
   for (let hands = 1; hands < 4; hands++) {
-    await until(onCall, () => calls.length === hands);
+    await vi.waitUntil(() => calls.length === hands);
     calls.shift()?.resolve(full);
   }
-  await until(onCall, () => calls.length === 4);
+  await vi.waitUntil(() => calls.length === 4);
   const failing = calls;
   calls = [];
   for (const { reject } of failing) reject(new Error("away"));
   await vi.waitUntil(() => clock.untilNext() !== undefined);
   clock.advance(clock.untilNext() ?? 0);
-  await until(onCall, () => calls.length === 1);
+  await vi.waitUntil(() => calls.length === 1);
   const closed = intake.close();
   calls[0]?.reject(new Error("aborted"));
   await closed;

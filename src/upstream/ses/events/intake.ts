@@ -2,49 +2,45 @@
 // stands beside the mail: whatever the queue does, no attempt waits for it.
 //
 //     settled, known        durable: removed
-//     busy, away            an attempt is under way, or the ledger is away: seen again
+//     busy                  an attempt is under way: seen again
+//     away                  the ledger can't be asked: kept hidden, nothing more is received until it answers
 //     of another ledger     seen again, since only that ledger's gateways may remove it
 //     no event, no mail of ours    counted and removed
 //
 // What was received and not removed is seen again by itself: a crash or a stop loses nothing.
 import { setMaxListeners } from "node:events";
-import { backoff } from "../../../dispatch/backoff.ts";
-import { type Evidence, isToAskAgain } from "../../../evidence/evidence.ts";
-import type { Clock } from "../../../runtime/clock.ts";
-import type { Log } from "../../../runtime/log.ts";
+import { type BackoffRange, backoff } from "../../../dispatch/backoff.ts";
+import type { Counters } from "../../../metrics/counters.ts";
 import type { Random } from "../../../runtime/random.ts";
-import { oneLine } from "../../line.ts";
-import { readQueueMessage } from "./message.ts";
-import { type EventQueue, RECEIVE_MAX, type Received } from "./queue.ts";
+import { createHealth, type Silence } from "./health.ts";
+import { createJudge, isDone, type JudgeParts, type Shared } from "./judge.ts";
+import { type Behind, createLag } from "./lag.ts";
+import { type EventQueue, HIDDEN_SECONDS, RECEIVE_MAX, type Received } from "./queue.ts";
 
-export interface IntakeParts {
+export interface IntakeParts extends JudgeParts {
   readonly queue: EventQueue;
   /** Of the queue, for people. */
   readonly name: string;
-  readonly evidence: Evidence;
-  /** What the mails of this ledger carry in the tag `mailonce-ledger`. */
-  readonly ledger: string;
-  readonly clock: Clock;
+  /** How long a doubt waits for what is in the queue. */
+  readonly waitMs: number;
+  readonly counters: Pick<Counters, "events">;
   readonly random: Random;
-  readonly log: Log;
 }
 
 export interface IntakeFacts {
   readonly queue: string;
   /**
-   * Since when it is read without failure, milliseconds since the epoch; undefined before the first answer, and while it is
-   * silent.
+   * Since when it is read without failure, milliseconds since the epoch; undefined before the first answer, while it is
+   * silent, and while the ledger is away.
    */
   readonly readingSince: number | undefined;
   /** It can't be read, or what was read not removed. */
-  readonly silent?: { readonly since: number; readonly reason: string };
-  /** An event of another ledger was in it: that ledger's name, and when one was seen last. */
-  readonly shared?: { readonly with: string; readonly seenAt: number };
-  readonly counts: Readonly<Record<Count, number>>;
+  readonly silent?: Silence;
+  readonly shared?: Shared;
+  readonly behind?: Behind;
+  /** When an event of this ledger's mail was read last, milliseconds since the epoch. */
+  readonly lastEventAt?: number;
 }
-
-/** Messages, each time that they were received. */
-export type Count = "settled" | "known" | "busy" | "away" | "otherLedger" | "otherMail" | "noEvent";
 
 export interface Intake {
   facts(): IntakeFacts;
@@ -52,16 +48,14 @@ export interface Intake {
   close(): Promise<void>;
 }
 
-/** For the proof and the log. */
-const SOURCE = "ses";
+const RETRY: BackoffRange = { minMs: 1_000, maxMs: 60_000 };
 
-/** A reset of one connection is none of an operator's business, two in a row are. */
-const SILENT_FAILURES = 2;
-const RETRY = { minMs: 1_000, maxMs: 60_000 };
+/** Half of the time for which a message is hidden: it is hidden again before that is over. */
+const AWAY: BackoffRange = { minMs: 1_000, maxMs: HIDDEN_SECONDS * 500 };
 
 /**
  * When it is seen again what has to wait: after 1, 2, 4 s and so on. The documented dead-letter queue takes a message
- * after 100 receipts, and so after more than an hour and a half.
+ * after 100 receipts, and so after more than an hour and a half, which no attempt lasts.
  */
 const AGAIN_MAX_SECONDS = 60;
 
@@ -71,89 +65,77 @@ const HANDS_MAX = 4;
 /** Of two calls of each hand, and of the two before them. */
 const LISTENERS_MAX = 4 * HANDS_MAX;
 
-export function startIntake({ queue, name, evidence, ledger, clock, random, log }: IntakeParts): Intake {
+export function startIntake(parts: IntakeParts): Intake {
+  const { queue, name, waitMs, counters, clock, random } = parts;
   const closing = new AbortController();
   const { signal } = closing;
   // Each call listens until its connection is free again. Node warns at eleven, as of a leak.
   setMaxListeners(LISTENERS_MAX, signal);
-  const counts = { settled: 0, known: 0, busy: 0, away: 0, otherLedger: 0, otherMail: 0, noEvent: 0 };
+  const judge = createJudge(name, parts);
+  const health = createHealth(name, parts);
+  const lag = createLag(name, waitMs, parts);
   const hands = new Set<Promise<void>>();
   /** Hands that go on. */
   let working = 0;
-  let failures = 0;
-  let failing: { readonly since: number; readonly reason: string } | undefined;
+  /** Hands that wait for the ledger. */
+  let waiting = 0;
   let readingSince: number | undefined;
-  let shared: IntakeFacts["shared"];
 
-  const isSilent = (): boolean => failures >= SILENT_FAILURES;
-
-  async function judge({ body }: Received): Promise<Count> {
-    const message = readQueueMessage(body);
-    if (message.kind === "none") {
-      log.debug("events.no_event", { queue: name, reason: message.why });
-      return "noEvent";
-    }
-    const { about, ledger: other, upstreamId, takenAt, at, fate } = message.event;
-    if (other !== undefined && other !== ledger) {
-      noteShared(other);
-      return "otherLedger";
-    }
-    if (about === undefined) return "otherMail";
-    const { id, from } = about;
-    const proof = { from, source: SOURCE, fate };
-    try {
-      return await evidence.take(id, {
-        ...proof,
-        ...(upstreamId === undefined ? {} : { upstreamId }),
-        ...(takenAt === undefined ? {} : { at: takenAt }),
-        ...(at === undefined ? {} : { happenedAt: at }),
-      });
-    } catch (error) {
-      log.error("events.not_taken", { queue: name, id, error: oneLine(String(error)) });
-      return "busy";
-    }
+  function noteReading(): void {
+    if (health.silence() !== undefined || waiting > 0) readingSince = undefined;
+    else readingSince ??= clock.now();
   }
 
-  function noteShared(other: string): void {
-    const isNews = shared === undefined;
-    shared = { with: oneLine(other), seenAt: clock.now() };
-    if (isNews) log.error("events.shared_queue", { queue: name, ledger, other: shared.with });
-  }
+  const remove = async (messages: readonly Received[]): Promise<void> => {
+    if (messages.length === 0) return;
+    const receipts = messages.map(({ receipt }) => receipt);
+    await health.use("remove", () => queue.remove(receipts, signal));
+  };
 
-  async function handle(messages: readonly Received[]): Promise<void> {
-    const done: string[] = [];
-    const again: { receipt: string; seconds: number }[] = [];
+  const showAgain = async (
+    messages: readonly Received[],
+    secondsOf: (message: Received) => number,
+  ): Promise<void> => {
+    if (messages.length === 0) return;
+    const again = messages.map((message) => ({ receipt: message.receipt, seconds: secondsOf(message) }));
+    await health.use("showAgain", () => queue.showAgain(again, signal));
+  };
+
+  /** @returns what the ledger could not be asked about */
+  async function handle(messages: readonly Received[]): Promise<Received[]> {
+    const done: Received[] = [];
+    const again: Received[] = [];
+    const away: Received[] = [];
     await Promise.all(
       messages.map(async (message) => {
-        const { receipt, receives } = message;
-        const count = await judge(message);
-        counts[count] += 1;
-        if (!isToAskAgain(count) && count !== "otherLedger") done.push(receipt);
-        else again.push({ receipt, seconds: Math.min(AGAIN_MAX_SECONDS, 2 ** (receives - 1)) });
+        const judged = await judge.judge(message.body);
+        counters.events.add(judged);
+        if (isDone(judged)) done.push(message);
+        else (judged === "away" ? away : again).push(message);
       }),
     );
     await Promise.all([
-      done.length === 0 ? undefined : queue.remove(done, signal),
-      again.length === 0 ? undefined : queue.showAgain(again, signal),
+      remove(done),
+      showAgain(again, ({ receives }) => Math.min(AGAIN_MAX_SECONDS, 2 ** (receives - 1))),
     ]);
+    return away;
   }
 
-  function succeeded(): void {
-    if (isSilent()) {
-      log.info("events.heard", { queue: name, ms: clock.now() - (failing?.since ?? 0) });
+  /** Each receipt of a message is counted, so what was received is kept, and hidden, until the ledger answers. */
+  async function untilJudged(messages: readonly Received[]): Promise<void> {
+    let rest = await handle(messages);
+    if (rest.length === 0) return;
+    waiting += 1;
+    try {
+      for (let tries = 1; rest.length > 0 && !signal.aborted; tries++) {
+        noteReading();
+        await showAgain(rest, () => HIDDEN_SECONDS);
+        await pause(backoff(tries, AWAY, random));
+        if (!signal.aborted) rest = await handle(rest);
+      }
+    } finally {
+      waiting -= 1;
     }
-    failures = 0;
-    failing = undefined;
-    readingSince ??= clock.now();
-  }
-
-  function failed(error: unknown): void {
-    failures += 1;
-    const reason = oneLine(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
-    failing = { since: failing?.since ?? clock.now(), reason };
-    if (isSilent()) readingSince = undefined;
-    if (failures === SILENT_FAILURES) log.error("events.silent", { queue: name, error: reason });
-    else log.debug("events.silent", { queue: name, error: reason });
   }
 
   const pause = (ms: number): Promise<void> =>
@@ -178,15 +160,17 @@ export function startIntake({ queue, name, evidence, ledger, clock, random, log 
   async function work(): Promise<void> {
     while (!signal.aborted) {
       try {
-        const messages = await queue.receive(signal);
-        if (!isSilent()) readingSince ??= clock.now();
-        await handle(messages);
-        succeeded();
+        const messages = await health.use("receive", () => queue.receive(signal));
+        noteReading();
+        lag.received(messages);
+        await untilJudged(messages);
+        noteReading();
         if (messages.length === RECEIVE_MAX && working < HANDS_MAX) begin();
         if (messages.length === 0 && mayEnd()) return;
       } catch (error) {
         if (signal.aborted || mayEnd()) return;
-        failed(error);
+        const failures = health.failed(error);
+        noteReading();
         await pause(backoff(failures, RETRY, random));
       }
     }
@@ -200,13 +184,18 @@ export function startIntake({ queue, name, evidence, ledger, clock, random, log 
 
   begin();
   return {
-    facts: () => ({
-      queue: name,
-      readingSince,
-      ...(failing === undefined || !isSilent() ? {} : { silent: failing }),
-      ...(shared === undefined ? {} : { shared }),
-      counts: { ...counts },
-    }),
+    facts() {
+      const [silent, shared, behind] = [health.silence(), judge.shared(), lag.behind()];
+      const lastEventAt = judge.lastEventAt();
+      return {
+        queue: name,
+        readingSince,
+        ...(silent === undefined ? {} : { silent }),
+        ...(shared === undefined ? {} : { shared }),
+        ...(behind === undefined ? {} : { behind }),
+        ...(lastEventAt === undefined ? {} : { lastEventAt }),
+      };
+    },
     async close() {
       closing.abort();
       await Promise.all(hands);

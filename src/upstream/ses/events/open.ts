@@ -11,11 +11,14 @@ export interface Intakes {
   facts(): readonly IntakeFacts[];
   /** Of all queues the latest; see IntakeFacts. */
   readingSince(): number | undefined;
+  /** Of all queues; absent where none is read. See IntakeFacts. */
+  readonly lastEventAt: (() => number | undefined) | undefined;
   /** See Intake. */
   close(): Promise<void>;
 }
 
-export interface OpenIntakesParts extends Pick<IntakeParts, "evidence" | "clock" | "random" | "log"> {
+export interface OpenIntakesParts
+  extends Pick<IntakeParts, "evidence" | "counters" | "clock" | "random" | "log"> {
   /** The public name of the ledger; there is one where there is an upstream of SES. */
   readonly ledger: string | undefined;
 }
@@ -35,20 +38,21 @@ export async function openIntakes(
       import("./queue-url.ts"),
     ]);
     start = () => {
-      for (const options of queues) {
+      for (const { waitMs, ...options } of queues) {
         const queue = createSqsQueue(options);
-        intakes.push(startIntake({ ...parts, queue, name: queueNameOf(options.queueUrl), ledger }));
+        intakes.push(startIntake({ ...parts, queue, name: queueNameOf(options.queueUrl), waitMs, ledger }));
       }
     };
   }
   const facts = (): IntakeFacts[] => intakes.map((intake) => intake.facts());
+  const latest = (times: readonly number[]): number | undefined =>
+    times.length === 0 ? undefined : Math.max(...times);
   return {
     start,
     facts,
-    readingSince() {
-      const times = facts().flatMap(({ readingSince }) => readingSince ?? []);
-      return times.length === 0 ? undefined : Math.max(...times);
-    },
+    readingSince: () => latest(facts().flatMap(({ readingSince }) => readingSince ?? [])),
+    lastEventAt:
+      queues.length === 0 ? undefined : () => latest(facts().flatMap(({ lastEventAt }) => lastEventAt ?? [])),
     async close() {
       await Promise.all(intakes.map((intake) => intake.close()));
     },

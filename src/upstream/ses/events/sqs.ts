@@ -1,6 +1,7 @@
 // The queue of events at SQS. Its SDK is imported here and nowhere else, and this file is loaded only where events are
 // configured.
 import {
+  type BatchResultErrorEntry,
   ChangeMessageVisibilityBatchCommand,
   DeleteMessageBatchCommand,
   GetQueueAttributesCommand,
@@ -8,7 +9,7 @@ import {
   SQSClient,
 } from "@aws-sdk/client-sqs";
 import { rereadingCredentials, WITHOUT_CACHED_FILES } from "../../../runtime/aws-credentials.ts";
-import { type EventQueue, RECEIVE_MAX } from "./queue.ts";
+import { type EventQueue, HIDDEN_SECONDS, RECEIVE_MAX } from "./queue.ts";
 import { regionOf } from "./queue-url.ts";
 
 export interface SqsQueueOptions {
@@ -32,8 +33,6 @@ export interface QueueCheck {
 
 /** SQS waits no longer. */
 const WAIT_SECONDS = 20;
-/** For which nobody else gets what was received: settling takes milliseconds, and a crash ends with this wait. */
-const HIDDEN_SECONDS = 60;
 
 const CONNECT_MS = 5_000;
 /** The wait, and time for the answer. */
@@ -67,26 +66,27 @@ export function createSqsQueue({ queueUrl, region }: SqsQueueOptions): SqsQueue 
         MaxNumberOfMessages: RECEIVE_MAX,
         WaitTimeSeconds: WAIT_SECONDS,
         VisibilityTimeout: HIDDEN_SECONDS,
-        MessageSystemAttributeNames: ["ApproximateReceiveCount"],
+        MessageSystemAttributeNames: ["ApproximateReceiveCount", "SentTimestamp"],
       });
       const { Messages = [] } = await call(() => client.send(command, { abortSignal }));
-      return Messages.flatMap(({ Body: body = "", ReceiptHandle: receipt, Attributes = {} }) =>
-        receipt === undefined
-          ? []
-          : [{ body, receipt, receives: Number(Attributes.ApproximateReceiveCount) || 1 }],
-      );
+      return Messages.flatMap(({ Body: body = "", ReceiptHandle: receipt, Attributes = {} }) => {
+        if (receipt === undefined) return [];
+        const sentAt = Number(Attributes.SentTimestamp) || undefined;
+        const receives = Number(Attributes.ApproximateReceiveCount) || 1;
+        return [{ body, receipt, receives, ...(sentAt === undefined ? {} : { sentAt }) }];
+      });
     },
     async remove(receipts, abortSignal) {
       const Entries = receipts.map((ReceiptHandle, at) => ({ Id: String(at), ReceiptHandle }));
       const command = new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries });
-      await call(() => client.send(command, { abortSignal }));
+      assertWhole(await call(() => client.send(command, { abortSignal })));
     },
     async showAgain(messages, abortSignal) {
       const Entries = messages.map(({ receipt, seconds }, at) => ({
         ...{ Id: String(at), ReceiptHandle: receipt, VisibilityTimeout: seconds },
       }));
       const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: queueUrl, Entries });
-      await call(() => client.send(command, { abortSignal }));
+      assertWhole(await call(() => client.send(command, { abortSignal })));
     },
     async check(abortSignal) {
       const missing: string[] = [];
@@ -124,4 +124,16 @@ export function createSqsQueue({ queueUrl, region }: SqsQueueOptions): SqsQueue 
     },
     close: () => client.destroy(),
   };
+}
+
+/** SQS answers a batch with 200 also where it refuses all of it. */
+function assertWhole({
+  Failed: [failed] = [],
+}: {
+  readonly Failed?: BatchResultErrorEntry[] | undefined;
+}): void {
+  if (failed === undefined) return;
+  const error = new Error(failed.Message ?? "no reason is given");
+  error.name = failed.Code ?? "Failed";
+  throw error;
 }

@@ -1,0 +1,157 @@
+// What lasts: a ledger that is away, a right that is missing, and events that come faster than they are read.
+import { describe, expect, test, vi } from "vitest";
+import { systemClock } from "../../../src/runtime/clock.ts";
+import { createManualClock, type ManualClock } from "../../support/manual-clock.ts";
+import { idOf } from "../../support/transmission.ts";
+import { EVENTS, eventOf } from "./events.ts";
+import { useIntakePlace, WAIT_MS } from "./intake-place.ts";
+
+const site = useIntakePlace();
+const { decide, linesOf, taken, logged, counted, start } = site;
+
+const callsOf = (action: string) => site.place.calls.filter((call) => call.action === action);
+
+/** So that a queue with nothing in it says so soon. */
+function pollBriefly(body: object): undefined {
+  Object.assign(body, { WaitTimeSeconds: 1 });
+}
+
+/** Ends the pause that the intake makes. */
+async function goOn(clock: ManualClock): Promise<void> {
+  await vi.waitUntil(() => clock.untilNext() !== undefined);
+  clock.advance(clock.untilNext() ?? 0);
+}
+
+describe("while the ledger is away", () => {
+  test("what was received is kept hidden and nothing more is received, so that no receipt is used up", async () => {
+    const clock = createManualClock();
+    decide.mockReturnValue("away");
+    await site.place.put(EVENTS.Send);
+    const intake = start({ clock });
+    const pauses: number[] = [];
+    for (let tries = 1; tries <= 9; tries++) {
+      await taken(tries);
+      await vi.waitUntil(() => clock.untilNext() !== undefined);
+      expect(intake.facts().readingSince).toBeUndefined();
+      pauses.push(clock.untilNext() ?? 0);
+      if (tries === 5) await site.place.put(eventOf("Send", {}, { tags: { "mailonce-id": [idOf(7)] } }));
+      await goOn(clock);
+    }
+    expect(pauses).toEqual([1, 2, 4, 8, 16, 30, 30, 30, 30].map((seconds) => seconds * 1_000));
+    expect(callsOf("ReceiveMessage")).toHaveLength(1);
+    const hidden = callsOf("ChangeMessageVisibilityBatch").map(({ body }) => body.Entries);
+    expect(hidden.length).toBeGreaterThanOrEqual(9);
+    for (const entries of hidden) expect(entries).toMatchObject([{ VisibilityTimeout: 60 }]);
+    expect(linesOf("events.silent")).toEqual([]);
+
+    decide.mockReturnValue("settled");
+    await taken(10);
+    await goOn(clock);
+    await vi.waitUntil(() => counted("settled") === 2);
+    await vi.waitUntil(() => site.place.messages().hidden === 0);
+    expect(site.place.messages()).toEqual({ ready: 0, hidden: 0 });
+    await vi.waitUntil(() => intake.facts().readingSince !== undefined);
+  });
+
+  test("others of the same receive are removed, or seen again", async () => {
+    const clock = createManualClock();
+    for (let at = 0; at < 3; at++) {
+      await site.place.put(eventOf("Send", {}, { tags: { "mailonce-id": [idOf(at)] } }));
+    }
+    decide.mockImplementation(({ id }) => {
+      if (id === idOf(0)) return "away";
+      return id === idOf(1) ? "known" : "busy";
+    });
+    start({ clock });
+    await vi.waitUntil(() => callsOf("DeleteMessageBatch").length === 1);
+    await vi.waitUntil(() => callsOf("ChangeMessageVisibilityBatch").length >= 2);
+    expect(counted("known")).toBe(1);
+    const seconds = callsOf("ChangeMessageVisibilityBatch").map(({ body }) => body.Entries);
+    expect(seconds).toMatchObject([[{ VisibilityTimeout: 1 }], [{ VisibilityTimeout: 60 }]]);
+  });
+
+  test("a stop ends the pause at once, and the message stays in the queue", async () => {
+    const clock = createManualClock();
+    decide.mockReturnValue("away");
+    await site.place.put(EVENTS.Send);
+    const intake = start({ clock });
+    await vi.waitUntil(() => clock.untilNext() !== undefined);
+    await intake.close();
+    expect(clock.untilNext()).toBeUndefined();
+    expect(site.place.messages()).toEqual({ ready: 0, hidden: 1 });
+    expect(counted("away")).toBe(1);
+  });
+});
+
+describe("a right that is missing", () => {
+  test("to remove is said at its second failure, though the queue is empty between", async () => {
+    const clock = createManualClock();
+    let denied = true;
+    site.place.play(({ action, body }) => {
+      if (action === "DeleteMessageBatch" && denied) return "denied";
+      if (action === "ReceiveMessage") pollBriefly(body);
+      return undefined;
+    });
+    await site.place.put(EVENTS.Send);
+    const intake = start({ clock });
+    await logged("events.silent");
+    expect(intake.facts()).not.toHaveProperty("silent");
+    // The message is hidden, and so what is received next is nothing.
+    const empty = site.place.answered("ReceiveMessage");
+    await goOn(clock);
+    await empty;
+    await site.place.put(eventOf("Send", {}, { tags: { "mailonce-id": [idOf(1)] } }));
+    await logged("events.silent", 2);
+    expect(intake.facts().silent?.reason).toMatch(/^AccessDenied/);
+    expect(linesOf("events.silent", "error")).toHaveLength(1);
+    expect(linesOf("events.heard")).toEqual([]);
+
+    denied = false;
+    await site.place.put(eventOf("Send", {}, { tags: { "mailonce-id": [idOf(2)] } }));
+    await goOn(clock);
+    await logged("events.heard");
+    expect(intake.facts()).not.toHaveProperty("silent");
+  });
+
+  test("what a batch refuses is a failure too, though the call is answered", async () => {
+    const clock = createManualClock();
+    site.place.play(({ action }) => (action === "DeleteMessageBatch" ? "refused-entries" : undefined));
+    await site.place.put(EVENTS.Send);
+    start({ clock });
+    await logged("events.silent");
+    expect(linesOf("events.silent")[0]?.fields.error).toMatch(/ReceiptHandleIsInvalid/);
+  });
+});
+
+describe("events that are read longer after they came than doubt waits", () => {
+  const inFuture = (ms: number) => createManualClock(systemClock.now() + ms);
+
+  test("are said, and how late they are; nothing is said when the queue is empty", async () => {
+    site.place.play(({ action, body }) => (action === "ReceiveMessage" ? pollBriefly(body) : undefined));
+    await site.place.put(EVENTS.Send);
+    const intake = start({ clock: inFuture(WAIT_MS + 60_000) });
+    await logged("events.behind");
+    const { ms, waitMs } = intake.facts().behind ?? { ms: 0, waitMs: 0 };
+    expect(waitMs).toBe(WAIT_MS);
+    expect(ms).toBeGreaterThan(WAIT_MS);
+    expect(ms).toBeLessThan(WAIT_MS + 120_000);
+    expect(linesOf("events.behind")).toMatchObject([
+      { level: "warn", fields: { queue: "mailonce", ms, waitMs } },
+    ]);
+    await logged("events.caught_up");
+    expect(intake.facts()).not.toHaveProperty("behind");
+  });
+
+  test("an event within the wait is in time, and one that had to wait for its attempt is not late", async () => {
+    const clock = inFuture(WAIT_MS - 60_000);
+    decide.mockReturnValueOnce("busy").mockReturnValueOnce("known");
+    await site.place.put(EVENTS.Send);
+    const intake = start({ clock });
+    await taken(1);
+    clock.advance(10 * 60_000);
+    await taken(2);
+    await vi.waitUntil(() => counted("known") === 1);
+    expect(intake.facts()).not.toHaveProperty("behind");
+    expect(linesOf("events.behind")).toEqual([]);
+  });
+});
