@@ -211,9 +211,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { ledger, inDoubt, decisions: decisionParts, history, counters, clock, log, addresses },
     isUp !== undefined && world.evidenceWaitMs !== undefined,
   );
-  const intakes = await openIntakes(config, {
-    ...{ evidence, ledger: publicName, counters, clock, random, log },
-  });
+  const intakes = await openIntakes(config, { evidence, ledger: publicName, counters, clock, random, log });
   const budget = createBudget(config.upstream.memory_max_bytes);
   const receiving = createReceiveBudget(config.smtp.buffer_max_bytes);
   const dispatcher = createDispatcher({ attempt, budget, clock, random, log }, routes.lanes, retry, lifetime);

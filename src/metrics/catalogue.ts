@@ -20,7 +20,7 @@ const byFamily = (family: Family<Histogram>): Row<Histogram>[] =>
 
 /** Metrics that nothing would set are not there: those of another kind of ledger, of SES, of TLS. */
 export function catalogueOf(counters: Counters, readings: Readings): Metric[] {
-  const { remembered, shared, quotas, certificates } = readings;
+  const { remembered, shared, quotas, lastEventAt, certificates } = readings;
   return [
     ...aboutListeners(counters, readings),
     ...aboutSubmissions(counters),
@@ -30,6 +30,7 @@ export function catalogueOf(counters: Counters, readings: Readings): Metric[] {
     ...(shared === undefined ? [] : aboutShared(counters, shared)),
     ...aboutDisk(counters, readings),
     ...(quotas === undefined ? [] : aboutQuotas(quotas)),
+    ...(lastEventAt === undefined ? [] : aboutEvents(counters, lastEventAt)),
     ...(certificates === undefined ? [] : aboutCertificates(certificates)),
     ...processMetrics(),
   ];
@@ -247,6 +248,22 @@ const aboutQuotas = (quotas: NonNullable<Readings["quotas"]>): Metric[] => [
     ...{ name: "mailonce_ses_quota_remaining", kind: "gauge", labels: ["upstream"] },
     help: "Recipients that are left of it, as SES said last: within five minutes while mail is sent",
     read: () => quotas().map(([upstream, { remaining }]) => [remaining, upstream]),
+  },
+];
+
+const aboutEvents = (counters: Counters, lastEventAt: NonNullable<Readings["lastEventAt"]>): Metric[] => [
+  {
+    ...{ name: "mailonce_events_total", kind: "counter", labels: ["type"] },
+    help: "Messages of the queue of SES's events, by what became of them; what has to wait counts each time that it is judged",
+    read: () => byLabel(counters.events),
+  },
+  {
+    ...{ name: "mailonce_events_last_received_timestamp_seconds", kind: "gauge", labels: [] },
+    help: "When an event of a mail of this ledger was read last, seconds since the epoch; absent until one is",
+    read() {
+      const at = lastEventAt();
+      return at === undefined ? [] : [[at / 1_000]];
+    },
   },
 ];
 

@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { describe, expect } from "vitest";
 import { migratePostgres } from "../../src/ledger/postgres/schema.ts";
 import { read } from "../docs/tables.ts";
+import { openEventsSite } from "../support/events-site.ts";
 import { createFailingDisk } from "../support/failing-disk.ts";
 import { openSite } from "../support/metric-steps.ts";
 import { sharing } from "../support/metric-steps-shared.ts";
@@ -176,6 +177,21 @@ const CAUSES: Readonly<Record<string, Cause>> = {
       return { before: await start(40_000), after: await start(45_001) };
     },
   },
+  "SES takes two mails and publishes nothing": {
+    fires: { 14: [], 16: ["MailonceEventsSilent"], 60: [] },
+    async make(place) {
+      const site = await openEventsSite(place, "once");
+      const gateway = await site.start({ DATA_DIR: place.data });
+      const known = (found: Scrape) => found.values.has('mailonce_ses_quota_max{upstream="upstream"}');
+      const reads = (found: Scrape) => sumOf(found.values, `${M}events_total`, "known") >= 2;
+      await submit(gateway);
+      const before = await scrapedWhen(gateway, (found) => known(found) && reads(found));
+      site.publisher.plan(() => "never");
+      const isSent = is('attempts_total{upstream="upstream",outcome="accepted"}', 3);
+      await submit(gateway, 2);
+      return { before, after: await scrapedWhen(gateway, isSent) };
+    },
+  },
   "a certificate is about to end": {
     fires: { 59: [], 61: ["MailonceCertificateEnds"] },
     async make(place) {
@@ -250,12 +266,14 @@ describe.skipIf(promtool === undefined)("promtool (Debian: prometheus)", () => {
     const files = writeCertificate(place.folder, 90);
     if (files === undefined) throw new Error("openssl is not installed");
     const tls = { SMTP_TLS: "opportunistic", TLS_CERT_FILE: files.cert, TLS_KEY_FILE: files.key };
-    const gateway = await place.start({
-      ...sharing(place, "a", schema.url, sesAt(await place.ses())),
-      ...tls,
-    });
+    const site = await openEventsSite(place, "once");
+    const gateway = await place.start({ ...sharing(place, "a", schema.url, site.settings), ...tls });
     const began = await scrape(gateway);
-    const later = await relayed(gateway, 20);
+    await submit(gateway, 20);
+    const later = await scrapedWhen(
+      gateway,
+      ({ values }) => sumOf(values, `${M}events_total`, "known") >= 40,
+    );
     const looked = [...metricsInRules].filter((name) => name !== "up");
     const seen = new Set([...later.values.keys()].map((series) => series.split("{")[0]));
     expect(looked.filter((name) => !seen.has(name))).toEqual([]);

@@ -4,9 +4,10 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, test as plainTest } from "vitest";
 import { migratePostgres } from "../../src/ledger/postgres/schema.ts";
 import { read } from "../docs/tables.ts";
+import { openEventsSite } from "../support/events-site.ts";
 import { openSite } from "../support/metric-steps.ts";
 import { sharing } from "../support/metric-steps-shared.ts";
-import { type Place, sesAt } from "../support/place.ts";
+import type { Place } from "../support/place.ts";
 import { test } from "../support/place-postgres.ts";
 import type { TestSchema } from "../support/postgres.ts";
 import {
@@ -149,9 +150,10 @@ async function play(place: Place, schema: TestSchema): Promise<{ prometheus: Pro
   const files = writeCertificate(place.folder, 90);
   if (files === undefined) throw new Error("openssl is not installed");
   await migratePostgres(schema.url);
-  const ses = await place.ses({ quota: { MaxSendRate: 14, Max24HourSend: 50_000, SentLast24Hours: 40_000 } });
+  const quota = { MaxSendRate: 14, Max24HourSend: 50_000, SentLast24Hours: 40_000 };
+  const site = await openEventsSite(place, "once", { quota });
   const other = await place.start({
-    ...sharing(place, "b", schema.url, sesAt(ses)),
+    ...sharing(place, "b", schema.url, site.settings),
     ...{ SMTP_TLS: "opportunistic", TLS_CERT_FILE: files.cert, TLS_KEY_FILE: files.key },
   });
   const from = Math.floor(Date.now() / 1_000);
@@ -182,6 +184,7 @@ async function play(place: Place, schema: TestSchema): Promise<{ prometheus: Pro
   }
   await prometheus.until(`sum(${M}queue_transmissions{state="held"}) >= 1`);
   await prometheus.until(`${M}ses_quota_remaining > 0`);
+  await prometheus.until(`sum(${M}events_total{type="known"}) >= 2`);
   // Whole seconds: the last step is after the last scrape.
   return { prometheus, span: { from, to: Math.ceil(Date.now() / 1_000) } };
 }

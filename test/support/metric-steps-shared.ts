@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { migratePostgres } from "../../src/ledger/postgres/schema.ts";
+import { openEventsSite } from "./events-site.ts";
 import type { Moving, Step } from "./metric-steps.ts";
 import { type Place, smtpAt } from "./place.ts";
 import type { TestPostgres, TestSchema } from "./postgres.ts";
@@ -92,6 +93,23 @@ export const SHARED_STEPS: readonly SharedStep[] = [
       const gateway = await place.start(sharing(place, "a", url, smtpAt(upstream.port)));
       const before = await scrape(gateway);
       await proxy.close();
+      return { gateway, before };
+    },
+  },
+  {
+    name: "an event comes while the database can't be reached",
+    moves: [`${M}events_total{type="away"}`],
+    async play(place, postgres, schema) {
+      await migratePostgres(schema.url);
+      const proxy = await createTcpProxy(postgres.port);
+      place.atEnd(() => proxy.close().catch(() => {}));
+      const site = await openEventsSite(place, "late", { script: "drop-before-reply" });
+      const gateway = await place.start(sharing(place, "a", schema.urlThrough(proxy), site.settings));
+      const before = await scrape(gateway);
+      await mailTo(gateway.port, "the-task");
+      await gateway.logged("transmission.doubtful");
+      await proxy.close();
+      await site.publisher.late();
       return { gateway, before };
     },
   },

@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openDoors, PASSWORDS, token, underTls, writeFiles, writeUsers } from "./doors.ts";
 import { createFailingDisk, type DiskFault } from "./failing-disk.ts";
+import { EVENT_STEPS } from "./metric-steps-events.ts";
 import { type Place, sesAt, smtpAt } from "./place.ts";
 import { type GatewayProcess, PRESENT, run, type Settings } from "./process.ts";
 import { NO_SCRAPE, type Scrape, scrape, scrapedWhen } from "./scrape.ts";
@@ -372,4 +373,4 @@ async function turnedAway(port: number, from: string): Promise<void> {
   if (!socket.closed) await once(socket, "close");
 }
 
-export const STEPS: readonly Step[] = [...mails, ...faults, ...surroundings];
+export const STEPS: readonly Step[] = [...mails, ...faults, ...surroundings, ...EVENT_STEPS];

@@ -29,6 +29,7 @@ export function wholeCatalogue(): Metric[] {
     remembered: () => ({ ids: 0, generations: 0 }),
     shared: { isUp: () => true, gateways: () => 1 },
     quotas: () => [],
+    lastEventAt: () => undefined,
     certificates: () => [],
   });
 }

@@ -2,35 +2,12 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { describe, expect } from "vitest";
-import { createEventsPlace, type EventsPlace } from "../support/events-place.ts";
+import { openEventsSite } from "../support/events-site.ts";
 import { endProcess } from "../support/peers.ts";
-import { type Place, sesAt, test } from "../support/place.ts";
+import { test } from "../support/place.ts";
 import { environmentOf, type GatewayProcess, MAIN, run, type Settings } from "../support/process.ts";
-import type { ScriptedSes, ScriptedSesOptions } from "../support/scripted-ses.ts";
-import { createSesPublisher, type Publishing, type SesPublisher } from "../support/ses-publisher.ts";
 import { submitMail, taskMail } from "../support/smtp-client.ts";
 import { runOnTerminal } from "../support/terminal.ts";
-
-interface Site {
-  readonly peer: ScriptedSes;
-  readonly events: EventsPlace;
-  readonly publisher: SesPublisher;
-  readonly settings: Settings;
-  readonly start: (more?: Settings) => Promise<GatewayProcess>;
-}
-
-async function open(place: Place, publishing: Publishing, options: ScriptedSesOptions = {}): Promise<Site> {
-  const events = await createEventsPlace();
-  place.atEnd(() => events.close());
-  const publisher = createSesPublisher(events.publish);
-  publisher.plan(() => publishing);
-  const peer = await place.ses({ onTaken: publisher.onTaken, ...options });
-  const settings = {
-    ...{ SPOOL_RETRY_MIN: "50ms", SPOOL_RETRY_MAX: "200ms", LEDGER_DOUBTFUL: "hold" },
-    ...{ UPSTREAM_SES_EVENTS_QUEUE_URL: events.queueUrl, ...sesAt(peer) },
-  };
-  return { peer, events, publisher, settings, start: (more = {}) => place.start({ ...settings, ...more }) };
-}
 
 const submit = ({ port }: GatewayProcess, content: string): Promise<string> =>
   submitMail(port, { to: ["user@example.com"], content });
@@ -43,7 +20,7 @@ describe("an answer that is lost", () => {
   test("is settled by SES's events, though they come twice and in any order; the next copy is a repeat", async ({
     place,
   }) => {
-    const site = await open(place, "twice", { script: "drop-before-reply" });
+    const site = await openEventsSite(place, "twice", { script: "drop-before-reply" });
     const gateway = await site.start();
     const mail = taskMail(randomUUID());
     const removed = ["DeleteMessageBatch"].map((action) => site.events.answered(action));
@@ -59,7 +36,7 @@ describe("an answer that is lost", () => {
   });
 
   test("without events is decided by policy, at the end of the wait", async ({ place }) => {
-    const site = await open(place, "never", {
+    const site = await openEventsSite(place, "never", {
       script: (number) => (number === 0 ? "drop-before-reply" : "accept"),
     });
     const gateway = await site.start({ LEDGER_DOUBTFUL: "resend", UPSTREAM_SES_EVENTS_WAIT: "1s" });
@@ -70,7 +47,7 @@ describe("an answer that is lost", () => {
   });
 
   test("with events after the wait: what is held goes on listening", async ({ place }) => {
-    const site = await open(place, "late", { script: "drop-before-reply" });
+    const site = await openEventsSite(place, "late", { script: "drop-before-reply" });
     const gateway = await site.start({ UPSTREAM_SES_EVENTS_WAIT: "1s" });
     await submit(gateway, taskMail(randomUUID()));
     await gateway.logged("transmission.doubtful", 2);
@@ -81,7 +58,7 @@ describe("an answer that is lost", () => {
   });
 
   test("by a kill: events that came meanwhile settle it at the next start", async ({ place }) => {
-    const site = await open(place, "late", { script: "hang-before-reply" });
+    const site = await openEventsSite(place, "late", { script: "hang-before-reply" });
     const gateway = await site.start();
     await submit(gateway, taskMail(randomUUID()));
     await site.peer.waitFor(1);
@@ -96,7 +73,7 @@ describe("an answer that is lost", () => {
 test("an event that comes before the answer waits in the queue for the end of the attempt", async ({
   place,
 }) => {
-  const site = await open(place, "once", { script: "held-reply" });
+  const site = await openEventsSite(place, "once", { script: "held-reply" });
   const gateway = await site.start();
   const shown = site.events.answered("ChangeMessageVisibilityBatch");
   await submit(gateway, taskMail(randomUUID()));
@@ -111,7 +88,7 @@ test("an event that comes before the answer waits in the queue for the end of th
 });
 
 test("events of mails without trouble are read and removed, and change nothing", async ({ place }) => {
-  const site = await open(place, "once");
+  const site = await openEventsSite(place, "once");
   const gateway = await site.start();
   for (let count = 0; count < 5; count++) await submit(gateway, taskMail(randomUUID()));
   await gateway.logged("transmission.relayed", 5);
@@ -124,7 +101,7 @@ test("events of mails without trouble are read and removed, and change nothing",
 });
 
 test("a queue that can't be read stops no mail, and the first screen says so", async ({ place }) => {
-  const site = await open(place, "once");
+  const site = await openEventsSite(place, "once");
   site.events.play(() => "denied");
   const gateway = await site.start();
   await gateway.logged("events.silent");
@@ -144,7 +121,7 @@ test("a queue that can't be read stops no mail, and the first screen says so", a
 test("while a mail waits for events nobody is asked to decide, and every list says until when", async ({
   place,
 }) => {
-  const site = await open(place, "never", { script: "drop-before-reply" });
+  const site = await openEventsSite(place, "never", { script: "drop-before-reply" });
   const settings: Settings = { ...site.settings, DATA_DIR: place.data };
   const gateway = await site.start({ UPSTREAM_SES_EVENTS_WAIT: "2h" });
   await submit(gateway, taskMail(randomUUID()));
@@ -189,7 +166,7 @@ test("while a mail waits for events nobody is asked to decide, and every list sa
 });
 
 test("two upstreams that name one queue read it by one loop", async ({ place }) => {
-  const site = await open(place, "once");
+  const site = await openEventsSite(place, "once");
   const ses = `kind = "ses"\nses.endpoint = "${site.peer.endpoint}"\nses.events.queue_url = "${site.events.queueUrl}"\n`;
   const { writeFileSync } = await import("node:fs");
   const file = `${place.folder}/mailonce.toml`;
