@@ -1,7 +1,9 @@
 // `mailonce explain`: the answer first, then what happened. Asks the gateway that runs on the data folder, or opens the folder
 // when none does.
 
+import { isFate } from "../history/fate.ts";
 import { NOTHING_KNOWN } from "../operator/explain/answer.ts";
+import { fateText, fateWords } from "../operator/explain/fate-words.ts";
 import { stoppedExplain } from "../operator/explain/stopped.ts";
 import {
   type ExplainDesk,
@@ -102,6 +104,10 @@ function saidOf(event: ExplainedEvent): string {
   const fields = event as unknown as Fields;
   const optional = (before: string, value: string | number | undefined, after = ""): string =>
     value === undefined || value === "" ? "" : `${before}${value}${after}`;
+  if (isFate(event.kind)) {
+    const fate = { ...event, kind: event.kind };
+    return `${fateWords(fate)}${optional(", as ", fields.upstreamId)}${optional(": ", fateText(fate))}`;
+  }
   switch (event.kind) {
     case "accepted":
       return `accepted${optional(" from ", fields.client)}${optional(", user ", fields.user)}${optional(", as ", fields.submission)}`;

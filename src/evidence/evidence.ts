@@ -8,6 +8,7 @@ import type { Log } from "../runtime/log.ts";
 import type { SpooledTransmission } from "../spool/record.ts";
 import { StorageError } from "../storage/storage.ts";
 import type { Fate } from "./fate.ts";
+import type { Telling } from "./telling.ts";
 
 /** What shows that an upstream took a mail. */
 export interface Proof {
@@ -61,6 +62,7 @@ export interface EvidenceParts {
   /** The doubtful transmission of the spool with this id. */
   readonly doubtful: (id: Id) => SpooledTransmission | undefined;
   readonly history: Pick<HistoryNotes, "settled"> & Pick<HistoryReader, "ofId">;
+  readonly telling: Telling;
   readonly counters: Pick<Counters, "doubtfulResolved">;
   readonly log: Log;
   /** Log the recipient. */
@@ -71,7 +73,7 @@ export interface EvidenceParts {
 const EVENTS_MAX = 100;
 
 export function createEvidence(parts: EvidenceParts): Evidence {
-  const { ledger, decisions, doubtful, history, counters, log, addresses } = parts;
+  const { ledger, decisions, doubtful, history, telling, counters, log, addresses } = parts;
 
   /** As far as it is known here: the spool says so, or else the history. */
   const hasTask = async (id: Id): Promise<boolean> => {
@@ -106,6 +108,7 @@ export function createEvidence(parts: EvidenceParts): Evidence {
           },
         );
         if (proved === "busy") return "busy";
+        await telling.tell(id, proof, proved === "relayed");
         return proved === "relayed" ? "settled" : "known";
       } catch (error) {
         if (!(error instanceof StorageError)) throw error;

@@ -46,6 +46,7 @@ export const notesOf = ({ note }: Changes): HistoryNotes => ({
   ended: note,
   decided: note,
   settled: note,
+  told: note,
 });
 
 /** A history of which others take note too, before it does. */
@@ -74,5 +75,9 @@ export const watchedHistory = (history: History, ...others: readonly HistoryNote
   settled(id, settled) {
     for (const other of others) other.settled(id, settled);
     history.settled(id, settled);
+  },
+  told(id, told) {
+    for (const other of others) other.told(id, told);
+    history.told(id, told);
   },
 });

@@ -2,6 +2,7 @@
 // on where it can't be written. What is noted is in memory for a second, and lost if the process ends in it.
 import type { Id } from "../identity/message-id.ts";
 import type { Page, PageRequest } from "../runtime/page.ts";
+import { isFate, type MailFate } from "./fate.ts";
 import type { PreventedFacts } from "./prevented.ts";
 
 /** One thing that happened to an id. Times are milliseconds since the epoch. */
@@ -15,7 +16,9 @@ export type HistoryEvent =
   | { readonly kind: "repeats"; readonly at: number; readonly count: number }
   | ({ readonly kind: "ended"; readonly at: number } & Ended)
   | ({ readonly kind: "decision"; readonly at: number } & Decided)
-  | ({ readonly kind: "evidence"; readonly at: number } & Settled);
+  | ({ readonly kind: "evidence"; readonly at: number } & Settled)
+  /** `at` is when it was noted. */
+  | ({ readonly at: number } & Told);
 
 export interface AcceptedMail {
   readonly submission: string;
@@ -61,6 +64,18 @@ export interface Settled {
   readonly takenAt?: number | undefined;
 }
 
+/** What an upstream has said later of a mail that it took. */
+export type Told = MailFate & {
+  /** Who says so. */
+  readonly source: string;
+  /** The upstream's own name of the mail. */
+  readonly upstreamId?: string | undefined;
+  /** When it happened, as the upstream says; milliseconds since the epoch. Of `sent`, when it took the mail. */
+  readonly happenedAt?: number | undefined;
+};
+
+export const isTold = (event: HistoryEvent): event is Told & { readonly at: number } => isFate(event.kind);
+
 /** Takes note. Nothing waits for it, and no call throws. */
 export interface HistoryNotes {
   /** @param recipients those that entered the spool */
@@ -70,6 +85,8 @@ export interface HistoryNotes {
   ended(id: Id, end: Ended): void;
   decided(id: Id, decided: Decided): void;
   settled(id: Id, settled: Settled): void;
+  /** @param told the caller sees to it that it is noted once: see `known` */
+  told(id: Id, told: Told): void;
 }
 
 export interface HistoryMail {
@@ -89,7 +106,21 @@ export interface HistoryReader {
   ofUpstreamId(upstreamId: string, page: PageRequest): Promise<Page<HistoryMail>>;
 }
 
-export interface History extends HistoryNotes, HistoryReader {
+/** For who notes by what was noted before. */
+export interface HistoryMemory {
+  /**
+   * What is known of the id but for repeats, oldest first, as far as memory and disk go. It writes nothing, unlike the reader.
+   * Rejects with a StorageError when the disk fails.
+   */
+  known(id: Id): Promise<readonly HistoryEvent[]>;
+  /**
+   * Resolves when what is noted of the id is in the store, though not synced: the end of the process does not lose it. While
+   * the disk takes nothing it resolves all the same. Never rejects.
+   */
+  written(id: Id): Promise<void>;
+}
+
+export interface History extends HistoryNotes, HistoryReader, HistoryMemory {
   /** How many second mails were prevented; undefined without a history, or while that can't be read. */
   prevented(): PreventedFacts | undefined;
   /** Writes what is noted. Never rejects. */
@@ -105,6 +136,9 @@ export const noHistory: History = {
   ended() {},
   decided() {},
   settled() {},
+  told() {},
+  known: async () => [],
+  async written() {},
   ofId: nothing,
   ofTask: nothing,
   ofUpstreamId: nothing,

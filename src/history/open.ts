@@ -28,6 +28,8 @@ export interface HistoryOptions {
 /** Octets of a reply, a cause or a reason. */
 const TEXT_MAX = 200;
 
+const ADDRESS = /[^\s<>]*@[^\s<>]*/g;
+
 /** Never rejects. */
 export async function openHistory(parts: HistoryParts, options: HistoryOptions): Promise<History> {
   const { storage, clock, log } = parts;
@@ -52,6 +54,10 @@ export async function openHistory(parts: HistoryParts, options: HistoryOptions):
   }
   sweeping.start();
   const short = (text: string | undefined) => (text === undefined ? undefined : shortText(text, TEXT_MAX));
+
+  /** Other mail servers write addresses into their replies. */
+  const shown = (text: string | undefined) =>
+    addresses || text === undefined ? short(text) : short(text)?.replace(ADDRESS, "…");
 
   return {
     ...createReading(shelf, writing),
@@ -81,6 +87,13 @@ export async function openHistory(parts: HistoryParts, options: HistoryOptions):
       const said = { source: shortText(source, TEXT_MAX), upstreamId, takenAt };
       writing.note(id, { kind: "evidence", at: clock.now(), ...said });
     },
+
+    told(id, { kind, source, upstreamId, happenedAt, ...said }) {
+      const from = { source: shortText(source, TEXT_MAX), upstreamId, happenedAt };
+      const texts = Object.entries(said).map(([name, text]) => [name, shown(text)]);
+      writing.note(id, { kind, at: clock.now(), ...from, ...Object.fromEntries(texts) });
+    },
+    written: writing.written,
 
     async close() {
       await sweeping.stop();

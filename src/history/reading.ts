@@ -3,7 +3,7 @@ import type { Id } from "../identity/message-id.ts";
 import { bufferOf } from "../runtime/buffer-view.ts";
 import type { Page, PageRequest } from "../runtime/page.ts";
 import type { Store } from "../storage/storage.ts";
-import type { HistoryEvent, HistoryMail, HistoryReader } from "./history.ts";
+import type { HistoryEvent, HistoryMail, HistoryMemory, HistoryReader } from "./history.ts";
 import {
   countNames,
   decodeNoted,
@@ -21,6 +21,9 @@ import type { Writing } from "./writing.ts";
 
 /** Records that one page may look at, found or not: some 50 ms, in which others have their turns. */
 const LOOKED_AT_MAX = 20_000;
+
+/** Records of one id that are looked at for what is known of it: it has some hundred after three days of tries. */
+const KNOWN_MAX = 1_000;
 
 /** Longer than a stamp, and after all of them. */
 const BEYOND = new Uint8Array(STAMP_OCTETS + 1).fill(255);
@@ -43,7 +46,7 @@ const positionOf = (cursor: string | undefined): Position => {
 const cursorOf = (key: Uint8Array, place: number): string =>
   `${bufferOf(key).toString("hex", key.length - STAMP_OCTETS)}-${place}`;
 
-export function createReading(shelf: Shelf, writing: Writing): HistoryReader {
+export function createReading(shelf: Shelf, writing: Writing): HistoryReader & Pick<HistoryMemory, "known"> {
   /** @param read what is found in a record from a place on, each item with the place after it */
   async function pageOf<T>(
     prefix: Uint8Array,
@@ -99,6 +102,21 @@ export function createReading(shelf: Shelf, writing: Writing): HistoryReader {
   };
 
   return {
+    async known(id) {
+      // In memory first: what is written meanwhile is in both.
+      const noted = writing.noted(id);
+      const prefix = prefixOfId(id);
+      const stored: HistoryEvent[] = [];
+      let looked = 0;
+      const store = await shelf.store();
+      const range = { gte: prefix, lt: Buffer.concat([prefix, BEYOND]) };
+      for await (const [, value] of store.entries(range)) {
+        stored.push(...decodeNoted(value));
+        if (++looked >= KNOWN_MAX) break;
+      }
+      return eachOnce(stored.reverse(), noted);
+    },
+
     ofId: (id, page) =>
       pageOf(prefixOfId(id), page, async function* (_store, _key, value, from) {
         const events = decodeNoted(value);
@@ -120,4 +138,11 @@ export function createReading(shelf: Shelf, writing: Writing): HistoryReader {
         upstreamIdOf(event) === upstreamId ? { id, at: event.at } : undefined,
       ),
   };
+}
+
+/** What is being written may be in memory and in the store. */
+function eachOnce(stored: readonly HistoryEvent[], noted: readonly HistoryEvent[]): readonly HistoryEvent[] {
+  if (stored.length === 0 || noted.length === 0) return [...stored, ...noted];
+  const texts = new Set(stored.map((event) => JSON.stringify(event)));
+  return [...stored, ...noted.filter((event) => !texts.has(JSON.stringify(event)))];
 }

@@ -2,6 +2,7 @@
 // reads no disk and a mail costs an entry in a map.
 import type { Id } from "../identity/message-id.ts";
 import type { Clock } from "../runtime/clock.ts";
+import type { MailFate } from "./fate.ts";
 import type { Attempted, Decided, Ended, HistoryNotes } from "./history.ts";
 
 /** What happened to a mail last, but for repeats. */
@@ -11,7 +12,8 @@ export type Became =
   | { readonly kind: "ended"; readonly reason: Ended["reason"] }
   | { readonly kind: "decision"; readonly decision: Decided["decision"]; readonly next: Decided["next"] }
   /** It was in doubt, and its upstream has said later that it took it. */
-  | { readonly kind: "evidence" };
+  | { readonly kind: "evidence" }
+  | { readonly kind: "fate"; readonly fate: MailFate["kind"] };
 
 export interface RecentMail {
   readonly id: Id;
@@ -61,6 +63,33 @@ export function createRecent(clock: Clock): Recent {
     ended: (id, { reason }) => became(id, { kind: "ended", reason }),
     decided: (id, { decision, next }) => became(id, { kind: "decision", decision, next }),
     settled: (id) => became(id, { kind: "evidence" }),
+    told(id, { kind }) {
+      const before = mails.get(id)?.became;
+      if (before !== undefined && saysMore(kind, before)) became(id, { kind: "fate", fate: kind });
+    },
     list: () => [...mails.values()].reverse(),
   };
 }
+
+/** Events come in any order, and late ones may be of an earlier mail of the id. */
+function saysMore(fate: MailFate["kind"], before: Became): boolean {
+  if (fate === "sent") return false;
+  switch (before.kind) {
+    case "accepted":
+    case "ended":
+      return false;
+    case "attempt":
+      return before.outcome === "accepted";
+    case "decision":
+      return before.next === "relayed";
+    case "evidence":
+      return true;
+    case "fate":
+      return RANKS[fate] >= RANKS[before.fate];
+  }
+}
+
+/** What may follow what. */
+const RANKS: Readonly<Record<MailFate["kind"], number>> = {
+  ...{ sent: 0, delayed: 1, delivered: 2, rejected: 2, bounced: 3, complained: 4 },
+};

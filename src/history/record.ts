@@ -14,6 +14,7 @@ import { ID_OCTETS, type Id } from "../identity/message-id.ts";
 import { decodeBase32, encodeBase32 } from "../runtime/base32.ts";
 import { bufferOf } from "../runtime/buffer-view.ts";
 import type { Operation } from "../storage/storage.ts";
+import { isFate } from "./fate.ts";
 import type { HistoryEvent } from "./history.ts";
 
 const OF_ID = "i".charCodeAt(0);
@@ -107,7 +108,7 @@ export function encodeBatch(entries: readonly (readonly [Id, Noted])[], stamp: S
     put(OF_ID, octets, encodeNoted(noted));
     for (const event of noted.events) {
       if (event.kind === "accepted" && event.task !== undefined) name("task", event.task, octets);
-      const upstreamId = upstreamIdOf(event);
+      const upstreamId = NAMING.has(event.kind) ? upstreamIdOf(event) : undefined;
       if (upstreamId !== undefined) name("upstreamId", upstreamId, octets);
     }
   }
@@ -120,7 +121,10 @@ export function encodeBatch(entries: readonly (readonly [Id, Noted])[], stamp: S
 
 /** What an upstream calls the mail by this event. */
 export const upstreamIdOf = (event: HistoryEvent): string | undefined =>
-  event.kind === "attempt" || event.kind === "evidence" ? event.upstreamId : undefined;
+  "upstreamId" in event ? event.upstreamId : undefined;
+
+/** What else was told of a mail has the name of one of these. */
+const NAMING: ReadonlySet<HistoryEvent["kind"]> = new Set(["attempt", "evidence", "sent"]);
 
 function keysOf(operations: readonly Operation[]): Uint8Array {
   const octets = operations.reduce((sum, { key }) => sum + 1 + key.length, 0);
@@ -142,6 +146,7 @@ function encodeNoted({ events, repeats, repeatedAt }: Noted): Uint8Array {
   return Buffer.from(JSON.stringify([...events, repeated]));
 }
 
+/** Beside the fates. */
 const KINDS: ReadonlySet<string> = new Set<HistoryEvent["kind"]>([
   ...(["accepted", "attempt", "repeats", "ended", "decision", "evidence"] as const),
 ]);
@@ -151,7 +156,7 @@ export function decodeNoted(value: Uint8Array): HistoryEvent[] {
   try {
     const found = JSON.parse(bufferOf(value).toString()) as HistoryEvent[];
     return found
-      .filter(({ kind, at }) => KINDS.has(kind) && typeof at === "number")
+      .filter(({ kind, at }) => (KINDS.has(kind) || isFate(kind)) && typeof at === "number")
       .reverse()
       .sort((one, other) => other.at - one.at);
   } catch {

@@ -12,6 +12,10 @@ import type { Shelf } from "./shelf.ts";
 export interface Writing {
   note(id: Id, event: HistoryEvent): void;
   repeated(id: Id): void;
+  /** What is noted of the id and may not be in the store yet, oldest first, but for repeats. */
+  noted(id: Id): readonly HistoryEvent[];
+  /** Resolves when what is noted of the id is in the store, or the disk does not take it now. Never rejects. */
+  written(id: Id): Promise<void>;
   /** Writes what is noted, as far as the disk takes it. Never rejects. */
   flush(): Promise<void>;
   /** The disk failed in another work on the store. Never rejects. */
@@ -27,6 +31,14 @@ const BATCH_MAX = 500;
 /** Ids and events that wait, together: the fastest load of several seconds, in some 10 MB. */
 const WAITING_MAX = 40_000;
 
+interface Batch {
+  readonly entries: ReadonlyMap<Id, Noted>;
+  readonly operations: readonly Operation[];
+}
+
+/** A set or a map of ids. */
+type Ids = Pick<ReadonlySet<Id>, "keys" | "size">;
+
 export interface WritingParts {
   readonly shelf: Shelf;
   readonly prevented: Prevented;
@@ -39,19 +51,25 @@ export function createWriting({ shelf, prevented, clock, log }: WritingParts): W
   /** Events of them. */
   let events = 0;
   /** Taken from there, and in the store or not: written again, it is there once. */
-  let unwritten: readonly Operation[] | undefined;
+  let unwritten: Batch | undefined;
   let batches = 0;
   let missed = 0;
   let isFailing = false;
   let writing: Promise<void> | undefined;
   let timer: Timer | undefined;
   let isSoon = false;
+  /** The second was over during a write. */
+  let isDue = false;
+  /** What somebody waits for, and the write that it goes with. */
+  const hurried = new Set<Id>();
+  let hurrying: Promise<void> | undefined;
 
   function begin(): void {
     timer?.cancel();
     timer = undefined;
     isSoon = false;
-    if (waiting.size > 0 || unwritten !== undefined) writing ??= write();
+    isDue = writing !== undefined;
+    if (!isDue && (waiting.size > 0 || unwritten !== undefined)) writing = write(waiting);
   }
 
   function schedule(): void {
@@ -63,32 +81,34 @@ export function createWriting({ shelf, prevented, clock, log }: WritingParts): W
     else timer ??= clock.after(WAIT_MS, begin);
   }
 
-  /** Those that came first. */
-  function take(): readonly Operation[] | undefined {
-    const batch: [Id, Noted][] = [];
-    for (const entry of waiting) {
-      if (batch.push(entry) >= BATCH_MAX) break;
+  /** Those of them that came first. */
+  function take(ids: Ids): Batch | undefined {
+    const entries = new Map<Id, Noted>();
+    for (const id of ids.keys()) {
+      const noted = waiting.get(id);
+      if (noted !== undefined) entries.set(id, noted);
+      if (entries.size >= BATCH_MAX) break;
     }
-    if (batch.length === 0) return undefined;
-    for (const [id, noted] of batch) {
+    if (entries.size === 0) return undefined;
+    for (const [id, noted] of entries) {
       waiting.delete(id);
       events -= noted.events.length;
     }
     batches = (batches + 1) & 0xffff;
     const counted = prevented.operation();
-    const operations = encodeBatch(batch, { time: clock.now(), count: batches });
-    return counted === undefined ? operations : [...operations, counted];
+    const operations = encodeBatch([...entries], { time: clock.now(), count: batches });
+    return { entries, operations: counted === undefined ? operations : [...operations, counted] };
   }
 
   /** What waits when it begins: something does. What comes meanwhile fills the next batches. Never rejects. */
-  async function write(): Promise<void> {
+  async function write(ids: Ids): Promise<void> {
     try {
-      for (let left = waiting.size; left > 0 || unwritten !== undefined; left -= BATCH_MAX) {
+      for (let left = ids.size; left > 0 || unwritten !== undefined; left -= BATCH_MAX) {
         const store = await shelf.store();
         if (!prevented.isLoaded) prevented.load(await store.get(PREVENTED_KEY));
-        unwritten ??= take();
+        unwritten ??= take(ids);
         if (unwritten === undefined) break;
-        await store.write(unwritten);
+        await store.write(unwritten.operations);
         unwritten = undefined;
         resumed();
       }
@@ -96,7 +116,20 @@ export function createWriting({ shelf, prevented, clock, log }: WritingParts): W
       await failed(error);
     }
     writing = undefined;
-    if (waiting.size > 0 || unwritten !== undefined) schedule();
+    if (isDue) begin();
+    else if (waiting.size > 0 || unwritten !== undefined) schedule();
+  }
+
+  /** Those whose notes somebody waits for, together: what comes during a write goes with the next one. Never rejects. */
+  async function hurry(): Promise<void> {
+    do await writing;
+    while (writing !== undefined);
+    hurrying = undefined;
+    const ids = new Set([...hurried].filter((id) => waiting.has(id)));
+    hurried.clear();
+    if (ids.size === 0) return;
+    writing = write(ids);
+    await writing;
   }
 
   function resumed(): void {
@@ -146,8 +179,19 @@ export function createWriting({ shelf, prevented, clock, log }: WritingParts): W
       noted.repeatedAt = clock.now();
     },
 
+    noted: (id) => [unwritten?.entries, waiting].flatMap((entries) => entries?.get(id)?.events ?? []),
+
+    async written(id) {
+      if (!waiting.has(id) && unwritten?.entries.has(id) !== true) return;
+      // It is asked again each second, and goes with that.
+      if (isFailing) return;
+      hurried.add(id);
+      hurrying ??= hurry();
+      await hurrying;
+    },
+
     async flush() {
-      await writing;
+      while (writing !== undefined) await writing;
       begin();
       await writing;
     },

@@ -65,6 +65,7 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "evidence.settled":
       "{id}[ ({messageId})][ to {recipient}] was taken by its upstream, as {source} says[ (sent by {by})]: it is " +
       "relayed, and not in doubt any more.",
+    "evidence.untold": "What became of {id} is not noted, since the history can't be read: {error}",
     "evidence.later": "Evidence[ about {id}] waits, since the ledger can't be asked: {error}",
     "transmission.set_aside":
       "{upstream} refuses submission {submission} while it takes others ({times:time}), so it waits alone for " +

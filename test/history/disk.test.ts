@@ -107,7 +107,7 @@ test("records that are no events, and kinds of a later version, are left out", a
   history.repeated(idOf(2));
   await history.close();
   const store = await storage.openStore(STORE);
-  const later = '[{"kind":"repeats","at":1,"count":1,"more":2},{"kind":"delivered","at":2}]';
+  const later = '[{"kind":"repeats","at":1,"count":1,"more":2},{"kind":"opened","at":2}]';
   const values = [Buffer.from(later), Buffer.from("\u0000{")];
   for await (const key of store.keys({ gte: Buffer.from("i"), lt: Buffer.from("j") })) {
     await store.write([{ type: "put", key, value: values.pop() ?? Buffer.from("") }]);

@@ -83,7 +83,7 @@ test("no address without [log] addresses", async () => {
 test("whatever is noted, in whatever order, is found whole, page by page", async () => {
   const step = fc.record({
     id: fc.integer({ min: 0, max: 3 }),
-    what: fc.constantFrom("accepted", "attempted", "repeated", "decided", "ended", "settled"),
+    what: fc.constantFrom("accepted", "attempted", "repeated", "decided", "ended", "settled", "told"),
     ms: fc.constantFrom(0, 1, 999, 1_500, 60_000),
   });
   await fc.assert(
@@ -101,19 +101,21 @@ test("whatever is noted, in whatever order, is found whole, page by page", async
           if (what === "repeated") history.repeated(idOf(id));
           if (what === "decided") history.decided(idOf(id), { decision: "relayed" });
           if (what === "settled") history.settled(idOf(id), { source: "a test", upstreamId: "u2" });
+          if (what === "told")
+            history.told(idOf(id), { kind: "delivered", source: "a test", upstreamId: "u3" });
           if (what === "ended") history.ended(idOf(id), { reason: "lost", cause: "it is gone" });
           if (ms > 0) await pass(ms);
         }
         const kinds = {
           ...{ accepted: "accepted", attempt: "attempted", repeats: "repeated" },
-          ...{ decision: "decided", ended: "ended", evidence: "settled" },
+          ...{ decision: "decided", ended: "ended", evidence: "settled", delivered: "told" },
         } as const;
         const found = new Map<string, number>();
         for (let id = 0; id <= 3; id++) {
           const events = await all((page) => history.ofId(idOf(id), page), limit);
           expect(events.map(({ at }) => at)).toEqual(events.map(({ at }) => at).sort((a, b) => b - a));
           for (const event of events) {
-            const name = `${id} ${kinds[event.kind]}`;
+            const name = `${id} ${kinds[event.kind as keyof typeof kinds]}`;
             found.set(name, (found.get(name) ?? 0) + (event.kind === "repeats" ? event.count : 1));
           }
         }

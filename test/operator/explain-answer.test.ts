@@ -1,5 +1,6 @@
 // The answer to "what became of this mail?", of every kind that there is; and what visitors get of it.
 import { describe, expect, test } from "vitest";
+import type { MailFate } from "../../src/history/fate.ts";
 import type { HistoryEvent } from "../../src/history/history.ts";
 import type { Looked } from "../../src/ledger/ledger.ts";
 import { answerOf, isKnown, NOTHING_KNOWN } from "../../src/operator/explain/answer.ts";
@@ -29,6 +30,15 @@ const ACCEPTED: HistoryEvent = {
 };
 const repeats = (count: number): HistoryEvent => ({ kind: "repeats", at: at("00:50:00"), count });
 
+const told = (time: string, fate: MailFate): HistoryEvent => ({
+  ...{ at: at("02:00:00"), happenedAt: at(time), source: "ses", upstreamId: "secret-name" },
+  ...fate,
+});
+const BOUNCED: MailFate = {
+  ...{ kind: "bounced", bounceType: "Permanent", bounceSubType: "General", status: "5.1.1" },
+  diagnostic: "smtp; 550 5.1.1 <person@example.net> unknown",
+};
+
 const mail = (more: Partial<QueueMail> = {}): QueueMail => ({
   ...{ id: "a".repeat(32), messageId: "<secret@mailer.example>", submission: "s1", state: "waiting" },
   ...{ recipient: "person@example.net", acceptedAt: "2026-11-27T00:41:00.000Z" },
@@ -48,6 +58,69 @@ const ROWS: readonly Row[] = [
   {
     says: "Relayed once, at 2026-11-27T00:41:07Z by ses; 4 repeats dropped.",
     facts: { looked: RELAYED, events: [repeats(3), repeats(1), attempt("00:41:07", "accepted"), ACCEPTED] },
+  },
+  {
+    says:
+      "Relayed once, at 2026-11-27T00:41:07Z by ses; delivered at 2026-11-27T00:41:09Z; " +
+      "complained about (abuse) at 2026-11-27T00:59:00Z; no repeats so far.",
+    masked:
+      "Relayed once, at 2026-11-27T00:41:07Z by ses; delivered at 2026-11-27T00:41:09Z; " +
+      "complained about at 2026-11-27T00:59:00Z; no repeats so far.",
+    facts: {
+      looked: RELAYED,
+      events: [
+        // Told in another order than it happened in.
+        told("00:41:08", { kind: "delayed", delayType: "MailboxFull", diagnostic: "secret" }),
+        told("00:41:09", { kind: "delivered", reply: "250 secret" }),
+        told("00:59:00", { kind: "complained", feedbackType: "abuse" }),
+        attempt("00:41:07", "accepted"),
+      ],
+    },
+  },
+  {
+    says:
+      "Relayed once, at 2026-11-27T00:41:07Z by ses; bounced permanently at 2026-11-27T00:41:09Z; 1 repeat dropped. " +
+      "The reason: 550 5.1.1 <person@example.net> unknown",
+    masked:
+      "Relayed once, at 2026-11-27T00:41:07Z by ses; bounced permanently at 2026-11-27T00:41:09Z; 1 repeat dropped.",
+    facts: {
+      looked: RELAYED,
+      events: [repeats(1), told("00:41:09", BOUNCED), attempt("00:41:07", "accepted")],
+    },
+  },
+  {
+    says:
+      "Relayed once, at 2026-11-27T00:41:07Z by ses; not delivered yet (MailboxFull) at 2026-11-27T00:41:09Z; " +
+      "no repeats so far. The reason: secret",
+    masked:
+      "Relayed once, at 2026-11-27T00:41:07Z by ses; not delivered yet at 2026-11-27T00:41:09Z; no repeats so far.",
+    facts: {
+      looked: RELAYED,
+      events: [
+        told("00:41:09", { kind: "delayed", delayType: "MailboxFull", diagnostic: "secret" }),
+        attempt("00:41:07", "accepted"),
+      ],
+    },
+  },
+  {
+    says:
+      "Relayed once, at 2026-11-27T00:41:07Z by ses; " +
+      "rejected by the upstream at 2026-11-27T00:41:09Z; no repeats so far. " +
+      "The reason: Bad content (secret)",
+    masked:
+      "Relayed once, at 2026-11-27T00:41:07Z by ses; " +
+      "rejected by the upstream at 2026-11-27T00:41:09Z; no repeats so far.",
+    facts: {
+      looked: RELAYED,
+      events: [
+        told("00:41:09", { kind: "rejected", reason: "Bad content (secret)" }),
+        attempt("00:41:07", "accepted"),
+      ],
+    },
+  },
+  {
+    says: "Relayed, as ses says; delivered at 2026-11-27T00:41:09Z. The ledger does not have it any more: a new submission is relayed again.",
+    facts: { events: [told("00:41:09", { kind: "delivered" })] },
   },
   {
     says: "Relayed 2 times, last at 2026-11-27T00:41:07Z by ses; no repeats so far.",

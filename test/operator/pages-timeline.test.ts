@@ -5,6 +5,7 @@ import { stepsOf } from "../../src/operator/pages/timeline.ts";
 
 const mail = { attempts: 0, state: "due" } as const;
 const attempt = { kind: "attempt", at: "", upstream: "ses" } as const;
+const told = { at: "", learnedAt: "" } as const;
 test.each<{ says: string; of: Partial<Explained> }>([
   { says: "◌ accepted ○ relayed", of: { ledger: { state: "claimed", holder: "here" } } },
   { says: "● accepted ○ relayed", of: { ledger: { state: "queued", holder: "here" }, mail } },
@@ -42,6 +43,28 @@ test.each<{ says: string; of: Partial<Explained> }>([
   {
     says: "● accepted ● attempt 1 ● doubtful ● relayed",
     of: { ledger: { state: "relayed" }, timeline: [{ ...attempt, outcome: "doubtful" }] },
+  },
+  {
+    says: "● accepted ● relayed ● delivered",
+    of: { ledger: { state: "relayed" }, timeline: [{ ...told, kind: "delivered" }] },
+  },
+  {
+    says: "● accepted ● relayed ● bounced",
+    of: {
+      ledger: { state: "relayed" },
+      timeline: [
+        { ...told, kind: "delivered" },
+        { ...told, kind: "bounced" },
+      ],
+    },
+  },
+  {
+    says: "● accepted ● relayed ○ delivered",
+    of: { ledger: { state: "relayed" }, timeline: [{ ...told, kind: "delayed" }] },
+  },
+  {
+    says: "● accepted ● relayed ● complained about",
+    of: { ledger: { state: "relayed" }, timeline: [{ ...told, kind: "complained" }] },
   },
   {
     says: "● accepted ◐ doubtful ○ relayed",

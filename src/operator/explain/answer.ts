@@ -1,8 +1,9 @@
 // The answer to "what became of this mail?", in a sentence or two. Pure.
-import type { HistoryEvent } from "../../history/history.ts";
+import { type HistoryEvent, isTold, type Told } from "../../history/history.ts";
 import type { Looked } from "../../ledger/ledger.ts";
 import { THEN } from "../listens.ts";
 import type { QueueMail } from "../queue/words.ts";
+import { fateText, fateWords } from "./fate-words.ts";
 import type { ExplainFacts } from "./words.ts";
 
 type Kind = HistoryEvent["kind"];
@@ -21,7 +22,7 @@ export function answerOf(facts: ExplainFacts): string {
     case "unknown":
       return `The ledger does not answer: ${looked.fault}. ${ofHistory(events, "unknown")}`;
     case "relayed":
-      return ofRelayed(looked.at, events);
+      return `${ofRelayed(looked.at, events)}${becauseOf(events)}`;
     case "forgotten":
       return (
         `Relayed at ${timeOf(looked.at)}, and forgotten by an operator: ` +
@@ -106,8 +107,9 @@ function ofEnded({ reason, at, reply }: NonNullable<QueueMail["ended"]>, mail: Q
 
 function ofRelayed(at: number, events: readonly HistoryEvent[]): string {
   const repeats = allOf(events, "repeats").reduce((sum, { count }) => sum + count, 0);
-  const dropped =
+  const prevented =
     repeats === 0 ? "no repeats so far" : `${repeats} repeat${repeats === 1 ? "" : "s"} dropped`;
+  const dropped = [...fatesIn(events).map(whatAndWhen), prevented].join("; ");
   const time = timeOf(at);
   const accepted = allOf(events, "attempt").filter(({ outcome }) => outcome === "accepted");
   const by = accepted[0] === undefined ? "" : ` by ${accepted[0].upstream}`;
@@ -128,6 +130,29 @@ function ofRelayed(at: number, events: readonly HistoryEvent[]): string {
   if (accepted.length === 0) return `Relayed, at ${time}; ${dropped} here.`;
   const often = accepted.length === 1 ? "once, at" : `${accepted.length} times, last at`;
   return `Relayed ${often} ${time}${by}; ${dropped}.`;
+}
+
+type Fate = Told & { readonly at: number };
+
+const FINAL: readonly Kind[] = ["delivered", "bounced", "rejected"];
+
+const toldAt = ({ at, happenedAt = at }: Fate): number => happenedAt;
+
+/** Whether it has arrived, as far as the upstream has said, and whether its recipient has complained. */
+function fatesIn(events: readonly HistoryEvent[]): readonly Fate[] {
+  const told = events.filter(isTold).sort((one, other) => toldAt(one) - toldAt(other));
+  const lastOf = (kinds: readonly Kind[]) => told.findLast(({ kind }) => kinds.includes(kind));
+  const fates = [lastOf(FINAL) ?? lastOf(["delayed"]), lastOf(["complained"])];
+  return fates.filter((fate) => fate !== undefined);
+}
+
+const whatAndWhen = (fate: Fate): string => `${fateWords(fate)} at ${timeOf(toldAt(fate))}`;
+
+/** What was said of a mail that has not arrived. It is of others, and so comes last. */
+function becauseOf(events: readonly HistoryEvent[]): string {
+  const [fate] = fatesIn(events);
+  const text = fate === undefined || fate.kind === "delivered" ? undefined : fateText(fate);
+  return text === undefined ? "" : ` The reason: ${text}`;
 }
 
 type Held = Extract<Looked, { readonly holder: unknown }>;
@@ -183,11 +208,17 @@ function ofHistory(events: readonly HistoryEvent[], ledger: "absent" | "unknown"
       );
     }
     if (event.kind === "attempt" && event.outcome === "accepted") {
-      return `Relayed by ${event.upstream} at ${timeOf(event.at)}.${gone}`;
+      const fates = fatesIn(events).map((fate) => `; ${whatAndWhen(fate)}`);
+      return `Relayed by ${event.upstream} at ${timeOf(event.at)}${fates.join("")}.${gone}${becauseOf(events)}`;
     }
     if (event.kind === "attempt" && event.outcome === "doubtful") {
       return `Doubtful: ${gaveNoAnswer({ by: event.upstream, at: timeOf(event.at) })}, and may have it.${gone}`;
     }
+  }
+  const [told, ...more] = fatesIn(events);
+  if (told !== undefined) {
+    const fates = [told, ...more].map(whatAndWhen);
+    return `Relayed, as ${told.source} says; ${fates.join("; ")}.${gone}${becauseOf(events)}`;
   }
   return events.length === 0
     ? NOTHING_KNOWN

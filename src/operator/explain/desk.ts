@@ -1,6 +1,6 @@
 // What became of one mail: from the ledger, from this gateway's spool, and from its history.
 import { canonicalRecipient } from "../../address/recipient.ts";
-import type { HistoryEvent, HistoryMail, HistoryReader } from "../../history/history.ts";
+import { type HistoryEvent, type HistoryMail, type HistoryReader, isTold } from "../../history/history.ts";
 import { deriveId, type Id } from "../../identity/message-id.ts";
 import { canonicalPart, canonicalTask } from "../../identity/task.ts";
 import type { Ledger, Looked } from "../../ledger/ledger.ts";
@@ -95,7 +95,7 @@ export function createExplainDesk(parts: ExplainParts): ExplainDesk {
         answer: answerOf(facts),
         ledger: ledgerOf(looked),
         ...(mail === undefined ? {} : { mail: said(mail) }),
-        timeline: events.toReversed().map(explainedEvent),
+        timeline: events.toReversed().map(explainedEvent).sort(byTime),
         ...(isCut ? { isCut: true as const } : {}),
       };
       return explained;
@@ -123,8 +123,21 @@ export function createExplainDesk(parts: ExplainParts): ExplainDesk {
 const said = <T extends object>(known: T): T =>
   Object.fromEntries(Object.entries(known).filter(([, value]) => value !== "")) as T;
 
-const explainedEvent = ({ at, ...event }: HistoryEvent): ExplainedEvent =>
-  ({ at: timeOf(at), ...said(event) }) as ExplainedEvent;
+function explainedEvent(event: HistoryEvent): ExplainedEvent {
+  const known = said(event);
+  if (isTold(known)) {
+    const { at, happenedAt = at, ...told } = known;
+    return { at: timeOf(happenedAt), ...told, learnedAt: timeOf(at) };
+  }
+  const { at, ...rest } = known;
+  if (rest.kind !== "evidence" || rest.takenAt === undefined)
+    return { at: timeOf(at), ...rest } as ExplainedEvent;
+  return { at: timeOf(at), ...rest, takenAt: timeOf(rest.takenAt) };
+}
+
+/** Upstreams tell in any order. What happened at the same time stays as it was noted. */
+const byTime = (one: ExplainedEvent, other: ExplainedEvent): number =>
+  Date.parse(one.at) - Date.parse(other.at);
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();
 

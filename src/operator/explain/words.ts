@@ -1,5 +1,5 @@
 // What operators learn about one mail: the words that the desk, the routes and the command share.
-import type { HistoryEvent } from "../../history/history.ts";
+import type { HistoryEvent, Told } from "../../history/history.ts";
 import type { Id } from "../../identity/message-id.ts";
 import type { Looked } from "../../ledger/ledger.ts";
 import type { Page, PageRequest } from "../../runtime/page.ts";
@@ -44,8 +44,17 @@ export interface ExplainedLedger {
 export type ExplainedEvent = Said<HistoryEvent>;
 
 type Said<Event> = Event extends HistoryEvent
-  ? Pick<Event, "kind"> & Partial<Omit<Event, "kind" | "at">> & { readonly at: string }
+  ? Pick<Event, "kind"> &
+      Partial<Omit<Event, "kind" | "at" | "happenedAt" | "takenAt">> & {
+        readonly at: string;
+      } & (Event extends Told ? Learned : unknown) &
+      (Event extends { readonly kind: "evidence" } ? { readonly takenAt?: string } : unknown)
   : never;
+
+/** Of what an upstream said later: `at` is when it happened, as the upstream says. */
+interface Learned {
+  readonly learnedAt: string;
+}
 
 /** One of several that were asked for at once. */
 export interface Match {

@@ -36,8 +36,15 @@ function wordOf(became: Became): string {
       return DECISIONS[became.next ?? became.decision] ?? became.decision;
     case "evidence":
       return "relayed";
+    case "fate":
+      return FATES[became.fate];
   }
 }
+
+const FATES: Readonly<Record<Extract<Became, { kind: "fate" }>["fate"], string>> = {
+  ...{ sent: "relayed", delivered: "delivered", delayed: "relayed, and not delivered yet" },
+  ...{ bounced: "bounced", complained: "complained about", rejected: "rejected by the upstream" },
+};
 
 const OUTCOMES: Readonly<Record<Extract<Became, { kind: "attempt" }>["outcome"], string>> = {
   ...{ accepted: "relayed", refused: "refused for good", doubtful: "in doubt" },

@@ -1,6 +1,7 @@
 // How far a mail has come, as a row of steps, and what happened to it, as a list. What is said of a kind of event is in one
 // table, so that a new kind can't be forgotten.
 import { countOf } from "../../runtime/amounts.ts";
+import { fateText, fateWords, type ShownFate } from "../explain/fate-words.ts";
 import type { Explained, ExplainedEvent } from "../explain/words.ts";
 import { type Html, html } from "./html.ts";
 import { moment } from "./times.ts";
@@ -56,7 +57,7 @@ function endOf(explained: Explained): readonly Step[] {
     const end: Step = reason === "relayed" ? relayed : { mark: "done", text: ENDS[reason] ?? "refused" };
     return [end, { mark: "open", text: "reported" }];
   }
-  if (ledger.state === "relayed") return [relayed];
+  if (ledger.state === "relayed") return [relayed, ...fateSteps(explained)];
   if (ledger.state === "forgotten") return [relayed, { mark: "done", text: "forgotten" }];
   if (mail === undefined && ledger.state === "absent") {
     const last = timeline.findLast(({ kind }) => kind !== "repeats");
@@ -66,6 +67,20 @@ function endOf(explained: Explained): readonly Step[] {
   }
   return [{ mark: "open", text: "relayed" }];
 }
+
+/** Whether it has arrived, as far as its upstream has said. */
+function fateSteps({ timeline }: Explained): readonly Step[] {
+  const kinds = timeline.map(({ kind }) => kind);
+  const final = kinds.findLast((kind) => Object.hasOwn(FATES, kind));
+  const complained: Step[] = kinds.includes("complained") ? [{ mark: "done", text: "complained about" }] : [];
+  if (final !== undefined) return [{ mark: "done", text: FATES[final] ?? "" }, ...complained];
+  if (complained.length > 0) return complained;
+  return kinds.includes("delayed") ? [{ mark: "open", text: "delivered" }] : [];
+}
+
+const FATES: Readonly<Partial<Record<Kind, string>>> = {
+  ...{ delivered: "delivered", bounced: "bounced", rejected: "rejected" },
+};
 
 /** What a mail is that neither queue nor ledger has, by its last attempt. */
 const LASTS: Readonly<Record<NonNullable<EventOf<"attempt">["outcome"]>, string>> = {
@@ -97,6 +112,11 @@ ${events.map((event) => html`<li>${moment(event.at)} ${textOf(event)}</li>`)}
 
 const textOf = <K extends Kind>(event: EventOf<K>): Html => TEXTS[event.kind as K](event);
 
+type Told = ShownFate & { readonly upstreamId?: string | undefined };
+
+const fate = (event: Told): Html =>
+  html`<strong>${fateWords(event)}</strong>${after(", as ", event.upstreamId)}${quoted(fateText(event))}`;
+
 const TEXTS: { readonly [K in Kind]: (event: EventOf<K>) => Html } = {
   accepted: ({ client, user, recipient }) =>
     html`accepted${after(" from ", client)}${after(", user ", user)}${after(", for ", recipient)}`,
@@ -108,6 +128,7 @@ const TEXTS: { readonly [K in Kind]: (event: EventOf<K>) => Html } = {
     html`an operator decided: <strong>${decision}</strong>${after(", so it is ", next)}${quoted(reason)}`,
   evidence: ({ source, upstreamId }) =>
     html`evidence from ${source}: <strong>the upstream took it</strong>${after(", as ", upstreamId)}`,
+  ...{ sent: fate, delivered: fate, delayed: fate, bounced: fate, complained: fate, rejected: fate },
 };
 
 const OUTCOMES: Readonly<Record<NonNullable<EventOf<"attempt">["outcome"]>, string>> = {

@@ -1,6 +1,6 @@
 // What a visitor learns about a mail: what became of it, and nothing of the mailer's, of people, of replies, or of the places
 // of upstreams.
-import type { HistoryEvent } from "../../history/history.ts";
+import type { HistoryEvent, Told } from "../../history/history.ts";
 import type { ExplainFacts } from "../explain/words.ts";
 import type { QueueEntry, QueueMail } from "../queue/words.ts";
 import { maskedAddress } from "./masked.ts";
@@ -65,5 +65,22 @@ function maskedEvent(event: HistoryEvent): HistoryEvent {
       };
     case "evidence":
       return { kind: event.kind, at, source: event.source };
+    case "bounced": {
+      const bounceType = BOUNCE_TYPES.find((type) => type === event.bounceType);
+      return { ...maskedTold(event), kind: event.kind, ...(bounceType === undefined ? {} : { bounceType }) };
+    }
+    case "sent":
+    case "delivered":
+    case "delayed":
+    case "complained":
+    case "rejected":
+      return { ...maskedTold(event), kind: event.kind };
   }
 }
+
+/** Words of SES; what else is written there may be anything. */
+const BOUNCE_TYPES = ["Permanent", "Transient", "Undetermined"] as const;
+
+const maskedTold = ({ at, happenedAt }: Told & { readonly at: number }) => ({
+  ...{ at, source: "the upstream", happenedAt },
+});
