@@ -126,6 +126,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       { storage, clock, log },
       {
         ...{ retentionMs: config.history.retention, addresses },
+        hasEvents: world.evidenceWaitMs !== undefined,
         wasRunBefore: async () => (await spool.lastStart()) !== undefined,
       },
     ),

@@ -43,7 +43,7 @@ export function createTelling({ history, log }: TellingParts): Telling {
 
   async function note(id: Id, said: Said, isSettled: boolean): Promise<void> {
     try {
-      const news = newsIn(said, await history.known(id));
+      const news = newsIn(said, await history.known(id, said.upstreamId));
       for (const told of news) history.told(id, told);
       if (news.length > 0 || isSettled) await history.written(id);
     } catch (error) {

@@ -111,8 +111,10 @@ export interface HistoryMemory {
   /**
    * What is known of the id but for repeats, oldest first, as far as memory and disk go. It writes nothing, unlike the reader.
    * Rejects with a StorageError when the disk fails.
+   *
+   * @param copy what the upstream calls its copy: then it may be only what was said of that one
    */
-  known(id: Id): Promise<readonly HistoryEvent[]>;
+  known(id: Id, copy?: string): Promise<readonly HistoryEvent[]>;
   /**
    * Resolves when what is noted of the id is in the store, though not synced: the end of the process does not lose it. While
    * the disk takes nothing it resolves all the same. Never rejects.

@@ -1,9 +1,12 @@
 // Puts the history together. It never keeps a gateway from starting.
+
+import type { Id } from "../identity/message-id.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { shortText } from "../runtime/short-text.ts";
 import type { Storage } from "../storage/storage.ts";
-import { type History, noHistory } from "./history.ts";
+import { createCopies } from "./copies.ts";
+import { type History, type HistoryEvent, noHistory } from "./history.ts";
 import { createPrevented, PREVENTED_KEY } from "./prevented.ts";
 import { createReading } from "./reading.ts";
 import { createShelf, isHistoryThere, removeHistory } from "./shelf.ts";
@@ -21,6 +24,8 @@ export interface HistoryOptions {
   readonly retentionMs: number;
   /** Keep addresses of senders and recipients. */
   readonly addresses: boolean;
+  /** An upstream may say later what became of mails. */
+  readonly hasEvents?: boolean;
   /** Whether a gateway has run on this data folder before: that there is no history is worth a word then. */
   readonly wasRunBefore: () => Promise<boolean>;
 }
@@ -33,7 +38,7 @@ const ADDRESS = /[^\s<>]*@[^\s<>]*/g;
 /** Never rejects. */
 export async function openHistory(parts: HistoryParts, options: HistoryOptions): Promise<History> {
   const { storage, clock, log } = parts;
-  const { retentionMs, addresses, wasRunBefore } = options;
+  const { retentionMs, addresses, hasEvents = false, wasRunBefore } = options;
   if (retentionMs === 0) {
     await removeHistory(storage).catch((error: unknown) => {
       log.warn("history.unavailable", { error: String(error) });
@@ -53,6 +58,12 @@ export async function openHistory(parts: HistoryParts, options: HistoryOptions):
     await writing.failed(error);
   }
   sweeping.start();
+  const reading = createReading(shelf, writing);
+  const copies = createCopies();
+  const note = (id: Id, event: HistoryEvent): void => {
+    if (hasEvents) copies.note(id, event);
+    writing.note(id, event);
+  };
   const short = (text: string | undefined) => (text === undefined ? undefined : shortText(text, TEXT_MAX));
 
   /** Other mail servers write addresses into their replies. */
@@ -60,7 +71,8 @@ export async function openHistory(parts: HistoryParts, options: HistoryOptions):
     addresses || text === undefined ? short(text) : short(text)?.replace(ADDRESS, "…");
 
   return {
-    ...createReading(shelf, writing),
+    ...reading,
+    known: async (id, copy) => copies.of(id, copy) ?? (await reading.known(id)),
     prevented: prevented.facts,
 
     accepted({ submission, task, client, user, reversePath }, recipients) {
@@ -69,29 +81,29 @@ export async function openHistory(parts: HistoryParts, options: HistoryOptions):
       for (const { id, recipient } of recipients) {
         const to = addresses ? recipient : undefined;
         const mail = { submission, task, client, user, reversePath: from, recipient: to };
-        writing.note(id, { kind: "accepted", at, ...mail });
+        note(id, { kind: "accepted", at, ...mail });
       }
     },
     repeated: writing.repeated,
     attempted(id, { upstream, outcome, reply, upstreamId }) {
       const said = { upstream, outcome, reply: short(reply), upstreamId };
-      writing.note(id, { kind: "attempt", at: clock.now(), ...said });
+      note(id, { kind: "attempt", at: clock.now(), ...said });
     },
     ended(id, { reason, cause }) {
-      writing.note(id, { kind: "ended", at: clock.now(), reason, cause: shortText(cause, TEXT_MAX) });
+      note(id, { kind: "ended", at: clock.now(), reason, cause: shortText(cause, TEXT_MAX) });
     },
     decided(id, { decision, reason, next }) {
-      writing.note(id, { kind: "decision", at: clock.now(), decision, reason: short(reason), next });
+      note(id, { kind: "decision", at: clock.now(), decision, reason: short(reason), next });
     },
     settled(id, { source, upstreamId, takenAt }) {
       const said = { source: shortText(source, TEXT_MAX), upstreamId, takenAt };
-      writing.note(id, { kind: "evidence", at: clock.now(), ...said });
+      note(id, { kind: "evidence", at: clock.now(), ...said });
     },
 
     told(id, { kind, source, upstreamId, happenedAt, ...said }) {
       const from = { source: shortText(source, TEXT_MAX), upstreamId, happenedAt };
       const texts = Object.entries(said).map(([name, text]) => [name, shown(text)]);
-      writing.note(id, { kind, at: clock.now(), ...from, ...Object.fromEntries(texts) });
+      note(id, { kind, at: clock.now(), ...from, ...Object.fromEntries(texts) });
     },
     written: writing.written,
 

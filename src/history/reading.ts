@@ -28,6 +28,10 @@ const KNOWN_MAX = 1_000;
 /** Longer than a stamp, and after all of them. */
 const BEYOND = new Uint8Array(STAMP_OCTETS + 1).fill(255);
 
+interface StoredMemory {
+  known(id: Id): ReturnType<HistoryMemory["known"]>;
+}
+
 /** Where a page begins: at this place of the record with this stamp, the first one unless given. */
 interface Position {
   readonly stamp: Uint8Array;
@@ -46,7 +50,7 @@ const positionOf = (cursor: string | undefined): Position => {
 const cursorOf = (key: Uint8Array, place: number): string =>
   `${bufferOf(key).toString("hex", key.length - STAMP_OCTETS)}-${place}`;
 
-export function createReading(shelf: Shelf, writing: Writing): HistoryReader & Pick<HistoryMemory, "known"> {
+export function createReading(shelf: Shelf, writing: Writing): HistoryReader & StoredMemory {
   /** @param read what is found in a record from a place on, each item with the place after it */
   async function pageOf<T>(
     prefix: Uint8Array,
