@@ -191,7 +191,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   });
   const entrance = createEntrance({ doubts, resolutions, toQueue, enqueue, clock, log });
   const lapsed = createLapsed(
-    { spool, ledger, inDoubt, holds, doubts, decisions, verdicts, clock, random, log },
+    { spool, ledger, inDoubt, holds, doubts, decisions, verdicts, history, clock, random, log },
     { retry, addresses },
   );
   const failures = createFailures(
@@ -210,7 +210,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const decisionParts = { ...decisions, ...resolutions };
   const evidence = openEvidence(
     { ledger, inDoubt, decisions: decisionParts, history, counters, clock, log, addresses },
-    isUp !== undefined && world.evidenceWaitMs !== undefined,
+    isUp !== undefined,
   );
   const intakes = await openIntakes(config, { evidence, ledger: publicName, counters, clock, random, log });
   const budget = createBudget(config.upstream.memory_max_bytes);

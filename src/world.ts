@@ -25,8 +25,7 @@ export interface World extends LedgerWorld {
   readonly freeSpace?: FreeSpace | undefined;
   /**
    * For how long evidence may come before policy acts about a doubt, milliseconds, by the name of the Upstream that gave no
-   * answer. Undefined: it is not known which one that was; the longest of all. Left out: nobody brings evidence, and nothing
-   * is looked up that another gateway may have settled.
+   * answer. Undefined: it is not known which one that was; the longest of all. Left out: policy waits for none.
    */
   readonly evidenceWaitMs?: (upstream: string | undefined) => number;
   /** Gets the number of gateways that share the ledger. */

@@ -1,6 +1,8 @@
 // A claim that has lapsed while its gateway was away: another gateway has taken the id over. It answers for it now, and
 // nothing of the attempt here counts (P8). If it has given the id up again, nobody else has the mail, and it is claimed
 // here as at a start (P5).
+import { noteSettledElsewhere } from "../evidence/elsewhere.ts";
+import type { HistoryNotes } from "../history/history.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Claim, Ledger } from "../ledger/ledger.ts";
 import { formatDate } from "../message/trace.ts";
@@ -35,6 +37,7 @@ export interface LapsedParts {
   readonly doubts: Doubts;
   readonly decisions: Pick<Decisions, "relayed">;
   readonly verdicts: Verdicts;
+  readonly history: Pick<HistoryNotes, "settled">;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -47,7 +50,7 @@ export interface LapsedOptions {
 }
 
 export function createLapsed(parts: LapsedParts, { retry, addresses }: LapsedOptions): Lapsed {
-  const { spool, ledger, inDoubt, holds, doubts, decisions, verdicts, clock, random, log } = parts;
+  const { spool, ledger, inDoubt, holds, doubts, decisions, verdicts, history, clock, random, log } = parts;
   /**
    * Ids whose verdict another gateway's client waits for, and that this one is bound to; whether an attempt of this
    * one ended without an answer.
@@ -95,7 +98,10 @@ export function createLapsed(parts: LapsedParts, { retry, addresses }: LapsedOpt
     }
     const wasDoubtful = isDoubtful || waiting.get(id) === true;
     waiting.delete(id);
-    log.error("transmission.stale", factsOf(transmission, addresses, { fence: queued.claim.fence }));
+    // What another gateway settles is found by this attempt or by a look-up, whichever comes first.
+    const isSettled = result?.kind === "repeat" && result.standing === "relayed" && inDoubt.has(id);
+    if (isSettled) noteSettledElsewhere({ history, log, addresses }, transmission);
+    else log.error("transmission.stale", factsOf(transmission, addresses, { fence: queued.claim.fence }));
     if (result === undefined || result.kind === "repeat") {
       await spool.remove(queued.key);
       leaveDoubt(inDoubt, queued);

@@ -54,6 +54,9 @@ export interface Decided {
   readonly next?: string | undefined;
 }
 
+/** The source of what this gateway held in doubt, and found settled: by evidence or an operator there, or as relayed there. */
+export const ANOTHER_GATEWAY = "another gateway";
+
 /** Its doubt has ended, since an upstream has said later that it took it. */
 export interface Settled {
   /** Who says so. */

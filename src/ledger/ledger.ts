@@ -147,6 +147,8 @@ export type Looked =
       /** When it was last attempted or found doubtful. */
       readonly changedAt: number;
       readonly digest: Uint8Array;
+      /** This gateway holds it, and the record has it as relayed: settling it so ends the claim, and changes nothing else. */
+      readonly isSettled?: true;
     } & LookedHolder);
 
 /** Whose claim it is. Of a ledger that several gateways share, `gateway` is the other one's name, where it is known. */

@@ -34,7 +34,7 @@ export const SHARED_EVIDENCE_CHECKS: readonly SharingCheck[] = [
         expect(await harness.during(ledger.doubts())).toEqual([]);
       }
       await harness.during(a.ledger.release([own]));
-      expect(a.ledger.counts()).toMatchObject({ claims: 0, doubtful: 0 });
+      expect(a.ledger.counts()).toEqual({ claims: 0, open: 0, doubtful: 0 });
       for (const { ledger } of [a, b, c]) {
         expect(await claim(harness, ledger, request("x"))).toMatchObject(RELAYED);
       }
@@ -127,6 +127,44 @@ export const SHARED_EVIDENCE_CHECKS: readonly SharingCheck[] = [
         expect(await harness.during(ledger.look(id))).toMatchObject({ state: "relayed" });
         expect(await claim(harness, ledger, request("x"))).toMatchObject(RELAYED);
       }
+    },
+  },
+  {
+    rule: "S21",
+    title: "the holder can look up its own settlement whose answer is lost, and settles it for good by that",
+    async run(harness) {
+      const [a, b] = await two(harness);
+      const own = await doubtfulAt(harness, a);
+      a.engine.loseAnswer("change");
+      await expect(prove(harness, a)).rejects.toMatchObject({ name: "StorageError" });
+      expect(await prove(harness, b)).toBe("nothing");
+      expect(await harness.during(a.ledger.look(id))).toMatchObject({ state: "doubtful", isSettled: true });
+      expect(await harness.during(a.ledger.settle(own, "relayed"))).toBe("settled");
+      for (const { ledger } of [a, b]) {
+        expect(await harness.during(ledger.look(id))).toMatchObject({ state: "relayed" });
+      }
+      expect(a.ledger.counts()).toEqual({ claims: 0, open: 0, doubtful: 0 });
+    },
+  },
+  {
+    rule: "S21",
+    title: "so too where that never arrives, and another gateway settles it",
+    async run(harness) {
+      const [a, b] = await two(harness);
+      const own = await doubtfulAt(harness, a);
+      const arrive = a.engine.delayCall("change");
+      await expect(prove(harness, a)).rejects.toMatchObject({ name: "StorageError" });
+      const looked = await harness.during(a.ledger.look(id));
+      expect(looked).toMatchObject({ state: "doubtful", holder: "here" });
+      expect(looked).not.toHaveProperty("isSettled");
+      expect(await prove(harness, b)).toBe("relayed");
+      expect(await harness.during(a.ledger.look(id))).toMatchObject({ state: "doubtful", isSettled: true });
+      expect(await harness.during(a.ledger.settle(own, "relayed"))).toBe("stale");
+      await arrive();
+      for (const { ledger } of [a, b]) {
+        expect(await harness.during(ledger.look(id))).toMatchObject({ state: "relayed" });
+      }
+      expect(a.ledger.counts()).toEqual({ claims: 0, open: 0, doubtful: 0 });
     },
   },
   {

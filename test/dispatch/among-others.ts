@@ -53,17 +53,19 @@ export async function openAmongOthers(environment: Readonly<Record<string, strin
     change: (batch: readonly Change[]) => Promise<void>;
     take: (batch: readonly Taking[]) => Promise<void>;
   } = { change: async () => {}, take: async () => {} };
+  /** Called when it has, and before the gateway has the answer. */
+  const after: { change: (batch: readonly Change[]) => Promise<void> } = { change: async () => {} };
   const relay = await openRelay(config, {
     ...{ storage, clock, random: systemRandom, log, elapsed: () => clock.now() },
-    // Evidence may come, and policy waits for none.
-    evidenceWaitMs: () => 0,
     async openEngine() {
       const engine = engines.connect();
       return {
         ...engine,
         async change(batch) {
           await before.change(batch);
-          return await engine.change(batch);
+          const answers = await engine.change(batch);
+          await after.change(batch);
+          return answers;
         },
         async take(incarnation, batch) {
           await before.take(batch);
@@ -114,7 +116,7 @@ export async function openAmongOthers(environment: Readonly<Record<string, strin
   };
 
   return {
-    ...{ relay, storage, engines, time, calls, events, clock, id, before, submit, openOther, lapse },
+    ...{ relay, storage, engines, time, calls, events, clock, id, before, after, submit, openOther, lapse },
     retryMs: config.spool.retry_max,
   };
 }

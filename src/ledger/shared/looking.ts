@@ -13,22 +13,27 @@ export interface LookingParts {
   readonly calls: Calls;
   readonly claims: Claims<Held>;
   readonly incarnation: number;
+  /** Ids attempted or doubtful, as far as this gateway knows. */
+  readonly open: Set<Id>;
   /** See Heartbeat. */
   readonly tellsTheDead: () => boolean;
   readonly clock: Clock;
 }
 
 /** As in Ledger. */
-export function createLook({ calls, claims, incarnation, tellsTheDead, clock }: LookingParts) {
+export function createLook({ calls, claims, incarnation, open, tellsTheDead, clock }: LookingParts) {
   return async (id: Id): Promise<Looked> => {
     const record = await calls.read.ask(decodeBase32(id));
     const held = claims.get(id);
     if (record === undefined) return held === undefined ? { state: "absent" } : ours(held, clock.now());
-    const { holder, changedAt } = record;
+    const { holder, changedAt, state } = record;
     // A decision without an answer has taken effect, and nothing has followed from it: it is decided once more.
-    const isUndecided = holder === undefined && held?.doubt === "doubtful" && held.mayBeRelayed;
-    const isOurs = holder?.incarnation === incarnation && held !== undefined;
-    if (held !== undefined && (isOurs || isUndecided)) return ours(held, changedAt);
+    if (held?.doubt === "doubtful" && held.mayBeRelayed && holder === undefined) {
+      return { ...ours(held, changedAt), ...(state === "relayed" ? { isSettled: true } : {}) };
+    }
+    if (held !== undefined && holder?.incarnation === incarnation) return ours(held, changedAt);
+    // Another gateway may have settled it.
+    if (state === "relayed") open.delete(id);
     return isHeldElsewhere(record, incarnation, tellsTheDead()) ? theirs(record) : nobodys(record);
   };
 }
