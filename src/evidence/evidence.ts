@@ -5,6 +5,7 @@ import type { Id } from "../identity/message-id.ts";
 import type { Decided, Ledger } from "../ledger/ledger.ts";
 import type { Counters } from "../metrics/counters.ts";
 import type { Log } from "../runtime/log.ts";
+import type { Page } from "../runtime/page.ts";
 import type { SpooledTransmission } from "../spool/record.ts";
 import { StorageError } from "../storage/storage.ts";
 import type { Fate } from "./fate.ts";
@@ -30,7 +31,8 @@ export interface Proof {
 /**
  * - settled: the id was in doubt, and is relayed now, durably.
  * - known: there was nothing to settle.
- * - busy: an attempt or a decision about the id is under way. Nothing is kept: ask again.
+ * - busy: an attempt or a decision about the id is under way; or it is in doubt, the proof is a header field, and this gateway
+ *   does not know whether its mail has a task. Nothing is kept: ask again, if there are several gateways any of them.
  * - away: the ledger can't be asked, for this id or any other. Nothing is kept: ask again.
  */
 export type Taken = "settled" | "known" | "busy" | "away";
@@ -57,7 +59,7 @@ export interface DecisionParts {
 }
 
 export interface EvidenceParts {
-  readonly ledger: Pick<Ledger, "prove">;
+  readonly ledger: Pick<Ledger, "prove" | "look">;
   readonly decisions: DecisionParts;
   /** The doubtful transmission of the spool with this id. */
   readonly doubtful: (id: Id) => SpooledTransmission | undefined;
@@ -69,18 +71,35 @@ export interface EvidenceParts {
   readonly addresses: boolean;
 }
 
-/** Events of an id that are looked through for its task: it has some twenty in a day of retries. */
-const EVENTS_MAX = 100;
+/** Events of an id that are read at once: it has some twenty in a day of retries. */
+const EVENTS_AT_ONCE = 100;
 
 export function createEvidence(parts: EvidenceParts): Evidence {
   const { ledger, decisions, doubtful, history, telling, counters, log, addresses } = parts;
 
-  /** As far as it is known here: the spool says so, or else the history. */
-  const hasTask = async (id: Id): Promise<boolean> => {
+  /** The spool says so, or else the history. Undefined: it is not known here. */
+  const hasTask = async (id: Id): Promise<boolean | undefined> => {
     const known = doubtful(id);
     if (known !== undefined) return known.unkeyed !== true;
-    const { items } = await history.ofId(id, { limit: EVENTS_MAX });
-    return items.some((event: HistoryEvent) => event.kind === "accepted" && event.task !== undefined);
+    let isKnown = false;
+    let cursor: string | undefined;
+    do {
+      const page: Page<HistoryEvent> = await history.ofId(id, { limit: EVENTS_AT_ONCE, cursor });
+      const accepted = page.items.filter((event) => event.kind === "accepted");
+      if (accepted.some(({ task }) => task !== undefined)) return true;
+      isKnown ||= accepted.length > 0;
+      cursor = page.next;
+    } while (cursor !== undefined);
+    return isKnown ? false : undefined;
+  };
+
+  /** What is answered to a header field, which only proves something of a task's mail; undefined: it does. */
+  const unproven = async (id: Id): Promise<Taken | undefined> => {
+    const isOfTask = await hasTask(id);
+    if (isOfTask === true) return undefined;
+    if (isOfTask === false) return "known";
+    // The gateway that has accepted it knows, and is asked in some turn.
+    return "firstDate" in (await ledger.look(id)) ? "busy" : "known";
   };
 
   const carryOut = async (id: Id, { source, upstreamId, at, by }: Proof): Promise<void> => {
@@ -99,7 +118,8 @@ export function createEvidence(parts: EvidenceParts): Evidence {
       // What comes of an attempt is not known yet, and the proof may be of this one.
       if (decisions.isBusy(id)) return "busy";
       try {
-        if (proof.from === "header" && !(await hasTask(id))) return "known";
+        const unproved = proof.from === "header" ? await unproven(id) : undefined;
+        if (unproved !== undefined) return unproved;
         const proved = await decisions.make(
           id,
           () => ledger.prove(id, proof.at),

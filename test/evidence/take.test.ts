@@ -3,7 +3,8 @@
 import { expect, test } from "vitest";
 import type { Proof } from "../../src/evidence/evidence.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
-import { openHeldGateway, settled } from "../support/held-gateway.ts";
+import { openAmongOthers } from "../dispatch/among-others.ts";
+import { openHeldGateway, orderOne, settled } from "../support/held-gateway.ts";
 import { idOf } from "../support/ids.ts";
 
 const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" };
@@ -118,6 +119,52 @@ test("a header field counts for a mail with a task, in the spool or remembered",
   expect((await relayed.submit([RECIPIENT])).code).toBe(250);
   expect(relayed.calls).toHaveLength(1);
   await relayed.stop();
+});
+
+test("a header field of what is in doubt, and of which no gateway knows more, is kept", async () => {
+  const settings = { MAILONCE_SMTP_REPLY: "relayed", MAILONCE_HISTORY_RETENTION: "0" };
+  const one = await openHeldGateway(settings);
+  const reply = one.submit([RECIPIENT]);
+  await settled();
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  expect((await reply).code).toBe(451);
+  const { id } = one.call(RECIPIENT).transmission;
+  const proof: Proof = { ...SENT, from: "header", at: one.time.now() };
+  expect(await one.relay.evidence.take(id, proof)).toBe("busy");
+  expect(await one.relay.evidence.take(idOf("unknown"), proof)).toBe("known");
+  expect(await one.relay.evidence.take(id, { ...proof, from: "tag" })).toBe("settled");
+  expect(await one.relay.evidence.take(id, proof)).toBe("known");
+  await one.stop();
+});
+
+test("a header field of another gateway's doubt is left to that one", async () => {
+  const one = await openAmongOthers();
+  const other = await one.openOther();
+  const [claimed] = await other.claim([{ id: one.id, digest: new Uint8Array(16) }]);
+  if (claimed?.kind !== "claimed") throw new Error("it is not claimed");
+  other.accepted([claimed.claim]);
+  await other.attempt(claimed.claim, "Fri, 20 Dec 2013 10:13:06 +0000");
+  const proof: Proof = { ...SENT, from: "header", at: one.time.now() };
+  expect(await one.relay.evidence.take(one.id, proof)).toBe("busy");
+  await other.settle(claimed.claim, "doubtful");
+  expect(await one.relay.evidence.take(one.id, proof)).toBe("busy");
+  await other.settle(claimed.claim, "relayed");
+  expect(await one.relay.evidence.take(one.id, proof)).toBe("known");
+  await one.relay.drain();
+  await one.relay.close();
+});
+
+test("the history says that it has a task, however much has happened to it since", async () => {
+  const one = await attempted({ MAILONCE_SPOOL_RETRY_MAX: "1s", MAILONCE_SPOOL_RETRY_MIN: "1s" });
+  for (let tries = 0; tries < 120; tries++) {
+    await one.call(RECIPIENT).answer({ kind: "later", reply: "450 4.2.1 try later" });
+    await one.pass();
+  }
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  expect(await orderOne(one, one.id, { kind: "remove" })).toMatchObject({ next: "removed" });
+  expect(await one.relay.doubtful.list()).toMatchObject([{ standing: "remembered" }]);
+  expect(await one.take({ from: "header" })).toBe("settled");
+  await one.stop();
 });
 
 test("while the ledger is away nothing is lost", async () => {
