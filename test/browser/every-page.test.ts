@@ -2,9 +2,9 @@
 // wider than the window.
 import { join } from "node:path";
 import { expect } from "vitest";
-import { violationsOn } from "../support/accessibility.ts";
-import { type Page, SCHEMES } from "../support/browser.ts";
-import { readPaths, unfold, visitedPaths } from "../support/browser-pages.ts";
+import { look, WIDTHS } from "../support/accessibility.ts";
+import { SCHEMES } from "../support/browser.ts";
+import { readPaths, visitedPaths } from "../support/browser-pages.ts";
 import { test as base } from "../support/browser-place.ts";
 import { SCENE, startScene } from "../support/browser-scene.ts";
 import { withTokens } from "../support/browser-sign-in.ts";
@@ -21,16 +21,7 @@ const test = base
     startScene(shared, { settings: { DATA_DIR: join(shared.folder, "visited") }, words }),
   );
 
-const WIDTHS = [360, 1280];
 const views = SCHEMES.flatMap((scheme) => WIDTHS.map((width) => ({ scheme, width })));
-
-async function look(page: Page): Promise<void> {
-  await unfold(page);
-  const path = page.url();
-  expect([path, await violationsOn(page)]).toEqual([path, []]);
-  const wide = await page.evaluate<[number, number]>("[document.documentElement.scrollWidth, innerWidth]");
-  expect([path, wide[0] <= wide[1], wide]).toEqual([path, true, wide]);
-}
 
 for (const view of views) {
   const { scheme, width } = view;

@@ -97,7 +97,7 @@ ${canDecide ? html`<td data-title="decide">${isOurs ? decideOne(id, name, standi
 const whatHappens = ({ standing, listensUntil, policy }: DoubtfulEntry): Html =>
   listensUntil === undefined || policy === undefined
     ? html`${STANDINGS[standing]}`
-    : html`waits for SES's events until ${moment(listensUntil)}; then ${THEN[policy]}`;
+    : html`<span>waits for SES's events until ${moment(listensUntil)}; then ${THEN[policy]}</span>`;
 
 const STANDINGS: Readonly<Record<DoubtfulEntry["standing"], string>> = {
   held: "held until somebody decides",

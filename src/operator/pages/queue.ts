@@ -221,7 +221,7 @@ function row(entry: ShownEntry, { asked: { asker }, now }: Seen): Html {
 function dueText({ state, hold, doubtful, dueAt, listensUntil }: ShownEntry, now: number): Html {
   const doubt = doubtful === true ? ", in doubt" : "";
   if (listensUntil !== undefined)
-    return html`held in doubt; SES's events may come, policy acts ${until(listensUntil, now)}`;
+    return html`<span>held in doubt; SES's events may come, policy acts ${until(listensUntil, now)}</span>`;
   if (state === "held") return html`held ${hold === "operator" ? `by an operator${doubt}` : "in doubt"}`;
   if (dueAt === undefined) return html`${STATE_WORDS[state]}${doubt}`;
   return html`${state === "due" ? "now" : until(dueAt, now)}${doubt}`;
