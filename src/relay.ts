@@ -112,6 +112,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const retry = { minMs, maxMs };
   const keepIdFields = keepIdFieldsOf(config);
 
+  const intakes = await openIntakes(config);
   const found = await findLedger(config, world);
   const spool = await openSpool(storage).catch(async (error: unknown) => {
     await found.close();
@@ -168,7 +169,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const warnOfDelay = createDelayWarnings(reports, clock, config.spool.delay_warning);
   const inDoubt: InDoubt = new Map();
   const holds = createHolds(inDoubt);
-  const readingSince = () => intakes.readingSince();
+  const { readingSince } = intakes;
   const wait = createEvidenceWait({ waitMsOf: world.evidenceWaitMs, readingSince, isUp, clock });
   const listening = createListening({
     ...{ inDoubt, wait, isBusy: decisions.isBusy, clock, log },
@@ -189,7 +190,8 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
       takeFound: (queued) => dispatcher.takeFound(queued),
     },
   });
-  const entrance = createEntrance({ doubts, resolutions, toQueue, enqueue, clock, log });
+  const late = new AbortController();
+  const entrance = createEntrance({ doubts, resolutions, toQueue, enqueue, late: late.signal, clock, log });
   const lapsed = createLapsed(
     { spool, ledger, inDoubt, holds, doubts, decisions, verdicts, history, clock, random, log },
     { retry, addresses },
@@ -212,7 +214,6 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { ledger, inDoubt, decisions: decisionParts, history, counters, clock, log, addresses },
     isUp !== undefined,
   );
-  const intakes = await openIntakes(config, { evidence, ledger: publicName, counters, clock, random, log });
   const budget = createBudget(config.upstream.memory_max_bytes);
   const receiving = createReceiveBudget(config.smtp.buffer_max_bytes);
   const dispatcher = createDispatcher({ attempt, budget, clock, random, log }, routes.lanes, retry, lifetime);
@@ -237,11 +238,9 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { spool, ledger, verdicts, entrance, holds, reports, toQueue, enqueue, clock, log },
     { binds, retentionMs },
   );
-  reports.start();
-  dispatcher.start();
-  evidence.start();
+  for (const part of [reports, dispatcher, evidence]) part.start();
   wait.begin();
-  intakes.start();
+  intakes.start({ evidence, ledger: publicName, counters, clock, random, log });
   const laneFacts = createLaneFacts(dispatcher, holds.all, clock);
   const findSpooled = createFindSpooled({ dispatcher, inDoubt, holds, reports });
   const places = { spool, dispatcher, holds, inDoubt, findSpooled };
@@ -296,13 +295,12 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     }),
 
     async drain() {
-      const late = new AbortController();
       const grace = clock.after(GRACE_MS, () => {
         dispatcher.abort();
         late.abort();
       });
       listening.close();
-      await Promise.all([dispatcher.drain(), intakes.close()]);
+      await Promise.all([dispatcher.drain(), intakes.close(), entrance.drain()]);
       await orders.drain(late.signal);
       await reports.drain(late.signal);
       await evidence.stop();

@@ -1,5 +1,6 @@
 // The way into the queue for what comes from outside it: with a submission, a report or a start. What is in doubt already
 // is queued only if policy says so.
+import { setMaxListeners } from "node:events";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { SpooledTransmission } from "../spool/record.ts";
@@ -17,6 +18,8 @@ export interface Entrance {
     transmission: SpooledTransmission,
     doubt: Pick<Doubt, "cause" | "firstDate" | "since">,
   ): Promise<void>;
+  /** Policy decides about nothing any more, which is left to the next start. Resolves when what it has begun is done. */
+  drain(): Promise<void>;
 }
 
 export interface EntranceParts {
@@ -24,20 +27,35 @@ export interface EntranceParts {
   readonly resolutions: Pick<Resolutions, "during">;
   readonly toQueue: ToQueue;
   readonly enqueue: (queued: QueuedTransmission) => void;
+  /** Aborted at a stop, when what has begun is to be given up. */
+  readonly late: AbortSignal;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-const NEVER = new AbortController().signal;
-
 export function createEntrance(parts: EntranceParts): Entrance {
-  const { doubts, resolutions, toQueue, enqueue, clock, log } = parts;
+  const { doubts, resolutions, toQueue, enqueue, late, clock, log } = parts;
+  // Each decision under way may listen to it, so many listeners are no leak.
+  setMaxListeners(0, late);
+  const running = new Set<Promise<void>>();
+  let isDraining = false;
 
-  const doubtful: Entrance["doubtful"] = async (queued, transmission, doubt) => {
-    const { result: next, isOut } = await resolutions.during(queued, NEVER, () =>
-      doubts.decide(queued, transmission, { ...doubt, ended: "earlier" }, NEVER),
+  const decide: Entrance["doubtful"] = async (queued, transmission, doubt) => {
+    const { result: next, isOut } = await resolutions.during(queued, late, () =>
+      doubts.decide(queued, transmission, { ...doubt, ended: "earlier" }, late),
     );
     if (next !== undefined && !isOut) enqueue(next);
+  };
+
+  const doubtful: Entrance["doubtful"] = async (queued, transmission, doubt) => {
+    if (isDraining) return;
+    const work = decide(queued, transmission, doubt);
+    running.add(work);
+    try {
+      await work;
+    } finally {
+      running.delete(work);
+    }
   };
 
   const doubtfulSoon = (
@@ -48,7 +66,7 @@ export function createEntrance(parts: EntranceParts): Entrance {
     const doubt = { cause: "attempted before without an answer", since };
     doubtful(queued, transmission, doubt).catch((error: unknown) => {
       log.error("dispatch.failed", { error: error instanceof Error ? error.stack : String(error) });
-      clock.after(STORAGE_RETRY_MS, () => doubtfulSoon(queued, transmission, since));
+      if (!isDraining) clock.after(STORAGE_RETRY_MS, () => doubtfulSoon(queued, transmission, since));
     });
   };
 
@@ -59,5 +77,9 @@ export function createEntrance(parts: EntranceParts): Entrance {
       else enqueue(queued);
     },
     doubtful,
+    async drain() {
+      isDraining = true;
+      await Promise.allSettled(running);
+    },
   };
 }

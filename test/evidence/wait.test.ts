@@ -189,6 +189,22 @@ test("what is in no spool waits so too when it is submitted soon after a late st
   await next.stop();
 });
 
+test.each([-3_600_000, -1_000, -1, 1_000, 3_600_000])(
+  "a clock that is set by %i ms ends the wait neither late nor twice",
+  async (by) => {
+    const one = await waiting("hold");
+    await one.pass(WAIT_MS - 1);
+    one.setClock(by);
+    await one.pass(1);
+    await one.pass(2 * WAIT_MS);
+    expect(one.lines.filter(({ event }) => event === "transmission.doubtful")).toMatchObject([
+      { waitMs: WAIT_MS },
+      { waitMs: undefined },
+    ]);
+    await one.stop();
+  },
+);
+
 test("an attempt that a crash ended waits from its beginning on", async () => {
   const one = await open("resend");
   expect((await one.submit([RECIPIENT])).code).toBe(250);
@@ -212,6 +228,41 @@ test("the disk that is full when the wait is over delays the re-send, and no mor
   expect(one.calls).toHaveLength(2);
   await one.call(RECIPIENT).answer(ACCEPTED);
   await one.stop();
+});
+
+test("what policy has begun when the wait is over is given up in the time of grace of a stop", async () => {
+  const one = await waiting("drop");
+  one.storage.fail({ call: "commit", name: "ledger/generation-000001", times: Number.POSITIVE_INFINITY });
+  await one.pass(WAIT_MS);
+  expect(one.events("dispatch.unrecorded")).not.toEqual([]);
+  const stopped = one.stop();
+  await one.pass(20_000);
+  await stopped;
+  const count = one.lines.length;
+  for (let second = 0; second < 5; second++) await one.pass(1_000);
+  expect(one.lines.slice(count)).toEqual([]);
+
+  one.storage.mend();
+  const next = await open("drop", one);
+  await next.pass(WAIT_MS);
+  await expectPolicy("drop", next, 0);
+  await next.stop();
+});
+
+test("a stop waits for what policy has begun when the wait is over", async () => {
+  const one = await waiting("drop");
+  one.storage.fail({ call: "commit", name: "ledger/generation-000001", times: 2 });
+  await one.pass(WAIT_MS);
+  let isStopped = false;
+  const stopped = one.stop().then(() => {
+    isStopped = true;
+  });
+  await settled();
+  expect(isStopped).toBe(false);
+  for (let second = 0; second < 3; second++) await one.pass(1_000);
+  await stopped;
+  expect(one.events("dispatch.failed")).toEqual([]);
+  expect(one.relay.isEmpty()).toBe(true);
 });
 
 test("a doubt of the re-send waits too", async () => {

@@ -6,8 +6,8 @@ import type { EventsFinding } from "./check.ts";
 import type { Intake, IntakeFacts, IntakeParts } from "./intake.ts";
 
 export interface Intakes {
-  /** Begins to read. */
-  start(): void;
+  /** Begins to read. To be called once. */
+  start(parts: StartIntakesParts): void;
   facts(): readonly IntakeFacts[];
   /** Of all queues the latest; see IntakeFacts. */
   readingSince(): number | undefined;
@@ -17,19 +17,16 @@ export interface Intakes {
   close(): Promise<void>;
 }
 
-export interface OpenIntakesParts
+export interface StartIntakesParts
   extends Pick<IntakeParts, "evidence" | "counters" | "clock" | "random" | "log"> {
   /** The public name of the ledger; there is one where there is an upstream of SES. */
   readonly ledger: string | undefined;
 }
 
 /** Loads all that it takes. Upstreams may name the same queue: it is read once. */
-export async function openIntakes(
-  config: Config,
-  { ledger = "", ...parts }: OpenIntakesParts,
-): Promise<Intakes> {
+export async function openIntakes(config: Config): Promise<Intakes> {
   const intakes: Intake[] = [];
-  let start = (): void => {};
+  let start: Intakes["start"] = () => {};
   const queues = eventQueuesOf(config);
   if (queues.length > 0) {
     const [{ createSqsQueue }, { startIntake }, { queueNameOf }] = await Promise.all([
@@ -37,7 +34,7 @@ export async function openIntakes(
       import("./intake.ts"),
       import("./queue-url.ts"),
     ]);
-    start = () => {
+    start = ({ ledger = "", ...parts }) => {
       for (const { waitMs, ...options } of queues) {
         const queue = createSqsQueue(options);
         intakes.push(startIntake({ ...parts, queue, name: queueNameOf(options.queueUrl), waitMs, ledger }));
