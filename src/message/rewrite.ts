@@ -3,6 +3,7 @@
 // differ between recipients go into a slot at dispatch. So every attempt of a transmission carries the same
 // octets, even when a newer version of this file makes a later one.
 import { fieldValue, type HeaderField, isWhiteSpace } from "./header.ts";
+import { SES_FIELDS, withoutOwnTags } from "./ses-fields.ts";
 import { formatDate } from "./trace.ts";
 
 export interface RewriteOptions {
@@ -98,7 +99,9 @@ export function prepare(fields: readonly HeaderField[], options: RewriteOptions)
       continue;
     }
     const start = length;
-    add(terminated(field.raw));
+    const raw = name === SES_FIELDS.tags ? withoutOwnTags(field) : field.raw;
+    if (raw === undefined) continue;
+    add(terminated(raw));
     if (name === "references" && joins && references === undefined) {
       // RFC 5322 §2.2.3: a line more of the field, so that what it says stays as it is.
       if (own !== undefined) add(Buffer.from(`\t${own}\r\n`, "latin1"));

@@ -292,3 +292,40 @@ describe("an id that joins References", () => {
     );
   });
 });
+
+describe("tags for SES that only mailonce may set", () => {
+  const output = (fields: string): string =>
+    pipe([Buffer.from(`${fields}Message-ID: <own@example.com>\r\n\r\nText\r\n`)])
+      .output.toString("latin1")
+      .split("Message-ID:", 1)[0]
+      ?.replace(/^Received:.*?\r\n(?![ \t])/s, "") ?? "";
+
+  test.each([
+    ["none of them: not an octet changes", "x-ses-Message-Tags:a = b,c=d,\r\n\te=f\r\n", undefined],
+    ["the only one", "X-SES-MESSAGE-TAGS: mailonce-id=aaaa\r\n", ""],
+    ["both", "X-SES-MESSAGE-TAGS: mailonce-ledger=a, mailonce-id=b\r\n", ""],
+    [
+      "among others",
+      "X-SES-MESSAGE-TAGS: a=b, mailonce-id=x, c=d\r\n",
+      "X-SES-MESSAGE-TAGS: a=b,\r\n c=d\r\n",
+    ],
+    [
+      "folded, in any case",
+      "X-Ses-Message-Tags: a=b,\r\n MAILONCE-Id = x\r\n",
+      "X-SES-MESSAGE-TAGS: a=b\r\n",
+    ],
+    [
+      "folded within its name",
+      "X-SES-MESSAGE-TAGS: mailonce-\r\n id=x, a=b\r\n",
+      "X-SES-MESSAGE-TAGS: a=b\r\n",
+    ],
+    [
+      "in the second field",
+      "X-SES-MESSAGE-TAGS: a=b\r\nX-SES-MESSAGE-TAGS: mailonce-id=x\r\n",
+      "X-SES-MESSAGE-TAGS: a=b\r\n",
+    ],
+    ["no tags, but a text", "Subject: mailonce-id=x\r\n", undefined],
+  ])("%s", (_, fields, left = fields) => {
+    expect(output(fields)).toBe(left);
+  });
+});

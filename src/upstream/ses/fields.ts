@@ -3,7 +3,7 @@
 // fields stay in the message.
 import type { Id } from "../../identity/message-id.ts";
 import { fieldValue, parseHeader } from "../../message/header.ts";
-import { SES_FIELDS } from "../../message/ses-fields.ts";
+import { ID_TAG, LEDGER_TAG, SES_FIELDS } from "../../message/ses-fields.ts";
 import { bufferOf } from "../../runtime/buffer-view.ts";
 
 export interface SesTag {
@@ -29,12 +29,6 @@ export interface SesFields {
   /** How many tags of the message were left out because SES would refuse the message for them. */
   readonly badTags: number;
 }
-
-/** Carries the id into every event that SES publishes, whatever becomes of the header there. */
-export const ID_TAG = "mailonce-id";
-
-/** Names the ledger, so that the events of two ledgers in one queue can be kept apart. */
-export const LEDGER_TAG = "mailonce-ledger";
 
 /**
  * AWS documents no limit for the tags of a mail (API_SendEmail, API_MessageTag and the quotas of SES name none), only 50

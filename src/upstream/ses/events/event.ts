@@ -2,8 +2,8 @@
 // https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
 import type { Fate } from "../../../evidence/fate.ts";
 import type { Id } from "../../../identity/message-id.ts";
+import { ID_TAG, LEDGER_TAG } from "../../../message/ses-fields.ts";
 import { shortText } from "../../../runtime/short-text.ts";
-import { ID_TAG, LEDGER_TAG } from "../fields.ts";
 import { isObject, type Json, listIn, objectIn } from "./json.ts";
 
 export interface SesEvent {
