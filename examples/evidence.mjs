@@ -20,7 +20,7 @@ function isSigned({ timestamp, token, signature }) {
 }
 
 /** Undefined: it is no mail of mailonce's, or it does not say that the service took it ("rejected" says the opposite). */
-function evidenceOf({ event, severity, timestamp, id, message }) {
+function evidenceOf({ event, severity, timestamp, message }) {
   const messageId = String(message?.headers?.["message-id"]);
   if (!/^[a-z2-7]{32}@/.test(messageId)) return undefined;
   const failed = severity === "temporary" ? "delayed" : "bounced";
@@ -29,7 +29,7 @@ function evidenceOf({ event, severity, timestamp, id, message }) {
   const happenedAt = new Date(timestamp * 1_000).toISOString();
   // Only this event has the time at which the service took the mail.
   const taken = event === "accepted" ? { takenAt: happenedAt } : {};
-  return { messageId, source: "mailgun", upstreamId: id, ...taken, fate: { kind }, happenedAt };
+  return { messageId, source: "mailgun", ...taken, fate: { kind }, happenedAt };
 }
 
 /** The status for the service, which sends again what was not taken. */

@@ -212,6 +212,23 @@ describe("who may not have a mail counted as relayed", () => {
   });
 });
 
+test("what became of the mail is noted once, though the service says it twice", async () => {
+  const { gateway, id, send } = await open();
+  await gateway.call(RECIPIENT).answer(DOUBTFUL);
+  const happenedAt = "1970-01-01T00:00:01Z";
+  const bounce = { kind: "bounced", bounceType: "Permanent", diagnostic: "550 5.1.1 no such person" };
+  const body = { id, source: "mailgun", fate: bounce, happenedAt };
+  expect(said(await send(body))).toEqual([200, { id, taken: "settled" }]);
+  expect(said(await send(body))).toEqual([200, { id, taken: "known" }]);
+  const later = { ...body, fate: { kind: "complained" }, happenedAt: "1970-01-01T00:00:02Z" };
+  expect(said(await send(later))).toEqual([200, { id, taken: "known" }]);
+  const { items } = await gateway.relay.history.ofId(id, { limit: 100 });
+  expect(items.filter(({ kind }) => kind === "bounced" || kind === "complained")).toMatchObject([
+    { kind: "complained", source: "mailgun", happenedAt: 2_000 },
+    { ...bounce, source: "mailgun", happenedAt: 1_000 },
+  ]);
+});
+
 test("markup in what a service says is shown as text, and a visitor sees none of it", async () => {
   const { gateway, http, id, token, send } = await open();
   await gateway.call(RECIPIENT).answer(DOUBTFUL);

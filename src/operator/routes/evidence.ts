@@ -2,7 +2,6 @@
 // does what an event of SES does, and whoever sends it keeps it until the answer is 200.
 import { z } from "zod";
 import { isToAskAgain, type Proof } from "../../evidence/evidence.ts";
-import type { Fate } from "../../evidence/fate.ts";
 import type { Id } from "../../identity/message-id.ts";
 import { shortText } from "../../runtime/short-text.ts";
 import { json, problem, type Route } from "../http/route.ts";
@@ -84,8 +83,7 @@ export const evidenceRoutes = (running: Running, now: () => number): Route[] => 
       const proof: Proof = {
         // Who has the token vouches for it: see docs/operating.md.
         ...{ from: "tag", source },
-        ...given({ upstreamId, at: times.takenAt, happenedAt: times.happenedAt, by }),
-        ...(fate === undefined ? {} : { fate: given(fate) as Fate }),
+        ...given({ upstreamId, at: times.takenAt, fate, happenedAt: times.happenedAt, by }),
       };
       const taken = await evidence.take(id, proof);
       if (!isToAskAgain(taken)) return json({ id, taken });
