@@ -183,7 +183,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { policy: policyOfDoubt, retry, addresses },
   );
   const resolutions = createResolutions({
-    ...{ inDoubt, holds, decisions, spool, recorder, verdicts, clock, log },
+    ...{ inDoubt, holds, decisions, spool, recorder, reports, verdicts, clock, log },
     dispatcher: {
       enqueue,
       find: (id) => dispatcher.find(id),

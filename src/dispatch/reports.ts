@@ -19,6 +19,11 @@ export interface Reports {
   delayed(key: TransmissionKey, transmission: SpooledTransmission, reply: string): boolean;
   /** What has ended and waits for its report. Looks at all of that. */
   find(id: Id): TransmissionKey | undefined;
+  /**
+   * It was relayed after all: if its failure waits for a report it leaves the spool without one. Rejects with a StorageError:
+   * it is reported then, as it is where the report is being made.
+   */
+  relayed(id: Id): Promise<void>;
   /** The transmission has left the spool without a report. */
   left(key: TransmissionKey, id: Id): void;
   /** How many transmissions that have ended, or are late, wait to be reported. */
@@ -30,7 +35,7 @@ export interface Reports {
 }
 
 export interface ReportsParts {
-  readonly spool: Pick<Spool, "count">;
+  readonly spool: Pick<Spool, "count" | "remove">;
   readonly oneReport: OneReport;
   readonly clock: Clock;
   readonly log: Log;
@@ -115,6 +120,15 @@ export function createReports({ spool, oneReport, clock, log }: ReportsParts): R
     running.add(work);
   }
 
+  function endedOf(id: Id): ReportEntry | undefined {
+    for (const { entries } of groups.values()) {
+      for (const entry of entries.values()) {
+        if (entry.transmission.id === id && entry.transmission.ended !== undefined) return entry;
+      }
+    }
+    return undefined;
+  }
+
   return {
     isWanted: oneReport.isWanted,
 
@@ -131,13 +145,22 @@ export function createReports({ spool, oneReport, clock, log }: ReportsParts): R
       return false;
     },
 
-    find(id) {
-      for (const { entries } of groups.values()) {
-        for (const { key, transmission } of entries.values()) {
-          if (transmission.id === id && transmission.ended !== undefined) return key;
-        }
+    find: (id) => endedOf(id)?.key,
+
+    async relayed(id) {
+      const entry = endedOf(id);
+      if (entry === undefined || entry.reason === "relayed") return;
+      const { submission, index } = entry.key;
+      const group = groups.get(submission);
+      if (group === undefined || group.isRunning) return;
+      group.entries.delete(index);
+      try {
+        await spool.remove(entry.key);
+        consider(submission, group);
+      } catch (error) {
+        add(entry);
+        throw error;
       }
-      return undefined;
     },
 
     left(key, id) {

@@ -11,6 +11,7 @@ import type { Doubtful, InDoubt } from "./doubt.ts";
 import type { Holds } from "./holds.ts";
 import type { QueuedTransmission } from "./queue.ts";
 import { type Recorder, STORAGE_RETRY_MS } from "./recorder.ts";
+import type { Reports } from "./reports.ts";
 import type { Verdicts } from "./verdicts.ts";
 
 export interface Resolutions {
@@ -38,6 +39,7 @@ export interface ResolutionParts {
   readonly decisions: Decisions;
   readonly spool: Spool;
   readonly recorder: Recorder;
+  readonly reports: Pick<Reports, "relayed">;
   readonly verdicts: Verdicts;
   readonly dispatcher: Pick<Dispatcher, "enqueue" | "find" | "takeFound">;
   readonly clock: Clock;
@@ -45,7 +47,7 @@ export interface ResolutionParts {
 }
 
 export function createResolutions(parts: ResolutionParts): Resolutions {
-  const { inDoubt, holds, decisions, spool, recorder, verdicts, dispatcher, clock, log } = parts;
+  const { inDoubt, holds, decisions, spool, recorder, reports, verdicts, dispatcher, clock, log } = parts;
 
   const left = ({ claim: { id }, key }: QueuedTransmission): void => {
     inDoubt.delete(id);
@@ -72,6 +74,15 @@ export function createResolutions(parts: ResolutionParts): Resolutions {
     }
   };
 
+  /** It is remembered: an attempt of it may have failed since, which is no failure of the mail. Never rejects. */
+  const unreported = async (id: Id): Promise<void> => {
+    try {
+      await reports.relayed(id);
+    } catch (error) {
+      log.error("spool.unavailable", { error: String(error) });
+    }
+  };
+
   return {
     during: (queued, signal, work) =>
       decisions.during(queued.claim.id, async () => {
@@ -91,7 +102,8 @@ export function createResolutions(parts: ResolutionParts): Resolutions {
 
     async decidedRelayed(id) {
       const found = inDoubt.get(id);
-      if (found === undefined || decisions.isBusy(id)) return;
+      if (found === undefined) return await unreported(id);
+      if (decisions.isBusy(id)) return;
       try {
         await spool.remove(found.queued.key);
         left(found.queued);

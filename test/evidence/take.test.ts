@@ -10,12 +10,16 @@ import { idOf } from "../support/ids.ts";
 const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" };
 const ACCEPTED: Outcome = { kind: "accepted", upstreamId: "1" };
 const RECIPIENT = "a@example.net";
+const OTHER = "b@example.net";
 const SENT: Proof = { from: "tag", source: "ses", upstreamId: "0100-1", at: 5 };
 
 /** One mail, whose first attempt is under way. */
-async function attempted(settings: Readonly<Record<string, string>> = {}) {
+async function attempted(
+  settings: Readonly<Record<string, string>> = {},
+  recipients: readonly string[] = [RECIPIENT],
+) {
   const one = await openHeldGateway({ MAILONCE_LEDGER_DOUBTFUL: "hold", ...settings });
-  expect((await one.submit([RECIPIENT])).code).toBe(250);
+  expect((await one.submit(recipients)).code).toBe(250);
   const { id } = one.call(RECIPIENT).transmission;
   const take = (proof: Partial<Proof> = {}) =>
     one.relay.evidence.take(id, { ...SENT, at: one.time.now(), ...proof });
@@ -88,6 +92,47 @@ test("before a mail is sent again it is not; during that it waits for the end", 
   await one.pass();
   expect(one.calls).toHaveLength(2);
   expect(spooled(one)).toBe(0);
+  await one.stop();
+});
+
+test("a failure that waits for its report is none when the mail turns out to be taken", async () => {
+  const one = await attempted({ MAILONCE_LEDGER_DOUBTFUL: "resend", MAILONCE_SPOOL_RETRY_MIN: "30s" }, [
+    RECIPIENT,
+    OTHER,
+  ]);
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  await one.pass();
+  expect(one.calls).toHaveLength(3);
+  await one.call(RECIPIENT).answer({ kind: "refused", reply: "550 5.1.1 no such user" });
+  // The other one of its submission is still on its way, so the report waits for it.
+  expect(one.relay.reportsWaiting()).toBe(1);
+  expect(await one.take()).toBe("settled");
+  expect(one.relay.reportsWaiting()).toBe(0);
+  expect(spooled(one)).toBe(2);
+  await one.call(OTHER).answer(ACCEPTED);
+  await one.pass();
+  expect(one.events("transmission.reported")).toEqual([]);
+  expect(one.calls).toHaveLength(3);
+  expect(one.relay.isEmpty()).toBe(true);
+  await one.stop();
+});
+
+test("it is reported all the same where the disk keeps it in the spool", async () => {
+  const one = await attempted({ MAILONCE_LEDGER_DOUBTFUL: "resend", MAILONCE_SPOOL_RETRY_MIN: "30s" }, [
+    RECIPIENT,
+    OTHER,
+  ]);
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  await one.pass();
+  await one.call(RECIPIENT).answer({ kind: "refused", reply: "550 5.1.1 no such user" });
+  one.storage.fail({ call: "write", name: "spool/queue", times: 1 });
+  expect(await one.take()).toBe("settled");
+  await one.call(OTHER).answer(ACCEPTED);
+  await one.pass();
+  expect(one.events("transmission.reported")).toHaveLength(1);
+  await one.call("sender@example.org").answer(ACCEPTED);
+  await one.pass();
+  expect(one.relay.isEmpty()).toBe(true);
   await one.stop();
 });
 
