@@ -190,17 +190,22 @@ function faultsOf(
   ];
 }
 
-/** What people are shown later: no mail has been settled twice. The gateway does not run any more. */
-async function historyFaultsOf({ ses }: World, data: string): Promise<string[]> {
+/** What people are shown later: nothing twice, and nothing lost of what was removed. The gateway does not run any more. */
+async function historyFaultsOf({ ses, planOf }: World, data: string): Promise<string[]> {
   const { history, clock } = await keepHistory(createDiskStorage(data));
   clock.set(Date.now());
   const faults: string[] = [];
   try {
-    for (const { messageId } of ses.taken) {
+    for (const { messageId, recipients } of ses.taken) {
       const [, id = ""] = /^<([a-z2-7]{32})@/.exec(messageId) ?? [];
       const { items } = await history.ofId(id as Id, { limit: EVENTS_MAX });
-      const times = items.filter(({ kind }) => kind === "evidence").length;
-      if (times > 1) faults.push(`the history of ${id} has it settled ${times} times`);
+      const times = timesOf(items.map(({ kind }) => kind));
+      for (const kind of ["evidence", "sent", "delivered"]) {
+        const count = times.get(kind) ?? 0;
+        if (count > 1) faults.push(`the history of ${id} has "${kind}" ${count} times`);
+      }
+      const wasSaid = planOf(recipients[0] ?? "").events !== "never";
+      if (wasSaid && !times.has("delivered")) faults.push(`the history of ${id} has no "delivered"`);
     }
   } finally {
     await history.close();

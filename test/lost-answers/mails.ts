@@ -40,7 +40,7 @@ export interface MailsResult {
   readonly faults: readonly string[];
 }
 
-const CONNECTIONS = 8;
+const CONNECTIONS = 24;
 const PATIENCE_MS = 60_000;
 
 export async function runMails(options: MailsOptions): Promise<MailsResult> {
