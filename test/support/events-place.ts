@@ -3,15 +3,16 @@
 import { once } from "node:events";
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { PublishCommand, SNSClient } from "@aws-sdk/client-sns";
 import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { startFauxqs } from "fauxqs";
 
 /**
  * What the door does instead of passing a request on; "lost-answer" passes it on, and drops the answer; "refused-entries"
- * answers a batch, and refuses each of its entries.
+ * answers a batch, and refuses each of its entries; "slow" passes it on after a second.
  */
-export type SqsFault = keyof typeof FAULTS | "drop" | "hang" | "lost-answer" | "refused-entries";
+export type SqsFault = keyof typeof FAULTS | "drop" | "hang" | "lost-answer" | "refused-entries" | "slow";
 
 const FAULTS = {
   throttled: [400, "com.amazonaws.sqs#RequestThrottled", "Too many requests."],
@@ -60,6 +61,7 @@ export interface EventsPlace {
 export const REGION = "eu-west-1";
 const ACCOUNT = "000000000000";
 const QUEUE = "mailonce";
+const SLOW_MS = 1_000;
 
 /** @param hiddenSeconds for which others don't get what was received, in place of what the client asks for */
 export async function createEventsPlace(maxReceiveCount = 100, hiddenSeconds?: number): Promise<EventsPlace> {
@@ -92,7 +94,9 @@ export async function createEventsPlace(maxReceiveCount = 100, hiddenSeconds?: n
     calls.push(call);
     under.push(call);
     response.on("close", () => under.splice(under.indexOf(call), 1));
-    const fault = faultOf(call);
+    const chosen = faultOf(call);
+    if (chosen === "slow") await setTimeout(SLOW_MS);
+    const fault = chosen === "slow" ? undefined : chosen;
     if (fault === "hang") return;
     if (fault === "drop") {
       response.destroy();

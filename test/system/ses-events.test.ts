@@ -100,24 +100,6 @@ test("events of mails without trouble are read and removed, and change nothing",
   expect([...gateway.said("evidence.settled"), ...again.said("evidence.settled")]).toEqual([]);
 });
 
-test("a queue that can't be read stops no mail, and the first screen says so", async ({ place }) => {
-  const site = await openEventsSite(place, "once");
-  site.events.play(() => "denied");
-  const gateway = await site.start();
-  await gateway.logged("events.silent");
-  await submit(gateway, taskMail(randomUUID()));
-  await gateway.logged("transmission.relayed");
-  const status = await run(["status"], { ...site.settings, DATA_DIR: place.data });
-  expect(status.stdout).toContain("the events of SES can't be read, so doubt is not settled");
-  expect(status.stdout).toContain("`mailonce check-config --online` names the rights");
-  expect(status.code).toBe(0);
-
-  site.events.play(() => undefined);
-  await gateway.logged("events.heard");
-  expect(gateway.said("events.silent")).toHaveLength(1);
-  expect(await gateway.stop()).toBe(0);
-});
-
 test("while a mail waits for events nobody is asked to decide, and every list says until when", async ({
   place,
 }) => {
