@@ -52,6 +52,7 @@ import type { SubmissionHandler } from "./submission/contract.ts";
 import { createReceiveBudget } from "./submission/receive-budget.ts";
 import { type Intakes, openIntakes } from "./upstream/ses/events/open.ts";
 import {
+  evidenceSourceOf,
   keepIdFieldsOf,
   reportsFrom,
   routedUpstreams,
@@ -200,19 +201,19 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     { ledger, inDoubt, decisions, lapsed, recorder, reports, verdicts, history, clock, log },
     addresses,
   );
+  const decisionParts = { ...decisions, ...resolutions };
+  const evidence = openEvidence(
+    { ledger, inDoubt, decisions: decisionParts, history, counters, clock, log, addresses },
+    { isShared: isUp !== undefined, sourceOf: evidenceSourceOf(world) },
+  );
   const attempt = createAttempt(
     {
       ...{ spool, ledger, inDoubt, doubts, decisions, resolutions, lapsed, failures, reports, warnOfDelay },
-      ...{ recorder, verdicts, history, clock, random, log },
+      ...{ recorder, verdicts, history, takenAgain: evidence.takenAgain, clock, random, log },
       relaySeconds: routes.lanes.map((lane) => counters.relaySeconds.of(laneName(lane))),
       isStopped: (lane) => routes.lanes[lane]?.isStopped?.() === true,
     },
     { retry, addresses },
-  );
-  const decisionParts = { ...decisions, ...resolutions };
-  const evidence = openEvidence(
-    { ledger, inDoubt, decisions: decisionParts, history, counters, clock, log, addresses },
-    isUp !== undefined,
   );
   const budget = createBudget(config.upstream.memory_max_bytes);
   const receiving = createReceiveBudget(config.smtp.buffer_max_bytes);
@@ -232,11 +233,9 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
     submissionOptionsOf(config, world, traceName),
   );
 
-  const binds = config.smtp.reply === "queued";
-  const { retention: retentionMs } = config.ledger;
   await recover(
     { spool, ledger, verdicts, entrance, holds, reports, toQueue, enqueue, clock, log },
-    { binds, retentionMs },
+    { binds: config.smtp.reply === "queued", retentionMs: config.ledger.retention },
   );
   for (const part of [reports, dispatcher, evidence]) part.start();
   wait.begin();

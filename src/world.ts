@@ -32,6 +32,12 @@ export interface World extends LedgerWorld {
   readonly fleet?: FollowingFleet;
 }
 
+/** Who says what becomes of an upstream's mails, by the names that its answers have: events of SES have no others. */
+export const evidenceSourceOf =
+  ({ evidenceWaitMs = () => 0 }: World) =>
+  (upstream: string): string | undefined =>
+    evidenceWaitMs(upstream) > 0 ? "ses" : undefined;
+
 /** At MAIL we don't know the upstream yet, so the strictest limits apply. */
 export const submissionLimits = ({ smtp }: Config, { upstreams }: World) => {
   const { messageOctets, ...limits } = strictest([...upstreams.values()].map(({ limits }) => limits));

@@ -121,6 +121,10 @@ function saidOf(event: ExplainedEvent): string {
       return `an operator decided: ${fields.decision}${optional(", so it is ", fields.next)}${optional(" (", fields.reason, ")")}`;
     case "evidence":
       return `evidence from ${fields.source}: the upstream took it${optional(", as ", fields.upstreamId)}`;
+    case "doubt":
+      return `found in doubt since ${fields.since}${optional(": ", fields.cause)}`;
+    case "second_copy":
+      return `a second copy is proven${optional(", ", fields.upstreamId)}${optional(": ", fields.cause)}`;
     default:
       return String(fields.kind);
   }

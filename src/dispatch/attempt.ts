@@ -1,11 +1,12 @@
 // One attempt of one transmission, from the spool to its end: note it, make it, record how it ended.
 // The order of the steps is what the promises rest on: the attempt is durable before the upstream is
 // called (P2), the settlement before the spool forgets (P3, P5), the claim goes last (P1).
+import type { Telling } from "../evidence/telling.ts";
 import type { Attempted, HistoryNotes } from "../history/history.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import type { Claim, Ledger } from "../ledger/ledger.ts";
 import type { Histogram } from "../metrics/histogram.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { Log } from "../runtime/log.ts";
+import type { Log, LogFields } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import { lastAttemptOf, type SpooledTransmission } from "../spool/record.ts";
 import type { ContentError, Spool, SpooledMail } from "../spool/spool.ts";
@@ -42,6 +43,7 @@ export interface AttemptParts {
   readonly recorder: Recorder;
   readonly verdicts: Verdicts;
   readonly history: Pick<HistoryNotes, "attempted">;
+  readonly takenAgain: Telling["takenAgain"];
   /** By lane: from the acceptance of a mail to that by the upstream. */
   readonly relaySeconds: readonly Pick<Histogram, "observe">[];
   readonly clock: Clock;
@@ -62,17 +64,32 @@ interface Place {
   readonly upstream: string;
 }
 
+/** What the log says of an acceptance. */
+type Relayed = LogFields & Place & { readonly upstreamId: string };
+
 type Accepted = Extract<Outcome, { kind: "accepted" }> & Place;
 /** It is certain that the upstream does not have the message. */
 type Untaken = Extract<Outcome, { kind: "refused" | "later" | "down" }> & Place;
 
 export function createAttempt(parts: AttemptParts, options: AttemptOptions): Attempt {
   const { spool, ledger, inDoubt, doubts, decisions, resolutions, lapsed, failures } = parts;
-  const { reports, isStopped, warnOfDelay, recorder, verdicts, history, relaySeconds } = parts;
+  const { reports, isStopped, warnOfDelay, recorder, verdicts, history, takenAgain, relaySeconds } = parts;
   const { clock, random, log } = parts;
 
   const facts = (transmission: SpooledTransmission, more: Readonly<Record<string, unknown>>) =>
     factsOf(transmission, options.addresses, more);
+
+  const copied = (transmission: SpooledTransmission, about: Relayed, cause?: string): void => {
+    const { id } = transmission;
+    const known = cause === undefined ? {} : { cause };
+    takenAgain({ id, upstreamId: about.upstreamId, ...known, facts: facts(transmission, about) });
+  };
+
+  /** Another gateway has settled it under the claim of this one, by evidence, which may be of the attempt that has ended here. */
+  const isSettledHere = async ({ id, fence }: Claim): Promise<boolean> => {
+    const looked = await ledger.look(id).catch(() => undefined);
+    return looked?.state === "relayed" && looked.fence === fence;
+  };
 
   const accepted = async (
     queued: QueuedTransmission,
@@ -85,14 +102,15 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     if ((await recorder.settle(queued.claim, "relayed", signal)) === "stale") {
       if ((await decisions.relayed(transmission.id)) === true) {
         const cause = "it was decided during this attempt that it was relayed before";
-        log.warn("transmission.second_copy", facts(transmission, { ...about, cause }));
+        copied(transmission, about, cause);
         return { kind: "done" };
       }
       if ((await recorder.recordRelayed(transmission, signal)) === "relayed") {
-        const cause = "it was relayed too, or settled so, by another gateway";
-        log.warn("transmission.second_copy", facts(transmission, { ...about, cause }));
+        const cause = "it was relayed too by another gateway";
+        copied(transmission, about, (await isSettledHere(queued.claim)) ? undefined : cause);
       }
     }
+    if (inDoubt.has(transmission.id)) copied(transmission, about);
     leaveDoubt(inDoubt, queued);
     const attempts = transmission.attempts + 1;
     const ms = clock.now() - transmission.acceptedAt;

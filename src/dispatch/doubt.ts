@@ -92,7 +92,7 @@ export interface DoubtParts {
   readonly recorder: Recorder;
   readonly verdicts: Verdicts;
   readonly warnOfDelay: WarnOfDelay;
-  readonly history: Pick<HistoryNotes, "ended">;
+  readonly history: Pick<HistoryNotes, "ended" | "doubted">;
   readonly counters: Pick<Counters, "doubtfulResolved">;
   readonly clock: Clock;
   readonly random: Random;
@@ -256,6 +256,9 @@ export function createDoubts(parts: DoubtParts, options: DoubtOptions): Doubts {
       // Where a doubt holds it, that was announced.
       if (treatment !== "wait" || holdOf(found) === "operator") {
         announce(transmission, doubt, until === undefined ? undefined : until - now);
+      }
+      if (treatment !== "wait" && doubt.ended === "earlier" && doubt.since !== undefined) {
+        history.doubted(transmission.id, { cause: doubt.cause, since: doubt.since });
       }
       inDoubt.set(transmission.id, { queued, transmission });
       switch (treatment) {

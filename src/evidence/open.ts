@@ -2,9 +2,9 @@
 import type { Evidence, EvidenceParts } from "./evidence.ts";
 import { createEvidence } from "./evidence.ts";
 import { createLookUps, type LookUpParts } from "./look-ups.ts";
-import { createTelling, type TellingParts } from "./telling.ts";
+import { createTelling, type Telling, type TellingParts } from "./telling.ts";
 
-export interface OpenedEvidence extends Evidence {
+export interface OpenedEvidence extends Evidence, Pick<Telling, "takenAgain"> {
   start(): void;
   stop(): Promise<void>;
 }
@@ -14,18 +14,30 @@ export interface OpenEvidenceParts
     LookUpParts {
   readonly ledger: EvidenceParts["ledger"] & LookUpParts["ledger"];
   readonly history: EvidenceParts["history"] & TellingParts["history"];
+  readonly counters: EvidenceParts["counters"] & TellingParts["counters"];
 }
 
-/** @param isShared other gateways may settle what this one holds */
-export function openEvidence(parts: OpenEvidenceParts, isShared: boolean): OpenedEvidence {
+export interface EvidenceOptions extends Pick<TellingParts, "sourceOf"> {
+  /** Other gateways may settle what this one holds. */
+  readonly isShared: boolean;
+}
+
+export function openEvidence(
+  parts: OpenEvidenceParts,
+  { isShared, sourceOf }: EvidenceOptions,
+): OpenedEvidence {
   const doubtful: EvidenceParts["doubtful"] = (id) => parts.inDoubt.get(id)?.transmission;
-  const { take } = createEvidence({ ...parts, doubtful, telling: createTelling(parts) });
+  const telling = createTelling({ ...parts, sourceOf });
+  const { take } = createEvidence({ ...parts, doubtful, telling });
   const lookUps = createLookUps(parts);
   return {
     take,
+    takenAgain: telling.takenAgain,
     start() {
       if (isShared) lookUps.start();
     },
-    stop: lookUps.stop,
+    async stop() {
+      await Promise.all([lookUps.stop(), telling.done()]);
+    },
   };
 }

@@ -47,6 +47,8 @@ export const notesOf = ({ note }: Changes): HistoryNotes => ({
   decided: note,
   settled: note,
   told: note,
+  doubted: note,
+  copied: note,
 });
 
 /** A history of which others take note too, before it does. */
@@ -79,5 +81,13 @@ export const watchedHistory = (history: History, ...others: readonly HistoryNote
   told(id, told) {
     for (const other of others) other.told(id, told);
     history.told(id, told);
+  },
+  doubted(id, doubted) {
+    for (const other of others) other.doubted(id, doubted);
+    history.doubted(id, doubted);
+  },
+  copied(id, copy) {
+    for (const other of others) other.copied(id, copy);
+    history.copied(id, copy);
   },
 });

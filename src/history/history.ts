@@ -17,6 +17,8 @@ export type HistoryEvent =
   | ({ readonly kind: "ended"; readonly at: number } & Ended)
   | ({ readonly kind: "decision"; readonly at: number } & Decided)
   | ({ readonly kind: "evidence"; readonly at: number } & Settled)
+  | ({ readonly kind: "doubt"; readonly at: number } & Doubted)
+  | ({ readonly kind: "second_copy"; readonly at: number } & SecondCopy)
   /** `at` is when it was noted. */
   | ({ readonly at: number } & Told);
 
@@ -67,6 +69,20 @@ export interface Settled {
   readonly takenAt?: number | undefined;
 }
 
+/** It was found in doubt: before this start, for another submission, or at another gateway it was attempted without an answer. */
+export interface Doubted {
+  readonly cause: string;
+  /** When the doubt began, milliseconds since the epoch. */
+  readonly since: number;
+}
+
+/** An upstream has a copy of it beside another one, though nobody wanted that. */
+export interface SecondCopy {
+  /** The upstream's own name of this copy. */
+  readonly upstreamId?: string | undefined;
+  readonly cause: string;
+}
+
 /** What an upstream has said later of a mail that it took. */
 export type Told = MailFate & {
   /** Who says so. */
@@ -90,6 +106,8 @@ export interface HistoryNotes {
   settled(id: Id, settled: Settled): void;
   /** @param told the caller sees to it that it is noted once: see `known` */
   told(id: Id, told: Told): void;
+  doubted(id: Id, doubted: Doubted): void;
+  copied(id: Id, copy: SecondCopy): void;
 }
 
 export interface HistoryMail {
@@ -142,6 +160,8 @@ export const noHistory: History = {
   decided() {},
   settled() {},
   told() {},
+  doubted() {},
+  copied() {},
   known: async () => [],
   async written() {},
   ofId: nothing,

@@ -105,6 +105,12 @@ export async function openHistory(parts: HistoryParts, options: HistoryOptions):
       const texts = Object.entries(said).map(([name, text]) => [name, shown(text)]);
       note(id, { kind, at: clock.now(), ...from, ...Object.fromEntries(texts) });
     },
+    doubted(id, { cause, since }) {
+      note(id, { kind: "doubt", at: clock.now(), cause: shortText(cause, TEXT_MAX), since });
+    },
+    copied(id, { upstreamId, cause }) {
+      note(id, { kind: "second_copy", at: clock.now(), upstreamId, cause: shortText(cause, TEXT_MAX) });
+    },
     written: writing.written,
 
     async close() {

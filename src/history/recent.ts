@@ -67,6 +67,8 @@ export function createRecent(clock: Clock): Recent {
       const before = mails.get(id)?.became;
       if (before !== undefined && saysMore(kind, before)) became(id, { kind: "fate", fate: kind });
     },
+    doubted() {},
+    copied() {},
     list: () => [...mails.values()].reverse(),
   };
 }

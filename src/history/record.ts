@@ -148,7 +148,7 @@ function encodeNoted({ events, repeats, repeatedAt }: Noted): Uint8Array {
 
 /** Beside the fates. */
 const KINDS: ReadonlySet<string> = new Set<HistoryEvent["kind"]>([
-  ...(["accepted", "attempt", "repeats", "ended", "decision", "evidence"] as const),
+  ...(["accepted", "attempt", "repeats", "ended", "decision", "evidence", "doubt", "second_copy"] as const),
 ]);
 
 /** Newest first. What is not known is left out: a newer mailonce wrote it, or the disk has changed it. */

@@ -132,7 +132,13 @@ export type Looked =
       /** A gateway that is not alive had accepted it, or was about to: its spool may have the mail. */
       readonly left?: { readonly changedAt: number; readonly gateway?: string };
     }
-  | { readonly state: "relayed"; readonly at: number; readonly digest: Uint8Array }
+  | {
+      readonly state: "relayed";
+      readonly at: number;
+      readonly digest: Uint8Array;
+      /** Under whose claim it was relayed or settled, where several gateways share the ledger. */
+      readonly fence?: number;
+    }
   | {
       readonly state: "forgotten";
       /** When it was relayed; and when that was forgotten, or a claim since then was given up. */

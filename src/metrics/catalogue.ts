@@ -126,6 +126,11 @@ const aboutDispatch = (counters: Counters, { lanes, now }: Readings): Metric[] =
     read: () => byLabel(counters.doubtfulResolved),
   },
   {
+    ...{ name: "mailonce_second_copies_total", kind: "counter", labels: [] },
+    help: "Copies that an upstream has beside another one of the same mail, as far as that is proven, and without those that an operator ordered",
+    read: () => [[counters.secondCopies.value]],
+  },
+  {
     ...{ name: "mailonce_notices_total", kind: "counter", labels: ["kind"] },
     help: "Reports to senders that entered the queue",
     read: () => byLabel(counters.notices),

@@ -71,6 +71,7 @@ export interface Counters {
   /** From the acceptance to the upstream's. */
   readonly relaySeconds: Family<Histogram>;
   readonly doubtfulResolved: Tally<(typeof RESOLVERS)[number]>;
+  readonly secondCopies: Count;
   readonly notices: Tally<(typeof NOTICES)[number]>;
   /** Each time that one was judged. */
   readonly events: Tally<(typeof EVENTS)[number]>;
@@ -110,6 +111,7 @@ export function createCounters(milliseconds: () => number = () => performance.no
     attemptSeconds: createFamily(() => createHistogram(CALL_BOUNDS)),
     relaySeconds: createFamily(() => createHistogram(DELAY_BOUNDS)),
     doubtfulResolved: createTally(RESOLVERS),
+    secondCopies: createCount(),
     notices: createTally(NOTICES),
     events: createTally(EVENTS),
     lookups: createTally(LOOKUPS),

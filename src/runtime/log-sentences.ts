@@ -82,7 +82,7 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "transmission.expired":
       "{messageId}[ to {recipient}] was not relayed within its lifetime, after {attempts:attempt}.",
     "transmission.second_copy":
-      "{upstream} has taken {messageId}[ to {recipient}][ of task {task}], which was relayed before: {cause}",
+      "A second copy is proven of {id}[ ({messageId})][ to {recipient}][ of task {task}], which [{upstream} ]has[ as {upstreamId}]: {cause}",
     "transmission.lost":
       "The content of {messageId}[ to {recipient}], submission {submission}, is lost, so it can't be relayed: {cause}",
     "transmission.stale":

@@ -69,7 +69,7 @@ test("during the attempt, which is accepted: known, and no second copy", async (
   const one = await attempted();
   expect(await one.take()).toBe("busy");
   await one.call(RECIPIENT).answer(ACCEPTED);
-  expect(await one.take()).toBe("known");
+  expect(await one.take({ upstreamId: ACCEPTED.upstreamId })).toBe("known");
   expect(one.events("transmission.second_copy", "evidence.settled")).toEqual([]);
   await one.stop();
 });

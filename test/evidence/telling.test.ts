@@ -5,12 +5,14 @@ import { expect, test } from "vitest";
 import type { Fate } from "../../src/evidence/fate.ts";
 import { createTelling, type Said } from "../../src/evidence/telling.ts";
 import type { History, HistoryEvent } from "../../src/history/history.ts";
+import { createCounters } from "../../src/metrics/counters.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { allOf, HOUR, keepHistory, settled } from "../history/place.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { createMemoryStorage } from "../support/memory-storage.ts";
 import { idOf } from "../support/transmission.ts";
 
+const PARTS = { counters: createCounters(), sourceOf: () => "ses", log: silentLog, addresses: true };
 const STORE = "history/events";
 const ATTEMPT = { upstream: "ses", outcome: "accepted", upstreamId: "0100-0" } as const;
 const DELIVERED: Fate = { kind: "delivered", reply: "250 ok" };
@@ -32,7 +34,7 @@ const said = (fate: Fate, more: Partial<Said> = {}): Said => ({
 
 async function open(storage = createMemoryStorage(), clock = createManualClock(), hasEvents = true) {
   const kept = await keepHistory(storage, { retentionMs: 1_000 * HOUR, hasEvents }, clock);
-  return { ...kept, telling: createTelling({ history: kept.history, log: silentLog }) };
+  return { ...kept, telling: createTelling({ ...PARTS, history: kept.history }) };
 }
 
 const toldOf = async (history: History, id: string): Promise<HistoryEvent[]> =>
@@ -65,6 +67,7 @@ test("each once: any events of any mails, in any order, again, at once, and with
         const clock = createManualClock();
         let one = await open(storage, clock, hasEvents);
         one.history.attempted(idOf(0), ATTEMPT);
+        await one.history.written(idOf(0));
         /** What the queue does not have any more. */
         const removed = new Set<number>();
         let pending: Promise<void>[] = [];
@@ -172,7 +175,7 @@ test("a store that can't be read keeps nothing in the queue", async () => {
 
 test("without [log] addresses no text of others has one", async () => {
   const { history } = await keepHistory(createMemoryStorage(), { addresses: false });
-  await createTelling({ history, log: silentLog }).tell(idOf(1), said(BOUNCED), false);
+  await createTelling({ ...PARTS, history }).tell(idOf(1), said(BOUNCED), false);
   expect(await toldOf(history, idOf(1))).toMatchObject([
     { kind: "bounced", diagnostic: "smtp; 550 5.1.1 <…> unknown" },
     { kind: "sent" },

@@ -132,6 +132,26 @@ const CAUSES: Readonly<Record<string, Cause>> = {
       is('attempts_total{upstream="upstream",outcome="doubtful"}', 2),
     ),
   },
+  "a second copy is proven": {
+    fires: { 1: ["MailonceSecondCopy"], 70: [] },
+    async make(place) {
+      const again = (number: number) => (number === 1 ? "drop-before-reply" : "held-reply");
+      const { gateway, upstream, settings } = await openSite(
+        place,
+        (number) => (number === 0 ? "accept" : again(number)),
+        { SPOOL_RETRY_MIN: "50ms" },
+      );
+      const before = await relayed(gateway);
+      const first = upstream.struck();
+      await submit(gateway);
+      await first;
+      await upstream.struck();
+      const id = String(gateway.said("transmission.doubtful")[0]?.messageId);
+      await run(["doubtful", "resolve", id, "--relayed"], settings);
+      upstream.release();
+      return { before, after: await scrapedWhen(gateway, is("second_copies_total", 1)) };
+    },
+  },
   "two mails are refused for good": {
     fires: { 4: [], 6: ["MailonceManyRefused"], 40: [] },
     make: upstreamThat("refuse-rcpt-5", 2, is('attempts_total{upstream="upstream",outcome="refused"}', 2)),

@@ -3,6 +3,7 @@ import { loadConfig } from "../../src/config/config.ts";
 import type { Order, Ordered } from "../../src/dispatch/order.ts";
 import type { Id } from "../../src/identity/message-id.ts";
 import { beginTransaction } from "../../src/listeners/smtp/session.ts";
+import { createCounters } from "../../src/metrics/counters.ts";
 import type { OrderResult } from "../../src/operator/queue/words.ts";
 import { openRelay, type Relay } from "../../src/relay.ts";
 import type { LogFields } from "../../src/runtime/log.ts";
@@ -41,8 +42,9 @@ export async function openHeldGateway(
   const lines: ({ readonly event: string } & LogFields)[] = [];
   const note = (event: string, fields: LogFields = {}) => void lines.push({ event, ...fields });
   const limits = { messageOctets: 1e9, lineOctets: 1e9, smtpUtf8: true };
+  const counters = createCounters();
   const relay = await openRelay(config, {
-    ...{ storage, clock, random: systemRandom, elapsed: () => time.now() },
+    ...{ counters, storage, clock, random: systemRandom, elapsed: () => time.now() },
     evidenceWaitMs: () => evidenceWaitMs,
     log: { debug: note, info: note, warn: note, error: note },
     upstreams: new Map([
@@ -63,7 +65,7 @@ export async function openHeldGateway(
     ]),
   });
   return {
-    ...{ relay, calls, lines, storage, time },
+    ...{ relay, calls, lines, storage, time, counters },
     /** Sets the clock, by so many milliseconds. */
     setClock(by: number) {
       offset += by;

@@ -266,7 +266,7 @@ const faults: readonly Step[] = [
   ),
   step(
     "an operator decides while it is attempted again",
-    [`${M}ledger_stale_total`],
+    [`${M}ledger_stale_total`, `${M}second_copies_total`],
     (number) => (number === 0 ? "drop-before-reply" : "held-reply"),
     async ({ gateway, upstream, settings }) => {
       const first = upstream.struck();

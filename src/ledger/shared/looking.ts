@@ -60,7 +60,7 @@ function theirs({ state, firstDate = "", changedAt, digest, holder }: LedgerReco
 
 /** Held by nobody, or by a gateway that is dead. */
 function nobodys(record: LedgerRecord): Looked {
-  const { state, firstDate = "", changedAt, digest, holder, relayed, expired, forgotten } = record;
+  const { state, firstDate = "", changedAt, digest, holder, relayed, expired, forgotten, fence } = record;
   const before = named(holder?.gateway);
   if (isInDoubt(state)) {
     return { state: "remembered", firstDate, changedAt, digest, holder: "nobody", ...before };
@@ -69,7 +69,7 @@ function nobodys(record: LedgerRecord): Looked {
     return holder === undefined ? { state: "absent" } : { state: "absent", left: { changedAt, ...before } };
   }
   const { at } = relayed;
-  if (!forgotten) return { state: "relayed", at, digest: relayed.digest };
+  if (!forgotten) return { state: "relayed", at, digest: relayed.digest, fence };
   return { state: "forgotten", at, forgottenAt: changedAt, digest: relayed.digest };
 }
 

@@ -22,7 +22,7 @@ export function answerOf(facts: ExplainFacts): string {
     case "unknown":
       return `The ledger does not answer: ${looked.fault}. ${ofHistory(events, "unknown")}`;
     case "relayed":
-      return `${ofRelayed(looked.at, events)}${becauseOf(events)}`;
+      return `${ofRelayed(looked.at, events)}${copiesOf(events)}${becauseOf(events)}`;
     case "forgotten":
       return (
         `Relayed at ${timeOf(looked.at)}, and forgotten by an operator: ` +
@@ -151,6 +151,11 @@ function fatesIn(events: readonly HistoryEvent[]): readonly Fate[] {
 }
 
 const whatAndWhen = (fate: Fate): string => `${fateWords(fate)} at ${timeOf(toldAt(fate))}`;
+
+function copiesOf(events: readonly HistoryEvent[]): string {
+  const count = allOf(events, "second_copy").length;
+  return count === 0 ? "" : count === 1 ? " A second copy is proven." : ` ${count} more copies are proven.`;
+}
 
 /** What was said of a mail that has not arrived. It is of others, and so comes last. */
 function becauseOf(events: readonly HistoryEvent[]): string {

@@ -130,9 +130,11 @@ function explainedEvent(event: HistoryEvent): ExplainedEvent {
     return { at: timeOf(happenedAt), ...told, learnedAt: timeOf(at) };
   }
   const { at, ...rest } = known;
-  if (rest.kind !== "evidence" || rest.takenAt === undefined)
-    return { at: timeOf(at), ...rest } as ExplainedEvent;
-  return { at: timeOf(at), ...rest, takenAt: timeOf(rest.takenAt) };
+  if (rest.kind === "doubt") return { at: timeOf(at), ...rest, since: timeOf(rest.since) };
+  if (rest.kind === "evidence" && rest.takenAt !== undefined) {
+    return { at: timeOf(at), ...rest, takenAt: timeOf(rest.takenAt) };
+  }
+  return { at: timeOf(at), ...rest } as ExplainedEvent;
 }
 
 /** Upstreams tell in any order. What happened at the same time stays as it was noted. */

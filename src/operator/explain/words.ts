@@ -45,10 +45,11 @@ export type ExplainedEvent = Said<HistoryEvent>;
 
 type Said<Event> = Event extends HistoryEvent
   ? Pick<Event, "kind"> &
-      Partial<Omit<Event, "kind" | "at" | "happenedAt" | "takenAt">> & {
+      Partial<Omit<Event, "kind" | "at" | "happenedAt" | "takenAt" | "since">> & {
         readonly at: string;
       } & (Event extends Told ? Learned : unknown) &
-      (Event extends { readonly kind: "evidence" } ? { readonly takenAt?: string } : unknown)
+      (Event extends { readonly kind: "evidence" } ? { readonly takenAt?: string } : unknown) &
+      (Event extends { readonly kind: "doubt" } ? { readonly since: string } : unknown)
   : never;
 
 /** Of what an upstream said later: `at` is when it happened, as the upstream says. */

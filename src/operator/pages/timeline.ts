@@ -128,6 +128,9 @@ const TEXTS: { readonly [K in Kind]: (event: EventOf<K>) => Html } = {
     html`an operator decided: <strong>${decision}</strong>${after(", so it is ", next)}${quoted(reason)}`,
   evidence: ({ source, upstreamId }) =>
     html`evidence from ${source}: <strong>the upstream took it</strong>${after(", as ", upstreamId)}`,
+  doubt: ({ since, cause }) => html`found in doubt since ${moment(since)}${quoted(cause)}`,
+  second_copy: ({ upstreamId, cause }) =>
+    html`<strong>a second copy is proven</strong>${after(", ", upstreamId)}${quoted(cause)}`,
   ...{ sent: fate, delivered: fate, delayed: fate, bounced: fate, complained: fate, rejected: fate },
 };
 

@@ -65,6 +65,10 @@ function maskedEvent(event: HistoryEvent): HistoryEvent {
       };
     case "evidence":
       return { kind: event.kind, at, source: event.source };
+    case "doubt":
+      return { kind: event.kind, at, since: event.since, cause: "" };
+    case "second_copy":
+      return { kind: event.kind, at, cause: "" };
     case "bounced": {
       const bounceType = BOUNCE_TYPES.find((type) => type === event.bounceType);
       return { ...maskedTold(event), kind: event.kind, ...(bounceType === undefined ? {} : { bounceType }) };
