@@ -75,12 +75,9 @@ export function createHealth(
 
   return {
     async use(call, run) {
-      let result: Awaited<ReturnType<typeof run>>;
-      try {
-        result = await run();
-      } catch (error) {
+      const result = await run().catch((error: unknown) => {
         throw new CallFailure(call, error);
-      }
+      });
       succeeded(call);
       return result;
     },
