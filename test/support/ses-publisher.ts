@@ -58,7 +58,8 @@ export function createSesPublisher(publish: (event: object) => Promise<void>): S
   };
 }
 
-function mailOf({ upstreamId, call, content }: TakenBySes) {
+/** What an event has under `mail`. */
+export function mailOf({ upstreamId, call, content }: TakenBySes) {
   const header = Buffer.from(content).toString("latin1").split("\r\n\r\n")[0] ?? "";
   const headers = header.split(/\r\n(?![ \t])/).map((line) => {
     const colon = line.indexOf(":");
