@@ -1,12 +1,9 @@
 // A gateway that reads events is killed again and again while SES loses answers. What SES said is in the queue until it is
 // settled, so in the end nothing is in doubt whose event came, nothing went twice, and nothing counts twice.
 import { join } from "node:path";
-import type { Id } from "../../src/identity/message-id.ts";
 import { gatewayDesk } from "../../src/operator/http/client.ts";
-import { createDiskStorage } from "../../src/storage/disk.ts";
 import type { Chance } from "../crash/chance.ts";
 import { type Build, startTested } from "../crash/gateway-process.ts";
-import { keepHistory } from "../history/place.ts";
 import { type Heard, type Mail, submitToAll } from "../several/mailers.ts";
 import {
   type GatewayProcess,
@@ -18,6 +15,7 @@ import {
 } from "../support/process.ts";
 import { scrape } from "../support/scrape.ts";
 import { CREDENTIALS } from "../support/scripted-ses.ts";
+import { faultsOf, historyFaultsOf, timesOf } from "./kills-faults.ts";
 import { type Moment, moments } from "./moments.ts";
 import { openWorld, type World } from "./world.ts";
 
@@ -31,6 +29,7 @@ export interface KillsOptions {
 }
 
 export interface KillsResult {
+  /** How often it died at each moment; at other times it had nothing left to do before. */
   readonly kills: ReadonlyMap<string, number>;
   readonly mails: number;
   /** Those of which a line says that evidence settled them. A kill at that moment may leave it out. */
@@ -50,14 +49,17 @@ const HIDDEN_SECONDS = 2;
 const ON_THEIR_WAY = 10;
 /** No kill ends it, and no moment of a run comes after it. */
 const WAIT = "6h";
-/** Of an id, that are looked through: one has some ten. */
-const EVENTS_MAX = 100;
 
 interface Life {
   readonly port: number;
   readonly lines: readonly LogLine[];
   readonly exited: Promise<unknown>;
   signal(name: NodeJS.Signals): void;
+}
+
+interface Dying extends Life {
+  /** From now on it dies at the nth occurrence of its moment. */
+  arm(nth: number): Promise<unknown>;
 }
 
 export async function runKills(options: KillsOptions): Promise<KillsResult> {
@@ -82,6 +84,8 @@ async function runIn(world: World, data: string, options: KillsOptions): Promise
     ...{ SPOOL_RETRY_MIN: "50ms", SPOOL_RETRY_MAX: "200ms", ...world.upstream, ...world.queue },
   };
   const left = [...world.mails];
+  let unanswered = 0;
+  let fewLeft: (() => void) | undefined;
   const lives: Life[] = [];
   const done = new Map<string, number>();
   const wrong: string[] = [];
@@ -92,39 +96,54 @@ async function runIn(world: World, data: string, options: KillsOptions): Promise
     return life;
   }
 
-  async function startToDie({ at, occurrences }: Moment): Promise<Life> {
-    const nth = 1 + chance.below(occurrences);
+  async function startToDie({ at }: Moment): Promise<Dying> {
     if (typeof at === "function") {
       const life = await start();
-      at(world, nth, () => life.signal("SIGKILL"));
-      return life;
+      return { ...life, arm: async (nth) => at(world, nth, () => life.signal("SIGKILL")) };
     }
     const { port, ...life } = await startTested({ build, settings, environment: CREDENTIALS });
     if (port === undefined) throw new Error(`did not start: ${life.stderr()}`);
     lives.push({ ...life, port });
-    await life.order({ kind: "arm", step: at.step, nth });
-    return { ...life, port };
+    return { ...life, port, arm: (nth) => life.order({ kind: "arm", step: at.step, nth }) };
   }
 
   /** To whichever life there is, until each is answered. */
   async function submit(mails: readonly Mail[]): Promise<Heard> {
     const ports = (): number[] => [lives.at(-1)?.port ?? 0];
-    return await submitToAll(mails, { chance, ports, connections: CONNECTIONS, patienceMs: PATIENCE_MS });
+    unanswered += mails.length;
+    return await submitToAll(mails, {
+      ...{ chance, ports, connections: CONNECTIONS, patienceMs: PATIENCE_MS },
+      answered() {
+        unanswered -= 1;
+        if (unanswered <= MAILS_OF_LIFE / 2) fewLeft?.();
+      },
+    });
   }
 
   try {
     const submissions: Promise<Heard>[] = [];
     for (const moment of momentsOf(kills, chance)) {
       const life = await startToDie(moment);
+      // So that each life does something, and dies while mail comes.
+      const isHalf = new Promise<void>((resolve) => {
+        fewLeft = resolve;
+      });
       submissions.push(submit(left.splice(0, MAILS_OF_LIFE)));
+      await isHalf;
+      await life.arm(1 + chance.below(moment.occurrences));
+      let isReached = true;
+      const idle = Promise.all(submissions).then(world.emptied);
+      await Promise.race([life.exited, idle.then(() => (isReached = false))]);
+      life.signal("SIGKILL");
       await life.exited;
       events.play(() => undefined);
-      done.set(moment.name, (done.get(moment.name) ?? 0) + 1);
-      heard?.(submissions.length, moment.name);
+      done.set(moment.name, (done.get(moment.name) ?? 0) + (isReached ? 1 : 0));
+      heard?.(submissions.length, isReached ? moment.name : "when nothing was left to do");
     }
     const last = await start();
     submissions.push(submit(left));
     for (const { wrong: replies } of await Promise.all(submissions)) wrong.push(...replies);
+    if (wrong.length > 0) throw new Error(wrong.join("\n"));
     await last.until(() => isAllAttempted(world, last), "every mail attempted");
     await world.inOrder();
     await world.published();
@@ -138,7 +157,7 @@ async function runIn(world: World, data: string, options: KillsOptions): Promise
     const settled = timesOf(
       lines.flatMap(({ event, recipient }) => (event === "evidence.settled" ? [String(recipient)] : [])),
     );
-    const faults = [...wrong, ...again.wrong, ...faultsOf(world, inDoubt, settled)];
+    const faults = [...again.wrong, ...faultsOf(world, inDoubt, settled)];
     const expect = (isSo: boolean, otherwise: string): void => void (isSo || faults.push(otherwise));
     expect(again.queued === 0, `${again.queued} mails were taken for new when they came again`);
     const resolved = values.get('mailonce_doubtful_resolved_total{by="evidence"}');
@@ -165,56 +184,4 @@ function momentsOf(kills: number, chance: Chance): Moment[] {
 function isAllAttempted({ mails, copies }: World, last: GatewayProcess): boolean {
   const doubtful = new Set(last.said("transmission.doubtful").map(({ recipient }) => recipient));
   return mails.every(({ recipient }) => copies.has(recipient) || doubtful.has(recipient));
-}
-
-function faultsOf(
-  { mails, copies, planOf, events }: World,
-  inDoubt: readonly string[],
-  settled: ReadonlyMap<string, number>,
-): string[] {
-  const dead = events.dead();
-  return [
-    ...inDoubt
-      .filter((recipient) => copies.has(recipient) && planOf(recipient).events !== "never")
-      .map((recipient) => `${recipient} is in doubt, and its events were removed`),
-    ...mails
-      .filter(({ recipient }) => !copies.has(recipient) && !inDoubt.includes(recipient))
-      .map(({ recipient }) => `${recipient} is lost: SES never got it, and it is not in doubt`),
-    ...[...copies].flatMap(([recipient, times]) =>
-      times > 1 ? [`SES has ${recipient} ${times} times`] : [],
-    ),
-    ...[...settled].flatMap(([recipient, times]) =>
-      times > 1 ? [`${recipient} was settled ${times} times`] : [],
-    ),
-    ...(dead === 0 ? [] : [`${dead} events are in the dead-letter queue`]),
-  ];
-}
-
-/** What people are shown later: nothing twice, and nothing lost of what was removed. The gateway does not run any more. */
-async function historyFaultsOf({ ses, planOf }: World, data: string): Promise<string[]> {
-  const { history, clock } = await keepHistory(createDiskStorage(data));
-  clock.set(Date.now());
-  const faults: string[] = [];
-  try {
-    for (const { messageId, recipients } of ses.taken) {
-      const [, id = ""] = /^<([a-z2-7]{32})@/.exec(messageId) ?? [];
-      const { items } = await history.ofId(id as Id, { limit: EVENTS_MAX });
-      const times = timesOf(items.map(({ kind }) => kind));
-      for (const kind of ["evidence", "sent", "delivered"]) {
-        const count = times.get(kind) ?? 0;
-        if (count > 1) faults.push(`the history of ${id} has "${kind}" ${count} times`);
-      }
-      const wasSaid = planOf(recipients[0] ?? "").events !== "never";
-      if (wasSaid && !times.has("delivered")) faults.push(`the history of ${id} has no "delivered"`);
-    }
-  } finally {
-    await history.close();
-  }
-  return faults;
-}
-
-function timesOf(names: readonly string[]): Map<string, number> {
-  const times = new Map<string, number>();
-  for (const name of names) times.set(name, (times.get(name) ?? 0) + 1);
-  return times;
 }

@@ -35,14 +35,14 @@ export const moments: readonly Moment[] = [
   {
     name: "a receipt is on its way",
     at: asked("ReceiveMessage", "lost-answer"),
-    occurrences: 4,
+    occurrences: 3,
   },
   {
     name: "some time after a receipt",
     at(world, nth, kill) {
       void received(world, nth).then(() => setTimeout(kill, world.chance.below(SETTLING_MS)));
     },
-    occurrences: 4,
+    occurrences: 3,
   },
   { name: "before a removal", at: asked("DeleteMessageBatch", "drop"), occurrences: 3 },
   { name: "after a removal", at: asked("DeleteMessageBatch", "lost-answer"), occurrences: 3 },
@@ -51,10 +51,10 @@ export const moments: readonly Moment[] = [
     at({ ses }, nth, kill) {
       void ses.waitFor(ses.taken.length + nth).then(kill);
     },
-    occurrences: 20,
+    occurrences: 10,
   },
   ...[
     ...["before the settlement by evidence", "after the settlement by evidence"],
     ...["before the removal after evidence", "after the removal after evidence"],
-  ].map((step) => ({ name: step, at: { step }, occurrences: 8 })),
+  ].map((step) => ({ name: step, at: { step }, occurrences: 6 })),
 ];
