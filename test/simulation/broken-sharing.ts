@@ -6,7 +6,7 @@ import { encodeBase32 } from "../../src/runtime/base32.ts";
 import type { BrokenGateway } from "./broken.ts";
 import type { Machine } from "./machine.ts";
 import { CHANGED_SETTINGS, EVERYONE, FORGETFUL } from "./people.ts";
-import { withChangingReply } from "./plan.ts";
+import { withChangingReply, withLostDoubt } from "./plan.ts";
 import type { Defect } from "./simulate.ts";
 import { watchedSpool } from "./worlds.ts";
 
@@ -243,6 +243,7 @@ export const BROKEN_SHARINGS: readonly BrokenGateway[] = [
     defect: "what is settled as relayed under a claim that was lost counts as recorded",
     create: () => ({ engine: lostClaimSettles }),
     actors: EVERYONE,
+    plan: withLostDoubt,
   },
   {
     name: "fails-open",

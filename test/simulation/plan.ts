@@ -329,6 +329,25 @@ export const leaseMaxOf = ({ config, settings }: Plan): number =>
 /** Every configuration that a start of a gateway may have, but for the lease. */
 export const configsOf = ({ config, settings }: Plan): readonly Config[] => settings?.configs ?? [config];
 
+/** Histories in which what is held in doubt is often lost in a pause, and decided about after it. */
+export function withLostDoubt(plan: Plan): Plan {
+  const { config, faults, healAt, operator, sharing, tasks } = plan;
+  const times = (count: number) =>
+    Array.from({ length: count }, (_, at) => ((at + 1) * healAt) / (count + 1));
+  return {
+    ...plan,
+    config: { ...config, ledger: { ...config.ledger, doubtful: "hold" } },
+    settings: undefined,
+    operator: operator && { ...operator, atSteps: 0, visits: times(20) },
+    sharing: sharing && {
+      ...sharing,
+      faults: { ...sharing.faults, process_paused: 0.9 },
+      deliveries: times(20).map((at, number) => ({ task: number % tasks.length, at })),
+    },
+    faults: { ...faults, upstream_reply_lost: 0.9 },
+  };
+}
+
 /** Histories of changed settings in which most starts change the reply, and attempts are slow and often refused. */
 export function withChangingReply(plan: Plan): Plan {
   const { config, faults, settings } = plan;
