@@ -170,8 +170,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const warnOfDelay = createDelayWarnings(reports, clock, config.spool.delay_warning);
   const inDoubt: InDoubt = new Map();
   const holds = createHolds(inDoubt);
-  const { readingSince } = intakes;
-  const wait = createEvidenceWait({ waitMsOf: world.evidenceWaitMs, readingSince, isUp, clock });
+  const wait = createEvidenceWait({ ...intakes, waitMsOf: world.evidenceWaitMs, isUp, clock });
   const listening = createListening({
     ...{ inDoubt, wait, isBusy: decisions.isBusy, clock, log },
     over: (...found) => entrance.doubtful(...found),

@@ -71,6 +71,11 @@ export interface EvidenceParts {
   readonly addresses: boolean;
 }
 
+/** A history that can't be read knows nothing. */
+function unknownOf(error: unknown): undefined {
+  if (!(error instanceof StorageError)) throw error;
+}
+
 /** Events of an id that are read at once: it has some twenty in a day of retries. */
 const EVENTS_AT_ONCE = 100;
 
@@ -84,7 +89,10 @@ export function createEvidence(parts: EvidenceParts): Evidence {
     let isKnown = false;
     let cursor: string | undefined;
     do {
-      const page: Page<HistoryEvent> = await history.ofId(id, { limit: EVENTS_AT_ONCE, cursor });
+      const page: Page<HistoryEvent> | undefined = await history
+        .ofId(id, { limit: EVENTS_AT_ONCE, cursor })
+        .catch(unknownOf);
+      if (page === undefined) return undefined;
       const accepted = page.items.filter((event) => event.kind === "accepted");
       if (accepted.some(({ task }) => task !== undefined)) return true;
       isKnown ||= accepted.length > 0;
@@ -133,7 +141,8 @@ export function createEvidence(parts: EvidenceParts): Evidence {
       } catch (error) {
         if (!(error instanceof StorageError)) throw error;
         log.debug("evidence.later", { id, error: String(error) });
-        return "away";
+        // A record that can't be read is one id's fault.
+        return error.code === "damaged" ? "busy" : "away";
       }
     },
   };

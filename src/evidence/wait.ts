@@ -27,7 +27,7 @@ export interface EvidenceWait {
   until(since: number, upstream: string | undefined, stored?: number): number | undefined;
   /** For how many milliseconds more what the queue has already may not have been read; 0 when that is over. */
   unreadMs(upstream: string | undefined): number;
-  /** Whether evidence can be read: the start is over, and the ledger is there. */
+  /** Whether evidence can be read and settled: the start is over, and the ledger is there. */
   isReading(): boolean;
   /** The start is over, and evidence is read from now on. */
   begin(): void;
@@ -41,20 +41,22 @@ export interface EvidenceWaitParts {
    * while none is read: mail does not wait for that.
    */
   readonly readingSince: () => number | undefined;
+  /** What was read can't be settled yet, so that it may prove what waits. */
+  readonly isHeldUp: () => boolean;
   /** Whether the ledger is there, where it may be away: then nothing can be attempted or settled. */
   readonly isUp: (() => boolean) | undefined;
   readonly clock: Clock;
 }
 
 export function createEvidenceWait(parts: EvidenceWaitParts): EvidenceWait {
-  const { waitMsOf = () => 0, readingSince, isUp = () => true, clock } = parts;
+  const { waitMsOf = () => 0, readingSince, isHeldUp, isUp = () => true, clock } = parts;
   let begunAt: number | undefined;
-  /** When somebody last asked while the ledger was away. */
+  /** When somebody last asked while nothing could be settled. */
   let awayAt = Number.NEGATIVE_INFINITY;
 
   const unreadMs = (upstream: string | undefined): number => {
     const now = clock.now();
-    if (!isUp()) awayAt = now;
+    if (!isUp() || isHeldUp()) awayAt = now;
     const since = begunAt === undefined ? now : Math.max(begunAt, awayAt, readingSince() ?? begunAt);
     return (evidenceUntil(since, Math.min(waitMsOf(upstream), READ_MS), now) ?? now) - now;
   };
@@ -69,7 +71,7 @@ export function createEvidenceWait(parts: EvidenceWaitParts): EvidenceWait {
       return until > now ? until : undefined;
     },
     unreadMs,
-    isReading: () => begunAt !== undefined && isUp(),
+    isReading: () => begunAt !== undefined && isUp() && !isHeldUp(),
     begin() {
       begunAt = clock.now();
     },

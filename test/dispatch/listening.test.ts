@@ -15,11 +15,14 @@ const id = idOf("a");
 /** One mail is held until the time. */
 function listeningUntil(until: number) {
   const clock = createManualClock(0);
-  const world: { readingSince: number | undefined; isUp: boolean } = { readingSince: 0, isUp: true };
+  const world: { readingSince: number | undefined; isUp: boolean; isHeldUp: boolean } = {
+    ...{ readingSince: 0, isUp: true, isHeldUp: false },
+  };
   const wait = createEvidenceWait({
     ...{ waitMsOf: () => WAIT_MS, clock },
     readingSince: () => world.readingSince,
     isUp: () => world.isUp,
+    isHeldUp: () => world.isHeldUp,
   });
   const transmission: SpooledTransmission = {
     ...{ id, messageId: "<a@b.example>", recipient: "r@example.net", size: 10, sender: {} },
@@ -79,6 +82,23 @@ test("a queue that comes and goes puts it off once", () => {
     clock.advance(1_000);
   }
   expect(over).toEqual([WAIT_MS - 1_000 + READ_MS]);
+});
+
+test("while what was read can't be settled no wait ends, and then the queue is read first", () => {
+  const { clock, wait, world, over } = listeningUntil(WAIT_MS);
+  wait.begin();
+  clock.advance(WAIT_MS - 20_000);
+  // So for a while around the end of the wait; nobody asked before it.
+  world.isHeldUp = true;
+  world.readingSince = undefined;
+  clock.advance(3 * WAIT_MS);
+  expect(over).toEqual([]);
+  world.isHeldUp = false;
+  world.readingSince = clock.now();
+  clock.advance(READ_MS - 1);
+  expect(over).toEqual([]);
+  clock.advance(11_000);
+  expect(over).toHaveLength(1);
 });
 
 test("while the ledger is away no wait ends, and then the queue is read first", () => {

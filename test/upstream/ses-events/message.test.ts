@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readQueueMessage } from "../../../src/upstream/ses/events/message.ts";
+import { measureCpu } from "../../support/cpu.ts";
 import { idOf } from "../../support/transmission.ts";
 import { EVENTS, eventOf, ID, inEventBridge, inSns, LEDGER, type MailParts, SES_ID } from "./events.ts";
 
@@ -231,11 +232,11 @@ describe("hostile input", () => {
           ),
         ),
     ],
-  ])("a message of a million octets %s is read within a moment", (_, make) => {
+  ])("a message of a million octets %s is read for little", (_, make) => {
     const body = make();
-    const from = performance.now();
+    const spent = measureCpu();
     isRead(body);
-    expect(performance.now() - from).toBeLessThan(1_000);
+    expect(spent()).toBeLessThan(1_000);
   });
 
   test("what no queue could have held is not looked into", () => {

@@ -1,9 +1,9 @@
-// Reads the events of one queue, has each settle what it proves, and removes a message only when that is durable. It
-// stands beside the mail: whatever the queue does, no attempt waits for it.
+// Reads the events of one queue, has each settle what it proves, and removes a message only when that is durable. Mail does
+// not depend on it: whatever the queue does, no attempt waits for it.
 //
 //     settled, known        durable: removed
 //     busy                  an attempt is under way: seen again
-//     away                  the ledger can't be asked: kept hidden, nothing more is received until it answers
+//     away                  the ledger can't be asked: given back at once, and nothing more is received until it can
 //     of another ledger     seen again, since only that ledger's gateways may remove it
 //     no event, no mail of ours    counted and removed
 //
@@ -13,9 +13,10 @@ import { type BackoffRange, backoff } from "../../../dispatch/backoff.ts";
 import type { Counters } from "../../../metrics/counters.ts";
 import type { Random } from "../../../runtime/random.ts";
 import { createHealth, type Silence } from "./health.ts";
-import { createJudge, isDone, type JudgeParts, type Shared } from "./judge.ts";
+import { createHoldUp } from "./hold-up.ts";
+import { createJudge, isDone, isOfThisLedger, type JudgeParts, type Shared } from "./judge.ts";
 import { type Behind, createLag } from "./lag.ts";
-import { type EventQueue, HIDDEN_SECONDS, RECEIVE_MAX, type Received } from "./queue.ts";
+import { type Again, type EventQueue, RECEIVE_MAX, type Received } from "./queue.ts";
 
 export interface IntakeParts extends JudgeParts {
   readonly queue: EventQueue;
@@ -31,11 +32,13 @@ export interface IntakeFacts {
   readonly queue: string;
   /**
    * Since when it is read without failure, milliseconds since the epoch; undefined before the first answer, while it is
-   * silent, and while the ledger is away.
+   * silent, and while it is held up.
    */
   readonly readingSince: number | undefined;
   /** It can't be read, or what was read not removed. */
   readonly silent?: Silence;
+  /** Since when nothing is received, as the ledger can't be asked, milliseconds since the epoch. */
+  readonly heldUpSince?: number;
   readonly shared?: Shared;
   readonly behind?: Behind;
   /** When an event of this ledger's mail was read last, milliseconds since the epoch. */
@@ -50,8 +53,8 @@ export interface Intake {
 
 const RETRY: BackoffRange = { minMs: 1_000, maxMs: 60_000 };
 
-/** Half of the time for which a message is hidden: it is hidden again before that is over. */
-const AWAY: BackoffRange = { minMs: 1_000, maxMs: HIDDEN_SECONDS * 500 };
+/** What the ledger could not be asked about may be settled by a gateway that can ask it. */
+const GIVEN_BACK_SECONDS = 1;
 
 /**
  * When it is seen again what has to wait: after 1, 2, 4 s and so on. The documented dead-letter queue takes a message
@@ -74,70 +77,6 @@ export function startIntake(parts: IntakeParts): Intake {
   const judge = createJudge(name, parts);
   const health = createHealth(name, parts);
   const lag = createLag(name, waitMs, parts);
-  const hands = new Set<Promise<void>>();
-  /** Hands that go on. */
-  let working = 0;
-  /** Hands that wait for the ledger. */
-  let waiting = 0;
-  let readingSince: number | undefined;
-
-  function noteReading(): void {
-    if (health.silence() !== undefined || waiting > 0) readingSince = undefined;
-    else readingSince ??= clock.now();
-  }
-
-  const remove = async (messages: readonly Received[]): Promise<void> => {
-    if (messages.length === 0) return;
-    const receipts = messages.map(({ receipt }) => receipt);
-    await health.use("remove", () => queue.remove(receipts, signal));
-  };
-
-  const showAgain = async (
-    messages: readonly Received[],
-    secondsOf: (message: Received) => number,
-  ): Promise<void> => {
-    if (messages.length === 0) return;
-    const again = messages.map((message) => ({ receipt: message.receipt, seconds: secondsOf(message) }));
-    await health.use("showAgain", () => queue.showAgain(again, signal));
-  };
-
-  /** @returns what the ledger could not be asked about */
-  async function handle(messages: readonly Received[]): Promise<Received[]> {
-    const done: Received[] = [];
-    const again: Received[] = [];
-    const away: Received[] = [];
-    await Promise.all(
-      messages.map(async (message) => {
-        const judged = await judge.judge(message.body);
-        counters.events.add(judged);
-        if (isDone(judged)) done.push(message);
-        else (judged === "away" ? away : again).push(message);
-      }),
-    );
-    await Promise.all([
-      remove(done),
-      showAgain(again, ({ receives }) => Math.min(AGAIN_MAX_SECONDS, 2 ** (receives - 1))),
-    ]);
-    return away;
-  }
-
-  /** Each receipt of a message is counted, so what was received is kept, and hidden, until the ledger answers. */
-  async function untilJudged(messages: readonly Received[]): Promise<void> {
-    let rest = await handle(messages);
-    if (rest.length === 0) return;
-    waiting += 1;
-    try {
-      for (let tries = 1; rest.length > 0 && !signal.aborted; tries++) {
-        noteReading();
-        await showAgain(rest, () => HIDDEN_SECONDS);
-        await pause(backoff(tries, AWAY, random));
-        if (!signal.aborted) rest = await handle(rest);
-      }
-    } finally {
-      waiting -= 1;
-    }
-  }
-
   const pause = (ms: number): Promise<void> =>
     new Promise((resolve) => {
       const end = (): void => {
@@ -148,6 +87,51 @@ export function startIntake(parts: IntakeParts): Intake {
       const timer = clock.after(ms, end);
       signal.addEventListener("abort", end);
     });
+  const holdUp = createHoldUp(name, { ...parts, judge, pause, signal });
+  const hands = new Set<Promise<void>>();
+  /** Hands that go on. */
+  let working = 0;
+  let lastEventAt: number | undefined;
+  let readingSince: number | undefined;
+
+  function noteReading(): void {
+    if (health.silence() !== undefined || holdUp.since() !== undefined) readingSince = undefined;
+    else readingSince ??= clock.now();
+  }
+
+  const remove = async (messages: readonly Received[]): Promise<void> => {
+    if (messages.length === 0) return;
+    const receipts = messages.map(({ receipt }) => receipt);
+    await health.use("remove", () => queue.remove(receipts, signal));
+  };
+
+  const showAgain = async (messages: readonly Again[]): Promise<void> => {
+    if (messages.length === 0) return;
+    await health.use("showAgain", () => queue.showAgain(messages, signal));
+  };
+
+  /** Each receipt of a message is counted, so nothing is received while the ledger is away. */
+  async function handle(messages: readonly Received[]): Promise<void> {
+    const done: Received[] = [];
+    const again: Again[] = [];
+    const away: string[] = [];
+    await Promise.all(
+      messages.map(async (message) => {
+        const judged = await judge.judge(message.body);
+        counters.events.add(judged);
+        if (isOfThisLedger(judged)) lastEventAt = clock.now();
+        if (isDone(judged)) return void done.push(message);
+        const { receipt, receives, body } = message;
+        if (judged === "away") away.push(body);
+        const seconds =
+          judged === "away" ? GIVEN_BACK_SECONDS : Math.min(AGAIN_MAX_SECONDS, 2 ** (receives - 1));
+        again.push({ receipt, seconds });
+      }),
+    );
+    if (away.length > 0) holdUp.begin(away);
+    noteReading();
+    await Promise.all([remove(done), showAgain(again)]);
+  }
 
   /** The last one never ends by itself, however many find at once that there is nothing to read. */
   function mayEnd(): boolean {
@@ -160,11 +144,11 @@ export function startIntake(parts: IntakeParts): Intake {
   async function work(): Promise<void> {
     while (!signal.aborted) {
       try {
+        await holdUp.over();
         const messages = await health.use("receive", () => queue.receive(signal));
         noteReading();
         lag.received(messages);
-        await untilJudged(messages);
-        noteReading();
+        await handle(messages);
         if (messages.length === RECEIVE_MAX && working < HANDS_MAX) begin();
         if (messages.length === 0 && mayEnd()) return;
       } catch (error) {
@@ -186,11 +170,12 @@ export function startIntake(parts: IntakeParts): Intake {
   return {
     facts() {
       const [silent, shared, behind] = [health.silence(), judge.shared(), lag.behind()];
-      const lastEventAt = judge.lastEventAt();
+      const heldUpSince = holdUp.since();
       return {
         queue: name,
         readingSince,
         ...(silent === undefined ? {} : { silent }),
+        ...(heldUpSince === undefined ? {} : { heldUpSince }),
         ...(shared === undefined ? {} : { shared }),
         ...(behind === undefined ? {} : { behind }),
         ...(lastEventAt === undefined ? {} : { lastEventAt }),

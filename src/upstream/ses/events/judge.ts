@@ -10,6 +10,10 @@ export type Judged = Taken | "other_ledger" | "other_mail" | "no_event";
 /** Durable, or of no use to anybody. */
 export const isDone = (judged: Judged): boolean => !isToAskAgain(judged) && judged !== "other_ledger";
 
+/** An event of a mail of this ledger. */
+export const isOfThisLedger = (judged: Judged): boolean =>
+  judged !== "other_ledger" && judged !== "other_mail" && judged !== "no_event";
+
 /** An event of another ledger was in the queue: that ledger's name, and when one was seen last. */
 export interface Shared {
   readonly with: string;
@@ -19,8 +23,6 @@ export interface Shared {
 export interface Judge {
   judge(body: string): Promise<Judged>;
   shared(): Shared | undefined;
-  /** When an event of this ledger's mail was read last, milliseconds since the epoch. */
-  lastEventAt(): number | undefined;
 }
 
 export interface JudgeParts {
@@ -36,7 +38,6 @@ const SOURCE = "ses";
 
 export function createJudge(name: string, { evidence, ledger, clock, log }: JudgeParts): Judge {
   let shared: Shared | undefined;
-  let lastEventAt: number | undefined;
 
   function noteShared(other: string): void {
     const isNews = shared === undefined;
@@ -57,7 +58,6 @@ export function createJudge(name: string, { evidence, ledger, clock, log }: Judg
         return "other_ledger";
       }
       if (about === undefined) return "other_mail";
-      lastEventAt = clock.now();
       const { id, from } = about;
       const proof = { from, source: SOURCE, fate };
       try {
@@ -73,6 +73,5 @@ export function createJudge(name: string, { evidence, ledger, clock, log }: Judg
       }
     },
     shared: () => shared,
-    lastEventAt: () => lastEventAt,
   };
 }

@@ -11,6 +11,8 @@ export interface Intakes {
   facts(): readonly IntakeFacts[];
   /** Of all queues the latest; see IntakeFacts. */
   readingSince(): number | undefined;
+  /** The ledger can't be asked about what was read of one of them. */
+  isHeldUp(): boolean;
   /** Of all queues; absent where none is read. See IntakeFacts. */
   readonly lastEventAt: (() => number | undefined) | undefined;
   /** See Intake. */
@@ -48,6 +50,7 @@ export async function openIntakes(config: Config): Promise<Intakes> {
     start,
     facts,
     readingSince: () => latest(facts().flatMap(({ readingSince }) => readingSince ?? [])),
+    isHeldUp: () => facts().some(({ heldUpSince }) => heldUpSince !== undefined),
     lastEventAt:
       queues.length === 0 ? undefined : () => latest(facts().flatMap(({ lastEventAt }) => lastEventAt ?? [])),
     async close() {
