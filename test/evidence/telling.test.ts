@@ -66,6 +66,8 @@ test("each once: any events of any mails, in any order, again, at once, and with
         const storage = createMemoryStorage();
         const clock = createManualClock();
         let one = await open(storage, clock, hasEvents);
+        const at = clock.now();
+        one.history.accepted({ submission: "s", client: "" }, [{ id: idOf(0), recipient: "" }]);
         one.history.attempted(idOf(0), ATTEMPT);
         await one.history.written(idOf(0));
         /** What the queue does not have any more. */
@@ -75,7 +77,7 @@ test("each once: any events of any mails, in any order, again, at once, and with
         const receive = (number: number): Promise<void> => {
           const run = runs;
           const { id, fate, upstreamId, happenedAt } = events[number] as (typeof events)[number];
-          return one.telling.tell(id, said(fate, { upstreamId, happenedAt }), false).then(() => {
+          return one.telling.tell(id, said(fate, { upstreamId, at, happenedAt }), false).then(() => {
             // One that was killed removes nothing.
             if (run === runs) removed.add(number);
           });
@@ -115,6 +117,10 @@ test("each once: any events of any mails, in any order, again, at once, and with
         }
         expect(found.sort()).toEqual([...expected].sort());
         expect(new Set(taken).size).toBe(taken.length);
+        // The other name of the mail that was attempted here is a second copy, and said once.
+        const isOther = events.some(({ id, upstreamId }) => id === idOf(0) && upstreamId === "0100-1");
+        const copies = (await allOf(history, idOf(0))).filter(({ kind }) => kind === "second_copy");
+        expect(copies).toHaveLength(isOther ? 1 : 0);
         // Each name leads to its mail.
         for (const { id, upstreamId } of events) {
           const { items } = await history.ofUpstreamId(upstreamId, { limit: 100 });
