@@ -46,6 +46,7 @@ export const sesExpectations: Readonly<Record<SesFault, Expectation>> = {
   "access-denied-to-identity": later,
   "access-denied-explicitly": later,
   "access-denied-to-tenant": later,
+  "access-denied-to-set": later,
   "expired-token-400": down,
   "request-expired-400": down,
   "incomplete-signature-400": down,

@@ -238,6 +238,11 @@ test.each([
   [{ MAILONCE_UPSTREAM_KIND: "ses" }, "AccessDeniedException: Not authorized", /^Allow these credentials/],
   [
     { MAILONCE_UPSTREAM_KIND: "ses" },
+    "AccessDeniedException: not authorized to perform ses:SendEmail on arn:aws:ses:eu-west-1:1:configuration-set/x",
+    /^Allow these credentials to send with that configuration set/,
+  ],
+  [
+    { MAILONCE_UPSTREAM_KIND: "ses" },
     "TooManyRequestsException: Daily message quota exceeded.",
     /larger quota/,
   ],

@@ -73,6 +73,11 @@ export const sesFaults = {
     "AccessDeniedException",
     "Tenant acme is not associated with resource arn:aws:ses:eu-west-1:1:identity/other.example",
   ),
+  "access-denied-to-set": error(
+    403,
+    "AccessDeniedException",
+    "User: arn:aws:iam::1:user/x is not authorized to perform: ses:SendEmail on resource: arn:aws:ses:eu-west-1:1:configuration-set/events",
+  ),
   "expired-token-400": error(400, "ExpiredToken", "The security token included in the request is expired"),
   "request-expired-400": error(400, "RequestExpired", "Request has expired"),
   "incomplete-signature-400": error(400, "IncompleteSignatureException", "The signature is incomplete"),

@@ -79,6 +79,25 @@ describe("a mail that SES refuses for what only this mail has", () => {
   });
 });
 
+test("no right to a set: named by a mail, only it waits; named by the configuration, all wait", async ({
+  place,
+}) => {
+  const { gateway, peer } = await open(
+    place,
+    { script: "access-denied-to-set" },
+    { UPSTREAM_SES_CONFIGURATION_SET: "events" },
+  );
+  await submit(gateway, "odd@example.com", "X-SES-CONFIGURATION-SET: events");
+  await gateway.logged("transmission.refused", 2);
+  expect(gateway.said("dispatch.paused")).toEqual([]);
+  await submit(gateway, "user@example.com");
+  await gateway.logged("dispatch.paused");
+  expect(JSON.stringify(gateway.said("dispatch.paused"))).toContain("configuration-set/events");
+  peer.play("accept");
+  await gateway.logged("transmission.relayed", 2);
+  expect(gateway.said("transmission.reported")).toEqual([]);
+});
+
 test("sending paused pauses under the name that older SES gives it, and nothing is reported", async ({
   place,
 }) => {

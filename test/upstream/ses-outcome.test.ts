@@ -203,6 +203,20 @@ describe("an answer", () => {
     expect(refusal(400, "AccessDenied", text)).toBe("later");
   });
 
+  test.each([
+    ["of our configuration: all wait", "mailonce", {}, "down"],
+    ["of our configuration, and the message named it too", "mailonce", ownSet, "later"],
+    ["which the message named", "own", ownSet, "later"],
+    ["which is the default of an identity", "default", {}, "later"],
+  ])("no right to a configuration set %s", (_, set, call, kind) => {
+    const text = `User \`arn:aws:sts::1:assumed-role/app/i-0' is not authorized to perform \`ses:SendEmail' on resource \`arn:aws:ses:eu-west-1:1:configuration-set/${set}'`;
+    const whose = { configurationSet: "mailonce", ...call };
+    expect(refusal(403, "AccessDeniedException", text, whose)).toBe(kind);
+    // A condition of it may be met by one sender only.
+    const explicit = `${text} with an explicit deny in an identity-based policy`;
+    expect(refusal(403, "AccessDeniedException", explicit, whose)).toBe("later");
+  });
+
   test("no right at all stops all", () => {
     expect(refusal(403, "AccessDeniedException", "not authorized to perform: ses:SendEmail")).toBe("down");
   });

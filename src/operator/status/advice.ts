@@ -67,6 +67,9 @@ export function adviceFor(
       if (/quota/i.test(reply)) return "Mail goes on when SES allows; ask AWS for a larger quota";
       if (/paused|suspended|disabled/i.test(reply))
         return `Have AWS resume sending for the account, ${tryIt}`;
+      if (/:configuration-set\//.test(reply)) {
+        return `Allow these credentials to send with that configuration set ("Rights" in docs/ses-events.md), ${tryIt}`;
+      }
       if (/AccessDenied|not authorized/i.test(reply)) return `Allow these credentials to send, ${tryIt}`;
       if (/token|credential|signature|security|InvalidClient|UnrecognizedClient/i.test(reply)) {
         return `Correct the AWS credentials, ${tryIt}`;

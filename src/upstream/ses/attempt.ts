@@ -56,6 +56,7 @@ export async function attemptSes(
     const outcome = outcomeOfError(error, {
       handedOn,
       ownConfigurationSet: fields.configurationSet !== undefined,
+      configurationSet: defaults.configurationSet,
       ownTenant: fields.tenant !== undefined,
       ownContactList: fields.list !== undefined,
       now: Date.now(),

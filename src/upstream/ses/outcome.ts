@@ -71,7 +71,8 @@ const RETRY_AFTER_MAX_MS = 60 * 60_000;
  * recipient. Then the refusal names what it is about, or the deny, and other messages may pass.
  */
 const LACKS_RIGHT_FOR_IT =
-  /arn:aws[\w-]*:ses:\S*:(identity|configuration-set|contact-list|tenant|template)\/|\btenant\b|explicit deny/i;
+  /arn:aws[\w-]*:ses:\S*:(identity|contact-list|tenant|template)\/|\btenant\b|explicit deny/i;
+const SET_WITHOUT_RIGHT = /arn:aws[\w-]*:ses:\S*:configuration-set\/([\w-]+)/i;
 
 /** Statuses that speak of the message itself: too large, or not processable. */
 const MESSAGE_STATUSES: ReadonlySet<number> = new Set([413, 414, 415, 422, 431]);
@@ -83,6 +84,8 @@ export interface SesCall {
   readonly handedOn: boolean;
   /** The message named its configuration set itself. */
   readonly ownConfigurationSet: boolean;
+  /** Of our configuration: the one of every message that names none itself. */
+  readonly configurationSet?: string | undefined;
   /** The message named its tenant itself. */
   readonly ownTenant?: boolean;
   /** The message named its contact list itself. */
@@ -134,7 +137,14 @@ function meaningOf(name: string, status: number, text: string, call: SesCall): R
   // It may be resumed, so the message waits; alone where only it is concerned.
   if (meaning === "paused") return isOwn(text, call) ? undefined : "down";
   const isDenied = status === 403 || withoutException(name) === "AccessDenied";
-  return isDenied && LACKS_RIGHT_FOR_IT.test(text) ? undefined : meaning;
+  return isDenied && lacksRightForIt(text, call) ? undefined : meaning;
+}
+
+/** The right to use the configuration set of our configuration is needed by every message that names no other. */
+function lacksRightForIt(text: string, { ownConfigurationSet, configurationSet }: SesCall): boolean {
+  if (LACKS_RIGHT_FOR_IT.test(text)) return true;
+  const set = SET_WITHOUT_RIGHT.exec(text)?.[1];
+  return set !== undefined && (ownConfigurationSet || set !== configurationSet);
 }
 
 const withoutException = (name: string): string => name.replace(/Exception$/, "");
