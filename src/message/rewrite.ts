@@ -138,11 +138,18 @@ export function prepare(fields: readonly HeaderField[], options: RewriteOptions)
 const isRemoved = (name: string, taskFields: ReadonlySet<string>): boolean =>
   ALWAYS_REMOVED.has(name) || taskFields.has(name) || SES_ARN.test(name);
 
-/** The names of fields that a DKIM signature covers and that are removed, so that it holds no more; lower case. */
+/**
+ * The names of fields that a DKIM signature covers and that are removed, wholly or in part, so that it holds no more; lower
+ * case.
+ */
 export function signedAndRemoved(fields: readonly HeaderField[], taskFields: ReadonlySet<string>): string[] {
   const signed = signedNames(fields);
   if (signed.size === 0) return [];
-  const removed = fields.filter(({ name }) => signed.has(name) && isRemoved(name, taskFields));
+  const losesTags = (field: HeaderField): boolean =>
+    field.name === SES_FIELDS.tags && withoutOwnTags(field) !== field.raw;
+  const removed = fields.filter(
+    (field) => signed.has(field.name) && (isRemoved(field.name, taskFields) || losesTags(field)),
+  );
   return [...new Set(removed.map(({ name }) => name))];
 }
 

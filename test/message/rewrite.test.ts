@@ -4,6 +4,8 @@ import { describe, expect, test } from "vitest";
 import { parseHeader } from "../../src/message/header.ts";
 import { identityFields, render, signedAndRemoved } from "../../src/message/rewrite.ts";
 import { formatDate } from "../../src/message/trace.ts";
+import { sesFieldsOf } from "../../src/upstream/ses/fields.ts";
+import { idOf } from "../support/transmission.ts";
 import { DERIVED, OPTIONS, pipe } from "./pipeline.ts";
 
 const fixture = (name: string): Buffer =>
@@ -234,6 +236,9 @@ test("fields that a signature covers and that are removed are named, once each",
     of(`${signature}X-Task-Id: 1\r\nX-Task-Id: 1\r\nBcc: a@b.example\r\nX-SES-SOURCE-ARN: arn:x\r\n`),
   ).toEqual(["x-task-id", "bcc", "x-ses-source-arn"]);
   expect(of(`${signature}From: a@b.example\r\n`)).toEqual([]);
+  const tagged = "DKIM-Signature: h=From:X-SES-Message-Tags; b=x\r\n";
+  expect(of(`${tagged}X-SES-MESSAGE-TAGS: a=b, mailonce-id=x\r\n`)).toEqual(["x-ses-message-tags"]);
+  expect(of(`${tagged}X-SES-MESSAGE-TAGS: a=mailonce-id\r\n`)).toEqual([]);
   expect(of("X-Task-Id: 1\r\n")).toEqual([]);
 });
 
@@ -324,8 +329,31 @@ describe("tags for SES that only mailonce may set", () => {
       "X-SES-MESSAGE-TAGS: a=b\r\nX-SES-MESSAGE-TAGS: mailonce-id=x\r\n",
       "X-SES-MESSAGE-TAGS: a=b\r\n",
     ],
+    [
+      "in another's name or value: not an octet changes",
+      "X-SES-MESSAGE-TAGS: campaign=mailonce-ideas, not-mailonce-id=1,mailonce-id-2=1, a=mailonce-id\r\n",
+      undefined,
+    ],
+    [
+      "before a comma on a line of its own",
+      "X-SES-MESSAGE-TAGS: a=b\r\n , mailonce-id=x,\r\n\tc=d\r\n ,\r\n \r\n",
+      "X-SES-MESSAGE-TAGS: a=b\r\n ,\r\n c=d\r\n",
+    ],
     ["no tags, but a text", "Subject: mailonce-id=x\r\n", undefined],
   ])("%s", (_, fields, left = fields) => {
     expect(output(fields)).toBe(left);
+  });
+
+  test("what SES would refuse keeps its octets: the upstream leaves it out, and says so", () => {
+    const long = `${"n".repeat(970)}=1`;
+    const tags = Buffer.from(
+      `X-SES-MESSAGE-TAGS:${long},\r\n mailonce-id=x, a=caf\xe9, b=\xc3\xa0\r\n\r\n`,
+      "latin1",
+    );
+    const made = pipe([tags]).output;
+    expect(made.toString("latin1")).toContain(
+      `\r\nX-SES-MESSAGE-TAGS:\r\n ${long},\r\n a=caf\xe9,\r\n b=\xc3\xa0\r\n`,
+    );
+    expect(sesFieldsOf(made, idOf(7)).badTags).toBe(3);
   });
 });
