@@ -21,6 +21,7 @@ export function warningsOf(config: Config, names: readonly string[] = []): Confi
     ...envidWarnings(config),
     ...namespaceWarnings(config, names),
     ...waitWarnings(config),
+    ...unreadWarnings(config),
     ...removedWarnings(config),
   ];
 }
@@ -88,6 +89,18 @@ function waitWarnings(config: Config): ConfigWarning[] {
       key: `${place}.ses.events.wait`,
       warning:
         "below 2m: an event that comes during its attempt is read again up to a minute later, and then it may come too late",
+    }));
+}
+
+/** Only the upstream that calls the API of SES reads events: the SMTP endpoint of SES gets no tags that name the mail. */
+function unreadWarnings(config: Config): ConfigWarning[] {
+  return viewsOf(config)
+    .filter(({ config: { upstream } }) => {
+      return upstream.kind !== "ses" && upstream.ses.events.queue_url !== undefined;
+    })
+    .map(({ place, config: { upstream } }) => ({
+      key: `${place}.ses.events.queue_url`,
+      warning: `is ignored: events are read where ${place}.kind is "ses", and here it is "${upstream.kind}"`,
     }));
 }
 

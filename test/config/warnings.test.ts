@@ -51,6 +51,19 @@ test("a wait for events that is shorter than they may be hidden is warned of, wh
   expect(warned(enough)).toEqual([]);
 });
 
+test.each([
+  ["ses", []],
+  ["smtp", ["upstream.ses.events.queue_url"]],
+  ["maildir", ["upstream.ses.events.queue_url"]],
+])("a queue of events that an upstream of the kind %s does not read", (kind, keys) => {
+  const environment = {
+    MAILONCE_UPSTREAM_KIND: kind,
+    MAILONCE_UPSTREAM_SMTP_HOST: "email-smtp.eu-west-1.amazonaws.com",
+    MAILONCE_UPSTREAM_SES_EVENTS_QUEUE_URL: "https://sqs.eu-west-1.amazonaws.com/111122223333/mailonce",
+  };
+  expect(warningsOf(loadConfig({ environment })).map(({ key }) => key)).toEqual(keys);
+});
+
 describe("a namespace of several users", () => {
   test.each<[string, Config, string[]]>([
     ["each has their own", withUsers({ a: {}, b: {}, c: { namespace: "d" } }), []],
