@@ -172,7 +172,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const holds = createHolds(inDoubt);
   const wait = createEvidenceWait({ ...intakes, waitMsOf: world.evidenceWaitMs, isUp, clock });
   const listening = createListening({
-    ...{ inDoubt, wait, isBusy: decisions.isBusy, clock, log },
+    ...{ inDoubt, wait, isBusy: decisions.isBusy, clock, random, log },
     over: (...found) => entrance.doubtful(...found),
   });
   const doubts = createDoubts(

@@ -143,7 +143,7 @@ export function createDoubts(parts: DoubtParts, options: DoubtOptions): Doubts {
   const { clock, random, log } = parts;
   const { policy, retry, addresses } = options;
 
-  /** Out before anything else is done: a second copy is never silent. */
+  /** Out before it is queued: a second copy is never silent. */
   const announce = (
     transmission: SpooledTransmission,
     { cause, upstream }: Doubt,
@@ -253,14 +253,24 @@ export function createDoubts(parts: DoubtParts, options: DoubtOptions): Doubts {
       const { resend: _, ...undecided } = found;
       const kept = doubt.ended === "now" ? undecided : found;
       const transmission = await datedLike(queued.key, kept, doubt.firstDate);
-      // Where a doubt holds it, that was announced.
-      if (treatment !== "wait" || holdOf(found) === "operator") {
-        announce(transmission, doubt, until === undefined ? undefined : until - now);
-      }
-      if (treatment !== "wait" && doubt.ended === "earlier" && doubt.since !== undefined) {
-        history.doubted(transmission.id, { cause: doubt.cause, since: doubt.since });
-      }
+      const say = (): void => {
+        // Where a doubt holds it, that was announced.
+        if (treatment !== "wait" || holdOf(found) === "operator") {
+          announce(transmission, doubt, until === undefined ? undefined : until - now);
+        }
+        if (treatment !== "wait" && doubt.ended === "earlier" && doubt.since !== undefined) {
+          history.doubted(transmission.id, { cause: doubt.cause, since: doubt.since });
+        }
+      };
       inDoubt.set(transmission.id, { queued, transmission });
+      // What a disk that takes nothing keeps from being done is tried again, but said and counted once.
+      if (treatment === "resend" && doubt.ended === "earlier") {
+        const next = await resendAsDue(queued, transmission);
+        say();
+        counters.doubtfulResolved.add("policy");
+        return next;
+      }
+      say();
       switch (treatment) {
         case "wait":
           return undefined;
@@ -280,9 +290,7 @@ export function createDoubts(parts: DoubtParts, options: DoubtOptions): Doubts {
           return undefined;
         case "resend":
           counters.doubtfulResolved.add("policy");
-          return doubt.ended === "now"
-            ? await resendLater(queued, transmission, doubt.cause)
-            : await resendAsDue(queued, transmission);
+          return await resendLater(queued, transmission, doubt.cause);
       }
     },
   };

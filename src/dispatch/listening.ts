@@ -3,7 +3,9 @@ import type { EvidenceWait } from "../evidence/wait.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
+import type { Random } from "../runtime/random.ts";
 import { listensUntil, type SpooledTransmission } from "../spool/record.ts";
+import { backoff } from "./backoff.ts";
 import type { QueuedTransmission } from "./queue.ts";
 import { STORAGE_RETRY_MS } from "./recorder.ts";
 
@@ -21,6 +23,9 @@ export interface Listening {
 /** How often is looked whether evidence can be read. */
 const AWAY_MS = 10_000;
 
+/** After a disk has taken nothing. Each try that fails is a line of the log. */
+const RETRY = { minMs: STORAGE_RETRY_MS, maxMs: 30_000 };
+
 const NONE_CAME = "no evidence came of an attempt without an answer";
 
 interface Waiting {
@@ -28,6 +33,8 @@ interface Waiting {
   readonly upstream: string | undefined;
   /** Its wait was over, and it waits for what the queue may have. */
   readonly wasPutOff: boolean;
+  /** How often the disk has kept policy from acting. */
+  readonly failures: number;
 }
 
 interface Held {
@@ -47,10 +54,12 @@ export interface ListeningParts {
     doubt: { readonly cause: string },
   ) => Promise<void>;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
 }
 
-export function createListening({ inDoubt, wait, isBusy, over, clock, log }: ListeningParts): Listening {
+export function createListening(parts: ListeningParts): Listening {
+  const { inDoubt, wait, isBusy, over, clock, random, log } = parts;
   const waiting = new Map<Id, Waiting>();
   let isClosed = false;
 
@@ -77,12 +86,13 @@ export function createListening({ inDoubt, wait, isBusy, over, clock, log }: Lis
       await over(found.queued, found.transmission, { cause: NONE_CAME });
     } catch (error) {
       log.error("dispatch.failed", { error: error instanceof Error ? error.stack : String(error) });
-      again(id, STORAGE_RETRY_MS, ending);
+      const failures = ending.failures + 1;
+      again(id, backoff(failures, RETRY, random), { ...ending, failures });
     }
   }
 
   return {
-    until: (id, time, upstream) => again(id, time - clock.now(), { upstream, wasPutOff: false }),
+    until: (id, time, upstream) => again(id, time - clock.now(), { upstream, wasPutOff: false, failures: 0 }),
     close() {
       isClosed = true;
       for (const { timer } of waiting.values()) timer.cancel();

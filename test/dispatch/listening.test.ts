@@ -4,6 +4,7 @@ import { createListening } from "../../src/dispatch/listening.ts";
 import type { QueuedTransmission } from "../../src/dispatch/queue.ts";
 import { createEvidenceWait } from "../../src/evidence/wait.ts";
 import { silentLog } from "../../src/runtime/log.ts";
+import { systemRandom } from "../../src/runtime/random.ts";
 import type { SpooledTransmission } from "../../src/spool/record.ts";
 import { idOf } from "../support/ids.ts";
 import { createManualClock } from "../support/manual-clock.ts";
@@ -36,7 +37,7 @@ function listeningUntil(until: number) {
   const over: number[] = [];
   const listening = createListening({
     inDoubt: new Map([[id, { queued, transmission }]]),
-    ...{ wait, isBusy: () => false, clock, log: silentLog },
+    ...{ wait, isBusy: () => false, clock, random: systemRandom, log: silentLog },
     over: async () => void over.push(clock.now()),
   });
   listening.until(id, until, undefined);

@@ -326,3 +326,25 @@ test.each(POLICIES)("under %s a client that waits for the verdict gets 451 for a
   expect(one.calls).toHaveLength(doubtful === "resend" ? 2 : 1);
   await one.stop();
 });
+
+test("a disk that takes nothing at the end of the wait: tried again ever more rarely, said and counted once", async () => {
+  const one = await waiting("resend");
+  const lines = () => [one.events("transmission.doubtful").length, one.events("dispatch.failed").length];
+  const policyActed = () => new Map(one.counters.doubtfulResolved.entries()).get("policy");
+  one.storage.fail({ call: "commit", name: /^spool/, code: "full", times: Number.POSITIVE_INFINITY });
+  await one.pass(WAIT_MS);
+  for (let second = 0; second < 600; second++) await one.pass(1_000);
+  expect(policyActed()).toBe(0);
+  expect(one.calls).toHaveLength(1);
+  const [said, failed = 0] = lines();
+  expect(said).toBe(1);
+  // Half of the full wait at least: 0.5, 1, 2, 4, 8 and then 15 seconds.
+  expect(failed).toBeLessThan(50);
+  one.storage.mend();
+  await one.pass(30_000);
+  expect(lines()[0]).toBe(2);
+  expect(policyActed()).toBe(1);
+  expect(one.calls).toHaveLength(2);
+  await one.call(RECIPIENT).answer(ACCEPTED);
+  await one.stop();
+});
