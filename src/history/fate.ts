@@ -30,3 +30,10 @@ const KINDS: ReadonlySet<string> = new Set<MailFate["kind"]>([
 ]);
 
 export const isFate = (kind: string): kind is MailFate["kind"] => KINDS.has(kind);
+
+/** Of a mailbox that is full or a host that is away, or an automatic reply after a delivery: SES tells these apart no further. */
+export const isSoftBounce = (fate: {
+  readonly kind: string;
+  readonly bounceType?: string | undefined;
+}): boolean =>
+  fate.kind === "bounced" && (fate.bounceType === "Transient" || fate.bounceType === "Undetermined");

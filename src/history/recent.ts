@@ -2,7 +2,7 @@
 // reads no disk and a mail costs an entry in a map.
 import type { Id } from "../identity/message-id.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { MailFate } from "./fate.ts";
+import { isSoftBounce, type MailFate } from "./fate.ts";
 import type { Attempted, Decided, Ended, HistoryNotes } from "./history.ts";
 
 /** What happened to a mail last, but for repeats. */
@@ -13,7 +13,7 @@ export type Became =
   | { readonly kind: "decision"; readonly decision: Decided["decision"]; readonly next: Decided["next"] }
   /** It was in doubt, and its upstream has said later that it took it. */
   | { readonly kind: "evidence" }
-  | { readonly kind: "fate"; readonly fate: MailFate["kind"] };
+  | { readonly kind: "fate"; readonly fate: MailFate["kind"]; readonly isSoft: boolean };
 
 export interface RecentMail {
   readonly id: Id;
@@ -29,6 +29,9 @@ export interface Recent extends HistoryNotes {
   /** The newest first. */
   list(): readonly RecentMail[];
 }
+
+/** The clocks of an upstream and of this gateway may differ by so much. */
+const CLOCKS_MS = 60_000;
 
 /** As many as one sees at a glance. */
 export const RECENT_MAX = 10;
@@ -63,9 +66,12 @@ export function createRecent(clock: Clock): Recent {
     ended: (id, { reason }) => became(id, { kind: "ended", reason }),
     decided: (id, { decision, next }) => became(id, { kind: "decision", decision, next }),
     settled: (id) => became(id, { kind: "evidence" }),
-    told(id, { kind }) {
-      const before = mails.get(id)?.became;
-      if (before !== undefined && saysMore(kind, before)) became(id, { kind: "fate", fate: kind });
+    told(id, told) {
+      const mail = mails.get(id);
+      // Late, and of an earlier mail of the id.
+      if (mail === undefined || (told.happenedAt ?? mail.at) < mail.at - CLOCKS_MS) return;
+      const fate = { kind: "fate", fate: told.kind, isSoft: isSoftBounce(told) } as const;
+      if (saysMore(fate, mail.became)) mail.became = fate;
     },
     doubted() {},
     copied() {},
@@ -73,9 +79,11 @@ export function createRecent(clock: Clock): Recent {
   };
 }
 
-/** Events come in any order, and late ones may be of an earlier mail of the id. */
-function saysMore(fate: MailFate["kind"], before: Became): boolean {
-  if (fate === "sent") return false;
+type BecameOf<Kind> = Extract<Became, { readonly kind: Kind }>;
+
+/** Events come in any order. */
+function saysMore(fate: BecameOf<"fate">, before: Became): boolean {
+  if (fate.fate === "sent") return false;
   switch (before.kind) {
     case "accepted":
     case "ended":
@@ -87,11 +95,13 @@ function saysMore(fate: MailFate["kind"], before: Became): boolean {
     case "evidence":
       return true;
     case "fate":
-      return RANKS[fate] >= RANKS[before.fate];
+      return rankOf(fate) >= rankOf(before);
   }
 }
 
-/** What may follow what. */
-const RANKS: Readonly<Record<MailFate["kind"], number>> = {
-  ...{ sent: 0, delayed: 1, delivered: 2, rejected: 2, bounced: 3, complained: 4 },
+const rankOf = ({ fate, isSoft }: BecameOf<"fate">): number => RANKS[isSoft ? "soft" : fate];
+
+/** What may follow what. After a delivery a soft bounce is most often an automatic reply. */
+const RANKS: Readonly<Record<MailFate["kind"] | "soft", number>> = {
+  ...{ sent: 0, delayed: 1, soft: 2, delivered: 3, rejected: 3, bounced: 4, complained: 5 },
 };

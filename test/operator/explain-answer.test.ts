@@ -119,6 +119,50 @@ const ROWS: readonly Row[] = [
     },
   },
   {
+    says:
+      "Relayed once, at 2026-11-27T00:41:07Z by ses; delivered at 2026-11-27T00:41:09Z; then a reply that the upstream takes " +
+      "for a bounce (Transient) at 2026-11-27T00:41:20Z; no repeats so far.",
+    facts: {
+      looked: RELAYED,
+      events: [
+        told("00:41:20", { kind: "bounced", bounceType: "Transient", diagnostic: "secret" }),
+        told("00:41:09", { kind: "delivered", reply: "250 secret" }),
+        attempt("00:41:07", "accepted"),
+        ACCEPTED,
+      ],
+    },
+  },
+  {
+    says:
+      "Relayed once, at 2026-11-27T00:41:07Z by ses; bounced permanently at 2026-11-27T00:41:20Z; no repeats so far. " +
+      "The reason: 550 5.1.1 <person@example.net> unknown",
+    masked:
+      "Relayed once, at 2026-11-27T00:41:07Z by ses; bounced permanently at 2026-11-27T00:41:20Z; no repeats so far.",
+    facts: {
+      looked: RELAYED,
+      events: [
+        told("00:41:20", BOUNCED),
+        told("00:41:10", { kind: "bounced", bounceType: "Undetermined" }),
+        told("00:41:09", { kind: "delivered" }),
+        attempt("00:41:07", "accepted"),
+      ],
+    },
+  },
+  ...[
+    [{ kind: "decision", at: at("00:30:00"), decision: "forgotten", next: "forgotten" } as const],
+    // At another gateway, which this one has not seen.
+    [],
+  ].map((forgotten) => ({
+    says: "Relayed 2 times, last at 2026-11-27T00:41:07Z by ses; no repeats so far.",
+    facts: {
+      looked: RELAYED,
+      events: [
+        ...[attempt("00:41:07", "accepted"), ACCEPTED, ...forgotten, told("00:20:02", BOUNCED)],
+        ...[attempt("00:20:01", "accepted"), { ...ACCEPTED, at: at("00:20:00") }],
+      ],
+    },
+  })),
+  {
     says: "Relayed, as ses says; delivered at 2026-11-27T00:41:09Z. The ledger does not have it any more: a new submission is relayed again.",
     facts: { events: [told("00:41:09", { kind: "delivered" })] },
   },

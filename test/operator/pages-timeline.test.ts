@@ -59,6 +59,29 @@ test.each<{ says: string; of: Partial<Explained> }>([
     },
   },
   {
+    says: "● accepted ● relayed ● delivered ● a reply that the upstream takes for a bounce (Transient)",
+    of: {
+      ledger: { state: "relayed" },
+      timeline: [
+        { ...told, kind: "delivered" },
+        { ...told, kind: "bounced", bounceType: "Transient" },
+      ],
+    },
+  },
+  {
+    says: "● accepted ● attempt 1 ● attempt 2 ● relayed",
+    of: {
+      ledger: { state: "relayed" },
+      timeline: [
+        { kind: "accepted", at: "" },
+        { ...attempt, outcome: "accepted" },
+        { ...told, kind: "bounced", bounceType: "Permanent" },
+        { kind: "accepted", at: "" },
+        { ...attempt, outcome: "accepted" },
+      ],
+    },
+  },
+  {
     says: "● accepted ● relayed ○ delivered",
     of: { ledger: { state: "relayed" }, timeline: [{ ...told, kind: "delayed" }] },
   },

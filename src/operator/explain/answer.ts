@@ -3,7 +3,8 @@ import { ANOTHER_GATEWAY, type HistoryEvent, isTold, type Told } from "../../his
 import type { Looked } from "../../ledger/ledger.ts";
 import { THEN } from "../listens.ts";
 import type { QueueMail } from "../queue/words.ts";
-import { fateText, fateWords } from "./fate-words.ts";
+import { fateText, fateWords, softBounceWords } from "./fate-words.ts";
+import { type Fates, fatesOf } from "./fates.ts";
 import type { ExplainFacts } from "./words.ts";
 
 type Kind = HistoryEvent["kind"];
@@ -109,7 +110,7 @@ function ofRelayed(at: number, events: readonly HistoryEvent[]): string {
   const repeats = allOf(events, "repeats").reduce((sum, { count }) => sum + count, 0);
   const prevented =
     repeats === 0 ? "no repeats so far" : `${repeats} repeat${repeats === 1 ? "" : "s"} dropped`;
-  const dropped = [...fatesIn(events).map(whatAndWhen), prevented].join("; ");
+  const dropped = [...saidIn(events), prevented].join("; ");
   const time = timeOf(at);
   const accepted = allOf(events, "attempt").filter(({ outcome }) => outcome === "accepted");
   const by = accepted[0] === undefined ? "" : ` by ${accepted[0].upstream}`;
@@ -138,19 +139,28 @@ function ofRelayed(at: number, events: readonly HistoryEvent[]): string {
 
 type Fate = Told & { readonly at: number };
 
-const FINAL: readonly Kind[] = ["delivered", "bounced", "rejected"];
-
 const toldAt = ({ at, happenedAt = at }: Fate): number => happenedAt;
 
+const happenedAt = (event: HistoryEvent): number => (isTold(event) ? toldAt(event) : event.at);
+
+/** Of the mail that the id was last used for. @param events newest first */
+const fatesIn = (events: readonly HistoryEvent[]): Fates<Fate> =>
+  fatesOf(events.toReversed().sort((one, other) => happenedAt(one) - happenedAt(other)));
+
 /** Whether it has arrived, as far as the upstream has said, and whether its recipient has complained. */
-function fatesIn(events: readonly HistoryEvent[]): readonly Fate[] {
-  const told = events.filter(isTold).sort((one, other) => toldAt(one) - toldAt(other));
-  const lastOf = (kinds: readonly Kind[]) => told.findLast(({ kind }) => kinds.includes(kind));
-  const fates = [lastOf(FINAL) ?? lastOf(["delayed"]), lastOf(["complained"])];
-  return fates.filter((fate) => fate !== undefined);
+function saidIn(events: readonly HistoryEvent[]): readonly string[] {
+  const { end, softBounce, complaint } = fatesIn(events);
+  const said = [
+    end && whatAndWhen(end),
+    softBounce && besides(softBounce),
+    complaint && whatAndWhen(complaint),
+  ];
+  return said.filter((text) => text !== undefined);
 }
 
 const whatAndWhen = (fate: Fate): string => `${fateWords(fate)} at ${timeOf(toldAt(fate))}`;
+
+const besides = (fate: Fate): string => `then ${softBounceWords(fate)} at ${timeOf(toldAt(fate))}`;
 
 function copiesOf(events: readonly HistoryEvent[]): string {
   const count = allOf(events, "second_copy").length;
@@ -159,7 +169,8 @@ function copiesOf(events: readonly HistoryEvent[]): string {
 
 /** What was said of a mail that has not arrived. It is of others, and so comes last. */
 function becauseOf(events: readonly HistoryEvent[]): string {
-  const [fate] = fatesIn(events);
+  const { end, complaint } = fatesIn(events);
+  const fate = end ?? complaint;
   const text = fate === undefined || fate.kind === "delivered" ? undefined : fateText(fate);
   return text === undefined ? "" : ` The reason: ${text}`;
 }
@@ -217,17 +228,17 @@ function ofHistory(events: readonly HistoryEvent[], ledger: "absent" | "unknown"
       );
     }
     if (event.kind === "attempt" && event.outcome === "accepted") {
-      const fates = fatesIn(events).map((fate) => `; ${whatAndWhen(fate)}`);
+      const fates = saidIn(events).map((said) => `; ${said}`);
       return `Relayed by ${event.upstream} at ${timeOf(event.at)}${fates.join("")}.${gone}${becauseOf(events)}`;
     }
     if (event.kind === "attempt" && event.outcome === "doubtful") {
       return `Doubtful: ${gaveNoAnswer({ by: event.upstream, at: timeOf(event.at) })}, and may have it.${gone}`;
     }
   }
-  const [told, ...more] = fatesIn(events);
+  const { end, complaint } = fatesIn(events);
+  const told = end ?? complaint;
   if (told !== undefined) {
-    const fates = [told, ...more].map(whatAndWhen);
-    return `Relayed, as ${told.source} says; ${fates.join("; ")}.${gone}${becauseOf(events)}`;
+    return `Relayed, as ${told.source} says; ${saidIn(events).join("; ")}.${gone}${becauseOf(events)}`;
   }
   return events.length === 0
     ? NOTHING_KNOWN

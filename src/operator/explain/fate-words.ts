@@ -16,6 +16,10 @@ export type ShownFate = Pick<MailFate, "kind"> & {
 /** What became of it; "as" and the upstream's name may follow. */
 export const fateWords = (fate: ShownFate): string => WHAT[fate.kind](fate);
 
+/** Of one after a delivery, which most often is an automatic reply. */
+export const softBounceWords = ({ bounceType }: ShownFate): string =>
+  `a reply that the upstream takes for a bounce${inBrackets(bounceType)}`;
+
 /** What was said about it. */
 export function fateText({ reply, diagnostic, status, reason }: ShownFate): string | undefined {
   // The type of the diagnostic; there is no other than this one.

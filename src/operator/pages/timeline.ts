@@ -1,7 +1,8 @@
 // How far a mail has come, as a row of steps, and what happened to it, as a list. What is said of a kind of event is in one
 // table, so that a new kind can't be forgotten.
 import { countOf } from "../../runtime/amounts.ts";
-import { fateText, fateWords, type ShownFate } from "../explain/fate-words.ts";
+import { fateText, fateWords, type ShownFate, softBounceWords } from "../explain/fate-words.ts";
+import { fatesOf } from "../explain/fates.ts";
 import type { Explained, ExplainedEvent } from "../explain/words.ts";
 import { type Html, html } from "./html.ts";
 import { moment } from "./times.ts";
@@ -70,17 +71,15 @@ function endOf(explained: Explained): readonly Step[] {
 
 /** Whether it has arrived, as far as its upstream has said. */
 function fateSteps({ timeline }: Explained): readonly Step[] {
-  const kinds = timeline.map(({ kind }) => kind);
-  const final = kinds.findLast((kind) => Object.hasOwn(FATES, kind));
-  const complained: Step[] = kinds.includes("complained") ? [{ mark: "done", text: "complained about" }] : [];
-  if (final !== undefined) return [{ mark: "done", text: FATES[final] ?? "" }, ...complained];
-  if (complained.length > 0) return complained;
-  return kinds.includes("delayed") ? [{ mark: "open", text: "delivered" }] : [];
+  const { end, softBounce, complaint } = fatesOf(timeline);
+  const steps: Step[] = [];
+  if (end?.kind === "delayed") {
+    if (complaint === undefined) steps.push({ mark: "open", text: "delivered" });
+  } else if (end !== undefined) steps.push({ mark: "done", text: end.kind });
+  if (softBounce !== undefined) steps.push({ mark: "done", text: softBounceWords(softBounce) });
+  if (complaint !== undefined) steps.push({ mark: "done", text: "complained about" });
+  return steps;
 }
-
-const FATES: Readonly<Partial<Record<Kind, string>>> = {
-  ...{ delivered: "delivered", bounced: "bounced", rejected: "rejected" },
-};
 
 /** What a mail is that neither queue nor ledger has, by its last attempt. */
 const LASTS: Readonly<Record<NonNullable<EventOf<"attempt">["outcome"]>, string>> = {
