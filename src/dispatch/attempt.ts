@@ -85,10 +85,13 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     takenAgain({ id, upstreamId: about.upstreamId, ...known, facts: facts(transmission, about) });
   };
 
-  /** Another gateway has settled it under the claim of this one, by evidence, which may be of the attempt that has ended here. */
-  const isSettledHere = async ({ id, fence }: Claim): Promise<boolean> => {
+  /**
+   * Otherwise another gateway has settled it under the claim of this one, by evidence, which may be of the attempt that has
+   * ended here; or the ledger does not say.
+   */
+  const isRelayedElsewhere = async ({ id, fence }: Claim): Promise<boolean> => {
     const looked = await ledger.look(id).catch(() => undefined);
-    return looked?.state === "relayed" && looked.fence === fence;
+    return looked?.state === "relayed" && looked.fence !== fence;
   };
 
   const accepted = async (
@@ -107,7 +110,7 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       }
       if ((await recorder.recordRelayed(transmission, signal)) === "relayed") {
         const cause = "it was relayed too by another gateway";
-        copied(transmission, about, (await isSettledHere(queued.claim)) ? undefined : cause);
+        copied(transmission, about, (await isRelayedElsewhere(queued.claim)) ? cause : undefined);
       }
     }
     if (inDoubt.has(transmission.id)) copied(transmission, about);

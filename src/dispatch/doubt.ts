@@ -2,7 +2,7 @@
 // message. What happens then is policy, which is decided here and nowhere else; nothing guesses. What an operator decides
 // is in resolutions.ts.
 import type { EvidenceWait } from "../evidence/wait.ts";
-import type { HistoryNotes } from "../history/history.ts";
+import type { Doubted, HistoryMemory, HistoryNotes } from "../history/history.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Counters } from "../metrics/counters.ts";
@@ -92,7 +92,7 @@ export interface DoubtParts {
   readonly recorder: Recorder;
   readonly verdicts: Verdicts;
   readonly warnOfDelay: WarnOfDelay;
-  readonly history: Pick<HistoryNotes, "ended" | "doubted">;
+  readonly history: Pick<HistoryNotes, "ended" | "doubted"> & Pick<HistoryMemory, "known">;
   readonly counters: Pick<Counters, "doubtfulResolved">;
   readonly clock: Clock;
   readonly random: Random;
@@ -137,6 +137,9 @@ function treatmentOf(
   return policy;
 }
 
+/** The clocks of a shared ledger and of this gateway may differ by so much. */
+const CLOCKS_MS = 60_000;
+
 export function createDoubts(parts: DoubtParts, options: DoubtOptions): Doubts {
   const { inDoubt, listening, wait, ledger, spool, recorder, verdicts, warnOfDelay, history, counters } =
     parts;
@@ -155,6 +158,17 @@ export function createDoubts(parts: DoubtParts, options: DoubtOptions): Doubts {
       "transmission.doubtful",
       factsOf(transmission, addresses, { ...place, cause, policy, attempts, waitMs }),
     );
+  };
+
+  /** Once: the history may have the attempt, or an earlier start has noted it. Nothing waits for it. */
+  const noteDoubt = async (id: Id, { cause, since }: Doubted): Promise<void> => {
+    const events = await history.known(id).catch(() => []);
+    const isNoted = events.some(
+      (event) =>
+        (event.kind === "doubt" && event.since === since) ||
+        (event.kind === "attempt" && event.outcome === "doubtful" && Math.abs(event.at - since) <= CLOCKS_MS),
+    );
+    if (!isNoted) history.doubted(id, { cause, since });
   };
 
   const drop = async (
@@ -259,7 +273,7 @@ export function createDoubts(parts: DoubtParts, options: DoubtOptions): Doubts {
           announce(transmission, doubt, until === undefined ? undefined : until - now);
         }
         if (treatment !== "wait" && doubt.ended === "earlier" && doubt.since !== undefined) {
-          history.doubted(transmission.id, { cause: doubt.cause, since: doubt.since });
+          void noteDoubt(transmission.id, { cause: doubt.cause, since: doubt.since });
         }
       };
       inDoubt.set(transmission.id, { queued, transmission });

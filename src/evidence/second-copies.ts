@@ -115,7 +115,7 @@ function noted(
     case "evidence":
       return { ...named(event.upstreamId, event.source, event.takenAt), isRelayed: true };
     case "sent":
-      return named(event.upstreamId, event.source, event.happenedAt);
+      return { ...named(event.upstreamId, event.source, event.happenedAt), isRelayed: true };
     case "decision":
       return { ...life, isRelayed: life.isRelayed || event.next === "relayed" };
     case "ended":

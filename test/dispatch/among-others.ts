@@ -52,7 +52,8 @@ export async function openAmongOthers(environment: Readonly<Record<string, strin
   const before: {
     change: (batch: readonly Change[]) => Promise<void>;
     take: (batch: readonly Taking[]) => Promise<void>;
-  } = { change: async () => {}, take: async () => {} };
+    read: () => Promise<void>;
+  } = { change: async () => {}, take: async () => {}, read: async () => {} };
   /** Called when it has, and before the gateway has the answer. */
   const after: { change: (batch: readonly Change[]) => Promise<void> } = { change: async () => {} };
   const relay = await openRelay(config, {
@@ -66,6 +67,10 @@ export async function openAmongOthers(environment: Readonly<Record<string, strin
           const answers = await engine.change(batch);
           await after.change(batch);
           return answers;
+        },
+        async read(keys) {
+          await before.read();
+          return await engine.read(keys);
         },
         async take(incarnation, batch) {
           await before.take(batch);

@@ -65,6 +65,7 @@ describe("two names of one mail", () => {
 
 describe("not proven", () => {
   test.each<[string, readonly Unset[], readonly string[]]>([
+    ["taken and forgotten at other gateways", [ACCEPTED, sent("X", 0), ACCEPTED, taken("Y")], ["Y"]],
     ["the same name twice", [ACCEPTED, taken("X"), sent("X", 1), evidence("X", 1)], ["X"]],
     [
       "forgotten in between",

@@ -2,9 +2,10 @@
 // ordered is none.
 import { expect, test } from "vitest";
 import type { Proof } from "../../src/evidence/evidence.ts";
+import { StorageError } from "../../src/storage/storage.ts";
 import type { Outcome } from "../../src/upstream/upstream.ts";
 import { gatewayAmongOthers, settled as settledAmongOthers } from "../dispatch/among-others.ts";
-import { openHeldGateway, orderOne } from "../support/held-gateway.ts";
+import { openHeldGateway, orderOne, settled } from "../support/held-gateway.ts";
 
 const DOUBTFUL: Outcome = { kind: "doubtful", cause: "the connection was lost" };
 const accepted = (upstreamId: string): Outcome => ({ kind: "accepted", upstreamId });
@@ -146,4 +147,62 @@ test("evidence at another gateway, during the re-send of this one, may be of tha
   expect(events).not.toContain("transmission.second_copy");
   await relay.drain();
   await relay.close();
+});
+
+test("a ledger that does not say by whom it was settled: none", async () => {
+  const { relay, calls, events, first, clock, id, retryMs, time, openOther, before } =
+    await gatewayAmongOthers();
+  first.answer(DOUBTFUL);
+  await settledAmongOthers();
+  clock.advance(retryMs);
+  await settledAmongOthers();
+  const other = await openOther();
+  expect(await other.prove(id, time.now())).toBe("relayed");
+  let reads = 0;
+  before.read = async () => {
+    // The first finds that it is relayed, and the next one is to say by whom.
+    if (++reads > 1) throw new StorageError("unavailable", "the database is away");
+  };
+  calls[1]?.answer(accepted("Y"));
+  await settledAmongOthers();
+  before.read = async () => {};
+  expect(reads).toBeGreaterThan(1);
+  expect(events).toContain("transmission.relayed");
+  expect(events).not.toContain("transmission.second_copy");
+  await relay.drain();
+  await relay.close();
+});
+
+test("a doubt that the history has is not noted at each start", async () => {
+  let one = await openHeldGateway({ MAILONCE_LEDGER_DOUBTFUL: "resend" }, undefined, undefined, WAIT_MS);
+  await one.submit([RECIPIENT]);
+  const { id } = one.call(RECIPIENT).transmission;
+  await one.call(RECIPIENT).answer(DOUBTFUL);
+  const kinds = async () =>
+    (await one.relay.history.ofId(id, { limit: 100 })).items
+      .map(({ kind }) => kind)
+      .filter((kind) => kind !== "repeats");
+  for (let start = 0; start < 3; start++) {
+    await one.stop();
+    one.time.advance(1_000);
+    one = await openHeldGateway({ MAILONCE_LEDGER_DOUBTFUL: "resend" }, one.storage, one.time.now(), WAIT_MS);
+    await settled();
+    expect(await kinds()).toEqual(["attempt", "accepted"]);
+  }
+  await one.stop();
+});
+
+test("a doubt of which the history knows nothing is noted by the first start", async () => {
+  const first = await openHeldGateway({}, undefined, undefined, WAIT_MS);
+  await first.submit([RECIPIENT]);
+  const { id } = first.call(RECIPIENT).transmission;
+  first.storage.crash((_unsynced, _store, acknowledged) => acknowledged);
+  let one = first;
+  for (let start = 0; start < 3; start++) {
+    one = await openHeldGateway({}, one.storage, one.time.now() + 1_000, WAIT_MS);
+    await settled();
+    const { items } = await one.relay.history.ofId(id, { limit: 100 });
+    expect(items.map(({ kind }) => kind)).toEqual(["doubt"]);
+    await one.stop();
+  }
 });
