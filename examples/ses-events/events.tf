@@ -5,10 +5,31 @@ variable "name" {
   default = "mailonce"
 }
 
-data "aws_caller_identity" "current" {}
+variable "existing_configuration_set" {
+  description = "The one that the mails have now. It is kept, and gets an event destination. Empty: one is made."
+  type        = string
+  default     = ""
+}
+
+variable "role" {
+  description = "The IAM role of the gateways, by its name. It gets the policy. Empty: you attach it."
+  type        = string
+  default     = ""
+}
 
 resource "aws_sesv2_configuration_set" "mailonce" {
+  count = var.existing_configuration_set == "" ? 1 : 0
+
   configuration_set_name = var.name
+}
+
+data "aws_arn" "topic" {
+  arn = aws_sns_topic.events.arn
+}
+
+locals {
+  configuration_set     = var.existing_configuration_set == "" ? aws_sesv2_configuration_set.mailonce[0].configuration_set_name : var.existing_configuration_set
+  configuration_set_arn = "arn:${data.aws_arn.topic.partition}:ses:${data.aws_arn.topic.region}:${data.aws_arn.topic.account}:configuration-set/${local.configuration_set}"
 }
 
 resource "aws_sns_topic" "events" {
@@ -28,13 +49,13 @@ data "aws_iam_policy_document" "topic" {
     condition {
       test     = "StringEquals"
       variable = "AWS:SourceAccount"
-      values   = [data.aws_caller_identity.current.account_id]
+      values   = [data.aws_arn.topic.account]
     }
 
     condition {
       test     = "StringEquals"
       variable = "AWS:SourceArn"
-      values   = [aws_sesv2_configuration_set.mailonce.arn]
+      values   = [local.configuration_set_arn]
     }
   }
 }
@@ -48,7 +69,7 @@ resource "aws_sesv2_configuration_set_event_destination" "mailonce" {
   # SES tries the topic when the destination is made.
   depends_on = [aws_sns_topic_policy.events]
 
-  configuration_set_name = aws_sesv2_configuration_set.mailonce.configuration_set_name
+  configuration_set_name = local.configuration_set
   event_destination_name = "mailonce"
 
   event_destination {
@@ -112,6 +133,12 @@ resource "aws_sns_topic_subscription" "events" {
 }
 
 data "aws_iam_policy_document" "gateway" {
+  # Beside the right to send for the identities, which a gateway has already.
+  statement {
+    actions   = ["ses:SendEmail", "ses:SendRawEmail"]
+    resources = [local.configuration_set_arn]
+  }
+
   statement {
     actions = [
       "sqs:ReceiveMessage",
@@ -133,6 +160,21 @@ resource "aws_iam_policy" "gateway" {
   policy = data.aws_iam_policy_document.gateway.json
 }
 
+resource "aws_iam_role_policy_attachment" "gateway" {
+  count = var.role == "" ? 0 : 1
+
+  role       = var.role
+  policy_arn = aws_iam_policy.gateway.arn
+}
+
 output "queue_url" {
   value = aws_sqs_queue.events.url
+}
+
+output "configuration_set_name" {
+  value = local.configuration_set
+}
+
+output "gateway_policy_arn" {
+  value = aws_iam_policy.gateway.arn
 }

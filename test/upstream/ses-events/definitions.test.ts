@@ -8,7 +8,7 @@ const terraform = read("examples/ses-events/events.tf");
 const doc = read("docs/ses-events.md");
 
 const rights = (text: string): string[] =>
-  [...new Set(text.match(/(?:sqs|ses):(?:Receive|Delete|Change|Get)\w+/g))].sort();
+  [...new Set(text.match(/(?:sqs|ses):(?:Receive|Delete|Change|Get|SendEmail|SendRaw)\w*/g))].sort();
 
 /** All of one thing in a text, in their order. */
 const allOf = (text: string, pattern: RegExp): string[] =>
@@ -17,6 +17,7 @@ const allOf = (text: string, pattern: RegExp): string[] =>
 test("the rights are the same, and those of the requests that are made", () => {
   const [policy = ""] = blocksOf(doc, "json");
   expect(JSON.parse(policy)).toMatchObject({ Version: "2012-10-17" });
+  expect(rights(policy)).toHaveLength(7);
   expect(rights(cloudFormation)).toEqual(rights(policy));
   expect(rights(terraform)).toEqual(rights(policy));
   const ofSqs = rights(policy).filter((right) => right.startsWith("sqs:"));
@@ -25,8 +26,44 @@ test("the rights are the same, and those of the requests that are made", () => {
   const named = allOf(read("src/upstream/ses/events/sqs.ts"), /tried\("(sqs:\w+)"/g);
   expect(named.sort()).toEqual(ofSqs);
   expect(read("src/upstream/ses/events/check.ts")).toContain(
-    rights(policy).find((right) => right.startsWith("ses:")),
+    rights(policy).find((right) => right.startsWith("ses:Get")),
   );
+});
+
+test("the right to send is for the configuration set, the one that the events are of", () => {
+  const [policy = ""] = blocksOf(doc, "json");
+  const [{ Action, Resource }] = JSON.parse(policy).Statement;
+  expect(Action).toEqual(["ses:SendEmail", "ses:SendRawEmail"]);
+  const [toml = ""] = blocksOf(doc, "toml");
+  const [set = ""] = allOf(toml, /^configuration_set = "(\w+)"$/gm);
+  expect(Resource).toEqual([
+    expect.stringContaining(":identity/"),
+    `arn:aws:ses:REGION:ACCOUNT:configuration-set/${set}`,
+  ]);
+  // Of the topic's policy, and of the right to send.
+  const ofSet = /:configuration-set\/\$\{Set\}"\n +- Set: (.+)\n/g;
+  const named = "!If [MakesConfigurationSet, !Ref Name, !Ref ExistingConfigurationSet]";
+  expect(allOf(cloudFormation, ofSet)).toEqual([named, named]);
+  expect(cloudFormation).toMatch(
+    /- ses:SendEmail\n +- ses:SendRawEmail\n +Resource: !Sub\n.*:configuration-set\//,
+  );
+  expect(terraform).toMatch(
+    /\["ses:SendEmail", "ses:SendRawEmail"\]\n +resources = \[local\.configuration_set_arn\]/,
+  );
+  expect(terraform).toMatch(/variable = "AWS:SourceArn"\s+values += \[local\.configuration_set_arn\]/);
+});
+
+test("both take an existing configuration set and a role, and give the same outputs", () => {
+  const snake = (name: string): string => name.replace(/(?<!^)[A-Z]/g, "_$&").toLowerCase();
+  const [parameters = ""] = allOf(cloudFormation, /^Parameters:\n(.*?)^Conditions:/gms);
+  const yaml = allOf(parameters, /^ {2}(\w+):$/gm);
+  expect(yaml).toEqual(["Name", "ExistingConfigurationSet", "Role"]);
+  expect(allOf(terraform, /^variable "(\w+)"/gm)).toEqual(yaml.map(snake));
+  for (const name of yaml.slice(1))
+    expect(doc.replace(/\s+/g, " ")).toContain(`\`${name}\`, \`${snake(name)}\``);
+  const outputs = allOf(cloudFormation.slice(cloudFormation.indexOf("Outputs:")), /^ {2}(\w+):$/gm);
+  expect(outputs).toEqual(["QueueUrl", "ConfigurationSetName", "GatewayPolicyArn"]);
+  expect(allOf(terraform, /^output "(\w+)"/gm)).toEqual(outputs.map(snake));
 });
 
 test("both publish the same events, Send among them, to a topic", () => {
@@ -51,12 +88,14 @@ test("both queues are alike: waits, retention, and receipts before the dead-lett
 });
 
 test("each resource that CloudFormation refers to is there", () => {
-  const made = allOf(cloudFormation.slice(cloudFormation.indexOf("Resources:")), /^ {2}(\w+):$/gm);
+  const made = allOf(cloudFormation, /^ {2}(\w+):/gm);
   const asked = [
     ...allOf(cloudFormation, /!Ref (\w+)(?![\w:])/g),
     ...allOf(cloudFormation, /!GetAtt (\w+)\./g),
     ...allOf(cloudFormation, /DependsOn: (\w+)/g),
-  ].filter((name) => name !== "Name" && name !== "AWS");
+    ...allOf(cloudFormation, /!If \[(\w+)/g),
+    ...allOf(cloudFormation, /Condition: (\w+)/g),
+  ].filter((name) => name !== "AWS");
   expect(asked.filter((name) => !made.includes(name))).toEqual([]);
   expect(asked.length).toBeGreaterThan(10);
 });
@@ -65,8 +104,10 @@ test("each thing that Terraform refers to is there", () => {
   const made = [
     ...[...terraform.matchAll(/^resource "(\w+)" "(\w+)"/gm)].map(([, type, name]) => `${type}.${name}`),
     ...[...terraform.matchAll(/^data "(\w+)" "(\w+)"/gm)].map(([, type, name]) => `data.${type}.${name}`),
+    ...allOf(terraform, /^variable "(\w+)"/gm).map((name) => `var.${name}`),
+    ...allOf(terraform, /^ {2}(configuration_set\w*) += "?\S/gm).map((name) => `local.${name}`),
   ];
-  const asked = allOf(terraform, /((?:data\.)?aws_\w+\.\w+)\b/g);
+  const asked = allOf(terraform, /((?:data\.)?aws_\w+\.\w+|var\.\w+|local\.\w+)\b/g);
   expect(asked.filter((name) => !made.includes(name))).toEqual([]);
   expect(asked.length).toBeGreaterThan(10);
 });
