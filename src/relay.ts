@@ -203,7 +203,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const decisionParts = { ...decisions, ...resolutions };
   const evidence = openEvidence(
     { ledger, inDoubt, decisions: decisionParts, history, counters, clock, log, addresses },
-    { isShared: isUp !== undefined, sourceOf: evidenceSourceOf(world) },
+    { isShared: isUp !== undefined, sourceOf: evidenceSourceOf(world), late: late.signal },
   );
   const attempt = createAttempt(
     {

@@ -17,17 +17,17 @@ export interface OpenEvidenceParts
   readonly counters: EvidenceParts["counters"] & TellingParts["counters"];
 }
 
-export interface EvidenceOptions extends Pick<TellingParts, "sourceOf"> {
+export interface EvidenceOptions extends Pick<TellingParts, "sourceOf" | "late"> {
   /** Other gateways may settle what this one holds. */
   readonly isShared: boolean;
 }
 
 export function openEvidence(
   parts: OpenEvidenceParts,
-  { isShared, sourceOf }: EvidenceOptions,
+  { isShared, ...options }: EvidenceOptions,
 ): OpenedEvidence {
   const doubtful: EvidenceParts["doubtful"] = (id) => parts.inDoubt.get(id)?.transmission;
-  const telling = createTelling({ ...parts, sourceOf });
+  const telling = createTelling({ ...parts, ...options });
   const { take } = createEvidence({ ...parts, doubtful, telling });
   const lookUps = createLookUps(parts);
   return {

@@ -12,7 +12,10 @@ import { createManualClock } from "../support/manual-clock.ts";
 import { createMemoryStorage } from "../support/memory-storage.ts";
 import { idOf } from "../support/transmission.ts";
 
-const PARTS = { counters: createCounters(), sourceOf: () => "ses", log: silentLog, addresses: true };
+const PARTS = {
+  ...{ counters: createCounters(), sourceOf: () => "ses", log: silentLog, addresses: true },
+  late: new AbortController().signal,
+};
 const STORE = "history/events";
 const ATTEMPT = { upstream: "ses", outcome: "accepted", upstreamId: "0100-0" } as const;
 const DELIVERED: Fate = { kind: "delivered", reply: "250 ok" };
@@ -186,4 +189,45 @@ test("without [log] addresses no text of others has one", async () => {
     { kind: "bounced", diagnostic: "smtp; 550 5.1.1 <…> unknown" },
     { kind: "sent" },
   ]);
+});
+
+test("a fault in the history ends no process, is logged, and keeps nothing from those that come after it", async () => {
+  const { history } = await keepHistory(createMemoryStorage());
+  const lines: unknown[] = [];
+  let faults = 2;
+  const known: History["known"] = async (id) => {
+    if (faults-- > 0) throw new TypeError("a fault");
+    return await history.known(id);
+  };
+  const telling = createTelling({
+    ...{ ...PARTS, history: { ...history, known } },
+    log: { ...silentLog, error: (event, fields) => void lines.push([event, fields?.id]) },
+  });
+  telling.takenAgain({ id: idOf(1), upstreamId: "Y", facts: {} });
+  await Promise.all([
+    telling.tell(idOf(1), said(DELIVERED), false),
+    telling.tell(idOf(1), said(BOUNCED), false),
+    telling.done(),
+  ]);
+  expect(lines).toEqual([
+    ["evidence.untold", idOf(1)],
+    ["evidence.untold", idOf(1)],
+  ]);
+  expect(await toldOf(history, idOf(1))).toMatchObject([BOUNCED, { kind: "sent" }]);
+});
+
+test("a disk that hangs keeps no stop waiting once it is late", async () => {
+  const { history } = await keepHistory(createMemoryStorage());
+  const late = new AbortController();
+  const hanging = { ...history, written: () => new Promise<void>(() => {}) };
+  const telling = createTelling({ ...PARTS, history: hanging, late: late.signal });
+  const ends: string[] = [];
+  void telling.tell(idOf(1), said(DELIVERED), false).then(() => ends.push("tell"));
+  void telling.done().then(() => ends.push("done"));
+  await settled();
+  expect(ends).toEqual([]);
+  late.abort();
+  await settled();
+  expect(ends).toEqual(["tell", "done"]);
+  await telling.tell(idOf(1), said(BOUNCED), false);
 });
