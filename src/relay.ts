@@ -59,6 +59,7 @@ import {
   submissionOptionsOf,
   traceNameOf,
   type World,
+  withEvidenceWait,
 } from "./world.ts";
 
 export type { World };
@@ -104,7 +105,8 @@ export interface Relay {
 const GRACE_MS = 20_000;
 
 /** Opens ledger and spool, claims what is in the spool again, and begins to relay. */
-export async function openRelay(config: Config, world: World): Promise<Relay> {
+export async function openRelay(config: Config, given: World): Promise<Relay> {
+  const world = withEvidenceWait(config, given);
   const { storage, clock, random, log, counters = createCounters() } = world;
   const { addresses } = config.log;
   const { lifetime, retry_min: minMs, retry_max: maxMs } = config.spool;
@@ -245,12 +247,7 @@ export async function openRelay(config: Config, world: World): Promise<Relay> {
   const queue = createRunningQueue({ ...places, decisions, orders, routes, policy: policyOfDoubt, clock });
 
   return {
-    submit,
-    policy,
-    history,
-    changes,
-    recent,
-    queue,
+    ...{ submit, policy, history, changes, recent, queue },
     pausing: createPausingDesk({
       names: viewsOf(config).map(({ name }) => name),
       ...{ pauses, tryNow: dispatcher.tryUpstreamsNow, log },

@@ -1,5 +1,6 @@
 // What the relay takes from the world, and what it reads in the configuration and in that world before it is put together.
 import type { Config } from "./config/config.ts";
+import { evidenceWaitOf } from "./config/events.ts";
 import { viewsOf } from "./config/routes.ts";
 import { envidOf } from "./config/warnings.ts";
 import { countedUpstream } from "./dispatch/counted.ts";
@@ -13,6 +14,7 @@ import { createRate, unlimited } from "./runtime/rate.ts";
 import type { FreeSpace } from "./storage/free-space.ts";
 import { freshName, randomName } from "./storage/random-name.ts";
 import type { AcceptOptions } from "./submission/accept.ts";
+import { SES_SOURCE } from "./upstream/ses/events/source.ts";
 import type { Upstream } from "./upstream/upstream.ts";
 
 /** What a gateway takes from the world; a simulation brings its own. */
@@ -25,7 +27,7 @@ export interface World extends LedgerWorld {
   readonly freeSpace?: FreeSpace | undefined;
   /**
    * For how long evidence may come before policy acts about a doubt, milliseconds, by the name of the Upstream that gave no
-   * answer. Undefined: it is not known which one that was; the longest of all. Left out: policy waits for none.
+   * answer. Undefined: it is not known which one that was; the longest of all. Left out: as the configuration says.
    */
   readonly evidenceWaitMs?: (upstream: string | undefined) => number;
   /** Gets the number of gateways that share the ledger. */
@@ -36,7 +38,13 @@ export interface World extends LedgerWorld {
 export const evidenceSourceOf =
   ({ evidenceWaitMs = () => 0 }: World) =>
   (upstream: string): string | undefined =>
-    evidenceWaitMs(upstream) > 0 ? "ses" : undefined;
+    evidenceWaitMs(upstream) > 0 ? SES_SOURCE : undefined;
+
+/** Where events are read, doubt waits for them. */
+export function withEvidenceWait(config: Config, world: World): World {
+  const evidenceWaitMs = world.evidenceWaitMs ?? evidenceWaitOf(config);
+  return evidenceWaitMs === undefined ? world : { ...world, evidenceWaitMs };
+}
 
 /** At MAIL we don't know the upstream yet, so the strictest limits apply. */
 export const submissionLimits = ({ smtp }: Config, { upstreams }: World) => {

@@ -1,7 +1,6 @@
 // `mailonce serve`: the gateway as a process, until a signal ends it.
 import { setFlagsFromString } from "node:v8";
 import { ConfigError, loadConfig } from "../config/config.ts";
-import { evidenceWaitOf } from "../config/events.ts";
 import { startGateway } from "../gateway.ts";
 import { SettingsError } from "../ledger/shared/settings.ts";
 import { createCounters } from "../metrics/counters.ts";
@@ -43,7 +42,6 @@ export async function serve(options: { config?: string }, version: string): Prom
     const proxy = ignoredProxy(config, process.env);
     if (proxy !== undefined) log.warn("proxy.ignored", { variable: proxy, remark: proxyRemark(proxy) });
     const fleet = createFleet();
-    const evidenceWaitMs = evidenceWaitOf(config);
     const counters = createCounters();
     const upstreams = await createUpstreams(config, systemClock, log, fleet);
     const gateway = await startGateway(config, {
@@ -52,7 +50,6 @@ export async function serve(options: { config?: string }, version: string): Prom
       counters,
       upstreams,
       fleet,
-      ...(evidenceWaitMs && { evidenceWaitMs }),
       clock: systemClock,
       random: systemRandom,
       log,

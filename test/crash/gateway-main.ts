@@ -3,7 +3,6 @@
 import { openSync, readdirSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { loadConfig } from "../../src/config/config.ts";
-import { evidenceWaitOf } from "../../src/config/events.ts";
 import type { Evidence } from "../../src/evidence/evidence.ts";
 import { startGateway } from "../../src/gateway.ts";
 import { FILTER_KEY } from "../../src/ledger/embedded/records.ts";
@@ -137,7 +136,6 @@ try {
   const { level } = config.log;
   const log = createLog({ level, format: "json" });
   const upstream = createCrashingUpstream(await openUpstream(log), reached);
-  const evidenceWaitMs = evidenceWaitOf(config);
   const openTold = async (limits: EngineLimits) =>
     createCrashingEngine(await openEngine(config, limits, log), reached);
   const gateway = await startGateway(config, {
@@ -147,7 +145,6 @@ try {
       reached(moment);
     }),
     upstreams: new Map([["upstream", upstream]]),
-    ...(evidenceWaitMs && { evidenceWaitMs }),
     clock,
     random: systemRandom,
     log,

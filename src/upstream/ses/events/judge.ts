@@ -4,6 +4,7 @@ import type { Clock } from "../../../runtime/clock.ts";
 import type { Log } from "../../../runtime/log.ts";
 import { oneLine } from "../../line.ts";
 import { readQueueMessage } from "./message.ts";
+import { SES_SOURCE } from "./source.ts";
 
 export type Judged = Taken | "other_ledger" | "other_mail" | "no_event";
 
@@ -33,9 +34,6 @@ export interface JudgeParts {
   readonly log: Log;
 }
 
-/** For the proof and the log. */
-const SOURCE = "ses";
-
 export function createJudge(name: string, { evidence, ledger, clock, log }: JudgeParts): Judge {
   let shared: Shared | undefined;
 
@@ -59,7 +57,7 @@ export function createJudge(name: string, { evidence, ledger, clock, log }: Judg
       }
       if (about === undefined) return "other_mail";
       const { id, from } = about;
-      const proof = { from, source: SOURCE, fate };
+      const proof = { from, source: SES_SOURCE, fate };
       try {
         return await evidence.take(id, {
           ...proof,
