@@ -8,8 +8,8 @@ import { json, problem, type Route } from "../http/route.ts";
 import { bodyOf, deciderOf } from "./body.ts";
 import type { Running } from "./parts.ts";
 
-/** Clocks differ by seconds. A time that is further ahead has lost its zone. */
-const AHEAD_MS = 60_000;
+/** Clocks may differ by minutes where nobody sets them. A time that has lost its zone is a quarter of an hour ahead at least. */
+const AHEAD_MS = 10 * 60_000;
 
 /** As of an event of SES (upstream/ses/events/event.ts). */
 const UPSTREAM_ID_OCTETS = 128;
@@ -77,8 +77,8 @@ export const evidenceRoutes = (running: Running, now: () => number): Route[] => 
       if (id === undefined) return problem(400, "say which mail: either id or messageId");
       const { source, upstreamId, takenAt, fate, happenedAt } = body.value;
       const times = { takenAt: msOf(takenAt), happenedAt: msOf(happenedAt) };
-      const ahead = Object.entries(times).find(([, at = 0]) => at > now() + AHEAD_MS);
-      if (ahead !== undefined) return problem(400, `${ahead[0]}: is in the future: is the zone right?`);
+      const ahead = aheadOf(times, now());
+      if (ahead !== undefined) return problem(400, ahead);
       const by = deciderOf(asked);
       const proof: Proof = {
         // Who has the token vouches for it: see docs/operating.md.
@@ -96,6 +96,16 @@ const AGAIN = {
   busy: (id: string) => `${id} is being attempted or decided: send this again`,
   away: (id: string) => `the ledger can't be asked about ${id}: send this again`,
 } as const;
+
+/** What is wrong with a time. */
+function aheadOf(times: Readonly<Record<string, number | undefined>>, now: number): string | undefined {
+  for (const [name, at = now] of Object.entries(times)) {
+    if (at <= now + AHEAD_MS) continue;
+    const seconds = Math.round((at - now) / 1_000);
+    return `${name}: is ${seconds} s ahead of this gateway's clock: is the zone right?`;
+  }
+  return undefined;
+}
 
 const msOf = (time: string | undefined): number | undefined =>
   time === undefined ? undefined : Date.parse(time);
