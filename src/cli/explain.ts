@@ -3,7 +3,7 @@
 
 import { isFate } from "../history/fate.ts";
 import { NOTHING_KNOWN } from "../operator/explain/answer.ts";
-import { fateText, fateWords } from "../operator/explain/fate-words.ts";
+import { fateText, fateWords, settledWords } from "../operator/explain/fate-words.ts";
 import { stoppedExplain } from "../operator/explain/stopped.ts";
 import {
   type ExplainDesk,
@@ -119,8 +119,10 @@ function saidOf(event: ExplainedEvent): string {
       return `${fields.reason}${optional(": ", fields.cause)}`;
     case "decision":
       return `an operator decided: ${fields.decision}${optional(", so it is ", fields.next)}${optional(" (", fields.reason, ")")}`;
-    case "evidence":
-      return `evidence from ${fields.source}: the upstream took it${optional(", as ", fields.upstreamId)}`;
+    case "evidence": {
+      const words = settledWords(event.source);
+      return `${words.by}: ${words.as}${optional(", as ", fields.upstreamId)}`;
+    }
     case "doubt":
       return `found in doubt since ${fields.since}${optional(": ", fields.cause)}`;
     case "second_copy":

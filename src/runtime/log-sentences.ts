@@ -63,8 +63,7 @@ export const sentences: ReadonlyMap<string, string> = new Map(
       "{messageId}[ to {recipient}] is in doubt after {attempts:attempt}[, as {upstream} may or may not have it] " +
       "(policy {policy}[, after {waitMs} without evidence]): {cause}",
     "evidence.settled":
-      "{id}[ ({messageId})][ to {recipient}] was taken by its upstream, as {source} says[ (sent by {by})]: it is " +
-      "relayed, and not in doubt any more.",
+      "{id}[ ({messageId})][ to {recipient}] is relayed, and not in doubt any more, by what {source} says[ (sent by {by})].",
     "evidence.untold": "What became of {id} is not noted, since the history can't be read: {error}",
     "evidence.later": "Evidence[ about {id}] waits, since the ledger can't be asked: {error}",
     "transmission.set_aside":

@@ -1,7 +1,7 @@
 // How far a mail has come, as a row of steps.
 import { expect, test } from "vitest";
 import type { Explained } from "../../src/operator/explain/words.ts";
-import { stepsOf } from "../../src/operator/pages/timeline.ts";
+import { stepsOf, timeline } from "../../src/operator/pages/timeline.ts";
 
 const mail = { attempts: 0, state: "due" } as const;
 const attempt = { kind: "attempt", at: "", upstream: "ses" } as const;
@@ -104,4 +104,16 @@ test.each<{ says: string; of: Partial<Explained> }>([
       .map(({ mark, text }) => `${signs[mark]} ${text}`)
       .join(" "),
   ).toBe(says);
+});
+
+test.each([
+  ["ses", "evidence from ses: <strong>the upstream took it</strong>"],
+  // Its operator may have decided so without knowing.
+  ["another gateway", "settled by another gateway: <strong>it counts as relayed</strong>"],
+])("what ended a doubt: %s", (source, says) => {
+  const explained: Explained = {
+    ...{ id: "a".repeat(32), answer: "", ledger: { state: "relayed" } },
+    timeline: [{ kind: "evidence", at: "2026-11-28T00:00:00Z", source }],
+  };
+  expect(String(timeline(explained))).toContain(says);
 });

@@ -65,6 +65,12 @@ describe("a line", () => {
     );
   });
 
+  test("says of another gateway's settlement no more than is known: its operator may have decided so", () => {
+    expect(sentenceOf("evidence.settled", { id: "a", source: "another gateway" })).toBe(
+      "a is relayed, and not in doubt any more, by what another gateway says.",
+    );
+  });
+
   test("says numbers of things and durations as one does", () => {
     expect(sentenceOf("users.reloaded", { users: 1 })).toBe("Read the users file again: 1 user.");
     expect(sentenceOf("users.reloaded", { users: 1200 })).toBe("Read the users file again: 1,200 users.");

@@ -1,7 +1,7 @@
 // How far a mail has come, as a row of steps, and what happened to it, as a list. What is said of a kind of event is in one
 // table, so that a new kind can't be forgotten.
 import { countOf } from "../../runtime/amounts.ts";
-import { fateText, fateWords, type ShownFate, softBounceWords } from "../explain/fate-words.ts";
+import { fateText, fateWords, type ShownFate, settledWords, softBounceWords } from "../explain/fate-words.ts";
 import { fatesOf } from "../explain/fates.ts";
 import type { Explained, ExplainedEvent } from "../explain/words.ts";
 import { type Html, html } from "./html.ts";
@@ -125,8 +125,10 @@ const TEXTS: { readonly [K in Kind]: (event: EventOf<K>) => Html } = {
   ended: ({ reason, cause }) => html`${reason === undefined ? "" : (ENDS[reason] ?? reason)}${quoted(cause)}`,
   decision: ({ decision, next, reason }) =>
     html`an operator decided: <strong>${decision}</strong>${after(", so it is ", next)}${quoted(reason)}`,
-  evidence: ({ source, upstreamId }) =>
-    html`evidence from ${source}: <strong>the upstream took it</strong>${after(", as ", upstreamId)}`,
+  evidence: ({ source, upstreamId }) => {
+    const words = settledWords(source);
+    return html`${words.by}: <strong>${words.as}</strong>${after(", as ", upstreamId)}`;
+  },
   doubt: ({ since, cause }) => html`found in doubt since ${moment(since)}${quoted(cause)}`,
   second_copy: ({ upstreamId, cause }) =>
     html`<strong>a second copy is proven</strong>${after(", ", upstreamId)}${quoted(cause)}`,
