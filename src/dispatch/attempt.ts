@@ -3,7 +3,7 @@
 // called (P2), the settlement before the spool forgets (P3, P5), the claim goes last (P1).
 import type { Telling } from "../evidence/telling.ts";
 import type { Attempted, HistoryNotes } from "../history/history.ts";
-import type { Claim, Ledger } from "../ledger/ledger.ts";
+import type { Ledger } from "../ledger/ledger.ts";
 import type { Histogram } from "../metrics/histogram.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log, LogFields } from "../runtime/log.ts";
@@ -23,6 +23,7 @@ import { outgoingOf } from "./outgoing.ts";
 import { pauseFor } from "./pause.ts";
 import type { AttemptResult, QueuedTransmission } from "./queue.ts";
 import { type Recorder, STORAGE_RETRY_MS } from "./recorder.ts";
+import { isRelayedElsewhere } from "./relayed-elsewhere.ts";
 import type { Reports } from "./reports.ts";
 import type { Resolutions } from "./resolutions.ts";
 import type { Verdicts } from "./verdicts.ts";
@@ -85,15 +86,6 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
     takenAgain({ id, upstreamId: about.upstreamId, ...known, facts: facts(transmission, about) });
   };
 
-  /**
-   * Otherwise another gateway has settled it under the claim of this one, by evidence, which may be of the attempt that has
-   * ended here; or the ledger does not say.
-   */
-  const isRelayedElsewhere = async ({ id, fence }: Claim): Promise<boolean> => {
-    const looked = await ledger.look(id).catch(() => undefined);
-    return looked?.state === "relayed" && looked.fence !== fence;
-  };
-
   const accepted = async (
     queued: QueuedTransmission,
     mail: SpooledMail,
@@ -110,7 +102,9 @@ export function createAttempt(parts: AttemptParts, options: AttemptOptions): Att
       }
       if ((await recorder.recordRelayed(transmission, signal)) === "relayed") {
         const cause = "it was relayed too by another gateway";
-        copied(transmission, about, (await isRelayedElsewhere(queued.claim)) ? cause : undefined);
+        // Evidence may be of the attempt that has ended here.
+        const isCopy = await isRelayedElsewhere(ledger, queued.claim);
+        copied(transmission, about, isCopy ? cause : undefined);
       }
     }
     if (inDoubt.has(transmission.id)) copied(transmission, about);

@@ -2,7 +2,7 @@
 // nothing of the attempt here counts (P8). If it has given the id up again, nobody else has the mail, and it is claimed
 // here as at a start (P5).
 import { noteSettledElsewhere } from "../evidence/elsewhere.ts";
-import type { HistoryNotes } from "../history/history.ts";
+import { ANOTHER_GATEWAY, type HistoryNotes } from "../history/history.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Claim, Ledger } from "../ledger/ledger.ts";
 import { formatDate } from "../message/trace.ts";
@@ -19,6 +19,7 @@ import { firstDateOf } from "./first-date.ts";
 import type { Holds } from "./holds.ts";
 import type { AttemptResult, QueuedTransmission } from "./queue.ts";
 import { claimOf } from "./recorder.ts";
+import { isRelayedElsewhere } from "./relayed-elsewhere.ts";
 import type { Verdicts } from "./verdicts.ts";
 
 /** @param isDoubtful the attempt here ended without an answer, which the ledger does not know */
@@ -99,9 +100,11 @@ export function createLapsed(parts: LapsedParts, { retry, addresses }: LapsedOpt
     const wasDoubtful = isDoubtful || waiting.get(id) === true;
     waiting.delete(id);
     // What another gateway settles is found by this attempt or by a look-up, whichever comes first.
-    const isSettled = result?.kind === "repeat" && result.standing === "relayed" && inDoubt.has(id);
+    const isRelayed = result?.kind === "repeat" && result.standing === "relayed" && inDoubt.has(id);
+    const isSettled = isRelayed && !(await isRelayedElsewhere(ledger, queued.claim));
     if (isSettled) noteSettledElsewhere({ history, log, addresses }, transmission);
     else log.error("transmission.stale", factsOf(transmission, addresses, { fence: queued.claim.fence }));
+    if (isRelayed && !isSettled) history.settled(id, { source: ANOTHER_GATEWAY });
     if (result === undefined || result.kind === "repeat") {
       await spool.remove(queued.key);
       leaveDoubt(inDoubt, queued);

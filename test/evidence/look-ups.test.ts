@@ -165,3 +165,27 @@ test("what is not settled stays, and goes on", async () => {
   await one.relay.drain();
   await one.relay.close();
 });
+
+test("one that another gateway took over and relayed is no evidence: the attempt says that the claim was lost", async () => {
+  const one = await gatewayAmongOthers({
+    ...{ MAILONCE_SPOOL_RETRY_MIN: "1s", MAILONCE_SPOOL_RETRY_MAX: "2s" },
+  });
+  one.first.answer({ kind: "doubtful", cause: "the connection was lost" });
+  await settled();
+  const { other, claim } = await one.lapse("doubtful");
+  other.accepted([claim]);
+  await other.attempt(claim, "Thu, 01 Jan 2026 00:00:00 +0000");
+  await other.settle(claim, "relayed");
+  one.clock.advance(4_000);
+  await settled();
+  expect(one.relay.isEmpty()).toBe(true);
+  expect(one.calls).toHaveLength(1);
+  expect(one.events).toContain("transmission.stale");
+  expect(one.events).not.toContain("evidence.settled");
+  const explained = await one.relay.explain.explain(one.id);
+  expect(explained?.answer).toContain(
+    "another gateway relayed it, or evidence or an operator settled it there",
+  );
+  await one.relay.drain();
+  await one.relay.close();
+});
