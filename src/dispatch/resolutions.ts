@@ -79,7 +79,8 @@ export function createResolutions(parts: ResolutionParts): Resolutions {
     try {
       await reports.relayed(id);
     } catch (error) {
-      log.error("spool.unavailable", { error: String(error) });
+      const what = `the failure of ${id} is reported, though it was relayed, since it can't be taken out`;
+      log.error("spool.unavailable", { error: `${what}: ${error}` });
     }
   };
 

@@ -130,6 +130,9 @@ test("it is reported all the same where the disk keeps it in the spool", async (
   await one.call(OTHER).answer(ACCEPTED);
   await one.pass();
   expect(one.events("transmission.reported")).toHaveLength(1);
+  expect(one.lines.find(({ event }) => event === "spool.unavailable")?.error).toMatch(
+    /^the failure of [a-z2-7]{32} is reported, though it was relayed, since it can't be taken out: /,
+  );
   await one.call("sender@example.org").answer(ACCEPTED);
   await one.pass();
   expect(one.relay.isEmpty()).toBe(true);
