@@ -1,5 +1,6 @@
 // Where several gateways share a ledger, evidence that one of them gets settles what another one holds. The holder finds
 // that out here: it looks up what it holds in doubt, and takes out what is settled.
+import { ANOTHER_GATEWAY, THIS_GATEWAY } from "../history/history.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Claim, Ledger } from "../ledger/ledger.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
@@ -38,26 +39,32 @@ export function createLookUps(parts: LookUpParts): LookUps {
   let looking: Promise<void> | undefined;
   let isStopped = false;
 
-  /** Whether the ledger has it as relayed, and not an earlier mail of the id that its claim let pass. */
-  const isRelayed = async ({ queued, transmission: { id, since = 0 } }: LookedAfter): Promise<boolean> => {
+  /** Who has settled it: the ledger has it as relayed, and not an earlier mail of the id that its claim let pass. */
+  const settledBy = async ({ queued, transmission: { id, since = 0 } }: LookedAfter) => {
     const looked = await ledger.look(id);
-    if (looked.state === "relayed" || looked.state === "forgotten") return looked.at >= since;
+    if (looked.state === "relayed" || looked.state === "forgotten") {
+      return looked.at >= since ? ANOTHER_GATEWAY : undefined;
+    }
     // A settlement from here had no answer. It is made once more; where it is stale, another one came first, and its claim
     // ends with that.
-    if (!("isSettled" in looked)) return false;
-    return (await ledger.settle(queued.claim, "relayed")) === "settled";
+    if (!("isSettled" in looked)) return undefined;
+    return (await ledger.settle(queued.claim, "relayed")) === "settled" ? THIS_GATEWAY : undefined;
   };
 
   async function lookUp(id: Id): Promise<void> {
     const found = inDoubt.get(id);
     if (found === undefined || decisions.isBusy(id)) return;
+    let source: Awaited<ReturnType<typeof settledBy>>;
     try {
       await decisions.make(
         id,
-        async () => ((await isRelayed(found)) ? "relayed" : "nothing"),
+        async () => {
+          source = await settledBy(found);
+          return source === undefined ? "nothing" : "relayed";
+        },
         async (decided) => {
           if (decided !== "relayed") return;
-          noteSettledElsewhere(parts, found.transmission);
+          noteSettledElsewhere(parts, found.transmission, source);
           await decisions.decidedRelayed(id);
           // It is stale in the ledger, and changes nothing there: this gateway counts it no more.
           await ledger.release([found.queued.claim]);

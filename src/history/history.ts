@@ -59,6 +59,9 @@ export interface Decided {
 /** The source of what this gateway held in doubt, and found settled: by evidence or an operator there, or as relayed there. */
 export const ANOTHER_GATEWAY = "another gateway";
 
+/** The source of what evidence or an operator settled here, while the ledger's answer was lost. */
+export const THIS_GATEWAY = "this gateway";
+
 /** Its doubt has ended, since an upstream has said later that it took it. */
 export interface Settled {
   /** Who says so. */

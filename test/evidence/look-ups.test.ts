@@ -66,6 +66,8 @@ test.each(["hold", "resend"] as const)(
     expect(await one.relay.doubtful.list()).toEqual([]);
     expect(await other.look(one.id)).toMatchObject({ state: "relayed" });
     expect(one.relay.readings.ledger()).toEqual({ claims: 0, open: 0, doubtful: 0 });
+    const explained = await one.relay.explain.explain(one.id);
+    expect(explained?.answer).toContain("and evidence or an operator settled it, found at");
     expect(one.calls).toHaveLength(1);
     await one.relay.drain();
     await one.relay.close();

@@ -1,5 +1,11 @@
 // The answer to "what became of this mail?", in a sentence or two. Pure.
-import { ANOTHER_GATEWAY, type HistoryEvent, isTold, type Told } from "../../history/history.ts";
+import {
+  ANOTHER_GATEWAY,
+  type HistoryEvent,
+  isTold,
+  THIS_GATEWAY,
+  type Told,
+} from "../../history/history.ts";
 import type { Looked } from "../../ledger/ledger.ts";
 import { THEN } from "../listens.ts";
 import type { QueueMail } from "../queue/words.ts";
@@ -126,15 +132,17 @@ function ofRelayed(at: number, events: readonly HistoryEvent[]): string {
     return `Counts as relayed since ${time}: ${why}; ${dropped}.`;
   }
   if (evidence !== undefined && evidence.at > (accepted[0]?.at ?? -1)) {
-    const said =
-      evidence.source === ANOTHER_GATEWAY
-        ? `${ANOTHER_GATEWAY} relayed it, or evidence or an operator settled it there, found`
-        : `${evidence.source} said later that it was taken,`;
-    return `Relayed: no answer came to an attempt, and ${said} at ${timeOf(evidence.at)}; ${dropped}.`;
+    return `Relayed: no answer came to an attempt, and ${saidBy(evidence.source)} at ${timeOf(evidence.at)}; ${dropped}.`;
   }
   if (accepted.length === 0) return `Relayed, at ${time}; ${dropped} here.`;
   const often = accepted.length === 1 ? "once, at" : `${accepted.length} times, last at`;
   return `Relayed ${often} ${time}${by}; ${dropped}.`;
+}
+
+function saidBy(source: string): string {
+  if (source === THIS_GATEWAY) return "evidence or an operator settled it, found";
+  if (source !== ANOTHER_GATEWAY) return `${source} said later that it was taken,`;
+  return `${ANOTHER_GATEWAY} relayed it, or evidence or an operator settled it there, found`;
 }
 
 type Fate = Told & { readonly at: number };

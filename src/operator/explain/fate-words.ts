@@ -1,6 +1,6 @@
 // What became of a mail after its upstream took it, in words. Pure.
 import type { MailFate } from "../../history/fate.ts";
-import { ANOTHER_GATEWAY } from "../../history/history.ts";
+import { ANOTHER_GATEWAY, THIS_GATEWAY } from "../../history/history.ts";
 
 /** One fate, as far as who asks may see it. */
 export type ShownFate = Pick<MailFate, "kind"> & {
@@ -41,8 +41,8 @@ const WHAT: Readonly<Record<MailFate["kind"], (fate: ShownFate) => string>> = {
 const inBrackets = (word: string | undefined): string =>
   word === undefined || word === "" ? "" : ` (${word})`;
 
-/** By whom a doubt was ended, and as what: another gateway may have done it by its operator's word. */
+/** By whom a doubt was ended, and as what: a gateway may have done it by its operator's word. */
 export const settledWords = (source: string | undefined): { readonly by: string; readonly as: string } =>
-  source === ANOTHER_GATEWAY
-    ? { by: `settled by ${ANOTHER_GATEWAY}`, as: "it counts as relayed" }
+  source === ANOTHER_GATEWAY || source === THIS_GATEWAY
+    ? { by: `settled by ${source}`, as: "it counts as relayed" }
     : { by: `evidence from ${source}`, as: "the upstream took it" };
