@@ -1,4 +1,5 @@
-// Whether another gateway has relayed a mail under a claim of its own, once the claim here has ended.
+// Whether another gateway has relayed a mail under a claim of its own, where the ledger says that it is relayed, and the claim
+// here has ended. What was forgotten since was relayed, too.
 import type { Claim, Ledger } from "../ledger/ledger.ts";
 
 /**
@@ -10,5 +11,6 @@ export async function isRelayedElsewhere(
   { id, fence }: Claim,
 ): Promise<boolean> {
   const looked = await ledger.look(id).catch(() => undefined);
-  return looked?.state === "relayed" && looked.fence !== fence;
+  if (looked === undefined) return false;
+  return looked.state !== "relayed" || looked.fence !== fence;
 }
