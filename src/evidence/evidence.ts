@@ -37,7 +37,7 @@ export interface Proof {
  */
 export type Taken = "settled" | "known" | "busy" | "away";
 
-/** The evidence is still of use: whoever has it asks again. */
+/** The evidence is still of use: who has it asks again. */
 export const isToAskAgain = (taken: string): taken is "busy" | "away" => taken === "busy" || taken === "away";
 
 export interface Evidence {

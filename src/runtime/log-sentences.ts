@@ -145,7 +145,7 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "ledger.sweep_failed": "Expired ids could not be removed, which is tried again later: {cause}",
 
     "events.silent": "The queue {queue} of SES's events can't be used; mail goes on: {error}",
-    "events.heard": "The queue {queue} of SES's events is read again, after {ms}.",
+    "events.read_again": "The queue {queue} of SES's events is read again, after {ms}.",
     "events.held_up":
       "The ledger can't be asked about events of SES, so nothing is read from the queue {queue} until it can.",
     "events.read_on": "The queue {queue} of SES's events is read on: the ledger answers again, after {ms}.",

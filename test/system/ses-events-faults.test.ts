@@ -54,7 +54,7 @@ describe("a queue that can't be read", () => {
 
     site.events.play(() => undefined);
     await gateway.logged("evidence.settled");
-    expect(gateway.said("events.heard")).toHaveLength(1);
+    expect(gateway.said("events.read_again")).toHaveLength(1);
     expect(gateway.said("events.silent")).toHaveLength(1);
     expect(await status(site, place)).not.toContain("events of SES");
     expect(site.peer.taken).toHaveLength(MAILS + 1);
@@ -96,7 +96,7 @@ test("without the right to remove: doubt is settled, mail goes on, and the first
     /the events of SES are read, but not removed from their queue.*AccessDenied.*names the rights/s,
   );
   isAllowed = true;
-  while (gateway.said("events.heard").length === 0) await relaysMails(gateway, 1);
+  while (gateway.said("events.read_again").length === 0) await relaysMails(gateway, 1);
   expect(gateway.said("events.silent")).toHaveLength(1);
   expect(gateway.said("evidence.settled")).toHaveLength(1);
 });

@@ -1,5 +1,5 @@
 // Evidence that comes from elsewhere than a queue of SES: the events of another service, or a script that asks one. It
-// does what an event of SES does, and whoever sends it keeps it until the answer is 200.
+// does what an event of SES does, and who sends it keeps it until the answer is 200.
 import { z } from "zod";
 import { isToAskAgain, type Proof } from "../../evidence/evidence.ts";
 import type { Id } from "../../identity/message-id.ts";

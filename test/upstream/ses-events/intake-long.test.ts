@@ -163,12 +163,12 @@ describe("a right that is missing", () => {
     await logged("events.silent", 2);
     expect(intake.facts().silent?.reason).toMatch(/^AccessDenied/);
     expect(linesOf("events.silent", "error")).toHaveLength(1);
-    expect(linesOf("events.heard")).toEqual([]);
+    expect(linesOf("events.read_again")).toEqual([]);
 
     denied = false;
     await site.place.put(eventOf("Send", {}, { tags: { "mailonce-id": [idOf(2)] } }));
     await goOn(clock);
-    await logged("events.heard");
+    await logged("events.read_again");
     expect(intake.facts()).not.toHaveProperty("silent");
   });
 

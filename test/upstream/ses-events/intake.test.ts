@@ -196,7 +196,7 @@ describe("a queue that can't be used", () => {
 
       site.place.play(() => undefined);
       await site.place.publish(EVENTS.Send);
-      const over = logged("events.heard");
+      const over = logged("events.read_again");
       // One more failure may have been under way.
       const running = setInterval(() => clock.advance(60_000), 50);
       await over;
@@ -204,7 +204,7 @@ describe("a queue that can't be used", () => {
       await taken(1);
       expect(site.takings).toHaveLength(1);
       expect(intake.facts()).not.toHaveProperty("silent");
-      expect(linesOf("events.heard")).toHaveLength(1);
+      expect(linesOf("events.read_again")).toHaveLength(1);
     },
   );
 
@@ -234,7 +234,7 @@ describe("a queue that can't be used", () => {
     expect(intake.facts().readingSince).toBeUndefined();
 
     site.place.play(() => undefined);
-    const over = logged("events.heard");
+    const over = logged("events.read_again");
     await site.place.publish(EVENTS.Send);
     const goneOnAt = clock.now() + (clock.untilNext() ?? 0);
     clock.advance(clock.untilNext() ?? 0);

@@ -69,7 +69,7 @@ export function createHealth(
     failing.delete(call);
     for (const [other, { at }] of failing) if (clock.now() - at > LAST_MS) failing.delete(other);
     if (before !== undefined && silence() === undefined) {
-      log.info("events.heard", { queue: name, ms: clock.now() - before.since });
+      log.info("events.read_again", { queue: name, ms: clock.now() - before.since });
     }
   }
 

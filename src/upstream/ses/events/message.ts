@@ -1,5 +1,5 @@
 // What a message of the queue holds: an event of SES, or anything else. SES's events come bare (raw delivery), in the
-// envelope of SNS, in that of EventBridge, or in both. Pure, never throws, and does bounded work: whoever may write to
+// envelope of SNS, in that of EventBridge, or in both. Pure, never throws, and does bounded work: who may write to
 // the queue chooses these octets.
 import { type SesEvent, sesEventOf } from "./event.ts";
 import { isObject, type Json } from "./json.ts";
