@@ -112,6 +112,38 @@ describe("while the ledger is away", () => {
     expect(intake.facts()).not.toHaveProperty("silent");
   });
 
+  test("a night of it uses up few receipts, and is said once", async () => {
+    const clock = createManualClock();
+    const startedAt = clock.now();
+    await site.place.put(EVENTS.Send);
+    decide.mockReturnValue("away");
+    const intake = start({ clock });
+    while (clock.now() - startedAt < 8 * 3_600_000) {
+      await vi.waitUntil(() => clock.untilNext() !== undefined, { interval: 1, timeout: 30_000 });
+      expect(intake.facts().heldUpSince).toBe(startedAt);
+      clock.advance(clock.untilNext() ?? 0);
+    }
+    expect(counted("away")).toBeLessThan(10);
+    expect(linesOf("events.held_up")).toHaveLength(1);
+    expect(linesOf("events.read_on")).toEqual([]);
+  });
+
+  test("what another gateway has settled meanwhile ends it", async () => {
+    const clock = createManualClock();
+    site.place.play(({ action, body }) => (action === "ReceiveMessage" ? pollBriefly(body) : undefined));
+    await site.place.put(EVENTS.Send);
+    decide.mockReturnValue("away");
+    const intake = start({ clock });
+    await logged("events.held_up");
+    await vi.waitUntil(() => callsOf("ChangeMessageVisibilityBatch").length === 1);
+    start({ evidence: { take: async () => "settled" } });
+    await vi.waitUntil(() => counted("settled") === 1, { timeout: 30_000 });
+    const running = setInterval(() => clock.advance(30_000), 50);
+    await logged("events.read_on");
+    clearInterval(running);
+    expect(intake.facts()).not.toHaveProperty("heldUpSince");
+  });
+
   test("others of the same receive are removed, or seen again", async () => {
     const clock = createManualClock();
     for (let at = 0; at < 3; at++) {
@@ -123,9 +155,9 @@ describe("while the ledger is away", () => {
     });
     start({ clock });
     await vi.waitUntil(() => callsOf("DeleteMessageBatch").length === 1);
-    await vi.waitUntil(() => callsOf("ChangeMessageVisibilityBatch").length === 1);
+    await vi.waitUntil(() => callsOf("ChangeMessageVisibilityBatch").length >= 1);
     expect(counted("known")).toBe(1);
-    expect(counted("busy") + counted("away")).toBe(2);
+    expect(counted("busy") + counted("away")).toBeGreaterThanOrEqual(2);
   });
 
   test("a stop ends the pause at once, and the message stays in the queue", async () => {

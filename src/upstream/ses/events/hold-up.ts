@@ -9,9 +9,11 @@ import type { Judge } from "./judge.ts";
 export interface HoldUp {
   /** @param bodies of messages that were given back; not empty */
   begin(bodies: readonly string[]): void;
-  /** Resolves when nothing is held up, at once as a rule, or when all ends. */
+  /** The ledger has answered, or nothing is there that it would have to be asked about. */
+  end(): void;
+  /** Resolves when the queue is to be read; undefined: at once. */
   over(): Promise<void> | undefined;
-  /** Since when, milliseconds since the epoch; undefined while nothing is held up. */
+  /** Since when the ledger has answered nothing, milliseconds since the epoch; undefined as a rule. */
   since(): number | undefined;
 }
 
@@ -26,33 +28,51 @@ export interface HoldUpParts {
 
 const PAUSE: BackoffRange = { minMs: 1_000, maxMs: 30_000 };
 
-/** Some five minutes. Then the queue is read all the same: the fault may be of these few alone. */
+/**
+ * Some five minutes. Then the queue is read once all the same, as the fault may be of these few alone. Each such receipt
+ * counts, and a ledger may be away for hours: the next time it takes twice as long, and so on.
+ */
 const TRIES_MAX = 14;
+const DOUBLINGS_MAX = 6;
 
 export function createHoldUp(name: string, parts: HoldUpParts): HoldUp {
   const { judge, pause, signal, clock, random, log } = parts;
-  let held: { readonly since: number; readonly over: Promise<void> } | undefined;
+  let since: number | undefined;
+  let rounds = 0;
+  let over: Promise<void> | undefined;
+
+  function end(): void {
+    if (since === undefined) return;
+    log.info("events.read_on", { queue: name, ms: clock.now() - since });
+    since = undefined;
+    rounds = 0;
+  }
 
   /** Each time by another one, since one alone may have a fault of its own. */
-  async function untilAnswered(bodies: readonly string[], since: number): Promise<void> {
-    for (let tries = 1; tries <= TRIES_MAX && !signal.aborted; tries++) {
+  async function untilAnswered(bodies: readonly string[]): Promise<void> {
+    const most = TRIES_MAX * 2 ** Math.min(rounds, DOUBLINGS_MAX);
+    rounds += 1;
+    for (let tries = 1; tries <= most && !signal.aborted; tries++) {
       await pause(backoff(tries, PAUSE, random));
       const body = bodies[tries % bodies.length] ?? "";
       if (signal.aborted || (await judge.judge(body)) === "away") continue;
-      log.info("events.read_on", { queue: name, ms: clock.now() - since });
+      end();
       break;
     }
-    held = undefined;
+    over = undefined;
   }
 
   return {
     begin(bodies) {
-      if (held !== undefined) return;
-      const since = clock.now();
-      log.warn("events.held_up", { queue: name });
-      held = { since, over: untilAnswered(bodies, since) };
+      if (over !== undefined) return;
+      if (since === undefined) log.warn("events.held_up", { queue: name });
+      since ??= clock.now();
+      over = untilAnswered(bodies);
     },
-    over: () => held?.over,
-    since: () => held?.since,
+    end() {
+      if (over === undefined) end();
+    },
+    over: () => over,
+    since: () => since,
   };
 }

@@ -112,24 +112,28 @@ export function startIntake(parts: IntakeParts): Intake {
 
   /** Each receipt of a message is counted, so nothing is received while the ledger is away. */
   async function handle(messages: readonly Received[]): Promise<void> {
-    const done: Received[] = [];
-    const again: Again[] = [];
-    const away: string[] = [];
-    await Promise.all(
+    const all = await Promise.all(
       messages.map(async (message) => {
         const judged = await judge.judge(message.body);
         counters.events.add(judged);
         if (isOfThisLedger(judged)) lastEventAt = clock.now();
-        if (isDone(judged)) return void done.push(message);
-        const { receipt, receives, body } = message;
-        if (judged === "away") away.push(body);
-        const seconds =
-          judged === "away" ? GIVEN_BACK_SECONDS : Math.min(AGAIN_MAX_SECONDS, 2 ** (receives - 1));
-        again.push({ receipt, seconds });
+        return { message, judged };
       }),
     );
-    if (away.length > 0) holdUp.begin(away);
+    const away = all.filter(({ judged }) => judged === "away");
+    // What one is away for, while the ledger answers about others, is its own fault.
+    const isAnswered = all.some(({ judged }) => judged === "settled" || judged === "known");
+    const isAway = away.length > 0 && !isAnswered;
+    if (isAway) holdUp.begin(away.map(({ message }) => message.body));
+    else if (isAnswered || messages.length === 0) holdUp.end();
     noteReading();
+    const done = all.filter(({ judged }) => isDone(judged)).map(({ message }) => message);
+    const again = all
+      .filter(({ judged }) => !isDone(judged))
+      .map(({ message: { receipt, receives }, judged }) => {
+        const seconds = Math.min(AGAIN_MAX_SECONDS, 2 ** (receives - 1));
+        return { receipt, seconds: isAway && judged === "away" ? GIVEN_BACK_SECONDS : seconds };
+      });
     await Promise.all([remove(done), showAgain(again)]);
   }
 

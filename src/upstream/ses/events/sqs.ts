@@ -87,7 +87,7 @@ export function createSqsQueue({ queueUrl, region }: SqsQueueOptions): SqsQueue 
       }));
       const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: queueUrl, Entries });
       const { Failed = [] } = await call(() => client.send(command, { abortSignal }));
-      assertWhole({ Failed: Failed.filter(({ Code = "" }) => !IS_SEEN_AGAIN.test(Code)) });
+      assertWhole({ Failed: Failed.filter((failed) => !isSeenAgain(failed)) });
     },
     async check(abortSignal) {
       const missing: string[] = [];
@@ -127,8 +127,10 @@ export function createSqsQueue({ queueUrl, region }: SqsQueueOptions): SqsQueue 
   };
 }
 
-/** It was hidden for its time, so that it is seen again by itself, or somebody has it. */
-const IS_SEEN_AGAIN = /MessageNotInflight|ReceiptHandleIsInvalid/;
+/** It was hidden for its time, so that it is seen again by itself, or somebody has it. SQS has several words for that. */
+const isSeenAgain = ({ Code = "", Message = "" }: BatchResultErrorEntry): boolean =>
+  /MessageNotInflight|ReceiptHandleIsInvalid/.test(Code) ||
+  (/InvalidParameterValue/.test(Code) && /receipt ?handle/i.test(Message));
 
 /** SQS answers a batch with 200 also where it refuses all of it. */
 function assertWhole({
