@@ -305,10 +305,11 @@ export async function openRelay(config: Config, given: World): Promise<Relay> {
     },
 
     async close() {
-      await history.close();
       await ledger.close();
       await spool.close();
       await routes.close();
+      // Last: nothing else waits for its disk.
+      await history.close();
     },
   };
 }

@@ -33,6 +33,9 @@ export interface EntranceParts {
   readonly log: Log;
 }
 
+/** Each try that fails is a line of the log. */
+const RETRY_MAX_MS = 30_000;
+
 export function createEntrance(parts: EntranceParts): Entrance {
   const { doubts, resolutions, toQueue, enqueue, late, clock, log } = parts;
   // Each decision under way may listen to it, so many listeners are no leak.
@@ -62,11 +65,13 @@ export function createEntrance(parts: EntranceParts): Entrance {
     queued: QueuedTransmission,
     transmission: SpooledTransmission,
     since: number | undefined,
+    failures = 0,
   ): void => {
     const doubt = { cause: "attempted before without an answer", since };
     doubtful(queued, transmission, doubt).catch((error: unknown) => {
       log.error("dispatch.failed", { error: error instanceof Error ? error.stack : String(error) });
-      if (!isDraining) clock.after(STORAGE_RETRY_MS, () => doubtfulSoon(queued, transmission, since));
+      const ms = Math.min(RETRY_MAX_MS, STORAGE_RETRY_MS * 2 ** failures);
+      if (!isDraining) clock.after(ms, () => doubtfulSoon(queued, transmission, since, failures + 1));
     });
   };
 

@@ -77,8 +77,8 @@ export function createListening(parts: ListeningParts): Listening {
     if (found === undefined || listensUntil(found.transmission) === undefined) return;
     if (isBusy(id)) return again(id, STORAGE_RETRY_MS, ending);
     const unreadMs = wait.unreadMs(ending.upstream);
-    // Once: a queue that comes and goes holds no mail back for ever.
-    if (unreadMs > 0 && !ending.wasPutOff) {
+    // Once: a queue that comes and goes holds no mail back for ever. While nothing can be settled nothing is attempted either.
+    if (unreadMs > 0 && (!ending.wasPutOff || !wait.isReading())) {
       const wasPutOff = wait.isReading();
       return again(id, wasPutOff ? unreadMs : Math.min(unreadMs, AWAY_MS), { ...ending, wasPutOff });
     }

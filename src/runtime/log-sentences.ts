@@ -148,7 +148,7 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "events.read_again": "The queue {queue} of SES's events is read again, after {ms}.",
     "events.held_up":
       "The ledger can't be asked about events of SES, so nothing is read from the queue {queue} until it can.",
-    "events.read_on": "The queue {queue} of SES's events is read on: the ledger answers again, after {ms}.",
+    "events.read_on": "The queue {queue} of SES's events is read on, after {ms}.",
     "events.behind":
       "The events of SES in the queue {queue} are read {ms} after they came, and doubt waits {waitMs} for them.",
     "events.caught_up": "The events of SES in the queue {queue} are read as they come again.",

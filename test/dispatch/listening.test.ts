@@ -102,6 +102,20 @@ test("while what was read can't be settled no wait ends, and then the queue is r
   expect(over).toHaveLength(1);
 });
 
+test("what was put off once is put off again while nothing can be settled", () => {
+  const { clock, wait, world, over } = listeningUntil(WAIT_MS);
+  wait.begin();
+  world.readingSince = WAIT_MS - 1_000;
+  clock.advance(WAIT_MS + 1_000);
+  world.isHeldUp = true;
+  clock.advance(WAIT_MS);
+  expect(over).toEqual([]);
+  world.isHeldUp = false;
+  world.readingSince = clock.now();
+  clock.advance(READ_MS + 11_000);
+  expect(over).toHaveLength(1);
+});
+
 test("while the ledger is away no wait ends, and then the queue is read first", () => {
   const { clock, wait, world, over } = listeningUntil(WAIT_MS);
   wait.begin();

@@ -1,11 +1,12 @@
 // What lasts: a ledger that is away, a right that is missing, and events that come faster than they are read.
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Evidence } from "../../../src/evidence/evidence.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
+import type { Again, EventQueue, Received } from "../../../src/upstream/ses/events/queue.ts";
 import { createManualClock, type ManualClock } from "../../support/manual-clock.ts";
 import { idOf } from "../../support/transmission.ts";
 import { EVENTS, eventOf } from "./events.ts";
-import { useIntakePlace, WAIT_MS } from "./intake-place.ts";
+import { until, useIntakePlace, WAIT_MS } from "./intake-place.ts";
 
 const site = useIntakePlace();
 const { decide, linesOf, taken, logged, counted, start } = site;
@@ -19,7 +20,7 @@ function pollBriefly(body: object): undefined {
 
 /** Ends the pause that the intake makes. */
 async function goOn(clock: ManualClock): Promise<void> {
-  await vi.waitUntil(() => clock.untilNext() !== undefined);
+  await until(() => clock.untilNext() !== undefined);
   clock.advance(clock.untilNext() ?? 0);
 }
 
@@ -33,7 +34,7 @@ describe("while the ledger is away", () => {
     const pauses: number[] = [];
     for (let tries = 1; tries <= 9; tries++) {
       await taken(tries);
-      await vi.waitUntil(() => clock.untilNext() !== undefined);
+      await until(() => clock.untilNext() !== undefined);
       expect(intake.facts()).toMatchObject({ readingSince: undefined, heldUpSince: startedAt });
       pauses.push(clock.untilNext() ?? 0);
       if (tries === 5) await site.place.put(eventOf("Send", {}, { tags: { "mailonce-id": [idOf(7)] } }));
@@ -52,8 +53,8 @@ describe("while the ledger is away", () => {
     await taken(10);
     await goOn(clock);
     await logged("events.read_on");
-    await vi.waitUntil(() => counted("settled") === 2);
-    await vi.waitUntil(() => site.place.messages().hidden === 0);
+    await until(() => counted("settled") === 2);
+    await until(() => site.place.messages().hidden === 0);
     expect(site.place.messages()).toEqual({ ready: 0, hidden: 0 });
     expect(intake.facts()).not.toHaveProperty("heldUpSince");
     expect(intake.facts().readingSince).toBeGreaterThan(startedAt + 60_000);
@@ -73,8 +74,8 @@ describe("while the ledger is away", () => {
       },
     };
     start({ evidence });
-    await vi.waitUntil(() => settled.length === 1 && counted("settled") === 1, { timeout: 30_000 });
-    await vi.waitUntil(() => site.place.messages().hidden === 0);
+    await until(() => settled.length === 1 && counted("settled") === 1, { timeout: 30_000 });
+    await until(() => site.place.messages().hidden === 0);
     expect(site.place.messages()).toEqual({ ready: 0, hidden: 0 });
     expect(linesOf("events.read_on")).toEqual([]);
   });
@@ -88,12 +89,46 @@ describe("while the ledger is away", () => {
     decide.mockImplementation(({ id }) => (id === idOf(0) || !isBack ? "away" : "known"));
     start({ clock });
     await logged("events.held_up");
-    await vi.waitUntil(() => counted("away") === 2);
     isBack = true;
     const running = setInterval(() => clock.advance(30_000), 50);
     await logged("events.read_on");
+    await until(() => counted("known") === 1);
     clearInterval(running);
-    await vi.waitUntil(() => counted("known") === 1, { timeout: 30_000 });
+  });
+
+  test("an answer that only had to read is none: what has to be written may not be", async () => {
+    const clock = createManualClock();
+    const shown: Again[] = [];
+    const message = (at: number): Received => ({
+      ...{ receipt: `r${at}`, receives: 3 },
+      body: JSON.stringify(eventOf("Send", {}, { tags: { "mailonce-id": [idOf(at)] } })),
+    });
+    const batches = [[message(0), message(1)], [message(2)]];
+    const queue: EventQueue = {
+      async receive(signal) {
+        const next = batches.shift();
+        if (next !== undefined) return next;
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        return [];
+      },
+      remove: async () => {},
+      async showAgain(messages) {
+        shown.push(...messages);
+      },
+      close() {},
+    };
+    decide.mockImplementation(({ id }) => (id === idOf(0) ? "away" : "known"));
+    const intake = start({ clock, queue });
+    await logged("events.held_up");
+    await until(() => shown.length === 1);
+    expect(shown).toEqual([{ receipt: "r0", seconds: 1 }]);
+    expect(batches).toHaveLength(1);
+
+    decide.mockReset();
+    decide.mockReturnValue("settled");
+    await goOn(clock);
+    await until(() => counted("settled") === 1);
+    expect(intake.facts().heldUpSince).toBeUndefined();
   });
 
   test("one alone that stays away is received again each five minutes or so, and others with it", async () => {
@@ -106,7 +141,7 @@ describe("while the ledger is away", () => {
     await site.place.put(eventOf("Send", {}, { tags: { "mailonce-id": [idOf(7)] } }));
     decide.mockImplementation(({ id }) => (id === idOf(7) ? "known" : "away"));
     const running = setInterval(() => clock.advance(30_000), 50);
-    await vi.waitUntil(() => counted("known") === 1, { timeout: 30_000 });
+    await until(() => counted("known") === 1, { timeout: 30_000 });
     clearInterval(running);
     expect(clock.now() - startedAt).toBeGreaterThan(4 * 60_000);
     expect(intake.facts()).not.toHaveProperty("silent");
@@ -119,11 +154,11 @@ describe("while the ledger is away", () => {
     decide.mockReturnValue("away");
     const intake = start({ clock });
     while (clock.now() - startedAt < 8 * 3_600_000) {
-      await vi.waitUntil(() => clock.untilNext() !== undefined, { interval: 1, timeout: 30_000 });
+      await until(() => clock.untilNext() !== undefined, { interval: 1, timeout: 30_000 });
       expect(intake.facts().heldUpSince).toBe(startedAt);
       clock.advance(clock.untilNext() ?? 0);
     }
-    expect(counted("away")).toBeLessThan(10);
+    expect(counted("away")).toBeLessThan(15);
     expect(linesOf("events.held_up")).toHaveLength(1);
     expect(linesOf("events.read_on")).toEqual([]);
   });
@@ -135,9 +170,9 @@ describe("while the ledger is away", () => {
     decide.mockReturnValue("away");
     const intake = start({ clock });
     await logged("events.held_up");
-    await vi.waitUntil(() => callsOf("ChangeMessageVisibilityBatch").length === 1);
+    await until(() => callsOf("ChangeMessageVisibilityBatch").length === 1);
     start({ evidence: { take: async () => "settled" } });
-    await vi.waitUntil(() => counted("settled") === 1, { timeout: 30_000 });
+    await until(() => counted("settled") === 1, { timeout: 30_000 });
     const running = setInterval(() => clock.advance(30_000), 50);
     await logged("events.read_on");
     clearInterval(running);
@@ -154,8 +189,8 @@ describe("while the ledger is away", () => {
       return id === idOf(1) ? "known" : "busy";
     });
     start({ clock });
-    await vi.waitUntil(() => callsOf("DeleteMessageBatch").length === 1);
-    await vi.waitUntil(() => callsOf("ChangeMessageVisibilityBatch").length >= 1);
+    await until(() => callsOf("DeleteMessageBatch").length === 1);
+    await until(() => callsOf("ChangeMessageVisibilityBatch").length >= 1);
     expect(counted("known")).toBe(1);
     expect(counted("busy") + counted("away")).toBeGreaterThanOrEqual(2);
   });
@@ -165,7 +200,7 @@ describe("while the ledger is away", () => {
     decide.mockReturnValue("away");
     await site.place.put(EVENTS.Send);
     const intake = start({ clock });
-    await vi.waitUntil(() => clock.untilNext() !== undefined);
+    await until(() => clock.untilNext() !== undefined);
     await intake.close();
     expect(clock.untilNext()).toBeUndefined();
     expect(counted("away")).toBe(1);
@@ -241,7 +276,7 @@ describe("events that are read longer after they came than doubt waits", () => {
     await taken(1);
     clock.advance(10 * 60_000);
     await taken(2);
-    await vi.waitUntil(() => counted("known") === 1);
+    await until(() => counted("known") === 1);
     expect(intake.facts()).not.toHaveProperty("behind");
     expect(linesOf("events.behind")).toEqual([]);
   });

@@ -43,6 +43,12 @@ export interface IntakePlace {
   counted(judged: Judged): number;
 }
 
+/** Of what nothing tells. Patient, as a machine may be busy. */
+export const until = (
+  holds: () => boolean,
+  options: { readonly interval?: number; readonly timeout?: number } = {},
+): Promise<unknown> => vi.waitUntil(holds, { timeout: 60_000, ...options });
+
 export const WAIT_MS = 5 * 60_000;
 
 /** Calls `look` whenever something happens, until it returns true. */

@@ -10,7 +10,7 @@ import type { EventsPlace, SqsFault } from "../../support/events-place.ts";
 import { createManualClock } from "../../support/manual-clock.ts";
 import { idOf } from "../../support/transmission.ts";
 import { EVENTS, eventOf, ID, inEventBridge, LEDGER, SES_ID } from "./events.ts";
-import { useIntakePlace } from "./intake-place.ts";
+import { until, useIntakePlace } from "./intake-place.ts";
 
 const site = useIntakePlace();
 const { decide, linesOf, taken, logged, counted, start } = site;
@@ -33,7 +33,7 @@ describe("an event", () => {
       "sent",
     ]);
     await removed;
-    await vi.waitUntil(() => site.place.messages().hidden === 0);
+    await until(() => site.place.messages().hidden === 0);
     expect(site.place.messages()).toEqual({ ready: 0, hidden: 0 });
     expect(counted("settled")).toBe(3);
   });
@@ -92,8 +92,8 @@ describe("an event", () => {
     await taken(2);
     await site.place.put(eventOf("Send", {}, { tags: { "mailonce-id": [idOf(7)] } }));
     await taken(3);
-    await vi.waitUntil(() => site.place.dead() === 1, { timeout: 30_000 });
-    await vi.waitUntil(() => site.place.messages().hidden === 0);
+    await until(() => site.place.dead() === 1, { timeout: 30_000 });
+    await until(() => site.place.messages().hidden === 0);
     expect([counted("busy"), counted("settled")]).toEqual([2, 1]);
   });
 
@@ -141,7 +141,7 @@ describe("a queue that is shared with another ledger", () => {
     const shown = site.place.answered("ChangeMessageVisibilityBatch");
     const intake = start();
     await shown;
-    await vi.waitUntil(() => (counted("other_ledger") ?? 0) >= 3);
+    await until(() => (counted("other_ledger") ?? 0) >= 3);
     expect(linesOf("events.shared_queue")).toEqual([
       {
         level: "error",
@@ -185,7 +185,7 @@ describe("a queue that can't be used", () => {
       for (let failures = 1; failures <= 9; failures++) {
         await logged("events.silent", failures);
         expect(intake.facts().silent === undefined).toBe(failures === 1);
-        await vi.waitUntil(() => clock.untilNext() !== undefined);
+        await until(() => clock.untilNext() !== undefined);
         pauses.push(clock.untilNext() ?? 0);
         clock.advance(clock.untilNext() ?? 0);
       }
@@ -212,11 +212,11 @@ describe("a queue that can't be used", () => {
     const clock = createManualClock();
     const startedAt = clock.now();
     const intake = start({ clock });
-    await vi.waitUntil(() => site.place.underWay("ReceiveMessage") === 1);
+    await until(() => site.place.underWay("ReceiveMessage") === 1);
     expect(intake.facts().readingSince).toBeUndefined();
     clock.advance(5_000);
     await site.place.publish(EVENTS.Send);
-    await vi.waitUntil(() => counted("settled") === 1);
+    await until(() => counted("settled") === 1);
     expect(intake.facts().readingSince).toBe(startedAt + 5_000);
 
     site.place.play(() => "down");
@@ -224,7 +224,7 @@ describe("a queue that can't be used", () => {
     await site.place.publish(EVENTS.Send);
     const failures = async (count: number): Promise<void> => {
       await logged("events.silent", count);
-      await vi.waitUntil(() => clock.untilNext() !== undefined);
+      await until(() => clock.untilNext() !== undefined);
     };
     await failures(1);
     // One failure alone is not silence.
@@ -239,7 +239,7 @@ describe("a queue that can't be used", () => {
     const goneOnAt = clock.now() + (clock.untilNext() ?? 0);
     clock.advance(clock.untilNext() ?? 0);
     await over;
-    await vi.waitUntil(() => intake.facts().readingSince !== undefined);
+    await until(() => intake.facts().readingSince !== undefined);
     expect(intake.facts().readingSince).toBe(goneOnAt);
   });
 
@@ -250,7 +250,7 @@ describe("a queue that can't be used", () => {
     await site.place.publish(EVENTS.Send);
     const removed = site.place.answered("DeleteMessageBatch");
     start({ clock });
-    await vi.waitUntil(() => clock.untilNext() !== undefined);
+    await until(() => clock.untilNext() !== undefined);
     clock.advance(clock.untilNext() ?? 0);
     await removed;
     expect(site.lines.filter(({ level }) => level !== "debug")).toEqual([]);
@@ -284,17 +284,18 @@ describe("a queue that can't be used", () => {
 describe("its end", () => {
   test("ends the poll at once", async () => {
     const intake = start();
-    await vi.waitUntil(() => site.place.underWay("ReceiveMessage") === 1);
-    // A poll waits for 20 s by itself.
-    await intake.close();
-    await vi.waitUntil(() => site.place.underWay("ReceiveMessage") === 0);
+    await until(() => site.place.underWay("ReceiveMessage") === 1);
+    // A poll ends by itself after 20 s, with an answer.
+    const answered = site.place.answered("ReceiveMessage").then(() => "answered");
+    expect(await Promise.race([intake.close(), answered])).toBeUndefined();
+    await until(() => site.place.underWay("ReceiveMessage") === 0);
   });
 
   test("ends a pause at once", async () => {
     site.place.play(() => "down");
     const clock = createManualClock();
     const intake = start({ clock });
-    await vi.waitUntil(() => clock.untilNext() !== undefined);
+    await until(() => clock.untilNext() !== undefined);
     await intake.close();
     expect(clock.untilNext()).toBeUndefined();
   });
@@ -302,7 +303,7 @@ describe("its end", () => {
   test("ends though the queue hangs", async () => {
     site.place.play(() => "hang");
     const intake = start();
-    await vi.waitUntil(() => site.place.underWay("ReceiveMessage") === 1);
+    await until(() => site.place.underWay("ReceiveMessage") === 1);
     await intake.close();
   });
 
@@ -344,7 +345,7 @@ test("a full queue is read by four polls at once, each message once", async () =
   });
   start();
   await taken(count);
-  await vi.waitUntil(() => site.place.messages().hidden === 0);
+  await until(() => site.place.messages().hidden === 0);
   expect(site.takings.map(({ id }) => id).sort()).toEqual([...ids].sort());
   expect(site.place.messages()).toEqual({ ready: 0, hidden: 0 });
   expect(most).toBeGreaterThan(1);
@@ -370,16 +371,16 @@ test("of four polls that fail in the same moment one goes on; Node warns of no l
   const intake = start({ queue, clock });
   const full = Array.from({ length: 10 }, (_, at) => ({ body: "", receipt: String(at), receives: 1 }));
   for (let hands = 1; hands < 4; hands++) {
-    await vi.waitUntil(() => calls.length === hands);
+    await until(() => calls.length === hands);
     calls.shift()?.resolve(full);
   }
-  await vi.waitUntil(() => calls.length === 4);
+  await until(() => calls.length === 4);
   const failing = calls;
   calls = [];
   for (const { reject } of failing) reject(new Error("away"));
-  await vi.waitUntil(() => clock.untilNext() !== undefined);
+  await until(() => clock.untilNext() !== undefined);
   clock.advance(clock.untilNext() ?? 0);
-  await vi.waitUntil(() => calls.length === 1);
+  await until(() => calls.length === 1);
   const closed = intake.close();
   calls[0]?.reject(new Error("aborted"));
   await closed;

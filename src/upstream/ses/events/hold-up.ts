@@ -7,10 +7,13 @@ import type { Random } from "../../../runtime/random.ts";
 import type { Judge } from "./judge.ts";
 
 export interface HoldUp {
-  /** @param bodies of messages that were given back; not empty */
-  begin(bodies: readonly string[]): void;
-  /** The ledger has answered, or nothing is there that it would have to be asked about. */
-  end(): void;
+  /**
+   * @param bodies of messages that were given back; not empty
+   * @param isReadable the ledger answers about others, and may be unable to write, or unable to judge just these
+   */
+  begin(bodies: readonly string[], isReadable: boolean): void;
+  /** @param isAnswered the ledger has answered; otherwise nothing is there that it would have to be asked about */
+  end(isAnswered: boolean): void;
   /** Resolves when the queue is to be read; undefined: at once. */
   over(): Promise<void> | undefined;
   /** Since when the ledger has answered nothing, milliseconds since the epoch; undefined as a rule. */
@@ -33,7 +36,7 @@ const PAUSE: BackoffRange = { minMs: 1_000, maxMs: 30_000 };
  * counts, and a ledger may be away for hours: the next time it takes twice as long, and so on.
  */
 const TRIES_MAX = 14;
-const DOUBLINGS_MAX = 6;
+const DOUBLINGS_MAX = 3;
 
 export function createHoldUp(name: string, parts: HoldUpParts): HoldUp {
   const { judge, pause, signal, clock, random, log } = parts;
@@ -41,11 +44,11 @@ export function createHoldUp(name: string, parts: HoldUpParts): HoldUp {
   let rounds = 0;
   let over: Promise<void> | undefined;
 
-  function end(): void {
+  function end(isAnswered: boolean): void {
+    if (isAnswered) rounds = 0;
     if (since === undefined) return;
     log.info("events.read_on", { queue: name, ms: clock.now() - since });
     since = undefined;
-    rounds = 0;
   }
 
   /** Each time by another one, since one alone may have a fault of its own. */
@@ -55,22 +58,25 @@ export function createHoldUp(name: string, parts: HoldUpParts): HoldUp {
     for (let tries = 1; tries <= most && !signal.aborted; tries++) {
       await pause(backoff(tries, PAUSE, random));
       const body = bodies[tries % bodies.length] ?? "";
-      if (signal.aborted || (await judge.judge(body)) === "away") continue;
-      end();
+      const judged = signal.aborted ? "away" : await judge.judge(body);
+      // What is busy may be so because the ledger is away.
+      if (judged === "away" || judged === "busy") continue;
+      end(true);
       break;
     }
     over = undefined;
   }
 
   return {
-    begin(bodies) {
+    begin(bodies, isReadable) {
       if (over !== undefined) return;
+      if (isReadable) rounds = 0;
       if (since === undefined) log.warn("events.held_up", { queue: name });
       since ??= clock.now();
       over = untilAnswered(bodies);
     },
-    end() {
-      if (over === undefined) end();
+    end(isAnswered) {
+      if (over === undefined) end(isAnswered);
     },
     over: () => over,
     since: () => since,

@@ -14,7 +14,7 @@ import type { Counters } from "../../../metrics/counters.ts";
 import type { Random } from "../../../runtime/random.ts";
 import { createHealth, type Silence } from "./health.ts";
 import { createHoldUp } from "./hold-up.ts";
-import { createJudge, isDone, isOfThisLedger, type JudgeParts, type Shared } from "./judge.ts";
+import { createJudge, isDone, isOfThisLedger, type Judged, type JudgeParts, type Shared } from "./judge.ts";
 import { type Behind, createLag } from "./lag.ts";
 import { type Again, type EventQueue, RECEIVE_MAX, type Received } from "./queue.ts";
 
@@ -121,11 +121,16 @@ export function startIntake(parts: IntakeParts): Intake {
       }),
     );
     const away = all.filter(({ judged }) => judged === "away");
-    // What one is away for, while the ledger answers about others, is its own fault.
-    const isAnswered = all.some(({ judged }) => judged === "settled" || judged === "known");
-    const isAway = away.length > 0 && !isAnswered;
-    if (isAway) holdUp.begin(away.map(({ message }) => message.body));
-    else if (isAnswered || messages.length === 0) holdUp.end();
+    const has = (judged: Judged): boolean => all.some((one) => one.judged === judged);
+    // What can't be judged while another one is settled has a fault of its own.
+    const isAway = away.length > 0 && !has("settled");
+    if (isAway)
+      holdUp.begin(
+        away.map(({ message }) => message.body),
+        has("known"),
+      );
+    else if (has("settled") || has("known")) holdUp.end(true);
+    else if (messages.length === 0) holdUp.end(false);
     noteReading();
     const done = all.filter(({ judged }) => isDone(judged)).map(({ message }) => message);
     const again = all
@@ -148,7 +153,11 @@ export function startIntake(parts: IntakeParts): Intake {
   async function work(): Promise<void> {
     while (!signal.aborted) {
       try {
-        await holdUp.over();
+        const heldUp = holdUp.over();
+        if (heldUp !== undefined) {
+          await heldUp;
+          noteReading();
+        }
         const messages = await health.use("receive", () => queue.receive(signal));
         noteReading();
         lag.received(messages);
@@ -187,7 +196,7 @@ export function startIntake(parts: IntakeParts): Intake {
     },
     async close() {
       closing.abort();
-      await Promise.all(hands);
+      await Promise.all([...hands, holdUp.over()]);
       queue.close();
     },
   };
