@@ -61,7 +61,8 @@ test.each([
   expect(output).toContain(
     `npm audit of what is installed with mailonce: ${production} vulnerable packages\n`,
   );
-  expect(output).toContain("npm audit of everything: 1 vulnerable packages\n");
+  // Others that need it count as well.
+  expect(output).toMatch(/^npm audit of everything: [1-9]\d* vulnerable packages$/m);
   expect(output).toContain(`  ${name} (low): Bad https://advisory.example/1\n`);
   expect(code).toBe(1);
 });

@@ -48,16 +48,15 @@ describe("clients that people use", () => {
       const [from, other] = [`127.0.2.${host}`, `127.0.3.${host}`];
       const task = randomUUID();
       const right = { user: "shop", password: PASSWORDS.shop, from };
-      const accepted = () =>
-        gateway
-          .said("submission.accepted", (line) => String(line.task).startsWith(task))
-          .map(({ user }) => user);
+      const isOfTask = (line: LogLine): boolean => String(line.task).startsWith(task);
+      const accepted = () => gateway.said("submission.accepted", isOfTask).map(({ user }) => user);
       const [starttls, tls] = await Promise.all([
         submit({ ...right, how: "starttls", port: submission, task: `${task}-1` }),
         submit({ ...right, how: "implicit", port: implicit, task: `${task}-2` }),
       ]);
       expect(starttls).toContain("sent");
       expect(tls).toContain("sent");
+      await gateway.logged("submission.accepted", 2, isOfTask);
       expect(accepted()).toEqual(["shop", "shop"]);
       const refused = await Promise.all([
         submit({ ...right, password: "wrong", how: "starttls", port: submission, task: `${task}-3` }),
@@ -181,7 +180,9 @@ describe("certificates", () => {
     const task = randomUUID();
     const client = await underTls(port, how, certificate("client"));
     expect(await client.submit({ to: ["b@example.net"], content: taskMail(task) })).toMatch(/^250 /);
-    const accepted = gateway.said("submission.accepted", (line) => line.task === task);
+    const isOfTask = (line: LogLine): boolean => line.task === task;
+    await gateway.logged("submission.accepted", 1, isOfTask);
+    const accepted = gateway.said("submission.accepted", isOfTask);
     expect(accepted.map(({ user }) => user)).toEqual(["app"]);
     client.destroy();
     for (const name of ["client-revoked", "client-other"]) {
