@@ -6,7 +6,7 @@ import type { Doubted, HistoryMemory, HistoryNotes } from "../history/history.ts
 import type { Id } from "../identity/message-id.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Counters } from "../metrics/counters.ts";
-import type { Clock } from "../runtime/clock.ts";
+import { CLOCKS_APART_MS, type Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
 import {
@@ -137,9 +137,6 @@ function treatmentOf(
   return policy;
 }
 
-/** The clocks of a shared ledger and of this gateway may differ by so much. */
-const CLOCKS_MS = 60_000;
-
 export function createDoubts(parts: DoubtParts, options: DoubtOptions): Doubts {
   const { inDoubt, listening, wait, ledger, spool, recorder, verdicts, warnOfDelay, history, counters } =
     parts;
@@ -166,7 +163,9 @@ export function createDoubts(parts: DoubtParts, options: DoubtOptions): Doubts {
     const isNoted = events.some(
       (event) =>
         (event.kind === "doubt" && event.since === since) ||
-        (event.kind === "attempt" && event.outcome === "doubtful" && Math.abs(event.at - since) <= CLOCKS_MS),
+        (event.kind === "attempt" &&
+          event.outcome === "doubtful" &&
+          Math.abs(event.at - since) <= CLOCKS_APART_MS),
     );
     if (!isNoted) history.doubted(id, { cause, since });
   };

@@ -2,6 +2,7 @@
 import type { Claim, ClaimRequest, ClaimResult, Ledger, Settlement } from "../ledger/ledger.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
+import { pass } from "../runtime/pass.ts";
 import type { SpooledTransmission, SubmissionId, TransmissionKey } from "../spool/record.ts";
 import type { Found, NewSubmission, Spool } from "../spool/spool.ts";
 import type { QueuedTransmission } from "./queue.ts";
@@ -121,15 +122,3 @@ export const claimOf = ({ id, digest, since }: SpooledTransmission): ClaimReques
   since,
   again: true,
 });
-
-/** Resolves after the time, or earlier when the signal aborts. */
-const pass = (ms: number, signal: AbortSignal, clock: Clock): Promise<void> =>
-  new Promise((resolve) => {
-    const done = (): void => {
-      timer.cancel();
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = clock.after(ms, done);
-    signal.addEventListener("abort", done);
-  });

@@ -45,22 +45,23 @@ export interface Evidence {
   take(id: Id, proof: Proof): Promise<Taken>;
 }
 
-/** How a decision is made and carried out: dispatch/decisions.ts and dispatch/resolutions.ts. */
-export interface DecisionParts {
-  /** It is attempted here, or policy or an operator's order acts on it. */
+/** How a doubt is settled: dispatch/decisions.ts, dispatch/resolutions.ts and operator/offline.ts, which decides nothing by evidence. */
+export interface SettlingParts {
+  /** It is being attempted, or policy or an operator's order acts on it: the result is not known yet. */
   isBusy(id: Id): boolean;
+  /** Calls the ledger, and then what carries the decision out. */
   make(
     id: Id,
     decide: () => Promise<Decided>,
     carryOut: (decided: Decided) => Promise<void>,
   ): Promise<Decided>;
-  /** What was decided as relayed leaves the spool. Never rejects. */
+  /** What was decided as relayed leaves the spool, or will. */
   decidedRelayed(id: Id): Promise<void>;
 }
 
 export interface EvidenceParts {
   readonly ledger: Pick<Ledger, "prove" | "look">;
-  readonly decisions: DecisionParts;
+  readonly decisions: SettlingParts;
   /** The doubtful transmission of the spool with this id. */
   readonly doubtful: (id: Id) => SpooledTransmission | undefined;
   readonly history: Pick<HistoryNotes, "settled"> & Pick<HistoryReader, "ofId">;

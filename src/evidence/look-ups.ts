@@ -6,7 +6,7 @@ import type { Claim, Ledger } from "../ledger/ledger.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { SpooledTransmission } from "../spool/record.ts";
 import { type ElsewhereParts, noteSettledElsewhere } from "./elsewhere.ts";
-import type { DecisionParts } from "./evidence.ts";
+import type { SettlingParts } from "./evidence.ts";
 
 /** How long a mail at most stays in the spool after it was settled elsewhere. */
 const EVERY_MS = 30_000;
@@ -29,7 +29,7 @@ export interface LookUps {
 export interface LookUpParts extends ElsewhereParts {
   readonly ledger: Pick<Ledger, "look" | "release" | "settle">;
   readonly inDoubt: ReadonlyMap<Id, LookedAfter>;
-  readonly decisions: DecisionParts;
+  readonly decisions: SettlingParts;
   readonly clock: Clock;
 }
 

@@ -1,6 +1,8 @@
 // Which copies of one mail an upstream has, as far as this gateway's history proves it: what was sent again on purpose, or after
 // the id had been forgotten or had expired, is another mail's. Pure.
+
 import type { HistoryEvent } from "../history/history.ts";
+import { CLOCKS_APART_MS } from "../runtime/clock.ts";
 
 export interface ProvenCopies {
   /** What the upstream calls them, the one that was learned first before the others. */
@@ -8,9 +10,6 @@ export interface ProvenCopies {
   /** How many second copies have been counted. */
   readonly counted: number;
 }
-
-/** The clocks of an upstream and of this gateway may differ by so much. */
-const CLOCKS_MS = 60_000;
 
 /** Who else calls copies so. Names of two sources say nothing of one another: both may be of one copy. */
 interface Named {
@@ -74,15 +73,15 @@ function lifeAfter(event: HistoryEvent, { isRelayed, isWhole }: Life): Life | un
   switch (event.kind) {
     case "accepted":
       // The ledger has let it pass: the id had expired, or was forgotten at another gateway.
-      return isRelayed ? lifeFrom(at - CLOCKS_MS) : undefined;
+      return isRelayed ? lifeFrom(at - CLOCKS_APART_MS) : undefined;
     case "ended":
-      return event.reason === "expired" ? lifeFrom(at + CLOCKS_MS) : undefined;
+      return event.reason === "expired" ? lifeFrom(at + CLOCKS_APART_MS) : undefined;
     case "decision":
-      if (event.next === "forgotten") return lifeFrom(at + CLOCKS_MS);
+      if (event.next === "forgotten") return lifeFrom(at + CLOCKS_APART_MS);
       // The mail of these stays in the queue.
-      if (event.decision === "retried") return lifeFrom(at + CLOCKS_MS, isWhole);
+      if (event.decision === "retried") return lifeFrom(at + CLOCKS_APART_MS, isWhole);
       if (event.decision !== "not-relayed") return undefined;
-      return lifeFrom(at + CLOCKS_MS, isWhole && event.next === "queued");
+      return lifeFrom(at + CLOCKS_APART_MS, isWhole && event.next === "queued");
     default:
       return undefined;
   }
@@ -102,10 +101,13 @@ function noted(
     case "accepted":
       return life.isWhole
         ? life
-        : { ...life, isWhole: true, since: Math.max(life.floor, event.at - CLOCKS_MS) };
+        : { ...life, isWhole: true, since: Math.max(life.floor, event.at - CLOCKS_APART_MS) };
     case "doubt": {
       // Nothing has ended it since that began.
-      const since = Math.min(life.isWhole ? life.since : Number.POSITIVE_INFINITY, event.since - CLOCKS_MS);
+      const since = Math.min(
+        life.isWhole ? life.since : Number.POSITIVE_INFINITY,
+        event.since - CLOCKS_APART_MS,
+      );
       return { ...life, isWhole: true, since: Math.max(life.floor, since) };
     }
     case "attempt":

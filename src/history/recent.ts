@@ -1,7 +1,7 @@
 // The mails that were accepted last, and what became of each: for a first look. In memory, since the start, so that a look
 // reads no disk and a mail costs an entry in a map.
 import type { Id } from "../identity/message-id.ts";
-import type { Clock } from "../runtime/clock.ts";
+import { CLOCKS_APART_MS, type Clock } from "../runtime/clock.ts";
 import { isSoftBounce, type MailFate } from "./fate.ts";
 import type { Attempted, Decided, Ended, HistoryNotes } from "./history.ts";
 
@@ -29,9 +29,6 @@ export interface Recent extends HistoryNotes {
   /** The newest first. */
   list(): readonly RecentMail[];
 }
-
-/** The clocks of an upstream and of this gateway may differ by so much. */
-const CLOCKS_MS = 60_000;
 
 /** As many as one sees at a glance. */
 export const RECENT_MAX = 10;
@@ -69,7 +66,7 @@ export function createRecent(clock: Clock): Recent {
     told(id, told) {
       const mail = mails.get(id);
       // Late, and of an earlier mail of the id.
-      if (mail === undefined || (told.happenedAt ?? mail.at) < mail.at - CLOCKS_MS) return;
+      if (mail === undefined || (told.happenedAt ?? mail.at) < mail.at - CLOCKS_APART_MS) return;
       const fate = { kind: "fate", fate: told.kind, isSoft: isSoftBounce(told) } as const;
       if (saysMore(fate, mail.became)) mail.became = fate;
     },

@@ -1,8 +1,6 @@
 // Whether evidence is of the mail that is in doubt, or of an earlier mail of the same id: one that was relayed, and
 // forgotten by an operator, or let pass by `since`, or that has expired. Pure.
-
-/** The clocks of an upstream and of a ledger may differ by so much: seconds, as a rule. */
-const CLOCKS_MS = 60_000;
+import { CLOCKS_APART_MS } from "../runtime/clock.ts";
 
 /**
  * @param at when the upstream took what it speaks of, if it says so
@@ -15,5 +13,5 @@ export function isOfThisMail(
   forgottenBefore: number,
 ): boolean {
   if (at === undefined) return earlier === undefined;
-  return at >= forgottenBefore && (earlier === undefined || at > earlier + CLOCKS_MS);
+  return at >= forgottenBefore && (earlier === undefined || at > earlier + CLOCKS_APART_MS);
 }

@@ -2,10 +2,12 @@
 // gateway that runs or of one that doesn't: both own ledger and spool, only the former has a queue. The
 // ledger makes the decision (the two decisions in the table of ledger/protocol.ts); the consequence for the
 // spool is the same either way.
+
 import type { DoubtfulPolicy } from "../dispatch/doubt.ts";
+import type { SettlingParts } from "../evidence/evidence.ts";
 import type { HistoryNotes } from "../history/history.ts";
 import type { Id } from "../identity/message-id.ts";
-import type { Decided, Decision, Doubt, Ledger } from "../ledger/ledger.ts";
+import type { Decision, Doubt, Ledger } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Page, PageRequest } from "../runtime/page.ts";
 import type { SpooledTransmission, TransmissionKey } from "../spool/record.ts";
@@ -75,17 +77,7 @@ export interface SpooledDoubt {
 }
 
 /** How a decision is made and carried out; see dispatch/decisions.ts, dispatch/resolutions.ts and offline.ts. */
-export interface DecisionParts {
-  /** It is being attempted, or policy acts on it: the result is not known yet. */
-  isBusy(id: Id): boolean;
-  /** Calls the ledger, and then what carries the decision out. */
-  make(
-    id: Id,
-    decide: () => Promise<Decided>,
-    carryOut: (decided: Decided) => Promise<void>,
-  ): Promise<Decided>;
-  /** What was decided as relayed leaves the spool, or will. */
-  decidedRelayed(id: Id): Promise<void>;
+export interface DecisionParts extends SettlingParts {
   /** What was decided as not relayed is due. */
   decidedNotRelayed(id: Id): Promise<void>;
   /** Another gateway has it. */

@@ -13,6 +13,9 @@ export interface Clock {
   after(ms: number, fire: () => void): Timer;
 }
 
+/** The clocks of two machines may differ by so many milliseconds: by seconds, as a rule. */
+export const CLOCKS_APART_MS = 60_000;
+
 /** setTimeout takes a signed 32-bit number of milliseconds; longer waits fire early otherwise. */
 const TIMEOUT_MAX_MS = 2 ** 31 - 1;
 

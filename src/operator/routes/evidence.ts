@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { isToAskAgain, type Proof } from "../../evidence/evidence.ts";
 import type { Id } from "../../identity/message-id.ts";
+import { given } from "../../runtime/given.ts";
 import { shortText } from "../../runtime/short-text.ts";
 import { json, problem, type Route } from "../http/route.ts";
 import { bodyOf, deciderOf } from "./body.ts";
@@ -117,9 +118,3 @@ function idOf({ id, messageId }: Named): Id | undefined {
   if ((id === undefined) === (messageId === undefined)) return undefined;
   return id ?? MESSAGE_ID.exec(messageId ?? "")?.[1];
 }
-
-/** Without what is undefined. */
-const given = <T extends object>(members: T) =>
-  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };

@@ -3,6 +3,7 @@
 import type { Fate } from "../../../evidence/fate.ts";
 import type { Id } from "../../../identity/message-id.ts";
 import { ID_TAG, LEDGER_TAG } from "../../../message/ses-fields.ts";
+import { given } from "../../../runtime/given.ts";
 import { shortText } from "../../../runtime/short-text.ts";
 import { isObject, type Json, listIn, objectIn } from "./json.ts";
 
@@ -157,11 +158,4 @@ function timeIn(json: Json, name: string): number | undefined {
   if (typeof value !== "string" || value.length > 40 || !TIME.test(value)) return undefined;
   const time = Date.parse(value);
   return Number.isFinite(time) ? time : undefined;
-}
-
-/** Without what is undefined. */
-function given<T extends Record<string, string | undefined>>(texts: T): { [K in keyof T]?: string } {
-  return Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== undefined)) as {
-    [K in keyof T]?: string;
-  };
 }

@@ -3,6 +3,7 @@
 import { type BackoffRange, backoff } from "../../../dispatch/backoff.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { Log } from "../../../runtime/log.ts";
+import { pass } from "../../../runtime/pass.ts";
 import type { Random } from "../../../runtime/random.ts";
 import type { Judge } from "./judge.ts";
 
@@ -22,7 +23,6 @@ export interface HoldUp {
 
 export interface HoldUpParts {
   readonly judge: Pick<Judge, "judge">;
-  readonly pause: (ms: number) => Promise<void>;
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly random: Random;
@@ -39,7 +39,7 @@ const TRIES_MAX = 14;
 const DOUBLINGS_MAX = 3;
 
 export function createHoldUp(name: string, parts: HoldUpParts): HoldUp {
-  const { judge, pause, signal, clock, random, log } = parts;
+  const { judge, signal, clock, random, log } = parts;
   let since: number | undefined;
   let rounds = 0;
   let over: Promise<void> | undefined;
@@ -56,7 +56,7 @@ export function createHoldUp(name: string, parts: HoldUpParts): HoldUp {
     const most = TRIES_MAX * 2 ** Math.min(rounds, DOUBLINGS_MAX);
     rounds += 1;
     for (let tries = 1; tries <= most && !signal.aborted; tries++) {
-      await pause(backoff(tries, PAUSE, random));
+      await pass(backoff(tries, PAUSE, random), signal, clock);
       const body = bodies[tries % bodies.length] ?? "";
       const judged = signal.aborted ? "away" : await judge.judge(body);
       // What is busy may be so because the ledger is away.

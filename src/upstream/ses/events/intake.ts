@@ -11,6 +11,8 @@
 import { setMaxListeners } from "node:events";
 import { type BackoffRange, backoff } from "../../../dispatch/backoff.ts";
 import type { Counters } from "../../../metrics/counters.ts";
+import { given } from "../../../runtime/given.ts";
+import { pass } from "../../../runtime/pass.ts";
 import type { Random } from "../../../runtime/random.ts";
 import { createHealth, type Silence } from "./health.ts";
 import { createHoldUp } from "./hold-up.ts";
@@ -77,17 +79,7 @@ export function startIntake(parts: IntakeParts): Intake {
   const judge = createJudge(name, parts);
   const health = createHealth(name, parts);
   const lag = createLag(name, waitMs, parts);
-  const pause = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      const end = (): void => {
-        timer.cancel();
-        signal.removeEventListener("abort", end);
-        resolve();
-      };
-      const timer = clock.after(ms, end);
-      signal.addEventListener("abort", end);
-    });
-  const holdUp = createHoldUp(name, { ...parts, judge, pause, signal });
+  const holdUp = createHoldUp(name, { ...parts, judge, signal });
   const hands = new Set<Promise<void>>();
   /** Hands that go on. */
   let working = 0;
@@ -168,7 +160,7 @@ export function startIntake(parts: IntakeParts): Intake {
         if (signal.aborted || mayEnd()) return;
         const failures = health.failed(error);
         noteReading();
-        await pause(backoff(failures, RETRY, random));
+        await pass(backoff(failures, RETRY, random), signal, clock);
       }
     }
   }
@@ -182,16 +174,12 @@ export function startIntake(parts: IntakeParts): Intake {
   begin();
   return {
     facts() {
-      const [silent, shared, behind] = [health.silence(), judge.shared(), lag.behind()];
-      const heldUpSince = holdUp.since();
       return {
-        queue: name,
-        readingSince,
-        ...(silent === undefined ? {} : { silent }),
-        ...(heldUpSince === undefined ? {} : { heldUpSince }),
-        ...(shared === undefined ? {} : { shared }),
-        ...(behind === undefined ? {} : { behind }),
-        ...(lastEventAt === undefined ? {} : { lastEventAt }),
+        ...{ queue: name, readingSince },
+        ...given({
+          ...{ silent: health.silence(), heldUpSince: holdUp.since(), shared: judge.shared() },
+          ...{ behind: lag.behind(), lastEventAt },
+        }),
       };
     },
     async close() {

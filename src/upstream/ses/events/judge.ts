@@ -1,6 +1,7 @@
 // What one message of the queue is, and what becomes of it. An event of this ledger's mail goes to the evidence.
 import { type Evidence, isToAskAgain, type Taken } from "../../../evidence/evidence.ts";
 import type { Clock } from "../../../runtime/clock.ts";
+import { given } from "../../../runtime/given.ts";
 import type { Log } from "../../../runtime/log.ts";
 import { oneLine } from "../../line.ts";
 import { readQueueMessage } from "./message.ts";
@@ -57,13 +58,10 @@ export function createJudge(name: string, { evidence, ledger, clock, log }: Judg
       }
       if (about === undefined) return "other_mail";
       const { id, from } = about;
-      const proof = { from, source: SES_SOURCE, fate };
       try {
         return await evidence.take(id, {
-          ...proof,
-          ...(upstreamId === undefined ? {} : { upstreamId }),
-          ...(takenAt === undefined ? {} : { at: takenAt }),
-          ...(at === undefined ? {} : { happenedAt: at }),
+          ...{ from, source: SES_SOURCE, fate },
+          ...given({ upstreamId, at: takenAt, happenedAt: at }),
         });
       } catch (error) {
         log.error("events.not_taken", { queue: name, id, error: oneLine(String(error)) });
