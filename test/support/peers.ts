@@ -1,6 +1,7 @@
 // Programs that others wrote, as clients and as upstreams. Where one is not installed its test is skipped
 // and says so; CI has them all, and fails without.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import {
   accessSync,
@@ -31,14 +32,27 @@ export function findProgram(name: string): string | undefined {
   return undefined;
 }
 
-/** A port of 127.0.0.1 that was free a moment ago. */
+/** Ports that no system gives out by itself, to a connection or to a server that asks for any port. */
+const NEVER_GIVEN_OUT = { first: 20_000, last: 31_999 };
+
+/**
+ * A port of 127.0.0.1 that was free a moment ago. It stays free until it is used: what other tests open in the
+ * meantime gets its ports from the system, and the system has none of these to give.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
+  for (;;) {
+    const { first, last } = NEVER_GIVEN_OUT;
+    const port = randomInt(first, last + 1);
+    const server = createServer().listen(port, "127.0.0.1");
+    const free = await once(server, "listening").then(
+      () => true,
+      () => false,
+    );
+    if (!free) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 /** Resolves when something accepts connections on the port and greets. */

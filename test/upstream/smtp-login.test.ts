@@ -4,6 +4,7 @@ import { createSmtpUpstream } from "../../src/upstream/smtp/smtp.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
 import { kindOf } from "../conformance/upstream.ts";
 import { createManualClock, type ManualClock } from "../support/manual-clock.ts";
+import { freePort } from "../support/peers.ts";
 import { createScriptedSmtp, type ScriptedSmtp } from "../support/scripted-smtp.ts";
 import { neverAborted, transmissionOf } from "../support/transmission.ts";
 
@@ -18,7 +19,8 @@ let inFile: string | Error;
 
 beforeEach(async () => {
   clock = createManualClock();
-  peer = await createScriptedSmtp({ auth: { username, password: "right" } });
+  // Some tests close it and open another in its place.
+  peer = await createScriptedSmtp({ port: await freePort(), auth: { username, password: "right" } });
   inFile = "wrong";
   upstream = open(peer.port);
 });
