@@ -29,6 +29,10 @@ const GROUPS = {
   ],
   /** Programs of others, as clients and as upstreams. */
   peers: ["test/system/{lmtp,peers,postfix-verdicts}.test.ts"],
+  /** Job frameworks over a real broker, each with the file that its users install. */
+  integrations: ["test/integrations/**"],
+  /** Mail servers and readers that get a second copy. */
+  receivers: ["test/receivers/**"],
   /** PostgreSQL and DynamoDB, and several gateways that share one of them. */
   engines: [
     "test/several/**",

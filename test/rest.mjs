@@ -14,7 +14,17 @@ const LANES = [
   { name: "punctual", groups: ["engines", "crash"], niceness: 0 },
   {
     name: "busy",
-    groups: ["access", "operate", "browser", "hostile", "peers", "simulation", "release"],
+    groups: [
+      "access",
+      "operate",
+      "browser",
+      "hostile",
+      "peers",
+      "integrations",
+      "receivers",
+      "simulation",
+      "release",
+    ],
     niceness: 10,
   },
 ];

@@ -20,27 +20,31 @@ const anchorOf = (heading: string): string =>
 const anchorsOf = (path: string): string[] =>
   [...read(path).matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => anchorOf(heading));
 
-describe.each(["README.md", "CHANGELOG.md", "SECURITY.md", "HACKING.md", "examples/README.md", ...docs])(
-  "%s",
-  (path) => {
-    const markdown = read(path);
+describe.each([
+  "README.md",
+  "CHANGELOG.md",
+  "SECURITY.md",
+  "HACKING.md",
+  "examples/README.md",
+  "integrations/README.md",
+  ...docs,
+])("%s", (path) => {
+  const markdown = read(path);
 
-    test("relative links lead somewhere", () => {
-      const missing: string[] = [];
-      for (const [, link = ""] of markdown.matchAll(/\]\(([^)\s]+)\)/g)) {
-        if (/^[a-z]+:/.test(link)) continue;
-        const [target = "", anchor] = link.split("#");
-        const found =
-          target === "" ? path : new URL(target, new URL(path, root)).pathname.slice(root.pathname.length);
-        if (!isThere(found) || (anchor !== undefined && !anchorsOf(found).includes(anchor)))
-          missing.push(link);
-      }
-      expect(missing).toEqual([]);
-    });
+  test("relative links lead somewhere", () => {
+    const missing: string[] = [];
+    for (const [, link = ""] of markdown.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(link)) continue;
+      const [target = "", anchor] = link.split("#");
+      const found =
+        target === "" ? path : new URL(target, new URL(path, root)).pathname.slice(root.pathname.length);
+      if (!isThere(found) || (anchor !== undefined && !anchorsOf(found).includes(anchor))) missing.push(link);
+    }
+    expect(missing).toEqual([]);
+  });
 
-    test("the files of src that it names are there", () => {
-      const named = [...markdown.matchAll(/`(src\/[\w/.-]+)`/g)].map(([, name = ""]) => name);
-      expect(named.filter((name) => !isThere(name))).toEqual([]);
-    });
-  },
-);
+  test("the files of src that it names are there", () => {
+    const named = [...markdown.matchAll(/`(src\/[\w/.-]+)`/g)].map(([, name = ""]) => name);
+    expect(named.filter((name) => !isThere(name))).toEqual([]);
+  });
+});
