@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { originOf, test } from "../support/browser-place.ts";
 import { signInAs, TOKENS, withTokens } from "../support/browser-sign-in.ts";
+import { freePort } from "../support/peers.ts";
 import type { GatewayProcess } from "../support/process.ts";
 
 const portOf = (gateway: GatewayProcess): string => new URL(originOf(gateway)).port;
@@ -58,11 +59,12 @@ test("a URL with a token asks for one press, and leaves the token in no address"
 });
 
 test("a session ends with its token's gateway: the page says so by itself", async ({ place, open }) => {
-  const gateway = await place.start(withTokens(place));
+  const settings = { ...withTokens(place), HTTP_PORT: await freePort() };
+  const gateway = await place.start(settings);
   const page = await open(gateway, { as: "operate" });
   await gateway.stop();
   await page.getByRole("button", { name: "No answer" }).waitFor();
-  await place.start({ ...withTokens(place), HTTP_PORT: portOf(gateway) });
+  await place.start(settings);
   await page.waitForURL("**/login");
   await signInAs(page, "operate");
 });
