@@ -4,29 +4,16 @@ import { join, resolve } from "node:path";
 import { describe, expect } from "vitest";
 import { runClient } from "../support/peers.ts";
 import { type Place, test } from "../support/place.ts";
-import { type Dovecot, type DovecotOptions, hasDovecot, startDovecot } from "./dovecot.ts";
-import { deliver } from "./lmtp.ts";
+import { type DovecotOptions, hasDovecot, startDovecot } from "./dovecot.ts";
+import { deliver, receiverOverLmtp } from "./lmtp.ts";
 import { foreign, type Receiver, receives } from "./receiver.ts";
 
 const SCRIPT = resolve("examples/receivers/mailonce.sieve");
 
-function receiverOf(dovecot: Dovecot): Receiver {
-  return {
-    async deliver(user, content) {
-      const [reply] = await deliver(dovecot.lmtpPort, `${user}@example.com`, content);
-      if (reply?.startsWith("250 ")) return "taken";
-      expect(reply).toMatch(/^451 /);
-      return "again";
-    },
-    mails: dovecot.mailbox,
-    breakMailbox: dovecot.breakMailbox,
-  };
-}
-
 const start =
   (options: DovecotOptions) =>
   async (place: Place): Promise<Receiver> =>
-    receiverOf(await startDovecot(place, options));
+    receiverOverLmtp(await startDovecot(place, options));
 
 receives("Dovecot by itself", {
   available: hasDovecot,

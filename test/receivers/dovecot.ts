@@ -15,17 +15,12 @@ import { startProgram } from "../integrations/jobs.ts";
 import { readMaildir } from "../support/maildir.ts";
 import { findProgram, freePort, greets } from "../support/peers.ts";
 import type { Place } from "../support/place.ts";
+import { idsOf } from "./user-ids.ts";
 
 const program = findProgram("dovecot");
 const sievec = findProgram("sievec");
 /** Dovecot delivers as another user than its own, so it needs root. */
 export const hasDovecot = program !== undefined && sievec !== undefined && process.getuid?.() === 0;
-
-/** Of a user of this machine. */
-function idsOf(user: string): { uid: number; gid: number } {
-  const id = (option: string): number => Number(execFileSync("id", [option, user], { encoding: "utf8" }));
-  return { uid: id("-u"), gid: id("-g") };
-}
 
 export interface DovecotOptions {
   /** The path of a Sieve script that all mail passes. */

@@ -1,5 +1,6 @@
 // Gives a mail to a receiver over LMTP (RFC 2033), as the last server on its way does.
 import { connectSmtp } from "../support/smtp-client.ts";
+import type { Receiver } from "./receiver.ts";
 
 /** The reply for each recipient, in their order. Rejects when a command before the content is refused. */
 export async function deliver(
@@ -17,4 +18,22 @@ export async function deliver(
   } finally {
     client.destroy();
   }
+}
+
+interface Server extends Pick<Receiver, "breakMailbox"> {
+  readonly lmtpPort: number;
+  mailbox(user: string): string[];
+}
+
+export function receiverOverLmtp(server: Server): Receiver {
+  return {
+    async deliver(user, content) {
+      const [reply = ""] = await deliver(server.lmtpPort, `${user}@example.com`, content);
+      if (reply.startsWith("250")) return "taken";
+      if (reply.startsWith("4")) return "again";
+      throw new Error(`refused: ${reply}`);
+    },
+    mails: server.mailbox,
+    breakMailbox: server.breakMailbox,
+  };
 }
