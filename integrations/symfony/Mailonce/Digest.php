@@ -1,0 +1,72 @@
+<?php
+
+namespace App\Mailonce;
+
+use Symfony\Component\Mailer\Messenger\SendEmailMessage;
+use Symfony\Component\Mime\Message;
+
+/** Tells messages and mails of one task apart, by what stays the same when the task runs again. */
+final class Digest
+{
+    /** Null for a message that can't be serialized. */
+    public static function ofMessage(object $message): ?string
+    {
+        try {
+            return hash('sha256', serialize($message instanceof SendEmailMessage ? self::mail($message) : $message));
+        } catch (\Throwable) {
+            return null;
+        }
+    }
+
+    /** @param array<mixed> $context what a template is rendered with */
+    public static function ofContext(array $context): string
+    {
+        return hash('sha256', serialize(self::stable($context)));
+    }
+
+    /** @return array<mixed> */
+    private static function mail(SendEmailMessage $message): array
+    {
+        // A copy by way of its text: that leaves strings in place of streams, which could be read only once.
+        $mail = unserialize(serialize($message->getMessage()));
+        if ($mail instanceof Message) {
+            foreach (['Message-ID', 'Date', 'DKIM-Signature'] as $name) {
+                $mail->getHeaders()->remove($name);
+            }
+        }
+        if (method_exists($mail, 'context')) {
+            $mail->context(self::stable($mail->getContext()));
+        }
+        $envelope = $message->getEnvelope();
+
+        return [$mail, $envelope?->getSender(), $envelope?->getRecipients()];
+    }
+
+    /**
+     * An entity counts by its class and id. A moment with microseconds is most likely the time of this run and doesn't
+     * count, nor does an object that can't be serialized.
+     */
+    private static function stable(mixed $value): mixed
+    {
+        if (\is_array($value)) {
+            return array_map(self::stable(...), $value);
+        }
+        if (!\is_object($value)) {
+            return \is_resource($value) ? null : $value;
+        }
+        // A proxy of Doctrine stands for the entity that another run has itself.
+        $class = preg_replace('/^.*\\\\__CG__\\\\/', '', get_debug_type($value));
+        try {
+            $id = method_exists($value, 'getId') ? $value->getId() : $value->id ?? null;
+
+            return match (true) {
+                $value instanceof \DateTimeInterface => [$class, '000000' === $value->format('u') ? $value->format('c') : null],
+                $value instanceof \UnitEnum => [$class, $value->name],
+                \is_scalar($id), $id instanceof \Stringable => [$class, (string) $id],
+                default => [$class, serialize($value)],
+            };
+        } catch (\Throwable) {
+            return $class;
+        }
+    }
+}
