@@ -131,3 +131,13 @@ export function receives(name: string, { available, start, copies: expected }: E
     });
   });
 }
+
+/** Of a recipe that notes the mail before it is delivered. */
+export async function losesWhatFailsFirst({ deliver, mails, breakMailbox }: Receiver): Promise<void> {
+  const mail = foreign();
+  const mend = await breakMailbox("user");
+  expect(await deliver("user", mail)).toBe("again");
+  await mend();
+  expect(await deliver("user", mail)).toBe("taken");
+  expect(await mails("user")).toEqual([]);
+}
