@@ -1,0 +1,148 @@
+// Puts the id of the running BullMQ job on each mail that nodemailer sends in it. Copy this file into your app; then
+//   new Worker("mail", inJob(processor), …)            a processor in a file of its own: export default inJob(processor)
+//   transport.use("compile", taskId())                 before other plugins, on the transport that leads to mailonce
+//   const invoices = childIds(new Queue("invoices"))   for queues to which a job adds jobs that send mail
+import { AsyncLocalStorage } from "node:async_hooks";
+import { createHash } from "node:crypto";
+
+/** The run in whose calls we are. One for the process, also where a bundler copies this file into several bundles. */
+const RUNS = Symbol.for("mailonce.runs");
+globalThis[RUNS] ??= new AsyncLocalStorage();
+const runs = globalThis[RUNS];
+
+/** The option of a child that has its task. */
+const CHILD = "mailonce";
+
+/** How long BullMQ may take from `add` to the job's time stamp, in milliseconds. */
+const ADDED_WITHIN = 1000;
+
+const TASK_FIELDS = ["X-Task-Id", "Idempotency-Key", "Resend-Idempotency-Key", "X-EE-Idempotency-Key"];
+
+/**
+ * A processor whose mails have the id of its job. The run ends with the processor's promise: what the job began and did
+ * not await, as a timer or a connection that it opened, may go on for years in the context of the job, and its mails
+ * are no mails of this job.
+ */
+export function inJob(processor) {
+  const inside = function (job, ...rest) {
+    const task = taskOf(job);
+    // A processor that calls another with its own job, or with none that a queue knows: still the same run.
+    if (task === undefined || task === currentRun()?.task) return processor.call(this, job, ...rest);
+    hideChild(job);
+    const run = { task, children: new Map(), ended: false };
+    return runs.run(run, async () => {
+      try {
+        return await processor.call(this, job, ...rest);
+      } finally {
+        run.ended = true;
+      }
+    });
+  };
+  // BullMQ makes an AbortSignal for a processor that takes three arguments.
+  return Object.defineProperty(inside, "length", { value: processor.length });
+}
+
+/** The nodemailer plugin for the step "compile". It adds nothing where the mail has a task, or outside a job. */
+export function taskId() {
+  return (mail, done) => {
+    const run = currentRun();
+    const fields = fieldsOf(mail.data.headers ?? {});
+    const has = (name) => fields.some(({ key, value }) => isNamed(key, name) && !isBlank(value));
+    if (run !== undefined && !TASK_FIELDS.some(has)) {
+      addField(mail.data, "X-Task-Id", run.task);
+      // Of nodemailer-express-handlebars and its like.
+      const { template } = mail.data;
+      if (typeof template === "string" && template !== "" && !has("X-Task-Part"))
+        addField(mail.data, "X-Task-Part", readable(template));
+    }
+    done();
+  };
+}
+
+/**
+ * The same Queue or FlowProducer; what a job adds to it has a task that follows from the job's own. So a job that runs
+ * twice adds each child twice, and the mails of the second one are repeats.
+ */
+export function childIds(queue) {
+  if (queue[CHILD] === true) return queue;
+  Object.defineProperty(queue, CHILD, { value: true });
+  const { add, addBulk } = queue;
+  const child = (job) => withTask(job, queue.name);
+  queue.add = async (job, ...rest) => {
+    if (typeof job === "object") return add.call(queue, child(job), ...rest);
+    const [data, opts] = rest;
+    return add.call(queue, job, data, child({ name: job, data, opts }).opts);
+  };
+  queue.addBulk = async (jobs) => addBulk.call(queue, jobs.map(child));
+  return queue;
+}
+
+/**
+ * The task of a job: the same in each of its runs, and of no other job. BullMQ's own ids are 1, 2, 3 and begin again
+ * with another Redis or after `obliterate`; queue and time make them unique.
+ */
+export function taskOf({ queueQualifiedName, id, timestamp, opts }) {
+  if (!queueQualifiedName || !id || !timestamp) return undefined;
+  const child = opts?.[CHILD];
+  // A job that somebody adds later with a copy of these options is another job.
+  const isItsOwn = child !== undefined && timestamp >= child.at && timestamp <= child.at + ADDED_WITHIN;
+  return isItsOwn ? child.task : readable(`${queueQualifiedName}:${id}:${timestamp}`);
+}
+
+function currentRun() {
+  const run = runs.getStore();
+  return run === undefined || run.ended ? undefined : run;
+}
+
+/**
+ * A job to add, and the jobs that a flow has below it, with tasks if a run adds them. A child is known by its parent's
+ * task, its queue, name, data and custom id; among equal ones by how many the run added before.
+ */
+function withTask(job, queueName) {
+  const run = currentRun();
+  if (run === undefined) return job;
+  const { name, data, opts, children } = job;
+  const equal = uuidOf([run.task, job.queueName ?? queueName, name, data, opts?.jobId]);
+  const ordinal = run.children.get(equal) ?? 0;
+  run.children.set(equal, ordinal + 1);
+  return {
+    ...job,
+    opts: { ...opts, [CHILD]: { task: uuidOf([equal, ordinal]), at: Date.now() } },
+    ...(children && { children: children.map((below) => withTask(below, queueName)) }),
+  };
+}
+
+/** A job that adds itself again with its own options does not hand on its task. */
+function hideChild({ opts }) {
+  if (opts?.[CHILD] !== undefined) Object.defineProperty(opts, CHILD, { enumerable: false });
+}
+
+/** nodemailer takes an object, one { key, value }, or an array of these. */
+function fieldsOf(headers) {
+  if (Array.isArray(headers)) return headers;
+  if (headers.key && "value" in headers) return [headers];
+  return Object.entries(headers).map(([key, value]) => ({ key, value }));
+}
+
+const isNamed = (key, name) => String(key).trim().toLowerCase() === name.toLowerCase();
+
+/** nodemailer leaves such a field out. */
+const isBlank = (value) => String(value?.value ?? value ?? "").trim() === "";
+
+/** The object with the header fields is the caller's, who may send it in another job too. */
+function addField(data, name, value) {
+  const headers = data.headers ?? {};
+  const isPlain = !Array.isArray(headers) && !(headers.key && "value" in headers);
+  data.headers = isPlain ? { ...headers, [name]: value } : [...fieldsOf(headers), { key: name, value }];
+}
+
+/** The text where mailonce takes it as it is, else a UUID of it. */
+const readable = (text) => (/^[\x21-\x7e]{1,255}$/.test(text) && !text.includes("=?") ? text : uuidOf(text));
+
+/** A UUID of version 5 (RFC 9562 §5.5), in a namespace of this file. */
+function uuidOf(value) {
+  const octets = createHash("sha1").update("mailonce-jobs bullmq ").update(JSON.stringify(value)).digest();
+  octets[6] = (octets[6] & 0x0f) | 0x50;
+  octets[8] = (octets[8] & 0x3f) | 0x80;
+  return octets.toString("hex", 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
