@@ -1,0 +1,262 @@
+# frozen_string_literal: true
+
+# Puts the id of the running job on each mail that is sent in it, so that mailonce relays that mail once: for Active Job
+# on any adapter, and for Sidekiq's own jobs. To install it, copy this file to config/initializers/mailonce.rb. Outside
+# a job nothing is added.
+
+require "active_job"
+require "active_job/arguments"
+require "active_support/core_ext/digest/uuid"
+require "json"
+require "mail"
+
+module Mailonce
+  # The gateway takes a mail's task from any of these, so a mail that has one is left as it is.
+  TASK_FIELDS = %w[X-Task-Id Idempotency-Key Resend-Idempotency-Key X-EE-Idempotency-Key].freeze
+  PART_FIELD = "X-Task-Part"
+
+  # A UUID of Active Job or a jid of Sidekiq. Nobody knows whether an id of another form, which somebody chose, was used
+  # before; a job that has one has no task.
+  UNIQUE = /\A[\h-]{24,}\z/
+
+  Running = Struct.new(:run, :thread, :open)
+  private_constant :Running
+
+  class << self
+    # The run of the job that this thread is in, or nil. All fibers that the job makes are in it, and no other thread.
+    def run
+      running = storage
+      running.run if running && running.open && running.thread.equal?(Thread.current)
+    end
+
+    # Yields in a run of the task.
+    def run_task(task, &work)
+      within(UNIQUE.match?(task.to_s) ? Run.new(task) : nil, &work)
+    end
+
+    # Wraps a block for another thread, which is then in this job: Thread.new(&Mailonce.carry { ... })
+    def carry(&work)
+      run = self.run
+      ->(*arguments) { within(run) { work.call(*arguments) } }
+    end
+
+    # Mail of a run gets its task and its part. What an earlier delivery of the same object added is not its own.
+    def label(mail)
+      unlabel(mail)
+      return if run.nil? || TASK_FIELDS.any? { |name| mail.header[name] }
+
+      part = mail.instance_variable_get(:@mailonce_part)
+      added = { TASK_FIELDS.first => run.task }
+      added[PART_FIELD] = part if part && mail.header[PART_FIELD].nil?
+      added.each { |name, value| mail.header[name] = value }
+      mail.instance_variable_set(:@mailonce_added, added)
+    end
+
+    # A copy that an observer keeps may be sent again by hand, and is no repeat then.
+    def unlabel(mail)
+      added = mail.instance_variable_get(:@mailonce_added) || {}
+      added.each { |name, value| mail.header[name] = nil if mail.header[name].to_s == value }
+      mail.instance_variable_set(:@mailonce_added, nil)
+    end
+
+    private
+
+    def within(run)
+      outer = storage
+      self.storage = running = Running.new(run, Thread.current, true)
+      yield
+    ensure
+      # A fiber or thread that outlives the job may still have it.
+      running.open = false
+      self.storage = outer
+    end
+
+    if Fiber.respond_to?(:[]) # Ruby 3.2: each fiber begins with what the one had that made it.
+      def storage
+        Fiber[:mailonce]
+      end
+
+      def storage=(running)
+        Fiber[:mailonce] = running
+      end
+    else
+      def storage
+        Thread.current.thread_variable_get(:mailonce)
+      end
+
+      def storage=(running)
+        Thread.current.thread_variable_set(:mailonce, running)
+      end
+    end
+  end
+
+  # One run of a job.
+  class Run
+    attr_reader :task
+
+    def initialize(task)
+      @task = task
+      @children = Hash.new(0)
+      @lock = Mutex.new
+    end
+
+    # The task of a job that this run enqueues, the same in each run of this task: from its class, its arguments, and the
+    # count of those enqueued before with the same class and arguments. Arguments that can't be written down tell
+    # nothing apart, so then it is a new one each time.
+    def child(name, arguments)
+      job = JSON.generate([name, ActiveJob::Arguments.serialize(arguments)])
+      key = Digest::SHA256.digest(job)
+      count = @lock.synchronize { @children[key] += 1 }
+      Digest::UUID.uuid_v5(Digest::UUID::URL_NAMESPACE, "mailonce:#{task}/#{count}/#{job}")
+    rescue ActiveJob::SerializationError, JSON::GeneratorError
+      SecureRandom.uuid
+    end
+  end
+
+  # The part: which mail of the task it is. It names the mailer and its action, and has a digest of the action's
+  # arguments: two invoices to one person are two mails.
+  module Part
+    NAME_LENGTH = 200
+
+    def self.of(mailer, action, arguments, params)
+      name = "#{mailer.name}##{action}"
+      digest = Digest::SHA256.hexdigest(JSON.generate(plain([name, arguments, params])))
+      "#{name.gsub(/[^!-~]/, "?").first(NAME_LENGTH)}-#{digest.first(16)}"
+    end
+
+    # As Active Job writes it, or where it can't, the name of the class: that is the same in each run.
+    def self.plain(value)
+      case value
+      when Array then value.map { |one| plain(one) }
+      when Hash then value.map { |key, one| [plain(key.to_s), plain(one)] }
+      when String then Digest::SHA256.hexdigest(value)
+      else JSON.generate(ActiveJob::Arguments.serialize([value]))
+      end
+    rescue StandardError
+      value.class.name
+    end
+  end
+
+  module Mailer
+    def process(action, *arguments)
+      part = Part.of(self.class, action, arguments, params) if Mailonce.run
+      super.tap { message.instance_variable_set(:@mailonce_part, part) }
+    end
+    ruby2_keywords(:process)
+  end
+
+  # After all interceptors, so that a signature does not cover the fields, and before all observers.
+  module Message
+    def inform_interceptors
+      super
+      Mailonce.label(self)
+    end
+
+    def inform_observers
+      Mailonce.unlabel(self)
+      super
+    end
+  end
+
+  # A job's task is its job_id, or where another job enqueued it, what follows from that job's task; it is then in the
+  # job's data, beside the job_id that it is for.
+  module Job
+    KEY = "mailonce"
+
+    def self.prepended(base)
+      base.around_perform :mailonce_run, prepend: true
+    end
+
+    def enqueue(options = {})
+      mailonce_enqueue
+      super
+    end
+
+    # Before the job is written into a queue. A job that is enqueued again because it failed keeps its task; one that
+    # enqueues itself again without an error, say for the next day, has other mail to send.
+    def mailonce_enqueue
+      @mailonce_queued_task = mailonce_failed? || @mailonce_taken ? @mailonce_task : mailonce_new_task
+    end
+
+    def serialize
+      task = @mailonce_queued_task || @mailonce_task
+      task.nil? || task == job_id ? super : super.merge(KEY => { job_id => task })
+    end
+
+    def deserialize(data)
+      super
+      @mailonce_task = data.dig(KEY, job_id) || job_id
+      @mailonce_taken = true # from a queue
+    end
+
+    private
+
+    def mailonce_run(&perform)
+      # perform_now is no way through a queue; in a job it makes another one of that job's.
+      @mailonce_task = mailonce_new_task unless @mailonce_taken
+      @mailonce_taken = false
+      @mailonce_error = $!
+      logger&.info("The mail of this job has the task #{@mailonce_task}") unless @mailonce_task == job_id
+      Mailonce.run_task(@mailonce_task, &perform)
+    end
+
+    def mailonce_new_task
+      if (run = Mailonce.run) then run.child(self.class.name, arguments)
+      elsif @mailonce_task || @mailonce_queued_task then SecureRandom.uuid
+      else job_id
+      end
+    end
+
+    # Whether the error is on its way that ended the last run, or is being handled in it.
+    def mailonce_failed?
+      @mailonce_task && $! && !$!.equal?(@mailonce_error)
+    end
+  end
+
+  module PerformAllLater
+    def perform_all_later(*jobs)
+      jobs.flatten.each(&:mailonce_enqueue)
+      super
+    end
+  end
+
+  # Sidekiq's own jobs: the task is the jid, or in the payload beside the jid that it is for. What is "wrapped" is Active
+  # Job's, and has its task inside.
+  class SidekiqServer
+    def call(_worker, payload, _queue, &perform)
+      return yield if payload["wrapped"]
+
+      jid = payload["jid"]
+      Mailonce.run_task(payload.dig(Job::KEY, jid) || jid, &perform)
+    end
+  end
+
+  class SidekiqClient
+    def call(_worker, payload, _queue, _pool)
+      run = Mailonce.run
+      jid = payload["jid"]
+      # What is pushed again has one.
+      unless run.nil? || payload["wrapped"] || payload.dig(Job::KEY, jid) || jid == run.task
+        payload[Job::KEY] = { jid => run.child(payload["class"].to_s, payload["args"]) }
+      end
+      yield
+    end
+  end
+end
+
+Mail::Message.prepend(Mailonce::Message)
+
+ActiveSupport.on_load(:action_mailer) { prepend Mailonce::Mailer }
+
+ActiveSupport.on_load(:active_job) do
+  prepend Mailonce::Job
+  ActiveJob.singleton_class.prepend(Mailonce::PerformAllLater) if ActiveJob.respond_to?(:perform_all_later)
+end
+
+if defined?(Sidekiq)
+  Sidekiq.configure_client { |config| config.client_middleware { |chain| chain.add Mailonce::SidekiqClient } }
+  Sidekiq.configure_server do |config|
+    config.client_middleware { |chain| chain.add Mailonce::SidekiqClient }
+    config.server_middleware { |chain| chain.add Mailonce::SidekiqServer }
+  end
+end

@@ -1,0 +1,177 @@
+class ApplicationJob < ActiveJob::Base
+  retry_on Once::Failure, wait: 0
+end
+
+class ThanksJob < ApplicationJob
+  def perform(to, fields = {})
+    InvoiceMailer.thanks(to, fields).deliver_now
+  end
+end
+
+# Fails between two mails, and is retried by Active Job: each try has another jid.
+class HalfJob < ApplicationJob
+  def perform(first, second)
+    puts "half of #{first} as #{provider_job_id}"
+    InvoiceMailer.thanks(first).deliver_now
+    Once.fail job_id
+    InvoiceMailer.thanks(second).deliver_now
+  end
+end
+
+# As above, but retried by Sidekiq.
+class SidekiqHalfJob < ActiveJob::Base
+  def perform(first, second)
+    InvoiceMailer.thanks(first).deliver_now
+    Once.fail job_id
+    InvoiceMailer.thanks(second).deliver_now
+  end
+end
+
+# Several mails to one person.
+class DunningJob < ApplicationJob
+  def perform(to)
+    InvoiceMailer.overdue(to, Invoice.new(1)).deliver_now
+    InvoiceMailer.overdue(to, Invoice.new(2)).deliver_now
+    InvoiceMailer.with(to: to, invoice: Invoice.new(1)).reminder.deliver_now
+    InvoiceMailer.with(to: to, invoice: Invoice.new(2)).reminder.deliver_now
+    InvoiceMailer.paid(to, number: 1).deliver_now
+    InvoiceMailer.paid(to, number: 2).deliver_now
+  end
+end
+
+# Enqueues two mails, fails, and enqueues both again.
+class LaterJob < ApplicationJob
+  def perform(to)
+    InvoiceMailer.overdue(to, Invoice.new(1)).deliver_later
+    InvoiceMailer.overdue(to, Invoice.new(2)).deliver_later
+    Once.fail job_id
+  end
+end
+
+# Notes what it enqueued, so that its retry enqueues the second only.
+class NotingJob < ApplicationJob
+  def perform(to)
+    [1, 2].each do |number|
+      next unless Once.first?("enqueue #{number} for #{job_id}")
+
+      InvoiceMailer.overdue(to, Invoice.new(number)).deliver_later
+      Once.fail job_id
+    end
+  end
+end
+
+# Wants two equal mails of two jobs.
+class TwiceJob < ApplicationJob
+  def perform(to)
+    2.times { InvoiceMailer.thanks(to).deliver_later }
+    Once.fail job_id
+  end
+end
+
+# Calls another job, and fails itself after it.
+class OuterJob < ApplicationJob
+  def perform(job, *arguments)
+    job.constantize.perform_now(*arguments)
+    Once.fail job_id
+  end
+end
+
+# Calls one job for two reports to one person; the mailer knows nothing of them.
+class ReportsJob < ApplicationJob
+  def perform(to)
+    [1, 2].each { |report| ReportJob.perform_now(to, report) }
+    Once.fail job_id
+  end
+end
+
+class ReportJob < ApplicationJob
+  def perform(to, _report)
+    InvoiceMailer.thanks(to).deliver_now
+  end
+end
+
+# Enqueues itself for another time, so that there are three in all. Each has a mail to send.
+class NextJob < ApplicationJob
+  def perform(to)
+    InvoiceMailer.thanks(to).deliver_now
+    self.class.set(wait: 0).perform_later(to) if Once.count(to) < 3
+  end
+end
+
+# Enqueues its own object again, which keeps the job_id, and fails then: one of the two is a retry.
+class AgainJob < ApplicationJob
+  def perform(to)
+    first = Once.first?("again #{to}")
+    enqueue wait: 0 if first
+    InvoiceMailer.thanks(to).deliver_now
+    raise Once::Failure, "failed" if first
+  end
+end
+
+# Sends from where a job's code may run.
+class FibersJob < ApplicationJob
+  def perform(to, elsewhere)
+    mail = ->(number) { InvoiceMailer.overdue(to, Invoice.new(number)).deliver_now }
+    Fiber.new { mail.call(1) }.resume
+    Enumerator.new { |items| items << mail.call(2) }.next
+    Thread.new(3, &Mailonce.carry(&mail)).join
+    Thread.new { InvoiceMailer.thanks(elsewhere).deliver_now }.join
+  end
+end
+
+# Leaves a fiber behind that has not ended, and one more thread.
+class LeavingJob < ApplicationJob
+  FIBERS = []
+
+  def perform(to)
+    FIBERS << Fiber.new do
+      Fiber.yield
+      InvoiceMailer.thanks(to).deliver_now
+    end
+    FIBERS.last.resume
+    InvoiceMailer.thanks(to).deliver_now
+  end
+end
+
+# Sends a mail that an earlier job made and sent.
+class KeptJob < ApplicationJob
+  KEPT = {}
+
+  def perform(to)
+    mail = KEPT[to] ||= InvoiceMailer.thanks(to).message
+    raise "still labelled" if mail["X-Task-Id"] || mail["X-Task-Part"]
+
+    mail.deliver
+  end
+end
+
+class DraftsJob < ApplicationJob
+  def perform(to)
+    InvoiceMailer.draft(to, Draft.new("one")).deliver_now
+    InvoiceMailer.thanks(to).deliver_now
+    InvoiceMailer.draft(to, Draft.new("one")).deliver_later
+  rescue ActiveJob::SerializationError
+    puts "no job for a draft"
+  end
+end
+
+# Without ActionMailer.
+class MailJob < ApplicationJob
+  def perform(to)
+    mail = Mail.new(from: "billing@shop.example", to: to, subject: "Plain", body: "Plain")
+    mail.delivery_method :smtp, InvoiceMailer.smtp_settings
+    mail.deliver!
+  end
+end
+
+# Tells of an error on each try.
+class AlarmJob < ApplicationJob
+  rescue_from(Once::Failure) do |error|
+    InvoiceMailer.draft(arguments.first, Draft.new(error.message)).deliver_now
+    retry_job wait: 0
+  end
+
+  def perform(_to)
+    raise Once::Failure, "failed" if executions < 3
+  end
+end
