@@ -29,7 +29,7 @@ export function inJob(processor) {
     // A processor that calls another with its own job, or with none that a queue knows: still the same run.
     if (task === undefined || task === currentRun()?.task) return processor.call(this, job, ...rest);
     hideChild(job);
-    const run = { task, children: new Map(), ended: false };
+    const run = { task, mails: new Set(), children: new Map(), ended: false };
     return runs.run(run, async () => {
       try {
         return await processor.call(this, job, ...rest);
@@ -46,17 +46,24 @@ export function inJob(processor) {
 export function taskId() {
   return (mail, done) => {
     const run = currentRun();
-    const fields = fieldsOf(mail.data.headers ?? {});
-    const has = (name) => fields.some(({ key, value }) => isNamed(key, name) && !isBlank(value));
-    if (run !== undefined && !TASK_FIELDS.some(has)) {
-      addField(mail.data, "X-Task-Id", run.task);
-      // Of nodemailer-express-handlebars and its like.
-      const { template } = mail.data;
-      if (typeof template === "string" && template !== "" && !has("X-Task-Part"))
-        addField(mail.data, "X-Task-Part", readable(template));
-    }
+    if (run !== undefined) addTask(mail.data, run);
     done();
   };
+}
+
+function addTask(data, run) {
+  const fields = fieldsOf(data.headers ?? {});
+  const field = (name) => fields.find(({ key, value }) => isNamed(key, name) && !isBlank(value))?.value;
+  if (TASK_FIELDS.some((name) => field(name) !== undefined)) return;
+  const part = field("X-Task-Part");
+  const template = part === undefined ? templateOf(data) : undefined;
+  const { from, to, cc, bcc, envelope, subject } = data;
+  const mail = uuidOf([from, to, cc, bcc, envelope, subject, part ?? template]);
+  // Two of one run are two mails. The second goes out without a task: mailonce would take it for a repeat.
+  if (run.mails.has(mail)) return warnOnce();
+  run.mails.add(mail);
+  addField(data, "X-Task-Id", run.task);
+  if (template !== undefined) addField(data, "X-Task-Part", template);
 }
 
 /**
@@ -73,7 +80,7 @@ export function childIds(queue) {
     const [data, opts] = rest;
     return add.call(queue, job, data, child({ name: job, data, opts }).opts);
   };
-  queue.addBulk = async (jobs) => addBulk.call(queue, jobs.map(child));
+  queue.addBulk = async (jobs, ...rest) => addBulk.call(queue, jobs.map(child), ...rest);
   return queue;
 }
 
@@ -87,6 +94,18 @@ export function taskOf({ queueQualifiedName, id, timestamp, opts }) {
   // A job that somebody adds later with a copy of these options is another job.
   const isItsOwn = child !== undefined && timestamp >= child.at && timestamp <= child.at + ADDED_WITHIN;
   return isItsOwn ? child.task : readable(`${queueQualifiedName}:${id}:${timestamp}`);
+}
+
+let warned = false;
+
+function warnOnce() {
+  if (warned) return;
+  warned = true;
+  process.emitWarning(
+    "A job sent two mails with the same recipients and subject. The second has no task, so a repeat of it is not " +
+      "dropped. Give them different X-Task-Part fields.",
+    { type: "MailonceWarning" },
+  );
 }
 
 function currentRun() {
@@ -116,6 +135,10 @@ function withTask(job, queueName) {
 function hideChild({ opts }) {
   if (opts?.[CHILD] !== undefined) Object.defineProperty(opts, CHILD, { enumerable: false });
 }
+
+/** Of nodemailer-express-handlebars and its like. */
+const templateOf = ({ template }) =>
+  typeof template === "string" && template ? readable(template) : undefined;
 
 /** nodemailer takes an object, one { key, value }, or an array of these. */
 function fieldsOf(headers) {

@@ -2,10 +2,18 @@
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { pathToFileURL } from "node:url";
-import { type ConnectionOptions, type Job, type Processor, Queue, Worker, type WorkerOptions } from "bullmq";
+import {
+  type ConnectionOptions,
+  FlowProducer,
+  type Job,
+  type Processor,
+  Queue,
+  Worker,
+  type WorkerOptions,
+} from "bullmq";
 import { createTransport, type SendMailOptions } from "nodemailer";
 import { describe, expect, onTestFinished } from "vitest";
-import { inJob, taskId, taskOf } from "../../integrations/bullmq/mailonce-jobs.mjs";
+import { childIds, inJob, taskId, taskOf } from "../../integrations/bullmq/mailonce-jobs.mjs";
 import { test as testWithPlace } from "../support/place.ts";
 import {
   hasRedis,
@@ -16,8 +24,6 @@ import {
   startProgram,
   startRedis,
 } from "./jobs.ts";
-
-type JobLike = Parameters<typeof taskOf>[0];
 
 const FROM = "shop@example.com";
 
@@ -196,6 +202,51 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
     expect(site.got(to)).toEqual(["Order", "Invoice"]);
   });
 
+  test("two mails to one person under one subject: both arrive, and the second has no task", async ({
+    site,
+  }) => {
+    const to = person();
+    const { queue, work } = openShop(site);
+    const { ran } = work(
+      inJob(async () => {
+        await site.send(to, "Invoice", { text: "The first." });
+        await site.send(to, "Invoice", { text: "The second." });
+      }),
+    );
+    const warned = once(process, "warning");
+    const job = await queue.add("invoices", {});
+    await ran(1);
+    expect(tasks(await site.answered(2))).toEqual([taskOf(job), undefined]);
+    expect(site.got(to)).toEqual(["Invoice", "Invoice"]);
+    expect(String(await warned)).toContain("X-Task-Part");
+  });
+
+  test("a mail that another job's call sends is not lost", async ({ site }) => {
+    const to = person();
+    const { queue, work } = openShop(site);
+    const waiting: (() => Promise<unknown>)[] = [];
+    const pushed = gate();
+    const sent = gate();
+    const { ran } = work(
+      inJob(async ({ data }: Job<string>) => {
+        if (data === "sender") {
+          await pushed.opened;
+          for (const send of waiting) await send();
+          await site.send(to, "New order");
+          sent.open();
+        } else {
+          waiting.push(() => site.send(to, "New order"));
+          pushed.open();
+          await sent.opened;
+        }
+      }),
+      { concurrency: 2 },
+    );
+    await queue.addBulk(["sender", "other"].map((data) => ({ name: "order", data })));
+    await ran(2);
+    expect(became(await site.answered(2))).toEqual(["queued", "queued"]);
+  });
+
   test("a template of nodemailer is the part", async ({ site }) => {
     const to = person();
     const { queue, work } = openShop(site);
@@ -280,8 +331,7 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
       const jobs = await queue.addBulk(people.map((data) => ({ name: "newsletter", data })));
       await ran(10);
       const answers = await site.answered(30);
-      for (const job of jobs)
-        expect(answers.filter(({ task }) => task === taskOf(job as JobLike))).toHaveLength(3);
+      for (const job of jobs) expect(answers.filter(({ task }) => task === taskOf(job))).toHaveLength(3);
       for (const to of people.flat()) expect(site.got(to)).toEqual([`for ${to}`]);
     },
   );
@@ -374,7 +424,7 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
     const { ran } = work(inJob(() => site.send(to, "News", headers === undefined ? {} : { headers })));
     const job = await queue.add("newsletter", {});
     await ran(1);
-    expect(tasks(await site.answered(1))).toEqual([taskOf(job as JobLike)]);
+    expect(tasks(await site.answered(1))).toEqual([taskOf(job)]);
     const mail = site.mails.mails().find((one) => one.to.includes(to));
     expect(mail?.field("X-Shop")).toBe(headers === undefined ? undefined : "1");
     expect(mail?.field("X-Task-Id")).toBeUndefined();
@@ -392,7 +442,7 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
     const { ran } = work(inJob(() => site.send(to, "News", { dkim })));
     const job = await queue.add("newsletter", {});
     await ran(1);
-    expect(tasks(await site.answered(1))).toEqual([taskOf(job as JobLike)]);
+    expect(tasks(await site.answered(1))).toEqual([taskOf(job)]);
     expect(site.mails.gateway.said("submission.signature_broken")).toEqual([]);
   });
 
@@ -407,7 +457,7 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
     await ran(2);
     const answers = await site.answered(2);
     expect(became(answers)).toEqual(["queued", "repeat"]);
-    expect(tasks(answers)[0]).toBe(taskOf(job as JobLike));
+    expect(tasks(answers)[0]).toBe(taskOf(job));
   });
 
   test("an app in CommonJS", async ({ site, place }) => {
@@ -422,5 +472,139 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
     await job.retry("completed");
     await app.said(/^done 1$/m, 2);
     expect(became(await site.answered(2))).toEqual(["queued", "repeat"]);
+  });
+});
+
+describe.skipIf(!hasRedis)("a job's jobs", () => {
+  /** Mails one person for each child, with one subject for all. */
+  const invoice = (site: { send(to: string, subject: string): Promise<unknown> }): Processor =>
+    inJob((job: Job<{ to: string }>) => site.send(job.data.to, "Your invoice"));
+
+  test("a parent that is tried again, and adds only what it had not added, loses no mail", async ({
+    site,
+  }) => {
+    const to = person();
+    const [parents, invoices] = [openShop(site), openShop(site)];
+    const queue = childIds(invoices.queue);
+    const parent = parents.work(
+      inJob(async ({ attemptsMade }: Job) => {
+        if (attemptsMade === 1) return await queue.add("invoice", { to, number: 2 });
+        await queue.add("invoice", { to, number: 1 });
+        throw new Error("before the second");
+      }),
+    );
+    const children = invoices.work(invoice(site));
+    await parents.queue.add("month", {}, { attempts: 2 });
+    await parent.ran(2);
+    await children.ran(2);
+    expect(became(await site.answered(2))).toEqual(["queued", "queued"]);
+  });
+
+  test("a parent that runs twice adds all its children twice, and each mails once", async ({ site }) => {
+    const to = person();
+    const [parents, invoices] = [openShop(site), openShop(site)];
+    const queue = childIds(childIds(invoices.queue));
+    const flows = childIds(new FlowProducer({ connection: site.connection }));
+    onTestFinished(() => flows.close());
+    const data = { to };
+    const parent = parents.work(
+      inJob(async () => {
+        await queue.add("invoice", data);
+        await queue.add("invoice", data);
+        await queue.addBulk([
+          { name: "reminder", data },
+          { name: "invoice", data, opts: { delay: 1 } },
+        ]);
+        const queueName = queue.name;
+        await flows.add({
+          ...{ name: "flow", queueName, data },
+          children: [1, 2].map((step) => ({ name: "step", queueName, data: { to, step } })),
+        });
+        await flows.addBulk([{ name: "bulk", queueName, data }]);
+      }),
+    );
+    const children = invoices.work(invoice(site), { concurrency: 3 });
+    const job = await parents.queue.add("month", {});
+    await parent.ran(1);
+    await children.ran(8);
+    const first = await site.answered(8);
+    expect(new Set(tasks(first)).size).toBe(8);
+    await job.retry("completed");
+    await parent.ran(2);
+    await children.ran(16);
+    const second = (await site.answered(16)).slice(8);
+    expect(new Set(became(second))).toEqual(new Set(["repeat"]));
+    expect(new Set(tasks(second))).toEqual(new Set(tasks(first)));
+    expect(data).toEqual({ to });
+  });
+
+  test("a child's child, and a child that is tried again", async ({ site }) => {
+    const to = person();
+    const { queue, work } = openShop(site);
+    childIds(queue);
+    const { ran } = work(
+      inJob(async ({ name, attemptsMade }: Job) => {
+        if (name === "a") await queue.add("b", {}, { attempts: 2 });
+        else if (name === "b") {
+          await queue.add("c", {});
+          if (attemptsMade === 0) throw new Error("after the child");
+        } else await site.send(to);
+      }),
+    );
+    await queue.add("a", {});
+    await ran(5);
+    expect(became(await site.answered(2))).toEqual(["queued", "repeat"]);
+  });
+
+  test("a job that is added with a child's own options is another job", async ({ site }) => {
+    const to = person();
+    const [parents, invoices] = [openShop(site), openShop(site)];
+    const plain = new Queue(invoices.queue.name, { connection: site.connection });
+    onTestFinished(() => plain.close());
+    const queue = childIds(invoices.queue);
+    const parent = parents.work(inJob(() => queue.add("invoice", { to })));
+    const children = invoices.work(
+      inJob(async (job: Job) => {
+        await site.send(to);
+        // Every day again, as long as there are days.
+        if (job.id !== "3") await plain.add(job.name, job.data, job.opts);
+      }),
+    );
+    await parents.queue.add("month", {});
+    await parent.ran(1);
+    await children.ran(3);
+    // An operator who wants the first one sent again, seconds later.
+    const first = (await plain.getJob("1")) as Job;
+    expect(first.opts).toHaveProperty("mailonce");
+    await plain.add(first.name, first.data, {
+      ...first.opts,
+      timestamp: first.timestamp + 2000,
+      jobId: "again",
+    });
+    await children.ran(4);
+    expect(new Set(tasks(await site.answered(4))).size).toBe(4);
+    expect(site.got(to)).toHaveLength(4);
+  });
+
+  test("a job scheduler that a job makes, and what is added outside a job, is none's child", async ({
+    site,
+  }) => {
+    const to = person();
+    const [parents, invoices] = [openShop(site), openShop(site)];
+    const queue = childIds(invoices.queue);
+    const parent = parents.work(
+      inJob(() =>
+        queue.upsertJobScheduler("daily", { every: 100, limit: 2 }, { name: "invoice", data: { to } }),
+      ),
+    );
+    const children = invoices.work(invoice(site));
+    await parents.queue.add("month", {});
+    await parent.ran(1);
+    await children.ran(2);
+    expect((await queue.add("invoice", { to })).opts).not.toHaveProperty("mailonce");
+    await queue.add("invoice", { to });
+    await children.ran(4);
+    expect(new Set(tasks(await site.answered(4))).size).toBe(4);
+    expect(site.got(to)).toHaveLength(4);
   });
 });
