@@ -20,7 +20,7 @@ export async function deliver(
   }
 }
 
-interface Server extends Pick<Receiver, "breakMailbox"> {
+interface Server extends Pick<Required<Receiver>, "breakMailbox"> {
   readonly lmtpPort: number;
   mailbox(user: string): string[];
 }
