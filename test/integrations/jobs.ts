@@ -157,6 +157,7 @@ const BECAME = new Map<string, Submitted["became"]>([
   ["submission.accepted", "queued"],
   ["transmission.repeat", "repeat"],
   ["submission.refused", "refused"],
+  ["submission.conflict", "refused"],
   ["submission.failed", "failed"],
 ]);
 
