@@ -5,10 +5,12 @@ require ["duplicate", "variables"];
 # Only mail of mailonce has this field. SES overwrites Message-ID and Date, and keeps it.
 if header :matches "x-mailonce-id" "<?*@?*>" {
   set "id" "${0}";
-  # With the sender, so that nobody else can use the id first and have the real mail dropped.
+  # With the sender, so that nobody else can use the id first and have the real mail dropped. With the subject, for
+  # mailers without task ids that give all their mails one Message-ID: it is in this field too.
   if address :matches "from" "*" { set "from" "${0}"; }
+  if header :matches "subject" "*" { set "subject" "${0}"; }
   # 30 days, as long as mailonce itself remembers a mail ([ledger] retention).
-  if duplicate :handle "mailonce" :uniqueid "${id} ${from}" :seconds 2592000 {
+  if duplicate :handle "mailonce" :uniqueid "${id} ${from} ${subject}" :seconds 2592000 {
     discard;
     stop;
   }

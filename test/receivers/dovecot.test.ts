@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect } from "vitest";
+import { readMaildir } from "../support/maildir.ts";
 import { runClient } from "../support/peers.ts";
 import { type Place, test } from "../support/place.ts";
 import { type DovecotOptions, hasDovecot, startDovecot } from "./dovecot.ts";
@@ -25,6 +26,16 @@ receives("Dovecot with the script", {
   available: hasDovecot,
   start: start({ sieve: SCRIPT }),
   copies: { kept: 1, overwritten: 1 },
+});
+
+test.skipIf(!hasDovecot)("a user's own script does not see the second copy", async ({ place }) => {
+  const own = join(place.folder, "own.sieve");
+  writeFileSync(own, 'require ["fileinto", "mailbox"]; fileinto :create "Own";\n');
+  const plugin = { sieve: `file:${place.folder}/%n.sieve`, sieve_duplicate_max_period: "31d" };
+  const dovecot = await startDovecot(place, { sieve: SCRIPT, plugin });
+  const mail = foreign({ "X-Mailonce-ID": "<abc@example.com>" });
+  for (let copy = 0; copy < 2; copy++) await deliver(dovecot.lmtpPort, "own@example.com", mail);
+  expect(readMaildir(join(dovecot.home("own"), "Maildir/.Own"))).toHaveLength(1);
 });
 
 /** Seconds until the first entry of its memory expires. The file: a version, then of each entry the time, 4 octets each. */

@@ -111,6 +111,27 @@ export function receives(
       expect(await has(receiver, user, mails)).toBe(2);
     });
 
+    test("two mails without a task id, of a mailer that gives all one Message-ID, both stay", async ({
+      copies,
+      receiver,
+    }) => {
+      const user = newUser();
+      const mails = [];
+      for (const Subject of ["One", "Another"]) {
+        const mail = foreign({ Subject, "Message-ID": `<always-${user}@other.example>` });
+        mails.push(bySes(await copies.relayed(`${user}@example.com`, mail)));
+      }
+      expect(await has(receiver, user, mails)).toBe(2);
+    });
+
+    test("a long subject outside ASCII", async ({ copies, receiver }) => {
+      const user = newUser();
+      const word = `=?utf-8?B?${Buffer.from("Übersicht\n".repeat(3)).toString("base64")}?=`;
+      const content = taskMail(randomUUID(), { subject: Array(20).fill(word).join("\r\n ") });
+      const { overwritten } = await copies.lostAnswer(`${user}@example.com`, content);
+      expect(await has(receiver, user, overwritten)).toBe(expected.overwritten);
+    });
+
     test("mail of others stays, also with an empty X-Mailonce-ID", async ({ receiver }) => {
       const user = newUser();
       const empty = { "X-Mailonce-ID": "" };
