@@ -4,7 +4,6 @@
 //
 //   php app.php dispatch NAME [ARGUMENTS as JSON]    sends a message to the queue
 //   php app.php call NAME [ARGUMENTS as JSON]        does the same work outside a job
-//   php app.php forget NAME                          counts the runs of it from 1 again
 //   php app.php messenger:consume async
 //   php app.php messenger:consume failed             retries what failed for good
 //
@@ -113,8 +112,6 @@ if ('dispatch' === $command) {
     $bus->dispatch(new Job($argv[2], json_decode($argv[3] ?? '[]', true)));
 } elseif ('call' === $command) {
     $jobs->{$argv[2]}(...json_decode($argv[3] ?? '[]', true));
-} elseif ('forget' === $command) {
-    $jobs->forget($argv[2]);
 } else {
     $buses = new RoutableMessageBus(locator(['messenger.bus.default' => $bus]), $bus);
     $console = new Application();

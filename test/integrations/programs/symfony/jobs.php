@@ -259,7 +259,6 @@ class Jobs
     public function signed(string $to): void
     {
         $key = openssl_pkey_new(['private_key_bits' => 2048]);
-        file_put_contents(getenv('PUBLIC_KEY'), openssl_pkey_get_details($key)['key']);
         openssl_pkey_export($key, $private);
         $this->mailer->send((new DkimSigner($private, 'example.com', 'jobs'))->sign(self::mail($to)));
     }

@@ -1,0 +1,272 @@
+<?php
+
+namespace App\Providers;
+
+use DateTimeInterface;
+use Illuminate\Contracts\Mail\Mailable;
+use Illuminate\Contracts\Queue\Job;
+use Illuminate\Database\Eloquent\Model;
+use Illuminate\Mail\Events\MessageSending;
+use Illuminate\Mail\SendQueuedMailable;
+use Illuminate\Notifications\Events\NotificationSending;
+use Illuminate\Notifications\SendQueuedNotifications;
+use Illuminate\Queue\Events\JobExceptionOccurred;
+use Illuminate\Queue\Events\JobProcessed;
+use Illuminate\Queue\Events\JobProcessing;
+use Illuminate\Queue\Events\Looping;
+use Illuminate\Queue\Jobs\SyncJob;
+use Illuminate\Queue\Queue;
+use Illuminate\Support\Facades\Event;
+use Illuminate\Support\ServiceProvider;
+use Illuminate\Support\Traits\EnumeratesValues;
+use Ramsey\Uuid\Uuid;
+use ReflectionClass;
+use ReflectionObject;
+use Throwable;
+use UnitEnum;
+
+/**
+ * Puts the id of the running job on each mail that is sent while it runs, and as its part the mailable or notification.
+ *
+ * Works with Laravel 8 to 13 on PHP 8.0 or newer. To install, copy this file to app/Providers and add the class to the
+ * providers in config/app.php, or in bootstrap/providers.php from Laravel 11 on.
+ */
+class MailonceServiceProvider extends ServiceProvider
+{
+    /** A mail that has one of them names its task itself. */
+    private const TASK_FIELDS = ['X-Task-Id', 'Idempotency-Key', 'Resend-Idempotency-Key', 'X-EE-Idempotency-Key'];
+
+    /** Where a job's payload has its task, which retries keep, by Horizon too. */
+    private const KEY = 'mailonce_task';
+
+    /** What the framework puts on jobs, and on mailables and notifications that can be queued, new in each run. */
+    private const TRANSIENT = ['batchId', 'debounceOwner', 'deduplicator', 'fakeBatch', 'job', 'uniqueLockOwner'];
+
+    /** What else it puts on them. */
+    private const OPTIONS = [
+        'afterCommit', 'chainCatchCallbacks', 'chainConnection', 'chainQueue', 'chained', 'connection', 'delay', 'messageGroup',
+        'middleware', 'queue',
+    ];
+
+    /** The job that a worker runs. Jobs of the sync driver belong to the one that they run in. */
+    private ?Job $job = null;
+
+    private ?string $task = null;
+
+    /** Whether the job is to send one mailable or notification, and nothing else. */
+    private bool $single = false;
+
+    /** How many equal jobs this run has enqueued, by class and digest. */
+    private array $children = [];
+
+    /** The notification that was sent last. */
+    private ?object $notification = null;
+
+    public function boot(): void
+    {
+        Queue::createPayloadUsing(fn ($connection, $queue, $payload) => [
+            self::KEY => $this->childId($payload) ?? $payload['uuid'] ?? null,
+        ]);
+
+        Event::listen(JobProcessing::class, fn (JobProcessing $event) => $this->start($event->job));
+        Event::listen([JobProcessed::class, JobExceptionOccurred::class], fn ($event) => $this->end($event->job));
+        Event::listen(Looping::class, fn () => $this->end());
+
+        Event::listen(NotificationSending::class, function (NotificationSending $event): void {
+            $this->notification = $this->job === null ? null : $event->notification;
+        });
+        Event::listen(MessageSending::class, function (MessageSending $event): void {
+            $this->addFields($event);
+        });
+    }
+
+    private function start(Job $job): void
+    {
+        if (! $job instanceof SyncJob) {
+            $this->end();
+            $payload = $job->payload();
+            $this->job = $job;
+            $this->task = $payload[self::KEY] ?? $job->uuid();
+            $this->single = in_array(
+                $payload['data']['commandName'] ?? null, [SendQueuedMailable::class, SendQueuedNotifications::class], true
+            );
+        }
+    }
+
+    private function end(?Job $job = null): void
+    {
+        if (! $job instanceof SyncJob) {
+            $this->job = $this->task = $this->notification = null;
+            $this->children = [];
+        }
+    }
+
+    /** Null outside a job, and once it has failed: what it mails about that is not to be dropped when it fails again. */
+    private function task(): ?string
+    {
+        return $this->job === null || $this->job->hasFailed() ? null : $this->task;
+    }
+
+    private function addFields(MessageSending $event): void
+    {
+        $task = $this->task();
+        // Of Swift in Laravel 8 and of Symfony since. The two agree in these methods.
+        $headers = $event->message->getHeaders();
+
+        if ($task === null || array_filter(self::TASK_FIELDS, fn ($field) => $headers->has($field))) {
+            return;
+        }
+
+        $headers->addTextHeader('X-Task-Id', $task);
+
+        if (! $headers->has('X-Task-Part') && '' !== $part = $this->part($event->data)) {
+            $headers->addTextHeader('X-Task-Part', $part);
+        }
+    }
+
+    /**
+     * The class of the mailable or notification, and a digest of what it was made with: two mails of one class to one
+     * person are two, even if they have the same subject. A queued one is alone in its job, and needs no digest.
+     */
+    private function part(array $data): string
+    {
+        $source = $this->source($data);
+        $name = $source === null ? '' : substr(preg_replace('/[^!-~]/', '?', get_debug_type($source)), -200);
+
+        if ($this->single) {
+            return $name;
+        }
+
+        $values = array_diff_key($source === null ? $data : $this->properties($source), ['message' => 0, 'mailer' => 0]);
+
+        return $values === [] ? $name : $name.'#'.substr(hash('sha256', serialize($this->stable($values))), 0, 16);
+    }
+
+    /** The mailable or notification that a mail comes from. */
+    private function source(array $data): ?object
+    {
+        $notification = $data['__laravel_notification'] ?? null;
+
+        if ($this->notification !== null && get_class($this->notification) === $notification) {
+            return $this->notification;
+        }
+
+        // The event of a mailable has its data, but not the mailable.
+        foreach (debug_backtrace(DEBUG_BACKTRACE_PROVIDE_OBJECT | DEBUG_BACKTRACE_IGNORE_ARGS) as $call) {
+            if (($call['object'] ?? null) instanceof Mailable) {
+                return $call['object'];
+            }
+        }
+
+        return null;
+    }
+
+    /** What the application's own classes have, and the view's data. */
+    private function properties(object $source): array
+    {
+        $values = ['viewData' => $source->viewData ?? []];
+
+        for ($class = new ReflectionObject($source); $class; $class = $class->getParentClass()) {
+            foreach ($this->isFramework($class) ? [] : $class->getProperties() as $property) {
+                $property->setAccessible(true);
+                $name = $property->getName();
+
+                if (! $this->isFramework($property->getDeclaringClass()) && $property->isInitialized($source)
+                    && ! in_array($name, [...self::TRANSIENT, ...self::OPTIONS], true)) {
+                    $values[$class->getShortName().' '.$name] = $property->getValue($source);
+                }
+            }
+        }
+
+        return $values;
+    }
+
+    private function isFramework(ReflectionClass $class): bool
+    {
+        return str_starts_with($class->getName(), 'Illuminate\\');
+    }
+
+    /**
+     * A model counts by its class and key. A moment with microseconds is most likely the time of this run and doesn't
+     * count, nor does an object that can't be serialized.
+     */
+    private function stable(mixed $value): mixed
+    {
+        if (is_array($value)) {
+            return array_map(fn ($one) => $this->stable($one), $value);
+        }
+        if (! is_object($value)) {
+            return is_resource($value) ? null : $value;
+        }
+        $class = get_debug_type($value);
+        try {
+            return match (true) {
+                $value instanceof Model => [$class, $value->getKey() ?? $this->stable($value->getAttributes())],
+                $value instanceof DateTimeInterface => [$class, $value->format('u') === '000000' ? $value->format('c') : null],
+                $value instanceof UnitEnum => [$class, $value->name],
+                in_array(EnumeratesValues::class, class_uses_recursive($value), true) => [$class, $this->stable($value->all())],
+                default => [$class, serialize($value)],
+            };
+        } catch (Throwable) {
+            return $class;
+        }
+    }
+
+    /**
+     * The task of a job that is enqueued while another one runs: the same in each run of that one for the same content. A
+     * count alone would give a job the id of another one that this run leaves out.
+     */
+    private function childId(array $payload): ?string
+    {
+        $parent = $this->task();
+        if ($parent === null) {
+            return null;
+        }
+        try {
+            $digest = $this->digest($payload);
+        } catch (Throwable) {
+            return null;
+        }
+        $ordinal = $this->children[$digest] = ($this->children[$digest] ?? -1) + 1;
+
+        return Uuid::uuid5('a0a2c1f6-5c0e-4a0e-9d0c-7c6d3d3b7f5e', "$parent\0$digest\0$ordinal")->toString();
+    }
+
+    private function digest(array $payload): string
+    {
+        $command = $payload['data']['command'] ?? null;
+
+        // A job of the old kind is a name with data.
+        return hash('sha256', serialize([$payload['job'], is_object($command) ? $this->lasting($command) : $payload['data']]));
+    }
+
+    /** A copy without what the framework puts there anew in each run, and when it is to run as a span of time. */
+    private function lasting(object $job): object
+    {
+        $job = clone $job; // which clones a mailable or notification in it too
+
+        foreach ([$job, $job->mailable ?? null, $job->notification ?? null] as $part) {
+            foreach (self::TRANSIENT as $name) {
+                if (isset($part->$name)) {
+                    $part->$name = null;
+                }
+            }
+            if (isset($part->delay)) {
+                $part->delay = array_map([$this, 'span'], is_array($part->delay) ? $part->delay : [$part->delay]);
+            }
+        }
+        if ($job instanceof SendQueuedNotifications) {
+            $job->notification->id = null;
+        }
+
+        return $job;
+    }
+
+    /** "In a week" is another moment in each run, with microseconds: it counts in minutes from now. */
+    private function span(mixed $delay): mixed
+    {
+        return $delay instanceof DateTimeInterface && $delay->format('u') !== '000000'
+            ? 'minutes: '.round(($delay->format('U.u') - microtime(true)) / 60)
+            : $delay;
+    }
+}

@@ -1,0 +1,3 @@
+<?php
+
+return ['default' => 'redis', 'prefix' => '', 'stores' => ['redis' => ['driver' => 'redis', 'connection' => 'default']]];
