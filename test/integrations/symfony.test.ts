@@ -9,6 +9,8 @@ const hasSymfony = hasPhp("Symfony's Messenger and Mailer", [
   "Symfony/Component/Messenger/Bridge/Redis/autoload.php",
 ]);
 
+const hasTwig = hasSymfony && hasPhp("Symfony's bridge to Twig", ["Symfony/Bridge/Twig/autoload.php"]);
+
 const test = base.extend("app", { scope: "file" }, ({ shared }) =>
   startPhp(shared, {
     program: `${PROGRAMS}/symfony/app.php`,
@@ -82,14 +84,24 @@ describe.skipIf(!hasSymfony)("Symfony", { timeout: TIMEOUT }, () => {
     expect(app.to("queued@example.net")).toHaveLength(2);
   });
 
-  for (const [name, what] of [
-    ["invoices", "messages"],
-    ["mails", "mails by the mailer's bus"],
-  ] as const) {
-    describe(`children that a message enqueues, ${what}`, () => {
-      const texts = (app: PhpApp, to: string): string[] =>
-        app.to(to).map(({ content }) => /Invoice (\w+)/.exec(content)?.[1] ?? "");
+  const texts = (app: PhpApp, to: string): string[] =>
+    app.to(to).map(({ content }) => /Invoice (\w+)/.exec(content)?.[1] ?? "");
 
+  test.skipIf(!hasTwig)(
+    "two mails by one template to one person, with one subject: both, once",
+    async ({ app }) => {
+      const tasks = await app.job(4, "templates", "templates@example.net", ["A", "B"], ["A", "B"]);
+      expect(new Set(tasks).size).toBe(1);
+      expect(texts(app, "templates@example.net")).toEqual(["A", "B"]);
+    },
+  );
+
+  for (const [name, what, there] of [
+    ["invoices", "messages", true],
+    ["mails", "mails by the mailer's bus", true],
+    ["queuedTemplates", "templates by the mailer's bus", hasTwig],
+  ] as const) {
+    describe.skipIf(!there)(`children that a message enqueues, ${what}`, () => {
       test("of a parent that is retried: each once, however many equal ones, and what only the retry enqueues", async ({
         app,
       }) => {

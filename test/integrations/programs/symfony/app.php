@@ -13,6 +13,8 @@ use App\Job;
 use App\Jobs;
 use App\Mailonce\MailListener;
 use App\Mailonce\RunningTask;
+use Psr\Container\ContainerInterface;
+use Symfony\Bridge\Twig\Mime\BodyRenderer;
 use Symfony\Component\Console\Application;
 use Symfony\Component\EventDispatcher\EventDispatcher;
 use Symfony\Component\Mailer\EventListener\MessageListener;
@@ -41,7 +43,8 @@ use Symfony\Component\Messenger\Transport\Sender\SendersLocator;
 use Symfony\Component\Messenger\Transport\Serialization\PhpSerializer;
 use Symfony\Component\Messenger\Transport\Sync\SyncTransport;
 use Symfony\Contracts\Service\ServiceLocatorTrait;
-use Psr\Container\ContainerInterface;
+use Twig\Environment;
+use Twig\Loader\ArrayLoader;
 
 foreach (['Console', 'EventDispatcher', 'Mailer', 'Messenger', 'Mime'] as $component) {
     require_once "Symfony/Component/$component/autoload.php";
@@ -53,6 +56,13 @@ spl_autoload_register(static function (string $class): void {
     }
 });
 require __DIR__.'/jobs.php';
+
+// Templates need a package more.
+$twig = null;
+if (stream_resolve_include_path('Symfony/Bridge/Twig/autoload.php')) {
+    require_once 'Symfony/Bridge/Twig/autoload.php';
+    $twig = new BodyRenderer(new Environment(new ArrayLoader(['invoice.txt.twig' => 'Invoice {{ number }}'])));
+}
 
 /** @param array<string, mixed> $services */
 function locator(array $services): ContainerInterface
@@ -66,7 +76,7 @@ $events = new EventDispatcher();
 $task = new RunningTask();
 $events->addSubscriber($task);
 $events->addSubscriber(new MailListener($task));
-$events->addSubscriber(new MessageListener());
+$events->addSubscriber(new MessageListener(null, $twig));
 
 $factory = new RedisTransportFactory();
 $queue = static fn (string $stream) => $factory->createTransport(getenv('REDIS')."/$stream", [], new PhpSerializer());

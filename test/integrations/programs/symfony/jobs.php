@@ -7,7 +7,6 @@ namespace App;
 use Symfony\Bridge\Twig\Mime\TemplatedEmail;
 use Symfony\Component\EventDispatcher\EventDispatcher;
 use Symfony\Component\Mailer\MailerInterface;
-use Symfony\Component\Messenger\Envelope;
 use Symfony\Component\Messenger\Event\WorkerMessageFailedEvent;
 use Symfony\Component\Messenger\Event\WorkerMessageHandledEvent;
 use Symfony\Component\Messenger\Event\WorkerRunningEvent;
@@ -117,9 +116,9 @@ class Jobs
         $this->{$job->name}(...$job->arguments);
     }
 
-    public static function mail(string $to, string $subject = 'News', ?Email $mail = null): Email
+    public static function mail(string $to, string $subject = 'News'): Email
     {
-        return ($mail ?? new Email())->from('shop@example.com')->to($to)->subject($subject)->text('Hello');
+        return (new Email())->from('shop@example.com')->to($to)->subject($subject)->text('Hello');
     }
 
     /** How often this was asked, over all runs. */
@@ -180,12 +179,12 @@ class Jobs
         $this->mailer->send(self::mail($to, 'Your invoice'));
     }
 
-    /** Enqueues the invoices of this run and fails in all runs but the last. */
-    public function invoices(string $to, array ...$runs): void
+    /** Does it for the invoices of this run, and fails in all runs but the last. */
+    private function each(string $to, array $runs, callable $do): void
     {
         $run = $this->run($to);
         foreach ($runs[$run - 1] as $number) {
-            $this->bus->dispatch(new Job('invoice', [$to, $number]));
+            $do($number);
         }
         if ($run < \count($runs)) {
             throw new \RuntimeException('once more');
@@ -197,18 +196,35 @@ class Jobs
         $this->mailer->send(self::mail($to, 'Your invoice')->text("Invoice $number"));
     }
 
-    /** The same with a mailer that has a bus. */
+    public function invoices(string $to, array ...$runs): void
+    {
+        $this->each($to, $runs, fn ($number) => $this->bus->dispatch(new Job('invoice', [$to, $number])));
+    }
+
+    /** By the mailer that has a bus. */
     public function mails(string $to, array ...$runs): void
     {
-        $run = $this->run($to);
-        foreach ($runs[$run - 1] as $number) {
+        $this->each($to, $runs, function ($number) use ($to) {
             $mail = self::mail($to, 'Your invoice')->text("Invoice $number")->date(new \DateTimeImmutable());
             $mail->getHeaders()->addIdHeader('Message-ID', bin2hex(random_bytes(8)).'@example.com');
             $this->queue->send($mail->attach("number;$number", 'invoice.csv', 'text/csv'));
-        }
-        if ($run < \count($runs)) {
-            throw new \RuntimeException('once more');
-        }
+        });
+    }
+
+    public function templates(string $to, array ...$runs): void
+    {
+        $this->each($to, $runs, fn ($number) => $this->mailer->send(self::template($to, $number)));
+    }
+
+    public function queuedTemplates(string $to, array ...$runs): void
+    {
+        $this->each($to, $runs, fn ($number) => $this->queue->send(self::template($to, $number)));
+    }
+
+    private static function template(string $to, string $number): TemplatedEmail
+    {
+        return (new TemplatedEmail())->from('shop@example.com')->to($to)->subject('Your invoice')
+            ->textTemplate('invoice.txt.twig')->context(['number' => $number, 'due' => new \DateTime('+7 days')]);
     }
 
     public function queued(string $to): void
