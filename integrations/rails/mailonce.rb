@@ -15,8 +15,8 @@ module Mailonce
   TASK_FIELDS = %w[X-Task-Id Idempotency-Key Resend-Idempotency-Key X-EE-Idempotency-Key].freeze
   PART_FIELD = "X-Task-Part"
 
-  # A UUID of Active Job or a jid of Sidekiq. Nobody knows whether an id of another form, which somebody chose, was used
-  # before; a job that has one has no task.
+  # A UUID of Active Job or a jid of Sidekiq. An id of another form was chosen by somebody and may have been used before,
+  # so a job that has one is no task.
   UNIQUE = /\A[\h-]{24,}\z/
 
   Running = Struct.new(:run, :thread, :open)
@@ -24,39 +24,40 @@ module Mailonce
 
   class << self
     # The run of the job that this thread is in, or nil. All fibers that the job makes are in it, and no other thread.
-    def run
+    def current
       running = storage
       running.run if running && running.open && running.thread.equal?(Thread.current)
     end
 
-    # Yields in a run of the task.
-    def run_task(task, &work)
+    # Yields in a run of the task, or in none where the id may have been used before.
+    def with_task(task, &work)
       within(UNIQUE.match?(task.to_s) ? Run.new(task) : nil, &work)
     end
 
     # Wraps a block for another thread, which is then in this job: Thread.new(&Mailonce.carry { ... })
     def carry(&work)
-      run = self.run
+      run = current
       ->(*arguments) { within(run) { work.call(*arguments) } }
     end
 
-    # Mail of a run gets its task and its part. What an earlier delivery of the same object added is not its own.
+    # Gives a mail that is about to be delivered the task of the current run, and its part.
     def label(mail)
-      unlabel(mail)
-      return if run.nil? || TASK_FIELDS.any? { |name| mail.header[name] }
+      unlabel(mail) # of an earlier delivery of the same object, which failed
+      return if current.nil? || TASK_FIELDS.any? { |name| mail.header[name] }
 
       part = mail.instance_variable_get(:@mailonce_part)
-      added = { TASK_FIELDS.first => run.task }
+      added = { TASK_FIELDS.first => current.task }
       added[PART_FIELD] = part if part && mail.header[PART_FIELD].nil?
       added.each { |name, value| mail.header[name] = value }
       mail.instance_variable_set(:@mailonce_added, added)
     end
 
-    # A copy that an observer keeps may be sent again by hand, and is no repeat then.
+    # After the delivery, since a copy that an observer keeps may be sent again, and is no repeat then.
     def unlabel(mail)
-      added = mail.instance_variable_get(:@mailonce_added) || {}
+      return unless (added = mail.instance_variable_get(:@mailonce_added))
+
       added.each { |name, value| mail.header[name] = nil if mail.header[name].to_s == value }
-      mail.instance_variable_set(:@mailonce_added, nil)
+      mail.remove_instance_variable(:@mailonce_added)
     end
 
     private
@@ -100,16 +101,12 @@ module Mailonce
       @lock = Mutex.new
     end
 
-    # The task of a job that this run enqueues, the same in each run of this task: from its class, its arguments, and the
-    # count of those enqueued before with the same class and arguments. Arguments that can't be written down tell
-    # nothing apart, so then it is a new one each time.
-    def child(name, arguments)
-      job = JSON.generate([name, ActiveJob::Arguments.serialize(arguments)])
-      key = Digest::SHA256.digest(job)
-      count = @lock.synchronize { @children[key] += 1 }
-      Digest::UUID.uuid_v5(Digest::UUID::URL_NAMESPACE, "mailonce:#{task}/#{count}/#{job}")
-    rescue ActiveJob::SerializationError, JSON::GeneratorError
-      SecureRandom.uuid
+    # The task of a job that this run starts, the same in each run of this task: from what the job is, which has to
+    # include its arguments, and the count of equal ones before it.
+    def child(*job)
+      text = JSON.generate(job)
+      count = @lock.synchronize { @children[Digest::SHA256.digest(text)] += 1 }
+      Digest::UUID.uuid_v5(Digest::UUID::URL_NAMESPACE, "mailonce:#{task}/#{count}/#{text}")
     end
   end
 
@@ -120,7 +117,7 @@ module Mailonce
 
     def self.of(mailer, action, arguments, params)
       name = "#{mailer.name}##{action}"
-      digest = Digest::SHA256.hexdigest(JSON.generate(plain([name, arguments, params])))
+      digest = Digest::SHA256.hexdigest(JSON.generate(plain([name, arguments, params]), max_nesting: 0))
       "#{name.gsub(/[^!-~]/, "?").first(NAME_LENGTH)}-#{digest.first(16)}"
     end
 
@@ -137,10 +134,12 @@ module Mailonce
     end
   end
 
+  # Notes the part of each mail that is made in a job.
   module Mailer
     def process(action, *arguments)
-      part = Part.of(self.class, action, arguments, params) if Mailonce.run
-      super.tap { message.instance_variable_set(:@mailonce_part, part) }
+      # Before the action, which may change them.
+      part = Part.of(self.class, action, arguments, params) if Mailonce.current
+      super.tap { message.instance_variable_set(:@mailonce_part, part) if part }
     end
     ruby2_keywords(:process)
   end
@@ -158,8 +157,8 @@ module Mailonce
     end
   end
 
-  # A job's task is its job_id, or where another job enqueued it, what follows from that job's task; it is then in the
-  # job's data, beside the job_id that it is for.
+  # A job's task is its job_id. Where another job started it, it follows from that job's task, and is in the job's data
+  # beside the job_id that it is for, so that a copy of the data with a new job_id is a new task.
   module Job
     KEY = "mailonce"
 
@@ -192,22 +191,25 @@ module Mailonce
     private
 
     def mailonce_run(&perform)
-      # perform_now is no way through a queue; in a job it makes another one of that job's.
+      # A job of perform_now comes from no queue. Within a job it is one that the job starts.
       @mailonce_task = mailonce_new_task unless @mailonce_taken
       @mailonce_taken = false
       @mailonce_error = $!
       logger&.info("The mail of this job has the task #{@mailonce_task}") unless @mailonce_task == job_id
-      Mailonce.run_task(@mailonce_task, &perform)
+      Mailonce.with_task(@mailonce_task, &perform)
     end
 
     def mailonce_new_task
-      if (run = Mailonce.run) then run.child(self.class.name, arguments)
+      if (run = Mailonce.current) then run.child(self.class.name, ActiveJob::Arguments.serialize(arguments))
       elsif @mailonce_task || @mailonce_queued_task then SecureRandom.uuid
       else job_id
       end
+    rescue ActiveJob::SerializationError, JSON::JSONError
+      # perform_now takes any argument. What can't be written down can't be told apart.
+      SecureRandom.uuid
     end
 
-    # Whether the error is on its way that ended the last run, or is being handled in it.
+    # Whether an error of this job's run is on its way, or is being handled.
     def mailonce_failed?
       @mailonce_task && $! && !$!.equal?(@mailonce_error)
     end
@@ -220,22 +222,23 @@ module Mailonce
     end
   end
 
-  # Sidekiq's own jobs: the task is the jid, or in the payload beside the jid that it is for. What is "wrapped" is Active
-  # Job's, and has its task inside.
+  # The same for Sidekiq's own jobs with their jid. What is "wrapped" is Active Job's, and has its task inside.
   class SidekiqServer
     def call(_worker, payload, _queue, &perform)
       return yield if payload["wrapped"]
 
       jid = payload["jid"]
-      Mailonce.run_task(payload.dig(Job::KEY, jid) || jid, &perform)
+      task = payload.dig(Job::KEY, jid) || jid
+      Sidekiq.logger.info("The mail of this job has the task #{task}") unless task == jid
+      Mailonce.with_task(task, &perform)
     end
   end
 
   class SidekiqClient
     def call(_worker, payload, _queue, _pool)
-      run = Mailonce.run
+      run = Mailonce.current
       jid = payload["jid"]
-      # What is pushed again has one.
+      # A job that is pushed again keeps its task.
       unless run.nil? || payload["wrapped"] || payload.dig(Job::KEY, jid) || jid == run.task
         payload[Job::KEY] = { jid => run.child(payload["class"].to_s, payload["args"]) }
       end

@@ -26,36 +26,37 @@ const installed =
   sidekiq !== undefined &&
   has("Rails", RUBY, ["-e", "require 'rails'; require 'action_mailer'; require 'sidekiq'"]);
 
-interface Payload {
-  readonly jid: string;
-  /** The job_id of Active Job. */
+interface Job {
+  /** The job_id of Active Job, or the jid of Sidekiq. */
   readonly id: string;
-  readonly json: string;
+  readonly payload: { readonly jid: string; readonly [key: string]: unknown };
 }
 
-/** A job of Active Job as its Sidekiq adapter writes it. */
-function activeJob(job: string, args: readonly unknown[], id: string = randomUUID()): Payload {
-  const jid = randomBytes(12).toString("hex");
-  const data = { job_class: job, job_id: id, queue_name: "default", arguments: args, executions: 0 };
+const newJid = (): string => randomBytes(12).toString("hex");
+
+/** A job of Active Job as its Sidekiq adapter writes it; `data` is what Active Job itself writes. */
+function activeJob(job: string, args: readonly unknown[], id: string = randomUUID()) {
+  const data = {
+    ...{ job_class: job, job_id: id, queue_name: "default", arguments: args },
+    ...{ executions: 0, exception_executions: {}, locale: "en" },
+  };
   const wrapper = "ActiveJob::QueueAdapters::SidekiqAdapter::JobWrapper";
   const payload = {
     class: wrapper,
     wrapped: job,
     queue: "default",
-    jid,
-    args: [{ ...data, exception_executions: {} }],
+    jid: newJid(),
+    args: [data],
+    retry: true,
   };
-  return { jid, id, json: JSON.stringify({ ...payload, retry: true }) };
+  return { id, data, payload };
 }
 
 /** A job of Sidekiq's own. */
-function sidekiqJob(
-  worker: string,
-  args: readonly unknown[],
-  jid = randomBytes(12).toString("hex"),
-): Payload {
-  return { jid, id: jid, json: JSON.stringify({ class: worker, queue: "default", jid, args, retry: true }) };
-}
+const sidekiqJob = (worker: string, args: readonly unknown[], id = newJid()): Job => ({
+  id,
+  payload: { class: worker, queue: "default", jid: id, args, retry: true },
+});
 
 const test = base
   .extend("shop", { scope: "file" }, async ({ shared }) => {
@@ -63,9 +64,13 @@ const test = base
     const folder = join(shared.folder, "shop");
     cpSync(join(PROGRAMS, "rails"), folder, { recursive: true });
     copyFileSync(join(INTEGRATIONS, "rails/mailonce.rb"), join(folder, "config/initializers/mailonce.rb"));
-    const options = { cwd: folder, environment: { REDIS_URL: url, MAIL_PORT: String(mails.gateway.port) } };
-    const worker = startProgram(shared, sidekiq as string, ["-c", "1", "-r", folder], options);
-    const outside = startProgram(shared, RUBY, ["outside.rb"], options);
+    const start = (program: string, args: readonly string[], locale: string) =>
+      startProgram(shared, program, args, {
+        cwd: folder,
+        environment: { REDIS_URL: url, MAIL_PORT: String(mails.gateway.port), LC_ALL: locale },
+      });
+    const worker = start(sidekiq as string, ["-c", "1", "-r", folder], "C.UTF-8");
+    const outside = start(RUBY, ["outside.rb"], "C");
     await Promise.all([worker.said(/Booted Rails/), outside.said(/outside: ready/)]);
     const redis = new Redis(url);
     shared.atEnd(() => redis.disconnect());
@@ -81,9 +86,11 @@ const test = base
     };
     return {
       submits,
-      jobs: (count: number, ...jobs: Payload[]) =>
-        submits(count, () => redis.lpush("queue:default", ...jobs.map(({ json }) => json))),
-      outside: (count: number, ...call: string[]) =>
+      jobs: (count: number, ...jobs: Job[]) =>
+        submits(count, () =>
+          redis.lpush("queue:default", ...jobs.map(({ payload }) => JSON.stringify(payload))),
+        ),
+      outside: (count: number, ...call: readonly unknown[]) =>
         submits(count, async () => {
           const done = new RegExp(`outside: ${call[0]} done`);
           const times = [...outside.output().matchAll(new RegExp(done, "g"))].length;
@@ -91,8 +98,8 @@ const test = base
           await outside.said(done, times + 1);
         }),
       /** Lets Sidekiq retry at once what it would retry after a while. */
-      retry: async (id: string) => {
-        await worker.said(new RegExp(`failed: ${id}`));
+      retry: async ({ payload: { jid } }: Job) => {
+        await worker.said(new RegExp(`Job raised exception.*"jid":"${jid}"`));
         for (const job of await redis.zrange("retry", 0, -1)) await redis.zadd("retry", "XX", 0, job);
       },
     };
@@ -135,7 +142,7 @@ describe.skipIf(!installed)("Rails", () => {
     for (const job of [activeJob("SidekiqHalfJob", [to(), to()]), sidekiqJob("HalfWorker", [to(), to()])]) {
       const submissions = await run.submits(3, async () => {
         await run.jobs(1, job);
-        await run.retry(job.id);
+        await run.retry(job);
       });
       expect(became(submissions)).toEqual(["queued", "repeat", "queued"]);
       expect(new Set(tasks(submissions))).toEqual(new Set([job.id]));
@@ -153,14 +160,17 @@ describe.skipIf(!installed)("Rails", () => {
     expect(tasks(submissions)).toEqual(jobs.map(({ id }) => id));
   });
 
-  test("mails of one job to one person differ by action, arguments and params", async ({ run, mailsTo }) => {
+  test("mails of one job to one person differ by action, arguments and params, alike in each process", async ({
+    run,
+    mailsTo,
+  }) => {
     const address = to();
     const job = activeJob("DunningJob", [address]);
-    const submissions = await run.jobs(12, job, job);
-    expect(became(submissions)).toEqual([...Array(6).fill("queued"), ...Array(6).fill("repeat")]);
+    expect(became(await run.jobs(8, job))).toEqual(Array(8).fill("queued"));
+    expect(became(await run.outside(8, "execute", job.data))).toEqual(Array(8).fill("repeat"));
     expect(mailsTo(address).map(({ subject }) => subject)).toEqual([
       ...["Your invoice is overdue", "Your invoice is overdue", "A reminder", "A reminder"],
-      ...["Your invoice is paid", "Your invoice is paid"],
+      ...["Your invoice is paid", "Your invoice is paid", "A notice", "A notice"],
     ]);
   });
 
@@ -202,6 +212,17 @@ describe.skipIf(!installed)("Rails", () => {
       expect(mailsTo(address).map(({ text }) => text)).toEqual(["Invoice 1", "Invoice 2"]);
     });
 
+    test("a retry of theirs, and of the job that enqueued them, mails nothing twice", async ({
+      run,
+      mailsTo,
+    }) => {
+      const [first, second] = [to(), to()];
+      // The second HalfJob has another job_id, so it fails too.
+      const submissions = await run.jobs(6, activeJob("LaterHalfJob", [first, second]));
+      expect(new Set(tasks(submissions)).size).toBe(1);
+      expect([mailsTo(first).length, mailsTo(second).length]).toEqual([1, 1]);
+    });
+
     test("two equal ones are two mails, also after a retry", async ({ run, mailsTo }) => {
       const address = to();
       const submissions = await run.jobs(4, activeJob("TwiceJob", [address]));
@@ -233,7 +254,7 @@ describe.skipIf(!installed)("Rails", () => {
       const job = sidekiqJob("ParentWorker", [address]);
       const submissions = await run.submits(12, async () => {
         await run.jobs(6, job);
-        await run.retry(job.id);
+        await run.retry(job);
       });
       expect(became(submissions)).toEqual([...Array(6).fill("queued"), ...Array(6).fill("repeat")]);
       expect(mailsTo(address)).toHaveLength(6);
@@ -243,7 +264,7 @@ describe.skipIf(!installed)("Rails", () => {
       const job = sidekiqJob("NotingWorker", [to()]);
       const submissions = await run.submits(2, async () => {
         await run.jobs(1, job);
-        await run.retry(job.id);
+        await run.retry(job);
       });
       expect(became(submissions)).toEqual(["queued", "queued"]);
     });

@@ -36,6 +36,8 @@ class DunningJob < ApplicationJob
     InvoiceMailer.with(to: to, invoice: Invoice.new(2)).reminder.deliver_now
     InvoiceMailer.paid(to, number: 1).deliver_now
     InvoiceMailer.paid(to, number: 2).deliver_now
+    InvoiceMailer.notice(to, "Müller", :due, 1.5, Time.utc(2026, 1, 1), due: Date.new(2026, 1, 1)).deliver_now
+    InvoiceMailer.notice(to, { b: [Invoice.new(1)], "a" => nil }, "\xff".b).deliver_now
   end
 end
 
@@ -44,6 +46,14 @@ class LaterJob < ApplicationJob
   def perform(to)
     InvoiceMailer.overdue(to, Invoice.new(1)).deliver_later
     InvoiceMailer.overdue(to, Invoice.new(2)).deliver_later
+    Once.fail job_id
+  end
+end
+
+# Enqueues a job that is retried itself.
+class LaterHalfJob < ApplicationJob
+  def perform(first, second)
+    HalfJob.perform_later(first, second)
     Once.fail job_id
   end
 end

@@ -25,6 +25,10 @@ class InvoiceMailer < ActionMailer::Base
     mail to: params[:to], subject: "A reminder", body: "Invoice #{params[:invoice].id}"
   end
 
+  def notice(to, *_arguments, **_keywords)
+    mail to: to, subject: "A notice", body: "A notice"
+  end
+
   def thanks(to, fields = {})
     mail to: to, subject: "Thank you", body: "Thank you", **fields
   end
