@@ -59,7 +59,10 @@ async function startShop(place: Place, environment: Record<string, string> = {})
     C_FORCE_ROOT: "1",
     ...environment,
   };
-  const desk = startProgram(place, PYTHON, [`${PROGRAMS}/python/celery_desk.py`], { environment: python });
+  const desk = startProgram(place, PYTHON, [`${PROGRAMS}/python/celery_desk.py`], {
+    // What the desk finds unacknowledged, Redis delivers again at once; workers have an hour.
+    environment: { ...python, VISIBILITY_TIMEOUT: "0" },
+  });
   const ask = async (asked: object): Promise<Answer> => {
     await redis.rpush("asked", JSON.stringify(asked));
     const answer = await Promise.race([
@@ -77,7 +80,7 @@ async function startShop(place: Place, environment: Record<string, string> = {})
         PYTHON,
         [
           ...["-m", "celery", "-A", "celery_shop", "worker", "-l", "info", "-c", "2"],
-          ...["--without-gossip", "--without-mingle", "--without-heartbeat", ...options],
+          ...["--without-gossip", "--without-mingle", ...options],
         ],
         { environment: { ...python, ...more } },
       );
@@ -297,5 +300,109 @@ describe.skipIf(!hasAll)("tasks that a task publishes", () => {
       });
     });
     expect(receivers(outcome)).toEqual(["daily@example.net", "daily@example.net", "x@example.net"]);
+  });
+});
+
+describe.skipIf(!hasAll)("a task that is delivered twice", () => {
+  const people = (domain: string) => ["a", "b", "c", "d"].map((name) => `${name}@${domain}`);
+  const own = (queue: string, name: string) => ["-Q", queue, "-n", `${queue}-${name}`, "-c", "1"];
+
+  test("to two workers at once, after the visibility time-out: each person gets one mail", async ({
+    shop,
+  }) => {
+    const first = await shop.startWorker(own("accident", "first"));
+    const outcome = await shop.during(8, async () => {
+      await shop.publish("slow_newsletter", [people("twice.example"), "News", "twice"], {
+        queue: "accident",
+      });
+      await first.said(/in the middle of twice, run 1/);
+      const second = await shop.startWorker(own("accident", "second"));
+      await shop.call("deliver_again", []);
+      await second.said(/in the middle of twice, run 2/);
+      for (const run of [1, 2]) await shop.redis.rpush(`go on:twice:${run}`, "now");
+      await Promise.all([first.said(/end of twice, run 1/), second.said(/end of twice, run 2/)]);
+    });
+    expect(receivers(outcome)).toEqual(people("twice.example"));
+    expect(became(outcome).filter((what) => what === "repeat")).toHaveLength(4);
+  });
+
+  test("since all of the worker was killed in the middle: the rest is mailed", async ({ shop }) => {
+    const first = await shop.startWorker(own("killed", "first"));
+    const outcome = await shop.during(6, async () => {
+      await shop.publish("slow_newsletter", [people("killed.example"), "News", "killed"], {
+        queue: "killed",
+      });
+      await first.said(/in the middle of killed, run 1/);
+      first.signal("SIGKILL");
+      await first.exited;
+      await shop.call("deliver_again", []);
+      const second = await shop.startWorker(own("killed", "second"));
+      await second.said(/in the middle of killed, run 2/);
+      await shop.redis.rpush("go on:killed:2", "now");
+      await second.said(/end of killed, run 2/);
+    });
+    expect(receivers(outcome)).toEqual(people("killed.example"));
+    expect(became(outcome)).toEqual(["queued", "queued", "repeat", "repeat", "queued", "queued"]);
+  });
+
+  test("since a process of the pool was killed: the rest is mailed", async ({ shop }) => {
+    const outcome = await shop.during(5, () => shop.run("killed_once", [people("lost.example"), "lost"]));
+    expect(receivers(outcome)).toEqual(people("lost.example"));
+  });
+
+  test("at the same time: what both runs publish is the same, and equal tasks of one run are two", async ({
+    shop,
+  }) => {
+    const outcome = await shop.during(4, async () => {
+      const { id } = await shop.publish("equal_bills", ["equal@example.net"]);
+      await shop.publish("equal_bills", ["equal@example.net"], { task_id: id });
+    });
+    expect(became(outcome).sort()).toEqual(["queued", "queued", "repeat", "repeat"]);
+  });
+});
+
+describe.skipIf(!hasAll)("other workers", () => {
+  for (const pool of ["threads", "solo"]) {
+    test(`-P ${pool}`, async ({ shop }) => {
+      await shop.startWorker(["-P", pool, "-Q", pool, "-n", pool, "--prefetch-multiplier", "0"]);
+      const outcome = await shop.during(12, async () => {
+        const newsletters = ["a", "b"].map((name) => [`x@${pool}.example`, `${name}@${pool}.example`]);
+        for (const [number, some] of newsletters.entries())
+          await shop.publish("newsletter", [some, `News ${number}`, `${pool} ${number}`], { queue: pool });
+        await shop.run("in_threads", [[`t@${pool}.example`], [`u@${pool}.example`]], { queue: pool });
+        await shop.run("forks", [`f@${pool}.example`], { queue: pool });
+        await shop.run(
+          "bills",
+          [
+            [
+              [`x@${pool}.example`, 1],
+              [`x@${pool}.example`, 2],
+            ],
+            pool,
+          ],
+          { queue: pool },
+        );
+      });
+      expect(receivers(outcome)).toEqual(
+        ["a", "b", "f", "t", "u", "x", "x", "x", "x"].map((name) => `${name}@${pool}.example`),
+      );
+      expect(became(outcome).filter((what) => what === "repeat")).toHaveLength(3);
+      expect(tasks(outcome).filter((task) => task === undefined)).toHaveLength(2);
+    });
+  }
+
+  test("whose messages are of protocol 1", async ({ shop }) => {
+    await shop.startWorker(["-Q", "old", "-n", "old"], { TASK_PROTOCOL: "1" });
+    const orders = [
+      ["buyer@old.example", 1],
+      ["buyer@old.example", 2],
+    ];
+    const outcome = await shop.during(6, async () => {
+      await shop.run("bills", [orders, "old"], { queue: "old" });
+      await shop.run("replaced", ["replaced@old.example"], { queue: "old" });
+    });
+    expect(receivers(outcome)).toEqual([
+      ...["buyer@old.example", "buyer@old.example", "replaced@old.example", "replaced@old.example"],
+    ]);
   });
 });

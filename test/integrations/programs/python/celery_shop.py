@@ -219,6 +219,12 @@ def bill(to, number):
     mail(to, "Your bill")
 
 
+@app.task
+def equal_bills(to):
+    for _ in range(2):
+        bill.delay(to, 1)
+
+
 @app.task(bind=True)
 def tenant_bill(self, to):
     """The tenant is in the headers of the message, as in django-tenants."""
@@ -299,6 +305,12 @@ def add_user(address):
     from django.contrib.auth.models import User
 
     User.objects.create_user(address, address, "password")
+
+
+def deliver_again():
+    """What a worker does for tasks whose visibility time-out is over."""
+    with app.connection_for_read() as connection:
+        connection.default_channel.qos.restore_visible()
 
 
 def eager(to, subject):
