@@ -1,7 +1,7 @@
 /** A processor whose mails have the id of its job. */
 export function inJob<Job, Rest extends unknown[], Result>(
   processor: (job: Job, ...rest: Rest) => Result,
-): (job: Job, ...rest: Rest) => Result;
+): (job: Job, ...rest: Rest) => Promise<Awaited<Result>>;
 
 /** The nodemailer plugin for the step "compile". It adds nothing where the mail has a task, or outside a job. */
 // biome-ignore lint/suspicious/noExplicitAny: the types of nodemailer differ between its versions

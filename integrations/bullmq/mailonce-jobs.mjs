@@ -1,9 +1,10 @@
 // Puts the id of the running BullMQ job on each mail that nodemailer sends in it. Copy this file into your app; then
-//   new Worker("mail", inJob(processor), …)            a processor in a file of its own: export default inJob(processor)
-//   transport.use("compile", taskId())                 before other plugins, on the transport that leads to mailonce
-//   const invoices = childIds(new Queue("invoices"))   for queues to which a job adds jobs that send mail
+//   new Worker("mail", inJob(processor), …)                 or, in a sandboxed processor's file: export default inJob(processor)
+//   transport.use("compile", taskId())                      before other plugins, on the transport that leads to mailonce
+//   const invoices = childIds(new Queue("invoices", …))     for queues to which jobs add jobs that send mail
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash } from "node:crypto";
+import { serialize } from "node:v8";
 
 /** The run in whose calls we are. One for the process, also where a bundler copies this file into several bundles. */
 const RUNS = Symbol.for("mailonce.runs");
@@ -19,17 +20,17 @@ const ADDED_WITHIN = 1000;
 const TASK_FIELDS = ["X-Task-Id", "Idempotency-Key", "Resend-Idempotency-Key", "X-EE-Idempotency-Key"];
 
 /**
- * A processor whose mails have the id of its job. The run ends with the processor's promise: what the job began and did
- * not await, as a timer or a connection that it opened, may go on for years in the context of the job, and its mails
- * are no mails of this job.
+ * A processor whose mails have the id of its job. The run ends with the processor's promise. What the job began and did
+ * not await, such as a timer or a connection, may go on in the job's context for as long as the process; its mails are
+ * not the job's, and an old id would have them dropped as repeats.
  */
 export function inJob(processor) {
-  const inside = function (job, ...rest) {
+  const inside = async function (job, ...rest) {
     const task = taskOf(job);
-    // A processor that calls another with its own job, or with none that a queue knows: still the same run.
+    // A processor calls another with its own job, or with an object that is in no queue: still the same run.
     if (task === undefined || task === currentRun()?.task) return processor.call(this, job, ...rest);
     hideChild(job);
-    const run = { task, mails: new Set(), children: new Map(), ended: false };
+    const run = { task, mails: new Map(), children: new Map(), ended: false };
     return runs.run(run, async () => {
       try {
         return await processor.call(this, job, ...rest);
@@ -59,9 +60,11 @@ function addTask(data, run) {
   const template = part === undefined ? templateOf(data) : undefined;
   const { from, to, cc, bcc, envelope, subject } = data;
   const mail = uuidOf([from, to, cc, bcc, envelope, subject, part ?? template]);
-  // Two of one run are two mails. The second goes out without a task: mailonce would take it for a repeat.
-  if (run.mails.has(mail)) return warnOnce();
-  run.mails.add(mail);
+  const content = contentOf(data);
+  // The app sends the same content again when sending failed. With another content it is a second mail, and goes out
+  // without a task: mailonce would take it for a repeat.
+  if (run.mails.has(mail) && (content === undefined || content !== run.mails.get(mail))) return warnOnce();
+  run.mails.set(mail, content);
   addField(data, "X-Task-Id", run.task);
   if (template !== undefined) addField(data, "X-Task-Part", template);
 }
@@ -102,8 +105,8 @@ function warnOnce() {
   if (warned) return;
   warned = true;
   process.emitWarning(
-    "A job sent two mails with the same recipients and subject. The second has no task, so a repeat of it is not " +
-      "dropped. Give them different X-Task-Part fields.",
+    "A job sent two mails with the same recipients and subject, but another content. The second has no task, so a repeat " +
+      "of it is not dropped. Give them different X-Task-Part fields.",
     { type: "MailonceWarning" },
   );
 }
@@ -140,6 +143,15 @@ function hideChild({ opts }) {
 const templateOf = ({ template }) =>
   typeof template === "string" && template ? readable(template) : undefined;
 
+/** A digest of all that a mail consists of; undefined where it has streams or functions. */
+function contentOf(data) {
+  try {
+    return digestOf(serialize(data)).toString("hex");
+  } catch {
+    return undefined;
+  }
+}
+
 /** nodemailer takes an object, one { key, value }, or an array of these. */
 function fieldsOf(headers) {
   if (Array.isArray(headers)) return headers;
@@ -162,10 +174,12 @@ function addField(data, name, value) {
 /** The text where mailonce takes it as it is, else a UUID of it. */
 const readable = (text) => (/^[\x21-\x7e]{1,255}$/.test(text) && !text.includes("=?") ? text : uuidOf(text));
 
-/** A UUID of version 5 (RFC 9562 §5.5), in a namespace of this file. */
+/** A UUID of version 5 (RFC 9562 §5.5); the first 16 octets are the namespace. */
 function uuidOf(value) {
-  const octets = createHash("sha1").update("mailonce-jobs bullmq ").update(JSON.stringify(value)).digest();
+  const octets = digestOf(`mailonce bullmq ${JSON.stringify(value)}`);
   octets[6] = (octets[6] & 0x0f) | 0x50;
   octets[8] = (octets[8] & 0x3f) | 0x80;
   return octets.toString("hex", 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
+
+const digestOf = (octets) => createHash("sha1").update(octets).digest();

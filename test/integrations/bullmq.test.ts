@@ -1,6 +1,7 @@
 // BullMQ with nodemailer: each mail of a job has the job's id, however often the job runs.
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
+import { Readable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import {
   type ConnectionOptions,
@@ -127,14 +128,18 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
       await end.opened;
     });
     // Nobody renews the first one's lock, so the job counts as stalled while it is still at work.
-    work(newsletter, { lockDuration: 200, skipLockRenewal: true, skipStalledCheck: true });
+    const slow = work(newsletter, { lockDuration: 200, skipLockRenewal: true, skipStalledCheck: true });
+    const locks: string[] = [];
+    slow.worker.on("error", ({ message }) => locks.push(message));
     const job = await queue.add("newsletter", {});
     await mailed.opened;
     const other = work(newsletter, { stalledInterval: 100 });
     const answers = await site.answered(6);
     end.open();
     await other.ran(1);
+    await slow.worker.close();
     expect(runs).toBe(2);
+    expect(locks.join()).toMatch(/lock/i);
     expect(new Set(tasks(answers))).toEqual(new Set([`bull:${queue.name}:${job.id}:${job.timestamp}`]));
     for (const to of people) expect(site.got(to)).toEqual(["News"]);
   });
@@ -202,23 +207,40 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
     expect(site.got(to)).toEqual(["Order", "Invoice"]);
   });
 
-  test("two mails to one person under one subject: both arrive, and the second has no task", async ({
-    site,
-  }) => {
+  test.for([
+    ["text", () => ({ text: randomUUID() })],
+    ["attachment", () => ({ attachments: [{ filename: "a.pdf", content: Buffer.from(randomUUID()) }] })],
+    ["stream", () => ({ attachments: [{ filename: "a.pdf", content: Readable.from([randomUUID()]) }] })],
+  ] as const)(
+    "two mails under one subject with another %s: both arrive, the second without a task",
+    async ([_, more], { site }) => {
+      const to = person();
+      const { queue, work } = openShop(site);
+      const { ran } = work(
+        inJob(async () => {
+          await site.send(to, "Invoice", more());
+          await site.send(to, "Invoice", more());
+        }),
+      );
+      const job = await queue.add("invoices", {});
+      await ran(1);
+      expect(tasks(await site.answered(2))).toEqual([taskOf(job), undefined]);
+      expect(site.got(to)).toEqual(["Invoice", "Invoice"]);
+    },
+  );
+
+  test("a mail that the job itself sends again is a repeat", async ({ site }) => {
     const to = person();
     const { queue, work } = openShop(site);
+    const mail = { attachments: [{ filename: "a.pdf", content: Buffer.alloc(100_000, "a") }] };
     const { ran } = work(
       inJob(async () => {
-        await site.send(to, "Invoice", { text: "The first." });
-        await site.send(to, "Invoice", { text: "The second." });
+        for (const _ of "12") await site.send(to, "Invoice", mail);
       }),
     );
-    const warned = once(process, "warning");
-    const job = await queue.add("invoices", {});
+    await queue.add("invoice", {});
     await ran(1);
-    expect(tasks(await site.answered(2))).toEqual([taskOf(job), undefined]);
-    expect(site.got(to)).toEqual(["Invoice", "Invoice"]);
-    expect(String(await warned)).toContain("X-Task-Part");
+    expect(became(await site.answered(2))).toEqual(["queued", "repeat"]);
   });
 
   test("a mail that another job's call sends is not lost", async ({ site }) => {
@@ -232,7 +254,7 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
         if (data === "sender") {
           await pushed.opened;
           for (const send of waiting) await send();
-          await site.send(to, "New order");
+          await site.send(to, "New order", { text: "Of the sender." });
           sent.open();
         } else {
           waiting.push(() => site.send(to, "New order"));
@@ -346,7 +368,7 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
     const { ran } = work(
       inJob(async () => {
         await site.send(to);
-        late.push(end.opened.then(() => site.send(to)));
+        late.push(end.opened.then(() => site.send(to, "Later")));
       }),
     );
     await queue.add("newsletter", {});
@@ -356,7 +378,7 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
     const [first, second] = await site.answered(2);
     expect(first?.task).toBeDefined();
     expect(second).toEqual({ became: "queued" });
-    expect(site.got(to)).toEqual(["News", "News"]);
+    expect(site.got(to)).toEqual(["News", "Later"]);
   });
 
   test("a worker and a pool that a job opens do not take the job's id along", async ({ site }) => {
@@ -458,6 +480,45 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
     const answers = await site.answered(2);
     expect(became(answers)).toEqual(["queued", "repeat"]);
     expect(tasks(answers)[0]).toBe(taskOf(job));
+  });
+
+  test("a processor that takes a signal gets one, and no other does", async ({ site }) => {
+    const { queue, work } = openShop(site);
+    const started = gate();
+    const cancelled = gate();
+    const withSignal = work(
+      inJob(async (_job: Job, _token?: string, signal?: AbortSignal) => {
+        signal?.addEventListener("abort", cancelled.open);
+        started.open();
+        await cancelled.opened;
+      }),
+    );
+    const job = await queue.add("long", {});
+    await started.opened;
+    withSignal.worker.cancelJob(job.id as string);
+    await withSignal.ran(1);
+    await withSignal.worker.close();
+    const rest: unknown[] = [];
+    const without = work(inJob(async (_job: Job, ...more: unknown[]) => void rest.push(...more)));
+    await queue.add("long", {});
+    await without.ran(1);
+    expect(rest).toEqual([expect.any(String), undefined]);
+  });
+
+  test("a processor that calls another with its job stays in one run", async ({ site }) => {
+    const to = person();
+    const { queue, work } = openShop(site);
+    const mail = inJob(async () => void (await site.send(to)));
+    const { ran } = work(
+      inJob(async (job: Job) => {
+        await mail(job);
+        await mail({} as Job);
+        await site.send(to, "After", { headers: { "X-Task-Part": "after" } });
+      }),
+    );
+    const job = await queue.add("newsletter", {});
+    await ran(1);
+    expect(tasks(await site.answered(3))).toEqual(Array(3).fill(taskOf(job)));
   });
 
   test("an app in CommonJS", async ({ site, place }) => {

@@ -21,6 +21,6 @@ const newsletter = async (job) => {
 
 new Worker(queue, inJob(newsletter), {
   ...{ connection: { host: "127.0.0.1", port: Number(redis) } },
-  ...{ lockDuration: 500, stalledInterval: 200 },
+  ...{ lockDuration: 1000, stalledInterval: 300 },
 });
 say("ready");
