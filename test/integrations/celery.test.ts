@@ -1,34 +1,14 @@
 // Celery and Django over Redis: a mail of a task is the task's, however the task is run, and other mail is not.
-import { Redis as RedisClient } from "ioredis";
 import { describe, expect } from "vitest";
 import { test as base, type Place } from "../support/place.ts";
-import {
-  has,
-  hasRedis,
-  INTEGRATIONS,
-  type Mail,
-  type Mails,
-  PROGRAMS,
-  PYTHON,
-  type Running,
-  type Submitted,
-  startMails,
-  startProgram,
-  startRedis,
-} from "./jobs.ts";
+import { has, hasRedis, PYTHON, type Running, startMails, startProgram, startRedis } from "./jobs.ts";
+import { type Answer, type Desk, during, pythonEnvironment, startDesk } from "./python.ts";
 
 const hasAll = hasRedis && has("Celery with Django", PYTHON, ["-c", "import celery, django, redis"]);
 
-interface Answer {
-  readonly id?: string;
-  readonly result?: unknown;
-  readonly error?: string;
-}
-
 /** A shop with a worker, and a desk that publishes its tasks. */
 interface Shop {
-  readonly mails: Mails;
-  readonly redis: RedisClient;
+  readonly redis: Desk["redis"];
   /** Starts another worker, with options of Celery. */
   startWorker(options?: readonly string[], environment?: Record<string, string>): Promise<Running>;
   /** Publishes a task and waits for its result. */
@@ -37,44 +17,18 @@ interface Shop {
   publish(task: string, args: readonly unknown[], options?: object): Promise<Answer>;
   /** Calls a function in a process that is no worker. */
   call(name: string, args: readonly unknown[]): Promise<Answer>;
-  /** What comes of what `work` does: the mails of the recipients that are new, and all submissions. */
-  during(submissions: number, work: () => Promise<unknown>): Promise<Outcome>;
+  during(submissions: number, work: () => Promise<unknown>): ReturnType<typeof during>;
 }
 
-interface Outcome {
-  readonly mails: readonly Mail[];
-  readonly submitted: readonly Submitted[];
-}
-
-async function startShop(place: Place, environment: Record<string, string> = {}): Promise<Shop> {
+async function startShop(place: Place): Promise<Shop> {
   const broker = await startRedis(place);
   const mails = await startMails(place);
-  const redis = new RedisClient(broker.port);
-  place.atEnd(() => redis.disconnect());
-  const python = {
-    REDIS_URL: broker.url,
-    SMTP_PORT: String(mails.gateway.port),
-    PYTHONPATH: `${INTEGRATIONS}/python:${PROGRAMS}/python`,
-    PYTHONDONTWRITEBYTECODE: "1",
-    C_FORCE_ROOT: "1",
-    ...environment,
-  };
-  const desk = startProgram(place, PYTHON, [`${PROGRAMS}/python/celery_desk.py`], {
-    // What the desk finds unacknowledged, Redis delivers again at once; workers have an hour.
-    environment: { ...python, VISIBILITY_TIMEOUT: "0" },
-  });
-  const ask = async (asked: object): Promise<Answer> => {
-    await redis.rpush("asked", JSON.stringify(asked));
-    const answer = await Promise.race([
-      redis.blpop("answered", 0),
-      desk.exited.then(() => Promise.reject(new Error(`the desk has ended: ${desk.output()}`))),
-    ]);
-    return JSON.parse(answer?.[1] ?? "{}") as Answer;
-  };
-  await desk.said(/the desk is open/);
+  const python = { ...pythonEnvironment(mails, broker), C_FORCE_ROOT: "1" };
+  // What the desk finds unacknowledged, Redis delivers again at once; workers have an hour.
+  const desk = await startDesk(place, broker, "celery_desk.py", { ...python, VISIBILITY_TIMEOUT: "0" });
   return {
-    ...{ mails, redis },
-    async startWorker(options = [], more = {}) {
+    redis: desk.redis,
+    async startWorker(options = [], environment = {}) {
       const worker = startProgram(
         place,
         PYTHON,
@@ -82,23 +36,15 @@ async function startShop(place: Place, environment: Record<string, string> = {})
           ...["-m", "celery", "-A", "celery_shop", "worker", "-l", "info", "-c", "2"],
           ...["--without-gossip", "--without-mingle", ...options],
         ],
-        { environment: { ...python, ...more } },
+        { environment: { ...python, ...environment } },
       );
       await worker.said(/ ready\./);
       return worker;
     },
-    run: (task, args, options = {}) => ask({ task, args, options, wait: true }),
-    publish: (task, args, options = {}) => ask({ task, args, options, wait: false }),
-    call: (call, args) => ask({ call, args }),
-    async during(submissions, work) {
-      const before = { mails: mails.mails().length, submissions: mails.submissions().length };
-      await work();
-      await mails.answered(before.submissions + submissions);
-      return {
-        mails: mails.mails().slice(before.mails),
-        submitted: mails.submissions().slice(before.submissions),
-      };
-    },
+    run: (task, args, options = {}) => desk.ask({ task, args, options, wait: true }),
+    publish: (task, args, options = {}) => desk.ask({ task, args, options, wait: false }),
+    call: (call, args) => desk.ask({ call, args }),
+    during: (submissions, work) => during(mails, submissions, work),
   };
 }
 
@@ -107,10 +53,6 @@ const test = base.extend("shop", { scope: "file" }, async ({ shared }) => {
   await shop.startWorker();
   return shop;
 });
-
-const receivers = ({ mails }: Outcome) => mails.map(({ to }) => to.join()).sort();
-const became = ({ submitted }: Outcome) => submitted.map(({ became }) => became);
-const tasks = ({ submitted }: Outcome) => submitted.map(({ task }) => task);
 
 describe.skipIf(!hasAll)("Celery with Django", () => {
   test("a mail has its task's id, and without the fields", async ({ shop }) => {
@@ -125,22 +67,22 @@ describe.skipIf(!hasAll)("Celery with Django", () => {
     const outcome = await shop.during(2, async () => {
       for (const _ of "12") await shop.call("mail", ["outside@example.net", "Outside"]);
     });
-    expect(receivers(outcome)).toEqual(["outside@example.net", "outside@example.net"]);
-    expect(tasks(outcome)).toEqual([undefined, undefined]);
+    expect(outcome.receivers).toEqual(["outside@example.net", "outside@example.net"]);
+    expect(outcome.tasks).toEqual([undefined, undefined]);
   });
 
   test("a retry mails those that are left", async ({ shop }) => {
     const people = ["a", "b", "c", "d"].map((name) => `${name}@retry.example`);
     const outcome = await shop.during(6, () => shop.run("newsletter", [people, "News", "retry"]));
-    expect(receivers(outcome)).toEqual(people);
-    expect(became(outcome)).toEqual(["queued", "queued", "repeat", "repeat", "queued", "queued"]);
-    expect(new Set(tasks(outcome)).size).toBe(1);
+    expect(outcome.receivers).toEqual(people);
+    expect(outcome.became).toEqual(["queued", "queued", "repeat", "repeat", "queued", "queued"]);
+    expect(new Set(outcome.tasks).size).toBe(1);
   });
 
   test("autoretry_for mails each once", async ({ shop }) => {
     const people = ["a@auto.example", "b@auto.example"];
     const outcome = await shop.during(5, () => shop.run("invoices_by_autoretry", [people, "auto"]));
-    expect(receivers(outcome)).toEqual(people);
+    expect(outcome.receivers).toEqual(people);
   });
 
   test("mail_admins and Django's password-reset mails are the task's too", async ({ shop }) => {
@@ -154,7 +96,7 @@ describe.skipIf(!hasAll)("Celery with Django", () => {
         await shop.run(task, [argument], { task_id: id });
       }
     });
-    expect(became(outcome)).toEqual(["queued", "repeat", "queued", "repeat"]);
+    expect(outcome.became).toEqual(["queued", "repeat", "queued", "repeat"]);
     expect(outcome.mails.map(({ subject }) => subject)).toEqual([
       "[Django] Stock is low",
       "Password reset on shop.example",
@@ -165,7 +107,7 @@ describe.skipIf(!hasAll)("Celery with Django", () => {
     const refused = await shop.during(2, async () => {
       expect((await shop.run("two_subjects", ["two@example.net"])).result).toEqual([null, 554]);
     });
-    expect(became(refused)).toEqual(["queued", "refused"]);
+    expect(refused.became).toEqual(["queued", "refused"]);
     const parts = await shop.during(2, () => shop.run("two_parts", ["parts@example.net"]));
     expect(parts.mails.map(({ subject }) => subject)).toEqual(["Your order", "Your invoice"]);
   });
@@ -178,7 +120,7 @@ describe.skipIf(!hasAll)("Celery with Django", () => {
       ]);
       expect(result).toEqual([null, 554]);
     });
-    expect(receivers(differing)).toEqual(["a@bcc.example", "archive@example.net"]);
+    expect(differing.receivers).toEqual(["a@bcc.example", "archive@example.net"]);
     const equal = await shop.during(2, async () => {
       const { result } = await shop.run("with_archive", [
         ["c@bcc.example", "d@bcc.example"],
@@ -186,7 +128,7 @@ describe.skipIf(!hasAll)("Celery with Django", () => {
       ]);
       expect(result).toEqual([null, null]);
     });
-    expect(receivers(equal)).toEqual(["archive@example.net", "c@bcc.example", "d@bcc.example"]);
+    expect(equal.receivers).toEqual(["archive@example.net", "c@bcc.example", "d@bcc.example"]);
   });
 
   test("a mail that has one of the fields keeps it", async ({ shop }) => {
@@ -194,12 +136,12 @@ describe.skipIf(!hasAll)("Celery with Django", () => {
     const outcome = await shop.during(4, async () => {
       for (const name of names) await shop.run("with_field", ["own@example.net", name, `own-${name}`]);
     });
-    expect(tasks(outcome)).toEqual(names.map((name) => `own-${name}`));
+    expect(outcome.tasks).toEqual(names.map((name) => `own-${name}`));
   });
 
   test("what a logging handler mails in a task is no mail of the task", async ({ shop }) => {
     const outcome = await shop.during(2, () => shop.run("logs_errors", [["Away", "Away"]]));
-    expect(tasks(outcome)).toEqual([undefined, undefined]);
+    expect(outcome.tasks).toEqual([undefined, undefined]);
   });
 
   test("a task that is called in a task, in whatever way, is part of it", async ({ shop }) => {
@@ -208,7 +150,7 @@ describe.skipIf(!hasAll)("Celery with Django", () => {
         const { id } = await shop.run(task, ["called@example.net"]);
         await shop.run(task, ["called@example.net"], { task_id: id });
       });
-      expect(became(outcome)).toEqual(["queued", "repeat"]);
+      expect(outcome.became).toEqual(["queued", "repeat"]);
     }
   });
 
@@ -216,7 +158,7 @@ describe.skipIf(!hasAll)("Celery with Django", () => {
     const outcome = await shop.during(2, async () => {
       for (const _ of "12") await shop.call("eager", ["eager@example.net", "Eager"]);
     });
-    expect(tasks(outcome)).toEqual([undefined, undefined]);
+    expect(outcome.tasks).toEqual([undefined, undefined]);
   });
 
   test("a thread mails for the task where it is told to, a forked process never", async ({ shop }) => {
@@ -228,10 +170,10 @@ describe.skipIf(!hasAll)("Celery with Django", () => {
       ]);
       id = first;
     });
-    expect(new Set(tasks(threads))).toEqual(new Set([id, undefined]));
+    expect(new Set(threads.tasks)).toEqual(new Set([id, undefined]));
     expect(threads.submitted.filter(({ task }) => task === id)).toHaveLength(2);
     const forked = await shop.during(1, () => shop.run("forks", ["fork@example.net"]));
-    expect(tasks(forked)).toEqual([undefined]);
+    expect(forked.tasks).toEqual([undefined]);
   });
 
   test("a message that is sent in two tasks, and outside, has the id of each", async ({ shop }) => {
@@ -250,7 +192,7 @@ describe.skipIf(!hasAll)("tasks that a task publishes", () => {
     ];
     const outcome = await shop.during(3, () => shop.run("bills", [orders, "bills"]));
     expect(outcome.mails).toHaveLength(2);
-    expect(became(outcome).sort()).toEqual(["queued", "queued", "repeat"]);
+    expect(outcome.became.sort()).toEqual(["queued", "queued", "repeat"]);
   });
 
   test("equal arguments for two tenants are two tasks, whichever are left", async ({ shop }) => {
@@ -258,7 +200,7 @@ describe.skipIf(!hasAll)("tasks that a task publishes", () => {
       shop.run("tenant_bills", ["ceo@example.net", ["red", "blue"], "tenants"]),
     );
     expect(outcome.mails.map(({ subject }) => subject).sort()).toEqual(["Bill of blue", "Bill of red"]);
-    expect(became(outcome).sort()).toEqual(["queued", "queued", "repeat"]);
+    expect(outcome.became.sort()).toEqual(["queued", "queued", "repeat"]);
   });
 
   test("members and callbacks of chains, groups and chords are the same in the parent's retry", async ({
@@ -269,14 +211,14 @@ describe.skipIf(!hasAll)("tasks that a task publishes", () => {
       ...["callback: 7", "chain's end: 3", "chain: 3", "chord 0: 0", "chord 1: 1", "chord 2: 2"],
       ...["chord's body: [0, 1, 2]", "group 0: 0", "group 1: 1", "group 2: 2"],
     ]);
-    expect(became(outcome).filter((what) => what === "repeat")).toHaveLength(10);
+    expect(outcome.became.filter((what) => what === "repeat")).toHaveLength(10);
   });
 
   test("a task that replaces another mails the same person anew, and once over its retry", async ({
     shop,
   }) => {
     const outcome = await shop.during(3, () => shop.run("replaced", ["replaced@example.net"]));
-    expect(became(outcome)).toEqual(["queued", "queued", "repeat"]);
+    expect(outcome.became).toEqual(["queued", "queued", "repeat"]);
   });
 
   test("headers that are handed on carry no id to another task", async ({ shop }) => {
@@ -289,7 +231,7 @@ describe.skipIf(!hasAll)("tasks that a task publishes", () => {
       const { id } = await shop.run("eager_publishes", ["published@example.net"]);
       await shop.run("eager_publishes", ["published@example.net"], { task_id: id });
     });
-    expect(became(outcome)).toEqual(["queued", "repeat"]);
+    expect(outcome.became).toEqual(["queued", "repeat"]);
   });
 
   test("an id that somebody chose is of two tasks when it is used twice", async ({ shop }) => {
@@ -299,7 +241,7 @@ describe.skipIf(!hasAll)("tasks that a task publishes", () => {
         task_id: "daily report",
       });
     });
-    expect(receivers(outcome)).toEqual(["daily@example.net", "daily@example.net", "x@example.net"]);
+    expect(outcome.receivers).toEqual(["daily@example.net", "daily@example.net", "x@example.net"]);
   });
 });
 
@@ -322,8 +264,8 @@ describe.skipIf(!hasAll)("a task that is delivered twice", () => {
       for (const run of [1, 2]) await shop.redis.rpush(`go on:twice:${run}`, "now");
       await Promise.all([first.said(/end of twice, run 1/), second.said(/end of twice, run 2/)]);
     });
-    expect(receivers(outcome)).toEqual(people("twice.example"));
-    expect(became(outcome).filter((what) => what === "repeat")).toHaveLength(4);
+    expect(outcome.receivers).toEqual(people("twice.example"));
+    expect(outcome.became.filter((what) => what === "repeat")).toHaveLength(4);
   });
 
   test("since all of the worker was killed in the middle: the rest is mailed", async ({ shop }) => {
@@ -341,13 +283,13 @@ describe.skipIf(!hasAll)("a task that is delivered twice", () => {
       await shop.redis.rpush("go on:killed:2", "now");
       await second.said(/end of killed, run 2/);
     });
-    expect(receivers(outcome)).toEqual(people("killed.example"));
-    expect(became(outcome)).toEqual(["queued", "queued", "repeat", "repeat", "queued", "queued"]);
+    expect(outcome.receivers).toEqual(people("killed.example"));
+    expect(outcome.became).toEqual(["queued", "queued", "repeat", "repeat", "queued", "queued"]);
   });
 
   test("since a process of the pool was killed: the rest is mailed", async ({ shop }) => {
     const outcome = await shop.during(5, () => shop.run("killed_once", [people("lost.example"), "lost"]));
-    expect(receivers(outcome)).toEqual(people("lost.example"));
+    expect(outcome.receivers).toEqual(people("lost.example"));
   });
 
   test("at the same time: what both runs publish is the same, and equal tasks of one run are two", async ({
@@ -357,7 +299,7 @@ describe.skipIf(!hasAll)("a task that is delivered twice", () => {
       const { id } = await shop.publish("equal_bills", ["equal@example.net"]);
       await shop.publish("equal_bills", ["equal@example.net"], { task_id: id });
     });
-    expect(became(outcome).sort()).toEqual(["queued", "queued", "repeat", "repeat"]);
+    expect(outcome.became.sort()).toEqual(["queued", "queued", "repeat", "repeat"]);
   });
 });
 
@@ -383,11 +325,11 @@ describe.skipIf(!hasAll)("other workers", () => {
           { queue: pool },
         );
       });
-      expect(receivers(outcome)).toEqual(
+      expect(outcome.receivers).toEqual(
         ["a", "b", "f", "t", "u", "x", "x", "x", "x"].map((name) => `${name}@${pool}.example`),
       );
-      expect(became(outcome).filter((what) => what === "repeat")).toHaveLength(3);
-      expect(tasks(outcome).filter((task) => task === undefined)).toHaveLength(2);
+      expect(outcome.became.filter((what) => what === "repeat")).toHaveLength(3);
+      expect(outcome.tasks.filter((task) => task === undefined)).toHaveLength(2);
     });
   }
 
@@ -401,7 +343,7 @@ describe.skipIf(!hasAll)("other workers", () => {
       await shop.run("bills", [orders, "old"], { queue: "old" });
       await shop.run("replaced", ["replaced@old.example"], { queue: "old" });
     });
-    expect(receivers(outcome)).toEqual([
+    expect(outcome.receivers).toEqual([
       ...["buyer@old.example", "buyer@old.example", "replaced@old.example", "replaced@old.example"],
     ]);
   });
