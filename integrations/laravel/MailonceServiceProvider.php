@@ -59,7 +59,7 @@ class MailonceServiceProvider extends ServiceProvider
     /** How many equal jobs this run has enqueued, by class and digest. */
     private array $children = [];
 
-    /** The notification that was sent last. */
+    /** The notification that is being sent. */
     private ?object $notification = null;
 
     public function boot(): void
@@ -131,13 +131,17 @@ class MailonceServiceProvider extends ServiceProvider
     private function part(array $data): string
     {
         $source = $this->source($data);
-        $name = $source === null ? '' : substr(preg_replace('/[^!-~]/', '?', get_debug_type($source)), -200);
+        $class = $source === null ? $data['__laravel_notification'] ?? '' : get_debug_type($source);
+        $name = substr(preg_replace('/[^!-~]/', '?', $class), -200);
 
         if ($this->single) {
             return $name;
         }
 
-        $values = array_diff_key($source === null ? $data : $this->properties($source), ['message' => 0, 'mailer' => 0]);
+        // Without a source these are the data of a view, to which the mailer adds.
+        $values = $source === null
+            ? array_diff_key($data, ['message' => 0, 'mailer' => 0, '__laravel_notification_id' => 0])
+            : $this->properties($source);
 
         return $values === [] ? $name : $name.'#'.substr(hash('sha256', serialize($this->stable($values))), 0, 16);
     }
@@ -145,10 +149,11 @@ class MailonceServiceProvider extends ServiceProvider
     /** The mailable or notification that a mail comes from. */
     private function source(array $data): ?object
     {
-        $notification = $data['__laravel_notification'] ?? null;
+        $notification = $this->notification;
+        $this->notification = null;
 
-        if ($this->notification !== null && get_class($this->notification) === $notification) {
-            return $this->notification;
+        if ($notification !== null && get_class($notification) === ($data['__laravel_notification'] ?? null)) {
+            return $notification;
         }
 
         // The event of a mailable has its data, but not the mailable.

@@ -94,9 +94,9 @@ describe.skipIf(!hasLaravel)("Laravel", { timeout: TIMEOUT }, () => {
 
   for (const [name, what] of [
     ["jobs", "jobs"],
-    ["batches", "chains of jobs"],
+    ["chains", "chains of jobs"],
     ["mailables", "mailables"],
-    ["notifications", "notifications"],
+    ["notifications", "notifications, encrypted"],
   ] as const) {
     describe(`children that a job enqueues, ${what}`, () => {
       test("of a parent that is retried: each once, however many equal ones, and what only the retry enqueues", async ({

@@ -63,6 +63,7 @@ final class Digest
                 $value instanceof \DateTimeInterface => [$class, '000000' === $value->format('u') ? $value->format('c') : null],
                 $value instanceof \UnitEnum => [$class, $value->name],
                 \is_scalar($id), $id instanceof \Stringable => [$class, (string) $id],
+                $value instanceof \IteratorAggregate => self::stable(iterator_to_array($value)),
                 default => [$class, serialize($value)],
             };
         } catch (\Throwable) {

@@ -5,6 +5,7 @@
 namespace App;
 
 use Illuminate\Bus\Queueable;
+use Illuminate\Contracts\Queue\ShouldBeEncrypted;
 use Illuminate\Contracts\Queue\ShouldQueue;
 use Illuminate\Foundation\Bus\Dispatchable;
 use Illuminate\Mail\Mailable;
@@ -77,7 +78,7 @@ class InvoicePaid extends Notification
     }
 }
 
-class QueuedInvoicePaid extends InvoicePaid implements ShouldQueue
+class QueuedInvoicePaid extends InvoicePaid implements ShouldBeEncrypted, ShouldQueue
 {
 }
 
@@ -179,7 +180,7 @@ class Jobs
         $this->each($to, $runs, fn ($number) => Run::dispatch('invoice', [$to, $number])->delay(now()));
     }
 
-    public function batches(string $to, array ...$runs): void
+    public function chains(string $to, array ...$runs): void
     {
         $this->each($to, $runs, fn ($number) => Bus::chain([new Run('nothing'), new Run('invoice', [$to, $number])])->dispatch());
     }
