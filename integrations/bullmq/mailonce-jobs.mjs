@@ -172,7 +172,7 @@ function addField(data, name, value) {
 }
 
 /** The text where mailonce takes it as it is, else a UUID of it. */
-const readable = (text) => (/^[\x21-\x7e]{1,255}$/.test(text) && !text.includes("=?") ? text : uuidOf(text));
+const readable = (text) => (/^[\x21-\x7e]{1,255}$/.test(text) ? text : uuidOf(text));
 
 /** A UUID of version 5 (RFC 9562 §5.5); the first 16 octets are the namespace. */
 function uuidOf(value) {
