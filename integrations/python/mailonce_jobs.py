@@ -35,6 +35,7 @@ __all__ = ["EmailBackend", "Job", "TaskIdMixin", "carry", "connect_celery", "cur
 FIELDS = ("X-Task-Id", "Idempotency-Key", "Resend-Idempotency-Key", "X-EE-Idempotency-Key")
 """The fields from which mailonce takes the task, the first one first."""
 
+_logger = logging.getLogger(__name__)
 _NAMESPACE = uuid.UUID("6d61696c-6f6e-5e63-a5a1-9d0e3d3f6b51")
 
 
@@ -257,6 +258,8 @@ def _celery_run(request):
         own = _of_header(request)
         task = own[0] if own else request.id if _is_random(request.id) else None
         vars(request)[_RUN] = _Run(task) if task else None
+        if own:
+            _logger.info("The mail of task %s has the id %s", request.id, task)
     return vars(request)[_RUN]
 
 

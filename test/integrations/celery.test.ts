@@ -20,6 +20,8 @@ interface Shop {
   during(submissions: number, work: () => Promise<unknown>): ReturnType<typeof during>;
 }
 
+const WORKER = ["-m", "celery", "worker", "-l", "info", "-c", "2", "--without-gossip", "--without-mingle"];
+
 async function startShop(place: Place): Promise<Shop> {
   const broker = await startRedis(place);
   const mails = await startMails(place);
@@ -29,15 +31,9 @@ async function startShop(place: Place): Promise<Shop> {
   return {
     redis: desk.redis,
     async startWorker(options = [], environment = {}) {
-      const worker = startProgram(
-        place,
-        PYTHON,
-        [
-          ...["-m", "celery", "-A", "celery_shop", "worker", "-l", "info", "-c", "2"],
-          ...["--without-gossip", "--without-mingle", ...options],
-        ],
-        { environment: { ...python, ...environment } },
-      );
+      const worker = startProgram(place, PYTHON, [...WORKER, ...options], {
+        environment: { ...python, CELERY_APP: "celery_shop", ...environment },
+      });
       await worker.said(/ ready\./);
       return worker;
     },
@@ -348,3 +344,30 @@ describe.skipIf(!hasAll)("other workers", () => {
     ]);
   });
 });
+
+describe.skipIf(!hasRedis || !has("Celery", PYTHON, ["-c", "import celery, redis"]))(
+  "Celery with smtplib",
+  () => {
+    test("a retry mails those that are left", async ({ place }) => {
+      const broker = await startRedis(place);
+      const mails = await startMails(place);
+      const environment = {
+        ...pythonEnvironment(mails, broker),
+        C_FORCE_ROOT: "1",
+        CELERY_APP: "celery_plain",
+      };
+      const worker = startProgram(place, PYTHON, [...WORKER, "-Q", "plain"], { environment });
+      await worker.said(/ ready\./);
+      const outcome = await during(
+        mails,
+        3,
+        () =>
+          startProgram(place, PYTHON, ["-c", "import celery_plain; celery_plain.publish()"], { environment })
+            .exited,
+      );
+      expect(outcome.receivers).toEqual(["a@plain.example", "b@plain.example"]);
+      expect(outcome.became).toEqual(["queued", "repeat", "queued"]);
+      expect(outcome.tasks[0]).toMatch(/^[0-9a-f-]{36}$/);
+    });
+  },
+);
