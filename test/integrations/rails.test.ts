@@ -341,6 +341,15 @@ describe.skipIf(!installed)("Rails", () => {
       expect(await run.jobs(1, job)).toEqual([{ became: "queued" }]);
   });
 
+  test("a copy of a job's data under another id is a task of its own", async ({ run }) => {
+    const foreign = { mailonce: { [randomUUID()]: randomUUID(), [newJid()]: randomUUID() } };
+    const active = activeJob("ThanksJob", [to()]);
+    Object.assign(active.data, foreign);
+    const own = sidekiqJob("ThanksWorker", [to()]);
+    Object.assign(own.payload, foreign);
+    for (const job of [active, own]) expect(tasks(await run.jobs(1, job))).toEqual([job.id]);
+  });
+
   test("a mail that has a task field already is left alone", async ({ run }) => {
     const fields = ["X-Task-Id", "Idempotency-Key", "Resend-Idempotency-Key", "X-EE-Idempotency-Key"];
     for (const field of fields) {
