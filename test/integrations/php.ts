@@ -14,15 +14,18 @@ export function hasPhp(what: string, files: readonly string[]): boolean {
 
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[45][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
+/** A method of the program's jobs, and its arguments. */
+export type Call = readonly [name: string, ...args: readonly unknown[]];
+
 export interface PhpApp extends Mails {
   /** Runs a command to its end and resolves with what it said. */
   run(...args: readonly string[]): Promise<string>;
   /** Does the work and waits until so many more submissions are answered: the tasks they named. */
   answers(count: number, work: () => Promise<unknown>): Promise<(string | undefined)[]>;
-  /** Puts a job into the queue and waits for its answers. */
-  job(answers: number, name: string, ...args: readonly unknown[]): Promise<(string | undefined)[]>;
+  /** Puts jobs into the queue and waits for their answers. */
+  jobs(answers: number, ...jobs: readonly Call[]): Promise<(string | undefined)[]>;
   /** The same work outside a job. */
-  call(name: string, ...args: readonly unknown[]): Promise<unknown>;
+  calls(answers: number, ...calls: readonly Call[]): Promise<(string | undefined)[]>;
   /** What the upstream took for an address. */
   to(address: string): Mail[];
 }
@@ -56,8 +59,8 @@ export async function startPhp(place: Place, options: PhpOptions): Promise<PhpAp
   };
   return {
     ...{ ...mails, run, answers },
-    job: (count, name, ...args) => answers(count, () => run("dispatch", name, JSON.stringify(args))),
-    call: (name, ...args) => run("call", name, JSON.stringify(args)),
+    jobs: (count, ...jobs) => answers(count, () => run("dispatch", JSON.stringify(jobs))),
+    calls: (count, ...calls) => answers(count, () => run("call", JSON.stringify(calls))),
     to: (address) => mails.mails().filter(({ to }) => to.includes(address)),
   };
 }

@@ -2,8 +2,8 @@
 
 // A Laravel application with its real kernel, a queue on Redis and a mailer.
 //
-//   php artisan.php dispatch NAME [ARGUMENTS as JSON]    puts a job into the queue
-//   php artisan.php call NAME [ARGUMENTS as JSON]        does the same work outside a job
+//   php artisan.php dispatch [[NAME, ARGUMENT…], …]      puts jobs into the queue
+//   php artisan.php call [[NAME, ARGUMENT…], …]          does the same work outside a job
 //   php artisan.php queue:work | queue:retry all
 //
 // The environment has REDIS_PORT, MAIL_PORT, and STORAGE, a folder of its own.
@@ -33,10 +33,14 @@ $app->booted(function () use ($app) {
     $app->singleton(Jobs::class);
     $app->extend('queue.failer', fn () => new App\FailedJobs());
 });
-$kernel->command('dispatch {name} {arguments=[]}', function (string $name, string $arguments) {
-    dispatch(new Run($name, json_decode($arguments, true)));
+$kernel->command('dispatch {jobs}', function (string $jobs) {
+    foreach (json_decode($jobs) as $arguments) {
+        dispatch(new Run(array_shift($arguments), $arguments));
+    }
 });
-$kernel->command('call {name} {arguments=[]}', function (string $name, string $arguments) {
-    app(Jobs::class)->$name(...json_decode($arguments, true));
+$kernel->command('call {jobs}', function (string $jobs) {
+    foreach (json_decode($jobs) as $arguments) {
+        app(Jobs::class)->{array_shift($arguments)}(...$arguments);
+    }
 });
 exit($kernel->handle(new Symfony\Component\Console\Input\ArgvInput(), new Symfony\Component\Console\Output\ConsoleOutput()));

@@ -97,11 +97,6 @@ class Jobs
         return Redis::incr("run:$what");
     }
 
-    public function forget(string $what): void
-    {
-        Redis::del("run:$what");
-    }
-
     public function news(string ...$people): void
     {
         foreach ($people as $to) {
@@ -166,7 +161,7 @@ class Jobs
     /** Does it for the invoices of this run and fails in all runs but the last. */
     private function each(string $to, array $runs, callable $do): void
     {
-        $run = $this->run($to);
+        $run = 1 === count($runs) ? 1 : $this->run($to);
         foreach ($runs[$run - 1] as $number) {
             $do($number);
         }

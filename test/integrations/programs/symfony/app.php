@@ -2,8 +2,8 @@
 
 // A Symfony application without its kernel: a bus over Redis, a mailer, the commands of Messenger, and the integration.
 //
-//   php app.php dispatch NAME [ARGUMENTS as JSON]    sends a message to the queue
-//   php app.php call NAME [ARGUMENTS as JSON]        does the same work outside a job
+//   php app.php dispatch [[NAME, ARGUMENT…], …]      sends messages to the queue
+//   php app.php call [[NAME, ARGUMENT…], …]          does the same work outside a job
 //   php app.php messenger:consume async
 //   php app.php messenger:consume failed             retries what failed for good
 //
@@ -119,9 +119,13 @@ $jobs->listen($events);
 
 [, $command] = $argv;
 if ('dispatch' === $command) {
-    $bus->dispatch(new Job($argv[2], json_decode($argv[3] ?? '[]', true)));
+    foreach (json_decode($argv[2]) as $arguments) {
+        $bus->dispatch(new Job(array_shift($arguments), $arguments));
+    }
 } elseif ('call' === $command) {
-    $jobs->{$argv[2]}(...json_decode($argv[3] ?? '[]', true));
+    foreach (json_decode($argv[2]) as $arguments) {
+        $jobs->{array_shift($arguments)}(...$arguments);
+    }
 } else {
     $buses = new RoutableMessageBus(locator(['messenger.bus.default' => $bus]), $bus);
     $console = new Application();
