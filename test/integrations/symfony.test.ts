@@ -128,6 +128,13 @@ describe.skipIf(!hasSymfony)("Symfony", { timeout: TIMEOUT }, () => {
     );
   }
 
+  test("equal messages with other stamps are others", async ({ app }) => {
+    const tasks = await app.jobs(3, ["tenants", "tenants@example.net", ["A", "B"], ["B"]]);
+    const only = await app.jobs(2, ["tenants", "tenant@example.net", ["A"], ["B"]]);
+    expect([new Set(tasks).size, new Set(only).size]).toEqual([2, 2]);
+    expect([app.to("tenants@example.net").length, app.to("tenant@example.net").length]).toEqual([2, 2]);
+  });
+
   test("what is handled inside a message belongs to it, and so does what is put off to after it", async ({
     app,
   }) => {

@@ -3,16 +3,25 @@
 namespace App\Mailonce;
 
 use Symfony\Component\Mailer\Messenger\SendEmailMessage;
+use Symfony\Component\Messenger\Envelope;
+use Symfony\Component\Messenger\Stamp\DelayStamp;
+use Symfony\Component\Messenger\Stamp\NonSendableStampInterface;
 use Symfony\Component\Mime\Message;
 
 /** Tells messages and mails of one task apart, by what stays the same when the task runs again. */
 final class Digest
 {
-    /** Null for a message that can't be serialized. */
-    public static function ofMessage(object $message): ?string
+    /** Of a message and its stamps, of which some may tell tenants apart. Null when they can't be serialized. */
+    public static function ofMessage(Envelope $envelope): ?string
     {
+        $message = $envelope->getMessage();
+        $stamps = $envelope->withoutStampsOfType(NonSendableStampInterface::class)->withoutAll(DelayStamp::class)->all();
+        // The milliseconds until a fixed moment are others in each run.
+        $minutes = round(($envelope->last(DelayStamp::class)?->getDelay() ?? 0) / 60000);
         try {
-            return hash('sha256', serialize($message instanceof SendEmailMessage ? self::mail($message) : $message));
+            $content = $message instanceof SendEmailMessage ? self::mail($message) : $message;
+
+            return hash('sha256', serialize([$message::class, $content, $stamps, $minutes]));
         } catch (\Throwable) {
             return null;
         }

@@ -3,6 +3,7 @@
 namespace App\Mailonce;
 
 use Symfony\Component\EventDispatcher\EventSubscriberInterface;
+use Symfony\Component\Messenger\Envelope;
 use Symfony\Component\Messenger\Event\SendMessageToTransportsEvent;
 use Symfony\Component\Messenger\Event\WorkerMessageFailedEvent;
 use Symfony\Component\Messenger\Event\WorkerMessageHandledEvent;
@@ -20,7 +21,7 @@ final class RunningTask implements EventSubscriberInterface
 {
     private ?string $id = null;
 
-    /** @var array<string, int> how many equal messages this run has sent, by class and digest */
+    /** @var array<string, int> how many equal messages this run has sent, by digest */
     private array $children = [];
 
     public static function getSubscribedEvents(): array
@@ -71,7 +72,7 @@ final class RunningTask implements EventSubscriberInterface
     {
         $envelope = $event->getEnvelope();
         if (null === $envelope->last(TaskStamp::class)) {
-            $event->setEnvelope($envelope->with(new TaskStamp($this->childId($envelope->getMessage()))));
+            $event->setEnvelope($envelope->with(new TaskStamp($this->childId($envelope))));
         }
     }
 
@@ -79,16 +80,15 @@ final class RunningTask implements EventSubscriberInterface
      * The same id in each run of this task for the same message, by what is in it. A count alone would give a message the
      * id of another one that this run leaves out. Random outside a task, and for what can't be serialized.
      */
-    private function childId(object $message): string
+    private function childId(Envelope $envelope): string
     {
         $parent = $this->id();
-        if (null === $parent || null === $digest = Digest::ofMessage($message)) {
+        if (null === $parent || null === $digest = Digest::ofMessage($envelope)) {
             return self::randomUuid();
         }
-        $name = $message::class."\0".$digest;
-        $ordinal = $this->children[$name] = ($this->children[$name] ?? -1) + 1;
+        $ordinal = $this->children[$digest] = ($this->children[$digest] ?? -1) + 1;
 
-        return self::uuid(5, sha1(hex2bin('a0a2c1f65c0e4a0e9d0c7c6d3d3b7f5e')."$parent\0$name\0$ordinal", true));
+        return self::uuid(5, sha1(hex2bin('a0a2c1f65c0e4a0e9d0c7c6d3d3b7f5e')."$parent\0$digest\0$ordinal", true));
     }
 
     private static function randomUuid(): string

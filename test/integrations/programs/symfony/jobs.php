@@ -17,6 +17,7 @@ use Symfony\Component\Messenger\Handler\BatchHandlerInterface;
 use Symfony\Component\Messenger\Handler\BatchHandlerTrait;
 use Symfony\Component\Messenger\MessageBusInterface;
 use Symfony\Component\Messenger\Stamp\DispatchAfterCurrentBusStamp;
+use Symfony\Component\Messenger\Stamp\StampInterface;
 use Symfony\Component\Mime\Address;
 use Symfony\Component\Mime\Crypto\DkimSigner;
 use Symfony\Component\Mime\Email;
@@ -44,6 +45,13 @@ class SyncJob extends Work
 /** By no transport at all. */
 class InlineJob extends Work
 {
+}
+
+class TenantStamp implements StampInterface
+{
+    public function __construct(public string $name)
+    {
+    }
 }
 
 /** Handled in batches. */
@@ -208,6 +216,12 @@ class Jobs
     public function invoices(string $to, array ...$runs): void
     {
         $this->each($to, $runs, fn ($number) => $this->bus->dispatch(new Job('invoice', [$to, $number])));
+    }
+
+    /** The message is the same for each tenant. */
+    public function tenants(string $to, array ...$runs): void
+    {
+        $this->each($to, $runs, fn ($tenant) => $this->bus->dispatch(new Job('news', [$to]), [new TenantStamp($tenant)]));
     }
 
     /** By the mailer that has a bus. */
