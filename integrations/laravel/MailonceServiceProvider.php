@@ -240,9 +240,12 @@ class MailonceServiceProvider extends ServiceProvider
     private function digest(array $payload): string
     {
         $command = $payload['data']['command'] ?? null;
-
         // A job of the old kind is a name with data.
-        return hash('sha256', serialize([$payload['job'], is_object($command) ? $this->lasting($command) : $payload['data']]));
+        $content = is_object($command) ? $this->lasting($command) : $payload['data'];
+        // Packages for several tenants add one of these.
+        $tenant = $payload['tenant_id'] ?? $payload['tenantId'] ?? null;
+
+        return hash('sha256', serialize([$payload['job'], $content, $tenant]));
     }
 
     /** A copy without what the framework puts there anew in each run, and when it is to run as a span of time. */
