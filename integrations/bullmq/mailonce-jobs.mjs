@@ -26,7 +26,8 @@ const TASK_FIELDS = ["X-Task-Id", "Idempotency-Key", "Resend-Idempotency-Key", "
  */
 export function inJob(processor) {
   const inside = async function (job, ...rest) {
-    const task = taskOf(job);
+    // BullMQ Pro wraps a batch in a job that is none.
+    const task = job.getBatch?.()?.length > 0 ? undefined : taskOf(job);
     // A processor calls another with its own job, or with an object that is in no queue: still the same run.
     if (task === undefined || task === currentRun()?.task) return processor.call(this, job, ...rest);
     hideChild(job);

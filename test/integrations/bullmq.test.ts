@@ -428,6 +428,37 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
     expect(site.got(to)).toHaveLength(3);
   });
 
+  test("a batch of several jobs, as BullMQ Pro has, is no job; each job in it may be", async ({ site }) => {
+    const people = [person(), person()];
+    const { queue, work } = openShop(site);
+    const mail = inJob(async ({ data }: Job<string>) => void (await site.send(data)));
+    const { ran } = work(async (job) => {
+      const { data } = job as Job<string[]>;
+      const batch = data.map((to, number) =>
+        Object.assign(Object.create(job), { id: `b${number}`, data: to }),
+      );
+      await inJob(async () => {
+        await site.send(people[0] as string, "To all");
+        for (const one of batch) await mail(one as Job<string>);
+      })(Object.assign(Object.create(job), { getBatch: () => batch }));
+    });
+    const { timestamp } = await queue.add("batch", people);
+    await ran(1);
+    const each = [0, 1].map((number) => `bull:${queue.name}:b${number}:${timestamp}`);
+    expect(tasks(await site.answered(3))).toEqual([undefined, ...each]);
+  });
+
+  test("a mail that is given as raw has nothing added", async ({ site }) => {
+    const to = person();
+    const raw = `From: ${FROM}\r\nTo: ${to}\r\nSubject: Raw\r\n\r\nRead.\r\n`;
+    const { queue, work } = openShop(site);
+    const { ran } = work(inJob(() => site.transport.sendMail({ envelope: { from: FROM, to }, raw })));
+    await queue.add("newsletter", {});
+    await ran(1);
+    expect(tasks(await site.answered(1))).toEqual([undefined]);
+    expect(site.got(to)).toEqual(["Raw"]);
+  });
+
   test("one object of options in two jobs stays as it is", async ({ site }) => {
     const mail = { from: FROM, to: person(), subject: "News", headers: { "X-Shop": "1" } };
     const before = structuredClone(mail);
