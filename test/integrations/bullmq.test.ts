@@ -619,7 +619,7 @@ describe.skipIf(!hasRedis)("a job's jobs", () => {
   test("a parent that runs twice adds all its children twice, and each mails once", async ({ site }) => {
     const to = person();
     const [parents, invoices] = [openShop(site), openShop(site)];
-    const queue = childIds(childIds(invoices.queue));
+    const queue = childIds(invoices.queue);
     const flows = childIds(new FlowProducer({ connection: site.connection }));
     onTestFinished(() => flows.close());
     const data = { to };
@@ -652,6 +652,27 @@ describe.skipIf(!hasRedis)("a job's jobs", () => {
     expect(new Set(became(second))).toEqual(new Set(["repeat"]));
     expect(new Set(tasks(second))).toEqual(new Set(tasks(first)));
     expect(data).toEqual({ to });
+  });
+
+  test("a processor that calls another counts equal children on; a queue is wrapped once", async ({
+    site,
+  }) => {
+    const to = person();
+    const [parents, invoices] = [openShop(site), openShop(site)];
+    const queue = childIds(invoices.queue);
+    const { add } = queue;
+    expect(childIds(queue).add).toBe(add);
+    const one = inJob(async (_job: Job) => void (await queue.add("invoice", { to })));
+    const parent = parents.work(
+      inJob(async (job: Job) => {
+        await one(job);
+        await one(job);
+      }),
+    );
+    await parents.queue.add("month", {});
+    await parent.ran(1);
+    await invoices.work(invoice(site)).ran(2);
+    expect(became(await site.answered(2))).toEqual(["queued", "queued"]);
   });
 
   test("a child's child, and a child that is tried again", async ({ site }) => {
