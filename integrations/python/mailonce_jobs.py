@@ -11,7 +11,7 @@ imports Django, Celery or RQ only where you use them. How to install it for each
     Thread(target=mailonce_jobs.carry(send)).start()        a thread that mails for the running job
 
 Outside a job nothing is added, nor to a mail that has one of mailonce's fields already, nor to what logging handlers mail.
-Tested with Python 3.11, Django 3.2, Celery 5.2 and RQ 1.13.
+Needs Python 3.7 or newer. Tested with Python 3.11, Django 3.2, Celery 5.2 and RQ 1.13.
 """
 
 import contextlib
@@ -28,6 +28,7 @@ import smtplib
 import sys
 import threading
 import uuid
+import weakref
 from collections import Counter
 
 __all__ = ["EmailBackend", "Job", "TaskIdMixin", "carry", "connect_celery", "current_task", "job", "patch_smtplib"]
@@ -135,7 +136,7 @@ def _after_fork():
     _scope.set(None)
     request = _celery_request()
     if request is not None:
-        vars(request)[_RUN] = None
+        _celery_runs[request] = None
 
 
 if hasattr(os, "register_at_fork"):
@@ -167,10 +168,15 @@ class TaskIdMixin:
 
 def _with_task(message, task):
     """A copy, since the caller may send the same object again in another job."""
-    if any(name.lower() in _LOWER_FIELDS for name in message.extra_headers):
+    headers = getattr(message, "extra_headers", None)
+    if headers is None or any(name.lower() in _LOWER_FIELDS for name in headers):
         return message
     tagged = copy.copy(message)
-    tagged.extra_headers = {**message.extra_headers, FIELDS[0]: task}
+    tagged.extra_headers = {**headers, FIELDS[0]: task}
+    if not type(message).message.__module__.startswith("django."):  # a class of the application may add a field itself
+        written = tagged.message()
+        if sum(len(written.get_all(name, ())) for name in FIELDS) > 1:
+            return message
     return tagged
 
 
@@ -224,7 +230,8 @@ _HEADER = "mailonce_task"
 
 Celery hands headers on from one message to another. The Celery id says for which message the rest is meant."""
 
-_RUN = "mailonce_run"
+_celery_runs = weakref.WeakKeyDictionary()
+"""The run of each request, which Celery makes anew for each delivery."""
 
 _CELERY_HEADERS = {
     *("lang", "task", "id", "shadow", "eta", "expires", "group", "group_index", "retries", "timelimit", "root_id"),
@@ -252,15 +259,15 @@ def _celery_request():
 
 
 def _celery_run(request):
-    """One for each delivery, None where the id of the task is not known to be of one job."""
-    if _RUN not in vars(request):
+    """None where the id of the task is not known to be of one job."""
+    if request not in _celery_runs:
         connect_celery()
         own = _of_header(request)
         task = own[0] if own else request.id if _is_random(request.id) else None
-        vars(request)[_RUN] = _Run(task) if task else None
+        _celery_runs[request] = _Run(task) if task else None
         if own:
             _logger.info("The mail of task %s has the id %s", request.id, task)
-    return vars(request)[_RUN]
+    return _celery_runs[request]
 
 
 def _of_header(request):
@@ -323,7 +330,7 @@ def _is_retry(request, name, fields):
 
 def _is_body_of_chord(request, celery_id):
     chord = request.chord
-    return bool(chord) and chord["options"].get("task_id") == celery_id
+    return bool(chord) and chord.get("options", {}).get("task_id") == celery_id
 
 
 def _chord_of(request, run, group, child):

@@ -175,6 +175,7 @@ describe.skipIf(!hasAll)("Celery with Django", () => {
   test("a message that is sent in two tasks, and outside, has the id of each", async ({ shop }) => {
     const { result } = await shop.call("one_message_in_two_jobs", ["same@example.net"]);
     expect(result).toEqual(["job-1", "job-2", null, {}]);
+    expect((await shop.call("message_of_an_own_class", ["own@example.net"])).result).toEqual([null]);
   });
 });
 

@@ -332,6 +332,21 @@ def one_message_in_two_jobs(to):
     return [*message.connection.ids, message.extra_headers]
 
 
+def message_of_an_own_class(to):
+    """The ids that are on a message whose class writes one itself."""
+
+    class Tagged(EmailMessage):
+        def message(self):
+            message = super().message()
+            message["Idempotency-Key"] = "own"
+            return message
+
+    backend = _Seen()
+    with mailonce_jobs.job("job-1"):
+        Tagged("Own", "Hello", to=[to], connection=backend).send()
+    return backend.ids
+
+
 class _Backend:
     """A backend that keeps the id instead of sending."""
 
