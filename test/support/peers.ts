@@ -92,6 +92,8 @@ export async function runClient(
       output += text;
     });
   }
+  // It may end without reading; its exit code says whether that is a fault.
+  child.stdin.on("error", () => {});
   child.stdin.end(input);
   const [code] = (await once(child, "close")) as [number | null];
   return { code, output };
