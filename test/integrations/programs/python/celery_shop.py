@@ -270,7 +270,7 @@ def canvases(self, to, key):
     """Publishes a chain, a group and a chord, all with callbacks, and again when it is retried."""
     chain(add.s(1, 2), tell.s(to, "chain"), tell.s(to, "chain's end")).delay()
     group(tell.s(number, to, f"group {number}") for number in range(3)).delay()
-    chord((tell.s(number, to, f"chord {number}") for number in range(3)), tell.s(to, "chord's body")).delay()
+    chord((tell_in_turn.s(number, to, key) for number in range(3)), tell.s(to, "chord's body")).delay()
     add.apply_async((3, 4), link=tell.s(to, "callback"))
     if store.incr(f"canvases:{key}") == 1:
         raise self.retry()
@@ -279,6 +279,20 @@ def canvases(self, to, key):
 @app.task
 def add(one, other):
     return one + other
+
+
+@app.task
+def tell_in_turn(number, to, key):
+    """Of three members of a chord, another one is the last in the second run."""
+    run = store.incr(f"turn:{key}:{number}")
+    is_last = number == (0 if run == 1 else 2)
+    if is_last:
+        for _ in range(2):
+            store.blpop(f"turns:{key}:{run}")
+    tell(number, to, f"chord {number}")
+    if not is_last:
+        store.rpush(f"turns:{key}:{run}", number)
+    return number
 
 
 @app.task
