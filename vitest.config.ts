@@ -28,7 +28,7 @@ const GROUPS = {
     "test/system/{fingerprints,injection,limits,loops,memory,odd-mail,smuggling}.test.ts",
   ],
   /** Programs of others, as clients and as upstreams. */
-  peers: ["test/system/{lmtp,peers,postfix-verdicts}.test.ts"],
+  peers: ["test/ses-api/**", "test/system/{lmtp,peers,postfix-verdicts}.test.ts"],
   /** Job frameworks over a real broker, each with the file that its users install. */
   integrations: ["test/integrations/**"],
   /** Mail servers and readers that get a second copy. */

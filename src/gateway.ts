@@ -6,7 +6,8 @@ import { refuseOwnListener } from "./config/own-listener.ts";
 import { warningsOf } from "./config/warnings.ts";
 import type { Evidence } from "./evidence/evidence.ts";
 import { checkGateFiles, type OpenGate, openGate } from "./listeners/gate.ts";
-import { type Listener, type ListenerOptions, listen } from "./listeners/smtp/listener.ts";
+import type { Listener } from "./listeners/listener.ts";
+import { openListener } from "./listeners/open.ts";
 import { createCounters } from "./metrics/counters.ts";
 import { createDraining } from "./operator/draining.ts";
 import { createDiskProbe } from "./operator/http/disk-probe.ts";
@@ -38,33 +39,6 @@ export interface Gateway {
   /** Accepts nothing more, ends what is under way and closes everything. */
   stop(): Promise<void>;
 }
-
-/** What the listeners have in common. */
-const commonOptions = (
-  config: Config,
-  world: World,
-): Omit<ListenerOptions, "protocol" | "host" | "port" | "tls" | "auth"> => {
-  const { smtp, hostname } = config;
-  const { greeting, command, data_idle: dataIdle, data } = smtp.timeouts;
-  const { messageOctets, smtpUtf8 } = submissionLimits(config, world);
-  return {
-    hostname,
-    messageOctets,
-    smtpUtf8,
-    recipientsMax: smtp.recipients_max,
-    commandOctets: smtp.command_max_bytes,
-    connectionsMax: smtp.connections_max,
-    limits: {
-      errorsMax: smtp.errors_max,
-      junkCommandsMax: smtp.junk_commands_max,
-      unauthenticatedCommandsMax: smtp.unauthenticated_commands_max,
-      bareNewlines: smtp.bare_newline,
-      refusalsMax: smtp.refusals_max,
-      strict: smtp.strict,
-      timeouts: { greeting, command, dataIdle, data },
-    },
-  };
-};
 
 /** Opens the relay and listens. Rejects, with everything closed again, when an address can't be had. */
 export async function startGateway(config: Config, world: World): Promise<Gateway> {
@@ -102,12 +76,12 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
     throw error;
   });
   try {
-    const common = commonOptions(config, world);
-    for (const { protocol, host, port, tls, auth } of listenersOf(config)) {
-      const options = { ...common, protocol, host, port, tls, auth };
-      const listener = await listen(options, gate, relay.submit, counters, log);
+    const limits = submissionLimits(config, world);
+    for (const place of listenersOf(config)) {
+      const parts = { gate, submit: relay.submit, upstreams, counters, log };
+      const listener = await openListener(config, place, limits, parts);
       listeners.push(listener);
-      if (tls !== "none") certificates.push([`${listener.host}:${listener.port}`, gate.certificate]);
+      if (place.tls !== "none") certificates.push([`${listener.host}:${listener.port}`, gate.certificate]);
     }
     gate.onTls((options) => {
       for (const listener of listeners) listener.updateTls(options);

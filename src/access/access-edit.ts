@@ -1,5 +1,5 @@
-// Changes of a users file or a tokens file, for `mailonce user` and `mailonce token`: one line is put, replaced or
-// removed, all others stay as they are. The file is replaced whole, so that a gateway, or a loss of power, never sees half
+// Changes of a users, keys or tokens file, for `mailonce user`, `key` and `token`: one line is put, replaced or removed,
+// all others stay as they are. The file is replaced whole, so that a gateway, or a loss of power, never sees half
 // of one.
 import { type FileHandle, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";

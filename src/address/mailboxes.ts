@@ -1,4 +1,4 @@
-// The mailboxes of From. nodemailer's address parser is imported here and nowhere else.
+// The mailboxes of an address field. nodemailer's address parser is imported here and nowhere else.
 import addressparser from "nodemailer/lib/addressparser";
 import { canonicalDomain } from "./domain.ts";
 import { decodeWords } from "./encoded-words.ts";
@@ -40,6 +40,23 @@ export function allDomains(from: string): (string | undefined)[] | undefined {
   );
   return [...mailboxes.map(({ domain }) => canonicalDomain(domain)), ...readings];
 }
+
+export interface Mailbox {
+  /** Empty where there is none. Encoded words (RFC 2047) are decoded. */
+  readonly name: string;
+  /** As it is written. */
+  readonly address: string;
+}
+
+/**
+ * The mailboxes of a list, those of groups too.
+ *
+ * @param list the unfolded value of To, or an address with or without a name
+ */
+export const mailboxesIn = (list: string): readonly Mailbox[] =>
+  addressparser(list, { flatten: true }).flatMap(({ name, address }) =>
+    address === "" ? [] : [{ name: decodeWords(name), address }],
+  );
 
 /** One mailbox, with or without a name in front, and nothing to quote: most mail. The parser says the same. */
 const PLAIN_MAILBOX = /^(?:[\w.+-]{1,64}@([\w.-]{1,253})|[\w .-]{0,200}<[\w.+-]{1,64}@([\w.-]{1,253})>)$/;

@@ -1,18 +1,32 @@
-// Who may submit, and who may look and decide: `user` and `token`.
+// Who may submit, and who may look and decide: `user`, `key` and `token`.
 
 import { CONFIG_OPTION, type Command, type Exit } from "./command.ts";
 import type { FileOptions } from "./named-file.ts";
 import type { AddTokenOptions } from "./token.ts";
 import type { AddUserOptions } from "./user.ts";
 
+/**
+ * Commands about one file.
+ *
+ * @param key of the configuration, which names the file where no option does
+ * @returns what adds one
+ */
+function commandsOn(
+  parent: Command,
+  called: string,
+  key: string,
+): (syntax: string, description: string) => Command {
+  return (syntax, description) =>
+    parent
+      .command(syntax)
+      .description(description)
+      .option("--file <file>", `the ${called}; ${key} of the configuration otherwise`)
+      .option(...CONFIG_OPTION);
+}
+
 export function userCommands(mailonce: Command, exit: Exit): void {
   const user = mailonce.command("user").description("who may authenticate: the users file");
-  const userCommand = (name: string, description: string): Command =>
-    user
-      .command(name)
-      .description(description)
-      .option("--file <file>", "the users file; access.users_file of the configuration otherwise")
-      .option(...CONFIG_OPTION);
+  const userCommand = commandsOn(user, "users file", "access.users_file");
   userCommand("add <name>", "add a user; the password is asked for, or is the first line of standard input")
     .option("--replace", "give a user who is there another password")
     .action(async (name: string, options: AddUserOptions) =>
@@ -31,14 +45,24 @@ export function userCommands(mailonce: Command, exit: Exit): void {
   );
 }
 
+export function keyCommands(mailonce: Command, exit: Exit): void {
+  const key = mailonce.command("key").description("who may call the API of SES here: the keys file");
+  const keyCommand = commandsOn(key, "keys file", "access.keys_file");
+  keyCommand("add <name>", "make a key for a user and print it; its secret is shown only now").action(
+    async (name: string, options: FileOptions) =>
+      exit(await (await import("./key.ts")).addKey(name, options)),
+  );
+  keyCommand("remove <id>", "remove the key of that id").action(async (id: string, options: FileOptions) =>
+    exit(await (await import("./key.ts")).removeKey(id, options)),
+  );
+  keyCommand("list", "print one line of JSON for each").action(async (options: FileOptions) =>
+    exit(await (await import("./key.ts")).listKeys(options)),
+  );
+}
+
 export function tokenCommands(mailonce: Command, exit: Exit): void {
   const token = mailonce.command("token").description("who may look and decide over HTTP: the tokens file");
-  const tokenCommand = (name: string, description: string): Command =>
-    token
-      .command(name)
-      .description(description)
-      .option("--file <file>", "the tokens file; http.tokens_file of the configuration otherwise")
-      .option(...CONFIG_OPTION);
+  const tokenCommand = commandsOn(token, "tokens file", "http.tokens_file");
   tokenCommand("add <name>", "make a token and print it; it is shown only now")
     .requiredOption("--role <role>", "read, or operate, which may read too")
     .option("--replace", "make another token for a name that is there")

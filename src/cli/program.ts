@@ -1,5 +1,5 @@
 // All commands. A command is loaded when it is run: `id` must not wait for all that `serve` needs.
-import { tokenCommands, userCommands } from "./access-commands.ts";
+import { keyCommands, tokenCommands, userCommands } from "./access-commands.ts";
 import { createProgram, exitOfSyntax } from "./command.ts";
 import { doubtfulCommands } from "./doubtful-commands.ts";
 import { exitCodes } from "./exit.ts";
@@ -24,6 +24,7 @@ export async function runProgram(version: string): Promise<number> {
   ledgerCommands(mailonce, exit);
   dataCommands(mailonce, exit);
   userCommands(mailonce, exit);
+  keyCommands(mailonce, exit);
   tokenCommands(mailonce, exit);
   try {
     await mailonce.parseAsync();

@@ -11,9 +11,13 @@ const OWN_KEYS = ["protocol", "host", "port", "tls", "auth"] as const;
 export const listenersOf = ({ listeners, smtp }: Config): readonly ListenerConfig[] =>
   listeners.length > 0 ? listeners : [smtp];
 
-/** Whether a client that is not trusted has a way to authenticate. */
+/** Whether a client that is not trusted has a way to authenticate by a password or a certificate. */
 const hasUsers = ({ access, tls }: Config): boolean =>
   access.users_file !== undefined || tls.client_ca_file !== undefined;
+
+/** Whether a client of that listener has a way to authenticate. */
+const letsIn = (config: Config, { protocol, tls }: ListenerConfig): boolean =>
+  protocol === "ses-api" ? config.access.keys_file !== undefined : tls !== "none" && hasUsers(config);
 
 /** @param given what was set in [smtp], defaults left out */
 export function listenerFaults(config: Config, given: unknown, placeOf: PlaceOf): string[] {
@@ -35,20 +39,25 @@ export function listenerFaults(config: Config, given: unknown, placeOf: PlaceOf)
 
 function faultsOf(config: Config, listener: ListenerConfig, place: (key: string) => string): string[] {
   const faults: string[] = [];
-  const { host, tls, auth } = listener;
+  const { protocol, host, tls, auth } = listener;
+  if (protocol === "ses-api" && (tls === "opportunistic" || tls === "required")) {
+    faults.push(`${place("tls")}: "${tls}" is STARTTLS, which HTTP has not; "implicit" or "none"`);
+  }
   if (tls !== "none" && config.tls.cert_file === undefined) {
     faults.push(`${place("tls")}: "${tls}" needs tls.cert_file and tls.key_file`);
   }
-  if (auth === "everyone" && (tls === "none" || !hasUsers(config))) {
-    faults.push(
-      `${place("auth")}: "everyone" needs TLS and access.users_file or tls.client_ca_file, or nobody could submit`,
-    );
+  if (auth === "everyone" && !letsIn(config, listener)) {
+    const needed =
+      protocol === "ses-api" ? "access.keys_file" : "TLS and access.users_file or tls.client_ca_file";
+    faults.push(`${place("auth")}: "everyone" needs ${needed}, or nobody could submit`);
   }
   const trustsOthers = config.access.trusted_networks.some((text) => !isLoopbackNetwork(text));
-  if (!isLoopback(host) && !trustsOthers && (tls === "none" || !hasUsers(config))) {
+  if (!isLoopback(host) && !trustsOthers && !letsIn(config, listener)) {
+    const needed =
+      protocol === "ses-api" ? "access.keys_file" : "access.users_file (or tls.client_ca_file) and tls";
     faults.push(
       `${place("host")}: ${host} can be reached from other machines, and none of them could submit: set ` +
-        "access.users_file (or tls.client_ca_file) and tls, or access.trusted_networks; or listen on 127.0.0.1",
+        `${needed}, or access.trusted_networks; or listen on 127.0.0.1`,
     );
   }
   return faults;
@@ -108,10 +117,11 @@ function tlsFaults(config: Config, placeOf: PlaceOf): string[] {
 }
 
 function userFaults(config: Config, placeOf: PlaceOf): string[] {
-  if (hasUsers(config) || config.access.xclient.length > 0) return [];
+  const { keys_file: keysFile, xclient } = config.access;
+  if (hasUsers(config) || keysFile !== undefined || xclient.length > 0) return [];
   return Object.keys(config.users).map(
     (name) =>
-      `${placeOf(["users", name])}: nobody can authenticate; set access.users_file or tls.client_ca_file`,
+      `${placeOf(["users", name])}: nobody can authenticate; set access.users_file, access.keys_file or tls.client_ca_file`,
   );
 }
 

@@ -18,19 +18,32 @@ const LOOK_UP_MS = 3_000;
 export async function refuseOwnListener(config: Config): Promise<void> {
   const faults: string[] = [];
   for (const { place, config: view } of viewsOf(config)) {
-    const { kind, smtp } = view.upstream;
-    if (kind !== "smtp" || smtp.host === undefined) continue;
-    const near = listenersOf(config).filter(({ port }) => port === smtp.port);
+    const target = targetOf(view.upstream);
+    if (target === undefined) continue;
+    const near = listenersOf(config).filter(({ port }) => port === target.port);
     if (near.length === 0) continue;
-    const addresses = await addressesOf(smtp.host, config.hostname);
+    const addresses = await addressesOf(target.host, config.hostname);
     const listening = await Promise.all(near.map(({ host }) => addressesOf(host, config.hostname)));
     if (listening.flat().some((host) => addresses.some((address) => reaches(address, host)))) {
       faults.push(
-        `${place}.smtp.host: ${smtp.host} port ${smtp.port} is this gateway's own listener; each mail would come back`,
+        `${place}.${target.key}: ${target.host} port ${target.port} is this gateway's own listener; each mail would come back`,
       );
     }
   }
   if (faults.length > 0) throw new ConfigError(faults);
+}
+
+/** Where the upstream is, when the configuration says so, and the key that says it. */
+function targetOf({ kind, smtp, ses }: Config["upstream"]) {
+  if (kind === "smtp" && smtp.host !== undefined) {
+    return { key: "smtp.host", host: smtp.host, port: smtp.port };
+  }
+  // The SDK reads them too, and who runs mailers on the same machine may set them for those.
+  const { AWS_ENDPOINT_URL_SESV2, AWS_ENDPOINT_URL } = process.env;
+  const endpoint = ses.endpoint ?? AWS_ENDPOINT_URL_SESV2 ?? AWS_ENDPOINT_URL;
+  if (kind !== "ses" || endpoint === undefined || !URL.canParse(endpoint)) return undefined;
+  const { hostname: host, port, protocol } = new URL(endpoint);
+  return { key: "ses.endpoint", host, port: Number(port) || (protocol === "https:" ? 443 : 80) };
 }
 
 /** The addresses that mean "here" to a client, and "everywhere" to a listener. */

@@ -82,8 +82,8 @@ const route = z.strictObject({
 
 /** Where clients connect: the address, and what they meet there. */
 const listenerKeys = {
-  /** LMTP answers for each recipient. */
-  protocol: z.enum(["smtp", "lmtp"]).default("smtp"),
+  /** LMTP answers for each recipient; ses-api is the API of SES, for mailers that use an AWS SDK. */
+  protocol: z.enum(["smtp", "lmtp", "ses-api"]).default("smtp"),
   host: text.default("127.0.0.1"),
   /** 0 takes any free port; the log says which. */
   port: z.int().min(0).max(65_535).default(2525),
@@ -200,6 +200,8 @@ export const schema = z.strictObject({
       /** Submit without authentication. */
       trusted_networks: z.array(network).default(["127.0.0.0/8", "::1"]),
       users_file: text.optional(),
+      /** Keys of those who call the API of SES; without it only trusted networks may. */
+      keys_file: text.optional(),
       /** Load balancers, whose connections begin with a PROXY header. */
       proxies: z.array(network).default([]),
       /** Relays that may say XCLIENT. */

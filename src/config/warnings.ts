@@ -1,5 +1,6 @@
 // Settings that are valid but may be a mistake. Each start logs them, and check-config prints them.
 import type { EnvidPolicy } from "../identity/identify.ts";
+import { listenersOf } from "./listeners.ts";
 import { viewsOf } from "./routes.ts";
 import type { Config } from "./schema.ts";
 
@@ -22,6 +23,7 @@ export function warningsOf(config: Config, names: readonly string[] = []): Confi
     ...namespaceWarnings(config, names),
     ...waitWarnings(config),
     ...unreadWarnings(config),
+    ...keysWarnings(config),
     ...removedWarnings(config),
   ];
 }
@@ -42,8 +44,8 @@ function namespaceWarnings(
   { users, identity, access, tls }: Config,
   names: readonly string[],
 ): ConfigWarning[] {
-  const hasUsers = access.users_file !== undefined || tls.client_ca_file !== undefined;
-  if (!hasUsers) return [];
+  const { users_file, keys_file } = access;
+  if (users_file === undefined && keys_file === undefined && tls.client_ca_file === undefined) return [];
   const common =
     identity.namespace === ""
       ? []
@@ -102,6 +104,13 @@ function unreadWarnings(config: Config): ConfigWarning[] {
       key: `${place}.ses.events.queue_url`,
       warning: `is ignored: events are read where ${place}.kind is "ses", and here it is "${upstream.kind}"`,
     }));
+}
+
+function keysWarnings(config: Config): ConfigWarning[] {
+  const isRead = listenersOf(config).some(({ protocol }) => protocol === "ses-api");
+  if (config.access.keys_file === undefined || isRead) return [];
+  const warning = 'is not used: no listener has protocol "ses-api"';
+  return [{ key: "access.keys_file", warning }];
 }
 
 /** A setting that is gone is accepted for one minor version, so that an upgrade never fails for it. */

@@ -4,6 +4,7 @@
 import { AccessFileError } from "../access/access-file.ts";
 import { type Authenticator, createAuthenticator } from "../access/authenticator.ts";
 import { createFailures } from "../access/failures.ts";
+import { type Keys, openKeysFile, readKeys } from "../access/keys-file.ts";
 import type { Policy } from "../access/policy.ts";
 import { openUsersFile, readUsers } from "../access/users-file.ts";
 import { type Networks, networksOf } from "../address/networks.ts";
@@ -22,6 +23,8 @@ export interface Gate {
   readonly policy: Policy;
   /** Absent where there is no users file. */
   readonly authenticator: Authenticator | undefined;
+  /** Absent where there is no keys file. */
+  readonly keys: Keys | undefined;
   readonly trusted: Networks;
   readonly proxies: Networks;
   readonly xclient: Networks;
@@ -39,22 +42,22 @@ export interface OpenGate extends Gate {
   onTls(apply: (options: TlsOptions) => void): void;
   /** In force at the listeners that have TLS; undefined where none has. */
   certificate(): CertificateFacts | undefined;
-  /** Reads users and certificates again. Faults are logged, and then the old ones stay. */
+  /** Reads users, keys and certificates again. Faults are logged, and then the old ones stay. */
   reload(): Promise<void>;
   close(): void;
 }
 
 /**
- * Reads the users file and the certificates as a start would.
+ * Reads the users file, the keys file and the certificates as a start would.
  *
- * @returns the names in the users file
+ * @returns the names of those who may authenticate
  * @throws ConfigError with all that is wrong with them
  */
 export async function checkGateFiles({ access, tls }: Config, clock: Clock): Promise<readonly string[]> {
-  const { users_file } = access;
+  const { users_file, keys_file } = access;
   const files = tlsFilesOf(tls);
   const faults: string[] = [];
-  let users: readonly string[] = [];
+  const users = new Set<string>();
   const check = async (place: string, read: () => unknown): Promise<void> => {
     try {
       await read();
@@ -65,12 +68,17 @@ export async function checkGateFiles({ access, tls }: Config, clock: Clock): Pro
   };
   if (users_file !== undefined) {
     await check("access.users_file", async () => {
-      users = [...(await readUsers(users_file)).keys()];
+      for (const name of (await readUsers(users_file)).keys()) users.add(name);
+    });
+  }
+  if (keys_file !== undefined) {
+    await check("access.keys_file", async () => {
+      for (const { name } of (await readKeys(keys_file)).values()) users.add(name);
     });
   }
   if (files !== undefined) await check("tls", () => loadTls(files, clock));
   if (faults.length > 0) throw new ConfigError(faults);
-  return users;
+  return [...users];
 }
 
 /** To be called when the files have been checked. */
@@ -85,6 +93,7 @@ export async function openGate(
   const now = (): number => clock.now();
   const users =
     access.users_file === undefined ? undefined : await openUsersFile(access.users_file, clock, log);
+  const keys = access.keys_file === undefined ? undefined : await openKeysFile(access.keys_file, clock, log);
   const failures = createFailures(
     { max: access.auth_failures_max, windowMs: access.auth_failures_window, blockMs: access.auth_block },
     clock,
@@ -121,6 +130,7 @@ export async function openGate(
     },
     policy,
     authenticator,
+    keys,
     trusted,
     proxies: networksOf(access.proxies),
     xclient: networksOf(access.xclient),
@@ -138,10 +148,11 @@ export async function openGate(
     },
     certificate: () => watch?.certificate(),
     async reload() {
-      await Promise.all([users?.reload(), watch?.reload()]);
+      await Promise.all([users?.reload(), keys?.reload(), watch?.reload()]);
     },
     close() {
       users?.close();
+      keys?.close();
       watch?.close();
     },
   };

@@ -6,13 +6,13 @@ import { type Count, createCount, createFamily, createTally, type Family, type T
 const CONNECTIONS = ["accepted", "not_allowed", "blocked", "full"] as const;
 const AUTHENTICATIONS = ["accepted", "wrong", "later"] as const;
 const VERDICTS = ["queued", "repeat_relayed", "repeat_underway", "conflict"] as const;
-const IDENTITIES = ["task", "fingerprint", "none"] as const;
+const IDENTITIES = ["task", "fingerprint", "sdk", "none"] as const;
 
 /** What a mail can be known by that is decided so: each mail without an id is another, and only a task has parts. */
 const IDENTITIES_OF = {
   queued: IDENTITIES,
-  repeat_relayed: ["task", "fingerprint"],
-  repeat_underway: ["task", "fingerprint"],
+  repeat_relayed: ["task", "fingerprint", "sdk"],
+  repeat_underway: ["task", "fingerprint", "sdk"],
   conflict: ["task"],
 } as const satisfies Record<Verdict, readonly Identity[]>;
 

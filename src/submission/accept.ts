@@ -154,18 +154,11 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       const notNamed = policy.sesNames(client.user, sesNamesOf(content.fields));
       if (notNamed !== undefined) return refuse(id, client, replies.notAllowed(notNamed.reason));
       const namespace = policy.namespaceOf(client.user);
-      const keying = await keySubmission(
-        content.fields,
-        envelope.envid,
-        namespace,
-        options,
-        random,
-        now,
-        () =>
-          fingerprintOf(
-            octetsOf(content, () => spool.readBody(id)),
-            turns,
-          ),
+      const keying = await keySubmission(content.fields, envelope, namespace, options, random, now, () =>
+        fingerprintOf(
+          octetsOf(content, () => spool.readBody(id)),
+          turns,
+        ),
       );
       if ("code" in keying) return refuse(id, client, keying);
       hintAt(id, client.user, content, keying);
@@ -193,7 +186,8 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       }
       counting.decided(sorted, keying);
       claims = [];
-      return await answerTo(id, awaiting, sorted);
+      const [first] = candidates;
+      return { ...(await answerTo(id, awaiting, sorted)), messageId: first?.messageId };
     } finally {
       if (claims.length > 0) await ledger.release(claims);
       // Once it was to enter, the spool looks after the body, also when that failed.
@@ -293,6 +287,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       submission: submission.id,
       task: keying.task,
       unkeyed: keying.task === undefined ? true : undefined,
+      identity: keying.identity === "sdk" ? "sdk" : undefined,
       user: client.user,
       from: options.addresses ? envelope.reversePath : undefined,
       recipients: options.addresses ? envelope.recipients : undefined,

@@ -7,6 +7,8 @@ import { type Reply, replies } from "./reply.ts";
 export type Answer = Reply & {
   /** By recipient, where replies differ; the other recipients get the reply for the whole. */
   readonly each?: ReadonlyMap<string, Reply>;
+  /** Of the first recipient, where the mail was claimed, new or not. With angle brackets. */
+  readonly messageId?: string | undefined;
 };
 
 export interface AnsweredRecipient {

@@ -21,6 +21,11 @@ export interface Envelope extends Pick<MailRequest, "ret"> {
   readonly recipients: readonly string[];
   /** RFC 3461 §4.4, decoded. */
   readonly envid: string | undefined;
+  /**
+   * Where the protocol has no verdict that ends all tries: the same for each try of one mail, and for no other. It counts
+   * where nothing names the task.
+   */
+  readonly invocation?: string | undefined;
   /** What was asked for at RCPT, by canonical forward-path; those without parameters are not in it. */
   readonly requests?: ReadonlyMap<string, RecipientRequest>;
 }

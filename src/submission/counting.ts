@@ -1,6 +1,6 @@
 // What submissions count: replies and their time by submission, verdicts by recipient.
 import type { ClaimResult } from "../ledger/ledger.ts";
-import type { Counters, Identity, Verdict } from "../metrics/counters.ts";
+import type { Counters, Verdict } from "../metrics/counters.ts";
 import type { Answer } from "./answer.ts";
 import type { Keying } from "./keying.ts";
 
@@ -33,11 +33,6 @@ interface Known {
 
 const isRelayed = ({ result }: Known): boolean => result.kind === "repeat" && result.standing === "relayed";
 
-const identityOf = ({ task, since }: Keying): Identity => {
-  if (task !== undefined) return "task";
-  return since === undefined ? "none" : "fingerprint";
-};
-
 export function createSubmissionCounting({
   elapsed,
   submissions,
@@ -46,7 +41,7 @@ export function createSubmissionCounting({
   doubtfulResolved,
 }: SubmissionCounters): SubmissionCounting {
   const add = (verdict: Verdict, keying: Keying, by?: number): void =>
-    recipients.of(verdict).add(identityOf(keying), by);
+    recipients.of(verdict).add(keying.identity, by);
 
   return {
     received() {

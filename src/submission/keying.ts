@@ -5,8 +5,10 @@ import { type Identification, type IdentitySources, identify } from "../identity
 import { deriveId, ID_OCTETS, type Id, messageIdOf } from "../identity/message-id.ts";
 import type { HeaderField } from "../message/header.ts";
 import { ownMessageId } from "../message/rewrite.ts";
+import type { Identity } from "../metrics/counters.ts";
 import { encodeBase32 } from "../runtime/base32.ts";
 import type { Random } from "../runtime/random.ts";
+import type { Envelope } from "./contract.ts";
 import { type Reply, replies } from "./reply.ts";
 
 export interface KeyingOptions extends IdentitySources {
@@ -24,6 +26,8 @@ export interface Keying {
   readonly task?: string;
   /** The header field that named the task, as configured, or "ENVID"; absent when unkeyed. */
   readonly source?: string;
+  /** What makes the same mail the same id. */
+  readonly identity: Identity;
   /** Another mail under the same id can be a conflict: it has a task, and a task has a part. */
   readonly canConflict: boolean;
   /** The mailer's own Message-ID stays. */
@@ -47,7 +51,7 @@ export interface Keying {
  */
 export async function keySubmission(
   fields: readonly HeaderField[],
-  envid: string | undefined,
+  envelope: Pick<Envelope, "envid" | "invocation">,
   namespace: string,
   options: KeyingOptions,
   random: Random,
@@ -55,13 +59,14 @@ export async function keySubmission(
   fingerprint: () => Promise<string>,
 ): Promise<Keying | Reply> {
   const { secret } = options;
-  const found: Identification = identify(fields, envid, options);
+  const found: Identification = identify(fields, envelope.envid, options);
   if (found.kind === "bad") return replies.badTask(found.fault);
   if (found.kind === "keyed") {
     const { task, part, source } = found;
     return {
       task,
       source,
+      identity: "task",
       canConflict: true,
       keepMessageId: options.messageId === "keep",
       idFor: (recipient) => deriveId({ secret, namespace, task, recipient, part }),
@@ -71,23 +76,26 @@ export async function keySubmission(
   if (options.unkeyed === "reject") return replies.noTask(options.headers[0] ?? "X-Task-Id");
   const own = ownMessageId(fields);
   const passedOver = found.passedOver === undefined ? {} : { passedOver: found.passedOver };
+  const unkeyed = { ...passedOver, canConflict: false, keepMessageId: true };
+  // The control character keeps what is no task apart from every task, which is printable.
+  const derived =
+    (what: string) =>
+    (recipient: string): Id =>
+      deriveId({ secret, namespace, task: `\x01${what}`, recipient, part: "" });
   if (options.unkeyed === "relay") {
+    const byTries = envelope.invocation === undefined ? undefined : derived(`sdk ${envelope.invocation}`);
     return {
-      ...passedOver,
-      canConflict: false,
-      keepMessageId: true,
-      idFor: () => encodeBase32(random.octets(ID_OCTETS)),
+      ...unkeyed,
+      identity: byTries === undefined ? "none" : "sdk",
+      idFor: byTries ?? (() => encodeBase32(random.octets(ID_OCTETS))),
       messageIdFor: (id, idRight) => own ?? messageIdOf(id, idRight),
     };
   }
-  // The control character keeps fingerprints apart from every task, which is printable.
-  const task = `\x01fingerprint ${await fingerprint()}`;
   return {
-    ...passedOver,
-    canConflict: false,
-    keepMessageId: true,
+    ...unkeyed,
+    identity: "fingerprint",
     since: now - options.fingerprintWindowMs,
-    idFor: (recipient) => deriveId({ secret, namespace, task, recipient, part: "" }),
+    idFor: derived(`fingerprint ${await fingerprint()}`),
     // The same content may rightly go out again after the window; receivers must not take it for a repeat.
     messageIdFor: (id, idRight) => own ?? messageIdOf(`${id}.${now.toString(36)}`, idRight),
   };

@@ -6,7 +6,7 @@ import { deriveId } from "../../src/identity/message-id.ts";
 import type { Claim, ClaimResult, Ledger } from "../../src/ledger/ledger.ts";
 import type { Change, Taking } from "../../src/ledger/shared/engine.ts";
 import { openSharedLedger } from "../../src/ledger/shared/shared.ts";
-import { beginTransaction } from "../../src/listeners/smtp/session.ts";
+import { beginTransaction } from "../../src/listeners/transaction.ts";
 import { openRelay } from "../../src/relay.ts";
 import { type Log, silentLog } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
@@ -91,7 +91,10 @@ export async function openAmongOthers(environment: Readonly<Record<string, strin
   });
 
   const submit = () => {
-    const begun = beginTransaction("sender@example.org", undefined, true);
+    const begun = beginTransaction(
+      { reversePath: "sender@example.org", envid: undefined, ret: undefined },
+      true,
+    );
     if ("reply" in begun) throw new Error(begun.reply.text);
     const read = begun.transaction.read(RECIPIENT);
     if ("recipient" in read) begun.transaction.add(read.recipient);

@@ -2,7 +2,7 @@
 // way, whatever is killed.
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
-import { beginTransaction } from "../../src/listeners/smtp/session.ts";
+import { beginTransaction } from "../../src/listeners/transaction.ts";
 import type { NotifyKeyword } from "../../src/message/notify.ts";
 import { openRelay, type Relay } from "../../src/relay.ts";
 import type { Log, LogFields } from "../../src/runtime/log.ts";
@@ -79,7 +79,7 @@ async function open(
       from = SENDER,
       notify?: readonly [NotifyKeyword, ...NotifyKeyword[]],
     ) {
-      const begun = beginTransaction(from, undefined, true);
+      const begun = beginTransaction({ reversePath: from, envid: undefined, ret: undefined }, true);
       if ("reply" in begun) throw new Error(begun.reply.text);
       for (const one of to) {
         const read = begun.transaction.read(one);

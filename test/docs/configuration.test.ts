@@ -36,6 +36,7 @@ const OPTIONAL: Record<OptionalKey<Config>, string> = {
   "tls.client_ca_file": "client-ca.pem",
   "tls.client_crl_file": "client-crl.pem",
   "access.users_file": "users",
+  "access.keys_file": "keys",
   "http.port": "2580",
   "http.tokens_file": "tokens",
   "http.tls.cert_file": "cert.pem",

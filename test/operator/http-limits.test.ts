@@ -3,10 +3,10 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
+import { type HttpListener, listenHttp } from "../../src/listeners/http/listen.ts";
 import { ownersDoor } from "../../src/operator/http/door.ts";
-import { type HttpListener, listenHttp } from "../../src/operator/http/listen.ts";
 import { createNodeListener } from "../../src/operator/http/node-listener.ts";
-import { json, type Route } from "../../src/operator/http/route.ts";
+import { FAILED, json, type Route } from "../../src/operator/http/route.ts";
 import { BODY_MAX, createRouter } from "../../src/operator/http/router.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { measureCpu } from "../support/cpu.ts";
@@ -66,7 +66,7 @@ async function openBare(options: { connectionsMax?: number; timeoutMs?: number }
   const { connectionsMax, timeoutMs = 10_000 } = options;
   const listener = await listenHttp(
     {
-      at: { host: "127.0.0.1", port: 0 },
+      ...{ at: { host: "127.0.0.1", port: 0 }, failed: FAILED },
       ...(connectionsMax === undefined ? {} : { connectionsMax }),
       timeouts: { header: timeoutMs, request: timeoutMs, idle: timeoutMs, keepAlive: timeoutMs },
     },
@@ -325,7 +325,7 @@ test("a listener that can't be loaded is a problem, and the next request tries a
       { error() {} },
     ),
   );
-  const listener = await listenHttp({ at: { host: "127.0.0.1", port: 0 } }, async () => {
+  const listener = await listenHttp({ at: { host: "127.0.0.1", port: 0 }, failed: FAILED }, async () => {
     if (isBroken) throw new Error("no file descriptor is free");
     return handler;
   });

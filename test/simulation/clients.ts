@@ -1,7 +1,7 @@
 // The mailers: workers of a job queue that run a task each time the queue delivers it, and run it again,
 // whole, when a mail of it was not taken. The same task id each time, the mail rendered anew.
 import { deriveId, type Id } from "../../src/identity/message-id.ts";
-import { beginTransaction } from "../../src/listeners/smtp/session.ts";
+import { beginTransaction } from "../../src/listeners/transaction.ts";
 import type { Envelope } from "../../src/submission/contract.ts";
 import type { Evidence } from "./evidence.ts";
 import { type Heard, ownMessageIdOf, type Submission } from "./history.ts";
@@ -210,7 +210,7 @@ export function createClients(site: Site, machines: readonly Machine[], evidence
 
 function envelopeOf(task: Task, mail: Mail): Envelope {
   const envid = task.idIn === "envid" ? task.id : undefined;
-  const begun = beginTransaction(mail.reversePath, envid, true);
+  const begun = beginTransaction({ reversePath: mail.reversePath, envid, ret: undefined }, true);
   if ("reply" in begun) throw new Error(begun.reply.text);
   for (const path of mail.recipients) {
     const read = begun.transaction.read(path);

@@ -2,7 +2,7 @@
 import { loadConfig } from "../../src/config/config.ts";
 import type { Order, Ordered } from "../../src/dispatch/order.ts";
 import type { Id } from "../../src/identity/message-id.ts";
-import { beginTransaction } from "../../src/listeners/smtp/session.ts";
+import { beginTransaction } from "../../src/listeners/transaction.ts";
 import { createCounters } from "../../src/metrics/counters.ts";
 import type { OrderResult } from "../../src/operator/queue/words.ts";
 import { openRelay, type Relay } from "../../src/relay.ts";
@@ -72,7 +72,10 @@ export async function openHeldGateway(
     },
     /** @param fields the header fields that name its task */
     submit: async (recipients: readonly string[], fields = "X-Task-Id: task\r\n") => {
-      const begun = beginTransaction("sender@example.org", undefined, true);
+      const begun = beginTransaction(
+        { reversePath: "sender@example.org", envid: undefined, ret: undefined },
+        true,
+      );
       if ("reply" in begun) throw new Error(begun.reply.text);
       for (const recipient of recipients) {
         const read = begun.transaction.read(recipient);

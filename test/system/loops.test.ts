@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { ConfigError, loadConfig } from "../../src/config/config.ts";
 import { refuseOwnListener } from "../../src/config/own-listener.ts";
 import { readMaildir, valuesOf } from "../support/maildir.ts";
@@ -79,6 +79,14 @@ test("an upstream that is its own listener does not start, by whatever name", as
       expect(await faultsOf(settings), at).toEqual([expect.stringContaining("own listener")]);
     }
   }
+  const endpoint = `http://localhost:${port}`;
+  const api = { SMTP_PROTOCOL: "ses-api", SMTP_PORT: port, UPSTREAM_KIND: "ses" };
+  const fault = `upstream.ses.endpoint: localhost port ${port} is this gateway's own listener; each mail would come back`;
+  expect(await faultsOf({ ...api, UPSTREAM_SES_ENDPOINT: endpoint })).toEqual([fault]);
+  // For mailers of the same machine, and the SDK of the gateway reads it too.
+  vi.stubEnv("AWS_ENDPOINT_URL_SESV2", endpoint);
+  expect(await faultsOf(api)).toEqual([fault]);
+  vi.unstubAllEnvs();
   const own = { DATA_DIR: place.data, SMTP_PORT: port, ...smtpAt(port) };
   for (const command of ["check-config", "serve"]) {
     expect(await run([command], own)).toMatchObject({

@@ -5,12 +5,12 @@ import type { NotifyKeyword, RecipientRequest } from "../../message/notify.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { SubmissionHandler } from "../../submission/contract.ts";
 import { type Reply, replies } from "../../submission/reply.ts";
+import { countedAdmission, type ListenerCounters } from "../counting.ts";
+import { createDialogue, type DialogueOptions, type MailParameters } from "../dialogue.ts";
 import type { Gate } from "../gate.ts";
-import type { TlsOptions } from "../tls/certificates.ts";
+import type { Listener } from "../listener.ts";
 import { clientUser } from "../tls/client-user.ts";
 import type { ConnectionLimits } from "./allowance.ts";
-import { countedAdmission, type ListenerCounters } from "./counting.ts";
-import { createDialogue, type DialogueOptions, type MailParameters } from "./dialogue.ts";
 import { textOf } from "./reply-text.ts";
 import { Server, type SMTPServerAddress, type SMTPServerOptions, type SMTPServerSession } from "./server.ts";
 
@@ -26,15 +26,6 @@ export interface ListenerOptions extends DialogueOptions {
   readonly commandOctets: number;
   readonly connectionsMax: number;
   readonly limits: ConnectionLimits;
-}
-
-export interface Listener {
-  readonly host: string;
-  readonly port: number;
-  /** For connections from now on. */
-  updateTls(options: TlsOptions): void;
-  /** Accepts no further mail and closes each connection as soon as no content is under way on it. */
-  stop(): Promise<void>;
 }
 
 /** The library turns an error of a handler into a reply by these two properties. */

@@ -1,7 +1,7 @@
 // Requests of node:http for the router. @hono/node-server is imported here and nowhere else.
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { getRequestListener, type HttpBindings } from "@hono/node-server";
+import type { RequestListener } from "../../listeners/http/listen.ts";
 
 /** What the connection says about a client. */
 export interface Peer {
@@ -9,8 +9,6 @@ export interface Peer {
   readonly address: string;
   readonly isTls: boolean;
 }
-
-export type RequestListener = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 /** @param fetch never rejects */
 export const createNodeListener = (

@@ -7,6 +7,7 @@ import { openTokensFile, readTokens } from "../../access/tokens-file.ts";
 import { ConfigError } from "../../config/config.ts";
 import { isLoopback } from "../../config/listeners.ts";
 import { type Config, HTTP_PORT } from "../../config/schema.ts";
+import { type HttpListener, listenHttp, type RequestListener } from "../../listeners/http/listen.ts";
 import { loadTls, TlsError, type TlsFiles } from "../../listeners/tls/certificates.ts";
 import { type CertificateFacts, type TlsWatch, watchTls } from "../../listeners/tls/watch.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -14,9 +15,8 @@ import type { Log } from "../../runtime/log.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { OperatorParts, OperatorState, Phase } from "../routes/parts.ts";
 import type { NetworkDoorParts } from "./door.ts";
-import { type HttpListener, listenHttp } from "./listen.ts";
-import type { RequestListener } from "./node-listener.ts";
 import { createOnceTokens } from "./once-tokens.ts";
+import { FAILED } from "./route.ts";
 import { createSessions } from "./sessions.ts";
 import { placeSocket } from "./socket-path.ts";
 
@@ -176,7 +176,7 @@ async function listenOn(
   if (!http.enabled) return undefined;
   const { host, port = HTTP_PORT } = http;
   try {
-    return await listenHttp({ at: { host, port }, tls }, load);
+    return await listenHttp({ at: { host, port }, tls, failed: FAILED }, load);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const isTaken = code === "EADDRINUSE";
@@ -201,7 +201,7 @@ async function openSocket(
 ): Promise<() => Promise<void>> {
   try {
     const { bound, remove } = await placeSocket(dataDir, process.env, async (path) => {
-      const listener = await listenHttp({ at: { path }, answerForeign: answerOlder }, load);
+      const listener = await listenHttp({ at: { path }, answerForeign: answerOlder, failed: FAILED }, load);
       await chmod(path, 0o600);
       return listener;
     });

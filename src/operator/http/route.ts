@@ -124,3 +124,6 @@ export const problemBody = ({ status, title, detail, more }: Problem): object =>
 
 /** A fault of the gateway's own. */
 export const internalError = problem(500, "the log of the gateway has the reason");
+
+/** The same where no answer could be made any more. */
+export const FAILED = { type: PROBLEM_TYPE, body: JSON.stringify(problemBody(internalError)) };

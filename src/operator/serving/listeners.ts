@@ -1,5 +1,7 @@
 // Who answers at each of the two ways to operate a gateway. All that needs the HTTP libraries is imported from here, so that
 // it can be loaded as one.
+
+import type { RequestListener } from "../../listeners/http/listen.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import {
@@ -9,7 +11,7 @@ import {
   type NetworkDoorParts,
   ownersDoor,
 } from "../http/door.ts";
-import { createNodeListener, type RequestListener } from "../http/node-listener.ts";
+import { createNodeListener } from "../http/node-listener.ts";
 import type { OnceTokens } from "../http/once-tokens.ts";
 import type { Route } from "../http/route.ts";
 import { createRouter } from "../http/router.ts";

@@ -1,15 +1,15 @@
 // One client's dialogue: the decision at each command, and the state between commands. It uses no library;
 // server.ts reads the commands and sends the replies. access/ decides who may submit, and what.
-import type { Authenticator } from "../../access/authenticator.ts";
-import type { Policy, Refusal, Submitter } from "../../access/policy.ts";
-import type { Networks } from "../../address/networks.ts";
-import type { MailRequest, RecipientRequest } from "../../message/notify.ts";
-import type { Counters } from "../../metrics/counters.ts";
-import type { Log } from "../../runtime/log.ts";
-import type { Answer } from "../../submission/answer.ts";
-import type { SubmissionHandler } from "../../submission/contract.ts";
-import { type Reply, replies } from "../../submission/reply.ts";
-import { beginTransaction, type Transaction } from "./session.ts";
+import type { Authenticator } from "../access/authenticator.ts";
+import type { Policy, Refusal, Submitter } from "../access/policy.ts";
+import type { Networks } from "../address/networks.ts";
+import type { MailRequest, RecipientRequest } from "../message/notify.ts";
+import type { Counters } from "../metrics/counters.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Answer } from "../submission/answer.ts";
+import type { SubmissionHandler } from "../submission/contract.ts";
+import { type Reply, replies } from "../submission/reply.ts";
+import { beginTransaction, type Transaction } from "./transaction.ts";
 
 /** The client as the connection knows it now; TLS, authentication and XCLIENT change it. */
 export interface Peer {
@@ -33,6 +33,8 @@ export interface MailParameters {
   readonly ret: MailRequest["ret"];
   /** SIZE (RFC 1870), 0 where it is not given. */
   readonly octets: number;
+  /** See Envelope. */
+  readonly invocation?: string | undefined;
 }
 
 export interface Credentials {
@@ -125,10 +127,9 @@ export function createDialogue(parts: DialogueParts, options: DialogueOptions, p
   const decideMail = async (parameters: MailParameters): Promise<Reply | undefined> => {
     const blocking = obstacle();
     if (blocking !== undefined) return blocking;
-    const { reversePath, envid, ret, octets } = parameters;
-    const began = beginTransaction(reversePath, envid, options.smtpUtf8, ret);
+    const began = beginTransaction(parameters, options.smtpUtf8);
     if ("reply" in began) return began.reply;
-    const full = await parts.room(octets);
+    const full = await parts.room(parameters.octets);
     if (full !== undefined) return full;
     const refusal = policy.mail(submitter(), began.transaction.reversePath);
     if (refusal !== undefined) return replyTo(refusal);

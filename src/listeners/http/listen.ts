@@ -3,17 +3,37 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { Socket } from "node:net";
-import type { TlsOptions } from "../../listeners/tls/certificates.ts";
-import type { RequestListener } from "./node-listener.ts";
-import { internalError, PROBLEM_TYPE, problemBody } from "./route.ts";
+import type { TlsOptions } from "../tls/certificates.ts";
+
+/** Answers a request. A rejection is a fault of ours. */
+export type RequestListener = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 export interface HttpListenOptions {
   readonly at: { readonly host: string; readonly port: number } | { readonly path: string };
   readonly tls?: TlsOptions | undefined;
   readonly connectionsMax?: number;
+  /** Whether the connection may enter; given, it decides in place of `connectionsMax`. */
+  readonly admit?: (connection: HttpConnection) => boolean;
   readonly timeouts?: Partial<HttpTimeouts>;
   /** What is said, as a whole, to a client whose first octets are no HTTP; undefined for the usual reply. */
   readonly answerForeign?: (octets: Uint8Array) => string | undefined;
+  /** The process goes on for it; left out, it ends when nothing else keeps it. */
+  readonly keepsProcess?: boolean;
+  /** How long requests under way may take at the end, milliseconds. */
+  readonly closeMs?: number;
+  /** What is said where the listener has failed. */
+  readonly failed: { readonly type: string; readonly body: string };
+}
+
+/** One connection, for who counts them. */
+export interface HttpConnection {
+  readonly address: string;
+  /** Milliseconds since the epoch: when its last request was answered, or when it was opened. */
+  readonly idleSince: number;
+  /** No request is under way on it, received or answered. */
+  readonly isIdle: boolean;
+  end(): void;
+  onEnd(work: () => void): void;
 }
 
 /** Milliseconds. */
@@ -59,11 +79,24 @@ const LAST_REPLY_MS = 1_000;
  * nothing keep nobody out.
  */
 export async function listenHttp(
-  { at, tls, connectionsMax = CONNECTIONS_MAX, timeouts: given, answerForeign }: HttpListenOptions,
+  {
+    at,
+    tls,
+    connectionsMax = CONNECTIONS_MAX,
+    admit,
+    timeouts: given,
+    answerForeign,
+    keepsProcess = false,
+    closeMs = CLOSE_MS,
+    failed,
+  }: HttpListenOptions,
   load: () => Promise<RequestListener>,
 ): Promise<HttpListener> {
   const timeouts = { ...TIMEOUTS, ...given };
-  const connections = createConnections(connectionsMax);
+  const connections = createConnections(
+    admit === undefined ? connectionsMax : Number.POSITIVE_INFINITY,
+    admit,
+  );
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     response.once("close", connections.asks(request));
     const listener = await load();
@@ -84,8 +117,8 @@ export async function listenHttp(
         response.destroy();
         return;
       }
-      response.writeHead(internalError.status, { "Content-Type": PROBLEM_TYPE, Connection: "close" });
-      response.end(JSON.stringify(problemBody(internalError)));
+      response.writeHead(500, { "Content-Type": failed.type, Connection: "close" });
+      response.end(failed.body);
     });
   };
   const server: Server | TlsServer =
@@ -113,7 +146,7 @@ export async function listenHttp(
   });
   // A connection that can't be accepted, for want of file descriptors, is no reason to end the process.
   server.on("error", () => {});
-  server.unref();
+  if (!keepsProcess) server.unref();
   const bound = server.address();
   const { address, port } =
     typeof bound === "object" && bound !== null ? bound : { address: String(bound), port: 0 };
@@ -125,7 +158,7 @@ export async function listenHttp(
     async close() {
       const end = new Promise((resolve) => server.close(resolve));
       connections.endIdle();
-      const late = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
+      const late = setTimeout(() => server.closeAllConnections(), closeMs);
       await end;
       clearTimeout(late);
     },
@@ -158,12 +191,25 @@ interface Connection {
   readonly socket: Socket;
   /** Its request. As long as that is not complete, the gateway waits for the client. */
   request?: IncomingMessage | undefined;
+  idleSince: number;
 }
 
 const isIdle = ({ request }: Connection): boolean => request?.complete !== true;
 
+const viewOf = (connection: Connection): HttpConnection => ({
+  address: connection.socket.remoteAddress ?? "",
+  get idleSince() {
+    return connection.idleSince;
+  },
+  get isIdle() {
+    return connection.request === undefined;
+  },
+  end: () => void connection.socket.destroy(),
+  onEnd: (work) => void connection.socket.once("close", work),
+});
+
 /** @param max at once */
-function createConnections(max: number): Connections {
+function createConnections(max: number, admit?: HttpListenOptions["admit"]): Connections {
   /** Those first that have waited longest. */
   const connections = new Map<string, Connection>();
   const keys = new WeakMap<Socket, string>();
@@ -196,7 +242,11 @@ function createConnections(max: number): Connections {
         return;
       }
       const key = keyOf(socket);
-      const connection = { socket };
+      const connection: Connection = { socket, idleSince: Date.now() };
+      if (admit?.(viewOf(connection)) === false) {
+        socket.destroy();
+        return;
+      }
       connections.set(key, connection);
       socket.once("close", () => {
         if (connections.get(key) === connection) connections.delete(key);
@@ -210,6 +260,7 @@ function createConnections(max: number): Connections {
       connection.request = request;
       return () => {
         connection.request = undefined;
+        connection.idleSince = Date.now();
         // It begins to wait now.
         if (connections.delete(key)) connections.set(key, connection);
       };

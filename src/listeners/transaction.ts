@@ -1,10 +1,10 @@
 // One mail transaction as it builds up between MAIL and DATA. smtp-server keeps recipients apart by their
 // address in lower case and lets a later one replace an earlier one; identity distinguishes User@ from user@
 // (RFC 5321 §2.4), so the list is kept here.
-import { canonicalRecipient } from "../../address/recipient.ts";
-import type { MailRequest, RecipientRequest } from "../../message/notify.ts";
-import type { Envelope } from "../../submission/contract.ts";
-import { type Reply, replies } from "../../submission/reply.ts";
+import { canonicalRecipient } from "../address/recipient.ts";
+import type { RecipientRequest } from "../message/notify.ts";
+import type { Envelope } from "../submission/contract.ts";
+import { type Reply, replies } from "../submission/reply.ts";
 
 export interface Transaction {
   /** Canonical; empty for the null reverse-path. */
@@ -29,10 +29,8 @@ const refusedPath = (path: string, smtpUtf8: boolean): Reply | undefined =>
 
 /** @returns the transaction, or the reply when the reverse-path can't be taken */
 export function beginTransaction(
-  reversePath: string,
-  envid: string | undefined,
+  { reversePath, envid, ret, invocation }: Pick<Envelope, "reversePath" | "envid" | "ret" | "invocation">,
   smtpUtf8: boolean,
-  ret?: MailRequest["ret"],
 ): { transaction: Transaction } | { reply: Reply } {
   const sender = reversePath === "" ? { ok: true as const, recipient: "" } : canonicalRecipient(reversePath);
   if (!sender.ok) return { reply: replies.badSender(`the reverse-path ${sender.fault}`) };
@@ -61,6 +59,7 @@ export function beginTransaction(
         recipients: [...recipients],
         envid,
         ret,
+        invocation,
         requests,
       }),
     },

@@ -1,7 +1,7 @@
 // What a listener counts: who came, who was let in, what they were answered.
-import type { Counters } from "../../metrics/counters.ts";
-import { type Reply, replies } from "../../submission/reply.ts";
-import type { Admission } from "../admission.ts";
+import type { Counters } from "../metrics/counters.ts";
+import { type Reply, replies } from "../submission/reply.ts";
+import type { Admission } from "./admission.ts";
 
 export type ListenerCounters = Pick<Counters, "connections" | "connected" | "replies" | "authentications">;
 
