@@ -11,6 +11,6 @@ const { response } = await transport.sendMail({
   to: "ada@example.com",
   subject: "News",
   text: "Hello Ada, this is our newsletter.",
-  headers: { "X-Task-Id": task }, // In BullMQ: job.id
+  headers: { "X-Task-Id": task }, // In BullMQ: integrations/bullmq
 });
 console.log(response);
