@@ -31,7 +31,7 @@ import uuid
 import weakref
 from collections import Counter
 
-__all__ = ["EmailBackend", "Job", "TaskIdMixin", "carry", "connect_celery", "current_task", "job", "patch_smtplib"]
+__all__ = ["TaskIdMixin", "carry", "connect_celery", "current_task", "job", "patch_smtplib"]
 
 FIELDS = ("X-Task-Id", "Idempotency-Key", "Resend-Idempotency-Key", "X-EE-Idempotency-Key")
 """The fields from which mailonce takes the task, the first one first."""
@@ -171,13 +171,15 @@ def _with_task(message, task):
     headers = getattr(message, "extra_headers", None)
     if headers is None or any(name.lower() in _LOWER_FIELDS for name in headers):
         return message
-    tagged = copy.copy(message)
-    tagged.extra_headers = {**headers, FIELDS[0]: task}
-    if not type(message).message.__module__.startswith("django."):  # a class of the application may add a field itself
-        written = tagged.message()
-        if sum(len(written.get_all(name, ())) for name in FIELDS) > 1:
-            return message
-    return tagged
+    try:
+        tagged = copy.copy(message)
+        tagged.extra_headers = {**headers, FIELDS[0]: task}
+        own_class = not type(message).message.__module__.startswith("django.")  # it may add a field itself
+        written = tagged.message() if own_class else {}
+        has_own = own_class and sum(len(written.get_all(name, ())) for name in FIELDS) > 1
+    except Exception:  # Where it is the message's own fault, it fails as it would without us.
+        return message
+    return message if has_own else tagged
 
 
 _LOWER_FIELDS = {name.lower() for name in FIELDS}
@@ -241,10 +243,10 @@ _CELERY_HEADERS = {
 
 _TRACING_HEADERS = re.compile(
     "traceparent|tracestate|baggage|sentry-|x-datadog-|newrelic|elasticapm|b3$|x-b3-|uber-trace-id"
-    "|x-amzn-trace-id|x-cloud-trace-context",
+    "|x-amzn-trace-id|x-cloud-trace-context|correlation[-_]id|x-request-id|celery_parent_id|__django_structlog__",
     re.IGNORECASE,
 )
-"""Of tracing tools. They are other ones in each run, and no task works by them."""
+"""Of tools that trace and log. They are other ones in each run, and no task works by them."""
 
 
 def _celery_request():
@@ -369,9 +371,7 @@ def _digest(*what):
 
 
 def _rq_job():
-    from redis.exceptions import RedisError
     from rq.job import Job as RqJob
-    from rq.utils import utcnow
 
     class Job(RqJob):
         """A job whose mail has an id. RQ runs the same job again after its end, so the job's id alone is not enough.
@@ -384,11 +384,18 @@ def _rq_job():
         def perform(self):
             if self.worker_name == "sync" or _running() is not None:
                 return super().perform()
-            with job(self._occasion()):
-                result = super().perform()
-            with contextlib.suppress(RedisError):
-                self.connection.hdel(self.key, _HEADER)
-            return result
+            try:
+                task = self._occasion()
+            except Exception:
+                _logger.warning("The mail of job %s has no id", self.id, exc_info=True)
+                return super().perform()
+            with job(task):
+                return super().perform()
+
+        def _handle_success(self, result_ttl, pipeline, *args, **kwargs):
+            """What runs between the end of the function and here may fail yet, and then the job runs again."""
+            super()._handle_success(result_ttl, pipeline, *args, **kwargs)
+            pipeline.hdel(self.key, _HEADER)
 
         def _occasion(self):
             created = str(self.created_at)
@@ -396,7 +403,7 @@ def _rq_job():
             if before and before["created"] == created and self._goes_on(before["retries_left"]):
                 task = before["task"]
             else:
-                task = f"{self.id}:{(self.enqueued_at or utcnow()).isoformat()}"
+                task = f"{self.id}:{(self.enqueued_at or self.created_at).isoformat()}"
                 if not re.fullmatch("[!-~]{1,255}", task):
                     task = _derived(task)
             record = {"task": task, "created": created, "retries_left": self.retries_left}

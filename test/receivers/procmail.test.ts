@@ -29,6 +29,13 @@ receives("procmail with the recipe", {
   copies: { kept: 1, overwritten: 1 },
 });
 
+// It is another process, which ends well where this one fails.
+receives("procmail with the recipe, and one of the user's that delivers a copy", {
+  available,
+  start: async (place) => receiverOf(place, agent(`${RECIPE}\n:0 c\n{\n  :0\n  $HOME/copies/\n}\n`)),
+  copies: { kept: 1, overwritten: 1 },
+});
+
 // The recipe of procmailex(5), which names this itself.
 test.skipIf(!available)("the usual recipe loses a mail whose delivery fails first", async ({ place }) => {
   const usual = ":0 Wh: msgid.lock\n| formail -D 8192 msgid.cache\n";
