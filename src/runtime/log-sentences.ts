@@ -46,6 +46,10 @@ export const sentences: ReadonlyMap<string, string> = new Map(
     "auth.failed": "A password could not be verified: {error}",
     "users.reloaded": "Read the users file again: {users:user}.",
     "users.reload_failed": "The new users file is bad, so the users stay as they were: {error}",
+    "keys.reloaded": "Read the keys file again: {keys:key}.",
+    "keys.reload_failed": "The new keys file is bad, so the keys stay as they were: {error}",
+    "api.refused": "Refused a call of {client} to the API of SES: {reason} (request {request})",
+    "api.failed": "A call to the API of SES failed: {error} (request {request})",
     "tls.reloaded": "The certificate {certificate} for {names} is in force, until {notAfter}.",
     "tls.reload_failed":
       "The new files of the certificate {certificate} are bad, so the old one stays: {faults}",
