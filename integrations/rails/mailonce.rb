@@ -15,9 +15,9 @@ module Mailonce
   TASK_FIELDS = %w[X-Task-Id Idempotency-Key Resend-Idempotency-Key X-EE-Idempotency-Key].freeze
   PART_FIELD = "X-Task-Part"
 
-  # A UUID of Active Job or a jid of Sidekiq. An id of another form was chosen by somebody and may have been used before,
-  # so a job that has one is no task.
-  UNIQUE = /\A[\h-]{24,}\z/
+  # A random UUID, as of Active Job, or a jid of Sidekiq. An id of another form was chosen by somebody or computed, and may
+  # have been used before, so a job that has one is no task.
+  UNIQUE = /\A(\h{24}|\h{8}-\h{4}-[147]\h{3}-[89ab]\h{3}-\h{12})\z/i
 
   Running = Struct.new(:run, :thread, :open)
   private_constant :Running
@@ -29,9 +29,14 @@ module Mailonce
       running.run if running && running.open && running.thread.equal?(Thread.current)
     end
 
-    # Yields in a run of the task, or in none where the id may have been used before.
+    # Yields in a run of the task, or in none where it is nil.
     def with_task(task, &work)
-      within(UNIQUE.match?(task.to_s) ? Run.new(task) : nil, &work)
+      within(task && Run.new(task), &work)
+    end
+
+    # The id of a job as a task; nil where it may have been used before.
+    def unique(id)
+      id if UNIQUE.match?(id.to_s)
     end
 
     # Wraps a block for another thread, which is then in this job: Thread.new(&Mailonce.carry { ... })
@@ -43,13 +48,17 @@ module Mailonce
     # Gives a mail that is about to be delivered the task of the current run, and its part.
     def label(mail)
       unlabel(mail) # of an earlier delivery of the same object, which failed
-      return if current.nil? || TASK_FIELDS.any? { |name| mail.header[name] }
+      return if (run = current).nil? || TASK_FIELDS.any? { |name| mail.header[name] }
 
       part = mail.instance_variable_get(:@mailonce_part)
+      return if part == false || !run.same_or_new?(mail, part)
+
       added = { TASK_FIELDS.first => current.task }
       added[PART_FIELD] = part if part && mail.header[PART_FIELD].nil?
       added.each { |name, value| mail.header[name] = value }
       mail.instance_variable_set(:@mailonce_added, added)
+    rescue StandardError => error
+      warn "mailonce: a mail has no task: #{error.class}: #{error.message}"
     end
 
     # After the delivery, since a copy that an observer keeps may be sent again, and is no repeat then.
@@ -98,7 +107,19 @@ module Mailonce
     def initialize(task)
       @task = task
       @children = Hash.new(0)
+      @mails = {}
       @lock = Mutex.new
+    end
+
+    # Whether no other mail of this run went to one of the recipients with the same part, sender and subject. The gateway
+    # would take the second for a repeat, so it goes out without a task.
+    def same_or_new?(mail, part)
+      leaves = mail.multipart? ? mail.all_parts.reject(&:multipart?) : [mail]
+      content = Digest::SHA256.digest(JSON.generate(leaves.map { |one| [one.mime_type, one.filename, [one.decoded].pack("m0")] }))
+      keys = mail.destinations.map { |recipient| [recipient, part, mail[:from].to_s, mail.subject.to_s] }
+      same = @lock.synchronize { keys.map { |key| (@mails[key] ||= content) == content }.all? }
+      warn "mailonce: a second mail of #{task} under one subject has no task; give it X-Task-Part" unless same
+      same
     end
 
     # The task of a job that this run starts, the same in each run of this task: from what the job is, which has to
@@ -115,10 +136,13 @@ module Mailonce
   module Part
     NAME_LENGTH = 200
 
+    # False where it can't be told.
     def self.of(mailer, action, arguments, params)
       name = "#{mailer.name}##{action}"
       digest = Digest::SHA256.hexdigest(JSON.generate(plain([name, arguments, params]), max_nesting: 0))
-      "#{name.gsub(/[^!-~]/, "?").first(NAME_LENGTH)}-#{digest.first(16)}"
+      "#{name.gsub(/[^!-~]/, "?")[0, NAME_LENGTH]}-#{digest[0, 16]}"
+    rescue StandardError, SystemStackError
+      false
     end
 
     # As Active Job writes it, or where it can't, the name of the class: that is the same in each run.
@@ -139,7 +163,7 @@ module Mailonce
     def process(action, *arguments)
       # Before the action, which may change them.
       part = Part.of(self.class, action, arguments, params) if Mailonce.current
-      super.tap { message.instance_variable_set(:@mailonce_part, part) if part }
+      super.tap { message.instance_variable_set(:@mailonce_part, part) unless part.nil? }
     end
     ruby2_keywords(:process)
   end
@@ -171,10 +195,23 @@ module Mailonce
       super
     end
 
-    # Before the job is written into a queue. A job that is enqueued again because it failed keeps its task; one that
-    # enqueues itself again without an error, say for the next day, has other mail to send.
+    def retry_job(*)
+      @mailonce_retried = true
+      super
+    ensure
+      @mailonce_retried = false
+    end
+
+    # Mail of an error handler is about this attempt. In a job of perform_now it would be of the job around it.
+    def rescue_with_handler(*)
+      Mailonce.with_task(nil) { super }
+    end
+
+    # Before the job is written into a queue. A job that is retried because it failed keeps its task; one that enqueues
+    # itself again, say for the next day, has other mail to send.
     def mailonce_enqueue
-      @mailonce_queued_task = mailonce_failed? || @mailonce_taken ? @mailonce_task : mailonce_new_task
+      goes_on = @mailonce_retried && mailonce_failed?
+      @mailonce_queued_task = goes_on || @mailonce_taken ? @mailonce_task : mailonce_new_task
     end
 
     def serialize
@@ -184,7 +221,7 @@ module Mailonce
 
     def deserialize(data)
       super
-      @mailonce_task = data.dig(KEY, job_id) || job_id
+      @mailonce_task = data.dig(KEY, job_id) || Mailonce.unique(job_id)
       @mailonce_taken = true # from a queue
     end
 
@@ -195,16 +232,16 @@ module Mailonce
       @mailonce_task = mailonce_new_task unless @mailonce_taken
       @mailonce_taken = false
       @mailonce_error = $!
-      logger&.info("The mail of this job has the task #{@mailonce_task}") unless @mailonce_task == job_id
+      logger&.info("The mail of this job has the task #{@mailonce_task}") unless [nil, job_id].include?(@mailonce_task)
       Mailonce.with_task(@mailonce_task, &perform)
     end
 
     def mailonce_new_task
       if (run = Mailonce.current) then run.child(self.class.name, ActiveJob::Arguments.serialize(arguments))
       elsif @mailonce_task || @mailonce_queued_task then SecureRandom.uuid
-      else job_id
+      else Mailonce.unique(job_id)
       end
-    rescue ActiveJob::SerializationError, JSON::JSONError
+    rescue StandardError
       # perform_now takes any argument. What can't be written down can't be told apart.
       SecureRandom.uuid
     end
@@ -228,8 +265,8 @@ module Mailonce
       return yield if payload["wrapped"]
 
       jid = payload["jid"]
-      task = payload.dig(Job::KEY, jid) || jid
-      Sidekiq.logger.info("The mail of this job has the task #{task}") unless task == jid
+      task = payload.dig(Job::KEY, jid) || Mailonce.unique(jid)
+      Sidekiq.logger.info("The mail of this job has the task #{task}") unless [nil, jid].include?(task)
       Mailonce.with_task(task, &perform)
     end
   end

@@ -1,10 +1,11 @@
 // The file for Rails in a Rails application: Active Job on Sidekiq and on adapters without a broker, Sidekiq's own
 // jobs, and what runs outside of both. One Sidekiq with one thread runs all jobs, so an id that outlives its job shows.
-import { randomBytes, randomUUID } from "node:crypto";
+import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { copyFileSync, cpSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { describe, expect } from "vitest";
+import { messageId } from "../../src/index.ts";
 import { findProgram } from "../support/peers.ts";
 import { test as base } from "../support/place.ts";
 import {
@@ -18,6 +19,13 @@ import {
   startProgram,
   startRedis,
 } from "./jobs.ts";
+
+/** Chosen by somebody, or computed of something. */
+const CHOSEN = [
+  "daily",
+  createHash("md5").update("daily").digest("hex"),
+  "74738ff5-5367-5958-9aee-98fffdcd1876",
+];
 
 const RUBY = "ruby";
 const sidekiq = findProgram("sidekiq");
@@ -337,7 +345,10 @@ describe.skipIf(!installed)("Rails", () => {
   });
 
   test("a job whose id somebody chose has no task, since it may have been used before", async ({ run }) => {
-    for (const job of [activeJob("ThanksJob", [to()], "daily"), sidekiqJob("ThanksWorker", [to()], "daily")])
+    for (const job of CHOSEN.flatMap((id) => [
+      activeJob("ThanksJob", [to()], id),
+      sidekiqJob("ThanksWorker", [to()], id),
+    ]))
       expect(await run.jobs(1, job)).toEqual([{ became: "queued" }]);
   });
 
@@ -379,10 +390,35 @@ describe.skipIf(!installed)("Rails", () => {
     await shop.worker.said(/no job for a draft/, 2);
   });
 
+  test("mails that no argument tells apart are both mailed, the second without a task", async ({
+    run,
+    mailsTo,
+  }) => {
+    const address = to();
+    const job = activeJob("TwoDraftsJob", [address]);
+    const submissions = await run.jobs(2, job);
+    expect(submissions).toEqual([{ became: "queued", task: job.id }, { became: "queued" }]);
+    expect(mailsTo(address).map(({ text }) => text)).toEqual(["one", "two"]);
+  });
+
+  test("an argument that can't be written down stops no mail", async ({ run }) => {
+    expect(await run.jobs(1, activeJob("CircularJob", [to()]))).toEqual([{ became: "queued" }]);
+  });
+
+  test("a job that enqueues itself for the next day is another task, also where this day failed", async ({
+    run,
+  }) => {
+    const submissions = await run.jobs(2, activeJob("DailyJob", [to(), 1]));
+    expect(became(submissions)).toEqual(["queued", "queued"]);
+    expect(new Set(tasks(submissions)).size).toBe(2);
+  });
+
   test("mail without ActionMailer has the task and no part", async ({ run, shop }) => {
-    const job = activeJob("MailJob", [to()]);
+    const address = to();
+    const job = activeJob("MailJob", [address]);
     expect(tasks(await run.jobs(1, job))).toEqual([job.id]);
-    expect(shop.mails.gateway.said("submission.accepted").at(-1)).not.toHaveProperty("part");
+    const id = messageId({ task: job.id, to: address, from: "billing@shop.example" });
+    expect(shop.mails.upstream.taken.map(({ messageId: one }) => one)).toContain(id);
   });
 
   test("what a handler of errors mails is about the attempt, and has no task", async ({ run }) => {

@@ -165,6 +165,36 @@ class DraftsJob < ApplicationJob
   end
 end
 
+# Two mails that no argument tells apart.
+class TwoDraftsJob < ApplicationJob
+  def perform(to)
+    InvoiceMailer.draft(to, Draft.new("one")).deliver_now
+    InvoiceMailer.draft(to, Draft.new("two")).deliver_now
+  end
+end
+
+# Arguments that can't be written down at all.
+class CircularJob < ApplicationJob
+  def perform(to)
+    circle = []
+    circle << circle
+    InvoiceMailer.draft(to, Draft.new("round"), circle).deliver_now
+  end
+end
+
+# For the next day, however this one ends.
+class DailyJob < ApplicationJob
+  discard_on Once::Failure
+
+  def perform(to, day)
+    InvoiceMailer.thanks(to).deliver_now
+    raise Once::Failure, "no sync" if day == 1
+  ensure
+    self.arguments = [to, day + 1]
+    enqueue if day < 2
+  end
+end
+
 # Without ActionMailer.
 class MailJob < ApplicationJob
   def perform(to)

@@ -33,7 +33,7 @@ class InvoiceMailer < ActionMailer::Base
     mail to: to, subject: "Thank you", body: "Thank you", **fields
   end
 
-  def draft(to, draft)
+  def draft(to, draft, _more = nil)
     mail to: to, subject: "A draft", body: draft.text
   end
 end
