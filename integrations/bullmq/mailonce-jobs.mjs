@@ -48,7 +48,12 @@ export function inJob(processor) {
 export function taskId() {
   return (mail, done) => {
     const run = currentRun();
-    if (run !== undefined) addTask(mail.data, run);
+    try {
+      if (run !== undefined) addTask(mail.data, run);
+    } catch (error) {
+      // A mail that this file can't read goes out as it is.
+      warnOnce(`A mail has no task: ${error.message}`);
+    }
     done();
   };
 }
@@ -59,13 +64,18 @@ function addTask(data, run) {
   if (TASK_FIELDS.some((name) => field(name) !== undefined)) return;
   const part = field("X-Task-Part");
   const template = part === undefined ? templateOf(data) : undefined;
-  const { from, to, cc, bcc, envelope, subject } = data;
-  const mail = uuidOf([from, to, cc, bcc, envelope, subject, part ?? template]);
-  const content = contentOf(data);
+  const { to, cc, bcc, envelope, ...mail } = data;
+  // Not those of Bcc: an archive that gets a copy of each mail must not take the task from all but the first.
+  const recipients = new Set(addressesIn([to, cc, ...(to || cc ? [] : [bcc, envelope?.to])]));
+  const mails = [...recipients].map((address) =>
+    JSON.stringify([address, `${data.subject}`, `${part ?? template}`]),
+  );
+  const content = contentOf(mail);
   // The app sends the same content again when sending failed. With another content it is a second mail, and goes out
   // without a task: mailonce would take it for a repeat.
-  if (run.mails.has(mail) && (content === undefined || content !== run.mails.get(mail))) return warnOnce();
-  run.mails.set(mail, content);
+  const isSecond = (one) => run.mails.has(one) && (content === undefined || content !== run.mails.get(one));
+  if (mails.some(isSecond)) return warnOnce(SECOND);
+  for (const one of mails) run.mails.set(one, content);
   addField(data, "X-Task-Id", run.task);
   if (template !== undefined) addField(data, "X-Task-Part", template);
 }
@@ -78,13 +88,19 @@ export function childIds(queue) {
   if (queue[CHILD] === true) return queue;
   Object.defineProperty(queue, CHILD, { value: true });
   const { add, addBulk } = queue;
-  const child = (job) => withTask(job, queue.name);
-  queue.add = async (job, ...rest) => {
-    if (typeof job === "object") return add.call(queue, child(job), ...rest);
-    const [data, opts] = rest;
-    return add.call(queue, job, data, child({ name: job, data, opts }).opts);
+  const childrenOf = async (jobs) => {
+    const children = jobs.map((job) => withTask(job, queue.name));
+    // The time counts from when Redis can take them.
+    await queue.waitUntilReady?.();
+    return children.map(stamped);
   };
-  queue.addBulk = async (jobs, ...rest) => addBulk.call(queue, jobs.map(child), ...rest);
+  queue.add = async (job, ...rest) => {
+    const isFlow = typeof job === "object";
+    const [data, opts] = rest;
+    const [child] = await childrenOf([isFlow ? job : { name: job, data, opts }]);
+    return isFlow ? add.call(queue, child, ...rest) : add.call(queue, job, data, child.opts);
+  };
+  queue.addBulk = async (jobs, ...rest) => addBulk.call(queue, await childrenOf(jobs), ...rest);
   return queue;
 }
 
@@ -102,14 +118,14 @@ export function taskOf({ queueQualifiedName, id, timestamp, opts }) {
 
 let warned = false;
 
-function warnOnce() {
+const SECOND =
+  "A job sent two mails with the same recipient and subject, but another content. The second has no task, so a repeat " +
+  "of it is not dropped. Give them different X-Task-Part fields.";
+
+function warnOnce(text) {
   if (warned) return;
   warned = true;
-  process.emitWarning(
-    "A job sent two mails with the same recipients and subject, but another content. The second has no task, so a repeat " +
-      "of it is not dropped. Give them different X-Task-Part fields.",
-    { type: "MailonceWarning" },
-  );
+  process.emitWarning(text, { type: "MailonceWarning" });
 }
 
 function currentRun() {
@@ -119,20 +135,34 @@ function currentRun() {
 
 /**
  * A job to add, and the jobs that a flow has below it, with tasks if a run adds them. A child is known by its parent's
- * task, its queue, name, data and custom id; among equal ones by how many the run added before.
+ * task and by what it is; among equal ones by how many the run added before.
  */
 function withTask(job, queueName) {
   const run = currentRun();
   if (run === undefined) return job;
-  const { name, data, opts, children } = job;
-  const equal = uuidOf([run.task, job.queueName ?? queueName, name, data, opts?.jobId]);
+  const { opts, children } = job;
+  const equal = uuidOf([run.task, whatIs(job, queueName)]);
   const ordinal = run.children.get(equal) ?? 0;
   run.children.set(equal, ordinal + 1);
   return {
     ...job,
-    opts: { ...opts, [CHILD]: { task: uuidOf([equal, ordinal]), at: Date.now() } },
+    opts: { ...opts, [CHILD]: { task: uuidOf([equal, ordinal]) } },
     ...(children && { children: children.map((below) => withTask(below, queueName)) }),
   };
+}
+
+/** Its queue, name, data and custom id; a flow's parent is often told apart only by the jobs below it. */
+function whatIs({ name, data, opts, queueName, prefix, children = [] }, queue) {
+  const below = children.map((child) => whatIs(child, queue));
+  return [prefix, queueName ?? queue, name, data, opts?.jobId, below];
+}
+
+/** With the time at which it is added. */
+function stamped(job) {
+  const child = job.opts?.[CHILD];
+  if (child !== undefined) child.at = Date.now();
+  for (const below of job.children ?? []) stamped(below);
+  return job;
 }
 
 /** A job that adds itself again with its own options does not hand on its task. */
@@ -144,13 +174,40 @@ function hideChild({ opts }) {
 const templateOf = ({ template }) =>
   typeof template === "string" && template ? readable(template) : undefined;
 
-/** A digest of all that a mail consists of; undefined where it has streams or functions. */
+/** Of recipients in any form that nodemailer takes, in lower case. */
+function addressesIn(value) {
+  if (typeof value === "string") return value.toLowerCase().match(/[^\s<>",;:()]+@[^\s<>",;:()]+/g) ?? [];
+  if (Array.isArray(value)) return value.flatMap(addressesIn);
+  return typeof value === "object" && value !== null ? addressesIn([value.address, value.group]) : [];
+}
+
+/** A digest of all that a mail consists of; undefined where it has streams, files, or objects whose content does not show. */
 function contentOf(data) {
+  const sources = [
+    data.html,
+    data.text,
+    data.watchHtml,
+    data.amp,
+    data.icalEvent,
+    data.attachments,
+    data.alternatives,
+  ];
+  if (sources.flat().some((source) => source?.path || source?.href) || !isPlain(data)) return undefined;
   try {
     return digestOf(serialize(data)).toString("hex");
   } catch {
     return undefined;
   }
+}
+
+/** Whether it consists of values that are all there is to them. A URL, for one, has its text hidden. */
+function isPlain(value, seen = new Set()) {
+  if (typeof value !== "object" || value === null || seen.has(value)) return true;
+  seen.add(value);
+  if (value instanceof Date || ArrayBuffer.isView(value)) return true;
+  const prototype = Object.getPrototypeOf(value);
+  const isObject = Array.isArray(value) || prototype === null || Object.getPrototypeOf(prototype) === null;
+  return isObject && Object.values(value).every((one) => isPlain(one, seen));
 }
 
 /** nodemailer takes an object, one { key, value }, or an array of these. */

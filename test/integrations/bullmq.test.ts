@@ -227,6 +227,7 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
       }),
     );
     await queue.add("order", {});
+    expect(became(await site.answered(3))).toEqual(["queued", "refused", "queued"]);
     await ran(1);
     await site.mails.gateway.until(() => site.got(to).length === 2, "both are relayed");
     expect(site.got(to)).toEqual(["Order", "Invoice"]);
@@ -235,6 +236,16 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
   test.for([
     ["text", () => ({ text: randomUUID() })],
     ["attachment", () => ({ attachments: [{ filename: "a.pdf", content: Buffer.from(randomUUID()) }] })],
+    [
+      "link",
+      () =>
+        ({
+          template: "links",
+          context: { link: new URL(`https://shop.example/${randomUUID()}`) },
+        }) as SendMailOptions,
+    ],
+    ["file", () => ({ attachments: [{ path: import.meta.filename }] })],
+    ["recipient beside", () => ({ cc: person(), text: randomUUID() })],
     ["stream", () => ({ attachments: [{ filename: "a.pdf", content: Readable.from([randomUUID()]) }] })],
   ] as const)(
     "two mails under one subject with another %s: both arrive, the second without a task",
@@ -253,6 +264,17 @@ describe.skipIf(!hasRedis)("a job's mails", () => {
       expect(site.got(to)).toEqual(["Invoice", "Invoice"]);
     },
   );
+
+  test("a mail that the file can't read goes out", async ({ site }) => {
+    const to = person();
+    const { queue, work } = openShop(site);
+    // A row of a database.
+    const row = { name: "Ann", address: to, id: 1n };
+    const { ran } = work(inJob(() => site.send(to, "News", { cc: row as never })));
+    await queue.add("newsletter", {});
+    await ran(1);
+    expect(became(await site.answered(1))).toEqual(["queued"]);
+  });
 
   test("a mail that the job itself sends again is a repeat", async ({ site }) => {
     const to = person();
