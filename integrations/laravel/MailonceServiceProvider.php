@@ -7,6 +7,7 @@ use Illuminate\Contracts\Mail\Mailable;
 use Illuminate\Contracts\Queue\Job;
 use Illuminate\Database\Eloquent\Model;
 use Illuminate\Mail\Events\MessageSending;
+use Illuminate\Mail\Mailable as IlluminateMailable;
 use Illuminate\Mail\SendQueuedMailable;
 use Illuminate\Notifications\Events\NotificationSending;
 use Illuminate\Notifications\SendQueuedNotifications;
@@ -16,12 +17,14 @@ use Illuminate\Queue\Events\JobProcessing;
 use Illuminate\Queue\Events\Looping;
 use Illuminate\Queue\Jobs\SyncJob;
 use Illuminate\Queue\Queue;
+use Illuminate\Support\Collection;
 use Illuminate\Support\Facades\Event;
 use Illuminate\Support\ServiceProvider;
-use Illuminate\Support\Traits\EnumeratesValues;
 use Ramsey\Uuid\Uuid;
 use ReflectionClass;
 use ReflectionObject;
+use ReflectionProperty;
+use SplFileInfo;
 use Throwable;
 use UnitEnum;
 
@@ -59,8 +62,10 @@ class MailonceServiceProvider extends ServiceProvider
     /** How many equal jobs this run has enqueued, by class and digest. */
     private array $children = [];
 
-    /** The notification that is being sent. */
+    /** The notification that is being sent, and to whom. */
     private ?object $notification = null;
+
+    private mixed $notifiable = null;
 
     public function boot(): void
     {
@@ -73,7 +78,7 @@ class MailonceServiceProvider extends ServiceProvider
         Event::listen(Looping::class, fn () => $this->end());
 
         Event::listen(NotificationSending::class, function (NotificationSending $event): void {
-            $this->notification = $this->job === null ? null : $event->notification;
+            [$this->notification, $this->notifiable] = $this->job === null ? null : [$event->notification, $event->notifiable];
         });
         Event::listen(MessageSending::class, function (MessageSending $event): void {
             $this->addFields($event);
@@ -96,7 +101,7 @@ class MailonceServiceProvider extends ServiceProvider
     private function end(?Job $job = null): void
     {
         if (! $job instanceof SyncJob) {
-            $this->job = $this->task = $this->notification = null;
+            $this->job = $this->task = $this->notification = $this->notifiable = null;
             $this->children = [];
         }
     }
@@ -117,9 +122,16 @@ class MailonceServiceProvider extends ServiceProvider
             return;
         }
 
+        try {
+            $part = $this->part($event->data);
+        } catch (Throwable) {
+            // It can't be told apart from another mail of the job, which would be lost.
+            return;
+        }
+
         $headers->addTextHeader('X-Task-Id', $task);
 
-        if (! $headers->has('X-Task-Part') && '' !== $part = $this->part($event->data)) {
+        if (! $headers->has('X-Task-Part') && $part !== '') {
             $headers->addTextHeader('X-Task-Part', $part);
         }
     }
@@ -170,14 +182,17 @@ class MailonceServiceProvider extends ServiceProvider
     private function properties(object $source): array
     {
         $values = ['viewData' => $source->viewData ?? []];
+        $values += $source instanceof IlluminateMailable ? ['form' => $this->form($source)] : ['notifiable' => $this->notifiable];
 
         for ($class = new ReflectionObject($source); $class; $class = $class->getParentClass()) {
             foreach ($this->isFramework($class) ? [] : $class->getProperties() as $property) {
-                $property->setAccessible(true);
+                if (PHP_VERSION_ID < 80100) {
+                    $property->setAccessible(true);
+                }
                 $name = $property->getName();
 
                 if (! $this->isFramework($property->getDeclaringClass()) && $property->isInitialized($source)
-                    && ! in_array($name, [...self::TRANSIENT, ...self::OPTIONS], true)) {
+                    && ! (in_array($name, [...self::TRANSIENT, ...self::OPTIONS], true) && $this->isTheirs($source, $property))) {
                     $values[$class->getShortName().' '.$name] = $property->getValue($source);
                 }
             }
@@ -186,14 +201,42 @@ class MailonceServiceProvider extends ServiceProvider
         return $values;
     }
 
+    /** What a mailable shows, and the names of its attachments, whose contents may be made anew in each run. */
+    private function form(IlluminateMailable $mailable): array
+    {
+        $name = fn ($given, $path) => $given ?? (is_string($path) ? basename($path) : get_debug_type($path));
+
+        return (fn () => [
+            [$this->view ?? null, $this->textView ?? null, $this->markdown ?? null, (string) ($this->html ?? '')],
+            array_map(fn ($one) => $name($one['options']['as'] ?? null, $one['file']), $this->attachments ?? []),
+            array_column($this->rawAttachments ?? [], 'name'),
+            array_map(fn ($one) => $name($one['name'] ?? null, $one['path']), $this->diskAttachments ?? []),
+        ])->call($mailable);
+    }
+
+    /** Whether the framework has put it there, by one of its traits or as it runs: the application may use the same name. */
+    private function isTheirs(object $object, ReflectionProperty $property): bool
+    {
+        if (! $property->isDefault() || $this->isFramework($property->getDeclaringClass())) {
+            return true;
+        }
+        foreach (class_uses_recursive($object) as $trait) {
+            if ($this->isFramework($trait = new ReflectionClass($trait)) && $trait->hasProperty($property->getName())) {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     private function isFramework(ReflectionClass $class): bool
     {
         return str_starts_with($class->getName(), 'Illuminate\\');
     }
 
     /**
-     * A model counts by its class and key. A moment with microseconds is most likely the time of this run and doesn't
-     * count, nor does an object that can't be serialized.
+     * A model counts by its connection, class and key, a file by its path. A moment with microseconds is most likely the
+     * time of this run and doesn't count. Throws for an object that can't be serialized.
      */
     private function stable(mixed $value): mixed
     {
@@ -204,17 +247,17 @@ class MailonceServiceProvider extends ServiceProvider
             return is_resource($value) ? null : $value;
         }
         $class = get_debug_type($value);
-        try {
-            return match (true) {
-                $value instanceof Model => [$class, $value->getKey() ?? $this->stable($value->getAttributes())],
-                $value instanceof DateTimeInterface => [$class, $value->format('u') === '000000' ? $value->format('c') : null],
-                $value instanceof UnitEnum => [$class, $value->name],
-                in_array(EnumeratesValues::class, class_uses_recursive($value), true) => [$class, $this->stable($value->all())],
-                default => [$class, serialize($value)],
-            };
-        } catch (Throwable) {
-            return $class;
-        }
+
+        return match (true) {
+            $value instanceof Model => [
+                $value->getConnectionName(), $class, $value->getKey() ?? $this->stable($value->getAttributes()),
+            ],
+            $value instanceof DateTimeInterface => [$class, $value->format('u') === '000000' ? $value->format('c') : null],
+            $value instanceof UnitEnum => [$class, $value->name],
+            $value instanceof SplFileInfo => [$class, $value->getPathname()],
+            $value instanceof Collection => [$class, $this->stable($value->all())],
+            default => [$class, serialize($value)],
+        };
     }
 
     /**
@@ -255,11 +298,11 @@ class MailonceServiceProvider extends ServiceProvider
 
         foreach ([$job, $job->mailable ?? null, $job->notification ?? null] as $part) {
             foreach (self::TRANSIENT as $name) {
-                if (isset($part->$name)) {
+                if (isset($part->$name) && $this->isTheirs($part, new ReflectionProperty($part, $name))) {
                     $part->$name = null;
                 }
             }
-            if (isset($part->delay)) {
+            if (isset($part->delay) && $this->isTheirs($part, new ReflectionProperty($part, 'delay'))) {
                 $part->delay = array_map([$this, 'span'], is_array($part->delay) ? $part->delay : [$part->delay]);
             }
         }

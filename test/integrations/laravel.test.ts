@@ -63,6 +63,8 @@ describe.skipIf(!hasLaravel)("Laravel", { timeout: TIMEOUT }, () => {
   for (const [name, what] of [
     ["mailablesNow", "mailables"],
     ["notificationsNow", "notifications"],
+    ["alertsNow", "mailables that differ in a property whose name the framework has too"],
+    ["documentsNow", "mailables that differ in a file"],
   ] as const) {
     test(`two ${what} to one person in one job, with one subject: both, once`, async ({ app }) => {
       const to = `${name.toLowerCase()}@example.net`;
@@ -71,6 +73,13 @@ describe.skipIf(!hasLaravel)("Laravel", { timeout: TIMEOUT }, () => {
       expect(texts(app, to)).toEqual(["A", "B"]);
     });
   }
+
+  test("one notification to two who have one address: both, once", async ({ app }) => {
+    const to = "owner@example.net";
+    const tasks = await app.jobs(4, ["shopsNow", to, ["A", "B"], ["A", "B"]]);
+    expect(new Set(tasks).size).toBe(1);
+    expect(texts(app, to)).toEqual(["A", "A"]);
+  });
 
   test("outside a job nothing is added", async ({ app }) => {
     const to = "outside@example.net";

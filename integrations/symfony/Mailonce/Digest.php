@@ -27,10 +27,18 @@ final class Digest
         }
     }
 
-    /** @param array<mixed> $context what a template is rendered with */
-    public static function ofContext(array $context): string
+    /**
+     * Null when something in it can't be serialized.
+     *
+     * @param array<mixed> $context what a template is rendered with, and what else tells such mails apart
+     */
+    public static function ofContext(array $context): ?string
     {
-        return hash('sha256', serialize(self::stable($context)));
+        try {
+            return hash('sha256', serialize(self::stable($context)));
+        } catch (\Throwable) {
+            return null;
+        }
     }
 
     /** @return array<mixed> */
@@ -52,8 +60,8 @@ final class Digest
     }
 
     /**
-     * An entity counts by its class and id. A moment with microseconds is most likely the time of this run and doesn't
-     * count, nor does an object that can't be serialized.
+     * An entity counts by its class and id, a file by its path. A moment with microseconds is most likely the time of this
+     * run and doesn't count. Throws for an object that can't be serialized.
      */
     private static function stable(mixed $value): mixed
     {
@@ -65,18 +73,25 @@ final class Digest
         }
         // A proxy of Doctrine stands for the entity that another run has itself.
         $class = preg_replace('/^.*\\\\__CG__\\\\/', '', get_debug_type($value));
-        try {
-            $id = method_exists($value, 'getId') ? $value->getId() : $value->id ?? null;
+        $id = self::idOf($value);
 
-            return match (true) {
-                $value instanceof \DateTimeInterface => [$class, '000000' === $value->format('u') ? $value->format('c') : null],
-                $value instanceof \UnitEnum => [$class, $value->name],
-                \is_scalar($id), $id instanceof \Stringable => [$class, (string) $id],
-                $value instanceof \IteratorAggregate => self::stable(iterator_to_array($value)),
-                default => [$class, serialize($value)],
-            };
+        return match (true) {
+            $value instanceof \DateTimeInterface => [$class, '000000' === $value->format('u') ? $value->format('c') : null],
+            $value instanceof \UnitEnum => [$class, $value->name],
+            $value instanceof \SplFileInfo => [$class, $value->getPathname()],
+            \is_scalar($id), $id instanceof \Stringable => [$class, (string) $id],
+            $value instanceof \IteratorAggregate => self::stable(iterator_to_array($value)),
+            default => [$class, serialize($value)],
+        };
+    }
+
+    /** Null where there is none, or none yet. */
+    private static function idOf(object $value): mixed
+    {
+        try {
+            return method_exists($value, 'getId') ? $value->getId() : $value->id ?? null;
         } catch (\Throwable) {
-            return $class;
+            return null;
         }
     }
 }

@@ -17,7 +17,7 @@ final class MailListener implements EventSubscriberInterface
     /** A mail that has one of them names its task itself. */
     private const TASK_FIELDS = ['X-Task-Id', 'Idempotency-Key', 'Resend-Idempotency-Key', 'X-EE-Idempotency-Key'];
 
-    /** @var \WeakMap<MessageEvent, string> */
+    /** @var \WeakMap<MessageEvent, string|false> false where it can't be told */
     private \WeakMap $parts;
 
     public function __construct(private readonly RunningTask $task)
@@ -36,14 +36,16 @@ final class MailListener implements EventSubscriberInterface
     {
         $mail = $event->getMessage();
         // TemplatedEmail is in a package that not everybody has.
-        if (!method_exists($mail, 'getHtmlTemplate')) {
+        if ($event->isQueued() || !method_exists($mail, 'getHtmlTemplate')) {
             return;
         }
         $template = $mail->getHtmlTemplate() ?? $mail->getTextTemplate();
         if (null !== $template && null !== $this->task->id()) {
             // Two mails by one template to one person are two, even if they have the same subject.
-            $part = rawurlencode($template).'#'.substr(Digest::ofContext($mail->getContext()), 0, 16);
-            $this->parts[$event] = str_replace(['%2F', '%40'], ['/', '@'], substr($part, -255));
+            $attachments = array_map(fn ($one) => $one->asDebugString(), $mail->getAttachments());
+            $digest = Digest::ofContext([$mail->getContext(), $attachments]);
+            $part = rawurlencode((string) $template).'#'.substr($digest ?? '', 0, 16);
+            $this->parts[$event] = null === $digest ? false : str_replace(['%2F', '%40'], ['/', '@'], substr($part, -255));
         }
     }
 
@@ -51,7 +53,8 @@ final class MailListener implements EventSubscriberInterface
     {
         $id = $this->task->id();
         $mail = $event->getMessage();
-        if (null === $id || $event->isQueued() || !$mail instanceof Message) {
+        $part = $this->parts[$event] ?? null;
+        if (null === $id || $event->isQueued() || !$mail instanceof Message || false === $part) {
             return;
         }
         foreach (self::TASK_FIELDS as $field) {
@@ -61,8 +64,8 @@ final class MailListener implements EventSubscriberInterface
         }
         $mail = clone $mail; // which may be sent again, by another task
         $mail->getHeaders()->addTextHeader('X-Task-Id', $id);
-        if (isset($this->parts[$event]) && !$mail->getHeaders()->has('X-Task-Part')) {
-            $mail->getHeaders()->addTextHeader('X-Task-Part', $this->parts[$event]);
+        if (null !== $part && !$mail->getHeaders()->has('X-Task-Part')) {
+            $mail->getHeaders()->addTextHeader('X-Task-Part', $part);
         }
         $event->setMessage($mail);
     }

@@ -32,18 +32,23 @@ final class RunningTask implements EventSubscriberInterface
             WorkerMessageHandledEvent::class => ['end', 1024],
             WorkerMessageFailedEvent::class => ['end', 1024],
             WorkerRunningEvent::class => ['end', 1024],
-            SendMessageToTransportsEvent::class => 'stamp',
+            // After those who add stamps of their own, by which tenants may be told apart.
+            SendMessageToTransportsEvent::class => ['stamp', -1024],
         ];
     }
 
-    /** Null outside a worker's message, and in a batch handler, which works for many messages at once. */
+    /**
+     * Null outside a worker's message; in a batch handler, which works for many messages at once; and where Monolog mails a
+     * line of the log, as each is another event.
+     */
     public function id(): ?string
     {
         if (null === $this->id) {
             return null;
         }
         foreach (debug_backtrace(\DEBUG_BACKTRACE_PROVIDE_OBJECT | \DEBUG_BACKTRACE_IGNORE_ARGS) as $call) {
-            if (($call['object'] ?? null) instanceof BatchHandlerInterface) {
+            $object = $call['object'] ?? null;
+            if ($object instanceof BatchHandlerInterface || $object instanceof \Monolog\Handler\HandlerInterface) {
                 return null;
             }
         }

@@ -58,6 +58,34 @@ class InvoiceMail extends Mailable
     }
 }
 
+/** A name that the framework's traits have too, on jobs. */
+class JobAlert extends Mailable
+{
+    use Queueable;
+
+    public function __construct(public string $job)
+    {
+    }
+
+    public function build()
+    {
+        return $this->subject('An alert')->html($this->job);
+    }
+}
+
+/** A file of the disk, which can't be serialized. */
+class DocumentMail extends Mailable
+{
+    public function __construct(public \SplFileInfo $file)
+    {
+    }
+
+    public function build()
+    {
+        return $this->subject('A document')->html($this->file->getFilename());
+    }
+}
+
 class InvoicePaid extends Notification
 {
     use Queueable;
@@ -193,6 +221,22 @@ class Jobs
     public function mailablesNow(string $to, array ...$runs): void
     {
         $this->each($to, $runs, fn ($number) => Mail::to($to)->send(new InvoiceMail($number)));
+    }
+
+    public function alertsNow(string $to, array ...$runs): void
+    {
+        $this->each($to, $runs, fn ($number) => Mail::to($to)->send(new JobAlert("Invoice $number")));
+    }
+
+    public function documentsNow(string $to, array ...$runs): void
+    {
+        $this->each($to, $runs, fn ($number) => Mail::to($to)->send(new DocumentMail(new \SplFileInfo("/tmp/Invoice $number"))));
+    }
+
+    /** Two shops of one owner, who get the same. */
+    public function shopsNow(string $to, array ...$runs): void
+    {
+        $this->each($to, $runs, fn ($shop) => Notifications::route('mail', [$to => "Shop $shop"])->notify(new InvoicePaid($shop === 'B' ? 'A' : $shop)));
     }
 
     public function notificationsNow(string $to, array ...$runs): void
