@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { ask, rawCall, SEND } from "../ses-api/place.ts";
 import { openDoors, PASSWORDS, token, underTls, writeFiles, writeUsers } from "./doors.ts";
 import { createFailingDisk, type DiskFault } from "./failing-disk.ts";
 import { EVENT_STEPS } from "./metric-steps-events.ts";
@@ -158,6 +159,22 @@ const mails: readonly Step[] = [
       for (const name of ["first", "second", "second"]) await submitMail(gateway.port, mail(name));
     },
     { IDENTITY_UNKEYED: "fingerprint" },
+  ),
+  step(
+    "repeats of mail without a task, by an SDK of AWS that tries again",
+    ["queued", "repeat_relayed", "repeat_underway"].map(
+      (verdict) => `${M}recipients_total{verdict="${verdict}",identity="sdk"}`,
+    ),
+    (number) => (number === 0 ? "accept" : "held-reply"),
+    async ({ gateway }) => {
+      const headers = { "amz-sdk-invocation-id": randomUUID() };
+      const call = (name: string) =>
+        ask(gateway.port, { path: SEND, headers, body: rawCall(`To: ${name}@example.net\r\n${UNKEYED}`) });
+      await call("first");
+      await gateway.logged("transmission.relayed");
+      for (const name of ["first", "second", "second"]) await call(name);
+    },
+    { SMTP_PROTOCOL: "ses-api" },
   ),
   step(
     "a mail without a task",
