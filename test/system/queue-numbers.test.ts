@@ -6,7 +6,8 @@ import { freePort } from "../support/peers.ts";
 import { test } from "../support/place.ts";
 import { fillThreeWays, numbersOf, THREE_WAYS } from "../support/queue-numbers.ts";
 
-test("status, queue list and metrics give equal numbers", async ({ place }) => {
+// Some fifty commands, each a process.
+test("status, queue list and metrics give equal numbers", { timeout: 300_000 }, async ({ place }) => {
   const puttingOff = await place.smtp({ script: "refuse-rcpt-4" });
   const file = join(place.folder, "mailonce.toml");
   writeFileSync(file, THREE_WAYS({ away: await freePort(), late: puttingOff.port }));
