@@ -50,14 +50,15 @@ module Mailonce
       unlabel(mail) # of an earlier delivery of the same object, which failed
       return if (run = current).nil? || TASK_FIELDS.any? { |name| mail.header[name] }
 
-      part = mail.instance_variable_get(:@mailonce_part)
+      own = mail.header[PART_FIELD]
+      part = own ? own.to_s : mail.instance_variable_get(:@mailonce_part)
       return if part == false || !run.same_or_new?(mail, part)
 
       added = { TASK_FIELDS.first => current.task }
-      added[PART_FIELD] = part if part && mail.header[PART_FIELD].nil?
+      added[PART_FIELD] = part if part && own.nil?
       added.each { |name, value| mail.header[name] = value }
       mail.instance_variable_set(:@mailonce_added, added)
-    rescue StandardError => error
+    rescue StandardError, SystemStackError => error
       warn "mailonce: a mail has no task: #{error.class}: #{error.message}"
     end
 
@@ -112,11 +113,13 @@ module Mailonce
     end
 
     # Whether no other mail of this run went to one of the recipients with the same part, sender and subject. The gateway
-    # would take the second for a repeat, so it goes out without a task.
+    # would take the second for a repeat, so it goes out without a task. Like the gateway, it overlooks blanks and the
+    # case of a domain.
     def same_or_new?(mail, part)
       leaves = mail.multipart? ? mail.all_parts.reject(&:multipart?) : [mail]
       content = Digest::SHA256.digest(JSON.generate(leaves.map { |one| [one.mime_type, one.filename, [one.decoded].pack("m0")] }))
-      keys = mail.destinations.map { |recipient| [recipient, part, mail[:from].to_s, mail.subject.to_s] }
+      from, subject = [mail[:from], mail.subject].map { |field| field.to_s.split.join(" ") }
+      keys = Array(mail.smtp_envelope_to).map { |recipient| [recipient.downcase, part, from, subject] }
       same = @lock.synchronize { keys.map { |key| (@mails[key] ||= content) == content }.all? }
       warn "mailonce: a second mail of #{task} under one subject has no task; give it X-Task-Part" unless same
       same
@@ -241,7 +244,7 @@ module Mailonce
       elsif @mailonce_task || @mailonce_queued_task then SecureRandom.uuid
       else Mailonce.unique(job_id)
       end
-    rescue StandardError
+    rescue StandardError, SystemStackError
       # perform_now takes any argument. What can't be written down can't be told apart.
       SecureRandom.uuid
     end

@@ -192,6 +192,8 @@ describe.skipIf(!installed)("Rails", () => {
       expect(shop.outside.output()).toMatch(new RegExp(`fields: \\[${fields}\\]`));
     }
     expect(shop.outside.output()).toContain("afterwards: [[]]");
+    const signed = [...shop.outside.output().matchAll(/signed: (.*)/g)].map(([, fields]) => fields);
+    expect(signed).toEqual(["[]", "[]", '["X-Task-Part: mine"]', "[]"]);
   });
 
   describe("jobs that jobs enqueue", () => {
@@ -401,8 +403,22 @@ describe.skipIf(!installed)("Rails", () => {
     expect(mailsTo(address).map(({ text }) => text)).toEqual(["one", "two"]);
   });
 
+  test("where each has a part of its own, both have the task", async ({ run }) => {
+    const job = activeJob("PartsJob", [to()]);
+    const submissions = await run.jobs(4, job, job);
+    expect(became(submissions)).toEqual(["queued", "queued", "repeat", "repeat"]);
+    expect(new Set(tasks(submissions))).toEqual(new Set([job.id]));
+  });
+
+  test("mails that differ in what the gateway overlooks are all mailed", async ({ run }) => {
+    const job = activeJob("AlikeJob", [to(), to(), to(), to()]);
+    const [first, second] = [{ became: "queued", task: job.id }, { became: "queued" }];
+    expect(await run.jobs(8, job)).toEqual(Array(4).fill([first, second]).flat());
+  });
+
   test("an argument that can't be written down stops no mail", async ({ run }) => {
     expect(await run.jobs(1, activeJob("CircularJob", [to()]))).toEqual([{ became: "queued" }]);
+    expect(became(await run.jobs(1, activeJob("CallingJob", [to()])))).toEqual(["queued"]);
   });
 
   test("a job that enqueues itself for the next day is another task, also where this day failed", async ({
@@ -426,5 +442,10 @@ describe.skipIf(!installed)("Rails", () => {
       { became: "queued" },
       { became: "queued" },
     ]);
+  });
+
+  test("so it is for a job that another one calls", async ({ run }) => {
+    const job = activeJob("OuterAlarmJob", [to()]);
+    expect(await run.jobs(2, job)).toEqual([{ became: "queued" }, { became: "queued", task: job.id }]);
   });
 });

@@ -52,17 +52,21 @@ module Outside
     mail.deliver
   end
 
-  # What a delivery method gets, and what is there afterwards.
+  # What an interceptor gets, as one that signs, then a delivery method, and what is there afterwards.
   def self.fields(to, part = nil)
     seen = ->(mail) { mail.header_fields.map { |field| "#{field.name}: #{field.value}" }.grep(/task/i) }
+    signer = Class.new { define_singleton_method(:delivering_email) { |mail| puts "signed: #{seen.call(mail)}" } }
     delivery = Class.new do
       define_method(:initialize) { |_settings| }
       define_method(:settings) { {} }
       define_method(:deliver!) { |mail| puts "fields: #{seen.call(mail)}" }
     end
+    Mail.register_interceptor(signer)
     with_delivery(delivery) { ThanksJob.perform_now(to, { "X-Task-Part" => part }.compact) }
     with_delivery(:test) { ThanksJob.perform_now(to) }
     puts "afterwards: #{InvoiceMailer.deliveries.map(&seen)}"
+  ensure
+    Mail.unregister_interceptor(signer)
   end
 
   def self.with_delivery(delivery)

@@ -173,6 +173,72 @@ class TwoDraftsJob < ApplicationJob
   end
 end
 
+# Likewise, but each has a part of its own.
+class PartsJob < ApplicationJob
+  def perform(to)
+    %w[one two].each do |part|
+      mail = InvoiceMailer.draft(to, Draft.new(part))
+      mail["X-Task-Part"] = part
+      mail.deliver_now
+    end
+  end
+end
+
+# Pairs of mails that the gateway takes for equal: by the domain's case, blanks, the envelope, and one part of their own.
+class AlikeJob < ApplicationJob
+  def perform(cased, blank, envelope, part)
+    mail cased, "Alike", "one"
+    mail cased.sub("example.com", "EXAMPLE.com"), "Alike", "two"
+    mail blank, "Two  blanks", "one"
+    mail blank, "Two blanks", "two"
+    mail "one@example.com", "Alike", "one", envelope
+    mail "two@example.com", "Alike", "two", envelope
+    [1, 2].each { |id| InvoiceMailer.overdue(part, Invoice.new(id), "X-Task-Part" => "mine").deliver_now }
+  end
+
+  private
+
+  def mail(to, subject, text, envelope = to)
+    mail = Mail.new(from: "billing@shop.example", to: to, subject: subject, body: text)
+    mail.delivery_method :smtp, InvoiceMailer.smtp_settings
+    mail.smtp_envelope_to = envelope
+    mail.deliver
+  end
+end
+
+# Calls a job whose arguments can't be written down at all.
+class CallingJob < ApplicationJob
+  def perform(to)
+    circle = []
+    circle << circle
+    CalledJob.perform_now(to, circle)
+  end
+end
+
+class CalledJob < ApplicationJob
+  self.log_arguments = false # Rails can't log a circle.
+
+  def perform(to, _circle)
+    InvoiceMailer.thanks(to).deliver_now
+  end
+end
+
+# Calls a job whose handler of errors mails.
+class OuterAlarmJob < ApplicationJob
+  def perform(to)
+    AlertJob.perform_now(to)
+    InvoiceMailer.thanks(to).deliver_now
+  end
+end
+
+class AlertJob < ApplicationJob
+  rescue_from(Once::Failure) { |error| InvoiceMailer.draft(arguments.first, Draft.new(error.message)).deliver_now }
+
+  def perform(_to)
+    raise Once::Failure, "failed"
+  end
+end
+
 # Arguments that can't be written down at all.
 class CircularJob < ApplicationJob
   def perform(to)

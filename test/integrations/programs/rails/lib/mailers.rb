@@ -13,8 +13,8 @@ Draft = Struct.new(:text)
 class InvoiceMailer < ActionMailer::Base
   default from: "billing@shop.example"
 
-  def overdue(to, invoice)
-    mail to: to, subject: "Your invoice is overdue", body: "Invoice #{invoice.id}"
+  def overdue(to, invoice, fields = {})
+    mail to: to, subject: "Your invoice is overdue", body: "Invoice #{invoice.id}", **fields
   end
 
   def paid(to, number:)
