@@ -58,6 +58,28 @@ export const mailboxesIn = (list: string): readonly Mailbox[] =>
     address === "" ? [] : [{ name: decodeWords(name), address }],
   );
 
+/**
+ * The mailboxes of From as people read them: names decoded and without quotes, domains in lower-case A-labels. Two values
+ * that differ in how they are written give one text. What is no list of mailboxes by the grammar stays as it is.
+ *
+ * @param from the unfolded value of the field
+ */
+export function mailboxList(from: string): string {
+  if (from.length > FROM_MAX || WRITTEN_AS_READ.test(from)) return from;
+  if (grammarMailboxes(from)?.every(({ isAmbiguous }) => !isAmbiguous) !== true) return from;
+  const list = mailboxesIn(from).map(({ name, address }) => {
+    const at = address.lastIndexOf("@") + 1;
+    const domain = address.slice(at);
+    const mailbox = `${address.slice(0, at)}${canonicalDomain(domain) ?? domain}`;
+    return name === "" ? mailbox : `${name} <${mailbox}>`;
+  });
+  return list.length === 0 ? from : list.join(", ");
+}
+
+/** Most mail: with a name of plain words or without. The longer way would give the same. */
+const WRITTEN_AS_READ =
+  /^(?:[\w.+-]{1,64}@[a-z\d._-]{1,253}|[\w.-]{1,64}(?: [\w.-]{1,64}){0,8} <[\w.+-]{1,64}@[a-z\d._-]{1,253}>)$/;
+
 /** One mailbox, with or without a name in front, and nothing to quote: most mail. The parser says the same. */
 const PLAIN_MAILBOX = /^(?:[\w.+-]{1,64}@([\w.-]{1,253})|[\w .-]{0,200}<[\w.+-]{1,64}@([\w.-]{1,253})>)$/;
 

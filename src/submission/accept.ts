@@ -167,7 +167,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       const sender = senderDomainsOf({ from, reversePath: envelope.reversePath });
       const candidates = await claimAll(keying, sender, submission);
       claims = candidates.flatMap(({ result }) => (result.kind === "repeat" ? [] : [result.claim]));
-      const conflicts = keying.canConflict ? candidates.filter((one) => isConflict(one, content.digest)) : [];
+      const conflicts = keying.canConflict ? candidates.filter((one) => isConflict(one, content)) : [];
       if (conflicts.length > 0) {
         log.warn("submission.conflict", { ...facts, policy: options.conflict });
         if (options.conflict !== "drop") {
@@ -217,10 +217,11 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
   }
 
   /** Another mail under the same id: From or Subject differ. The body may, since a retry renders it anew. */
-  function isConflict({ result }: Candidate, digest: Uint8Array): boolean {
+  function isConflict({ result }: Candidate, content: ReceivedContent): boolean {
     if (result.kind === "claimed") return false;
     const { digest: first } = result;
-    return !sameFromAndSubject(first, digest) || (options.conflict === "strict" && !sameBody(first, digest));
+    if (!sameFromAndSubject(first, content)) return true;
+    return options.conflict === "strict" && !sameBody(first, content.digest);
   }
 
   /** Applies policy to ids that were attempted before without an answer and are not in the spool. */

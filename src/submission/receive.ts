@@ -1,7 +1,7 @@
 // Receives the content of one mail transaction: line ends normalised, header apart, the body in memory up to
 // a threshold and in a file of the spool beyond it. The memory that it holds is bounded for each mail and
 // over all connections, whatever the client sends. accept.ts interprets the content.
-import { createMailDigest, type MailDigest } from "../message/digest.ts";
+import { createMailDigest, type MailDigest, type MailDigests } from "../message/digest.ts";
 import { createFromLineFilter } from "../message/from-line.ts";
 import {
   createHeaderScanner,
@@ -37,14 +37,12 @@ const HEADER_FIELDS_MAX = 2_000;
 /** An octet in a piece of its own needs a hundred times its memory; so many pieces are joined to one. */
 const PIECES_MAX = 64;
 
-export interface ReceivedContent {
+export interface ReceivedContent extends MailDigests {
   readonly fields: readonly HeaderField[];
   /** The body, or undefined when it is in the file. */
   readonly body: Uint8Array | undefined;
   readonly bodySize: number;
   readonly eightBit: boolean;
-  /** DIGEST_OCTETS octets. */
-  readonly digest: Uint8Array;
   /**
    * The beginning of the body of a message whose header has no field, or ended at a line that is none: what was
    * meant as header may be in it.
@@ -248,7 +246,7 @@ function createReceiver(
           body: file === undefined ? Buffer.concat(held, bodySize) : undefined,
           bodySize,
           eightBit,
-          digest: digest.digest(),
+          ...digest.digests(),
           strayed: strayed === undefined || strayed.length === 0 ? undefined : strayed,
         },
       };

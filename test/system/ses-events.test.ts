@@ -137,6 +137,8 @@ test("while a mail waits for events nobody is asked to decide, and every list sa
     });
   });
   expect(said).toMatch(/^left: in doubt, 1 waits for SES's events until \S+Z$/m);
+  // Once the gateway is gone it would open the folder, to see what is left.
+  await endProcess(draining);
 
   expect(await gateway.stop()).toBe(0);
   const stopped = await run(["doubtful", "list"], settings);
