@@ -6,7 +6,7 @@ import { findProgram } from "./peers.ts";
 export type { Browser, Locator, Page };
 
 /** Undefined where it is missing. */
-export const chromiumProgram = findProgram("chromium");
+export const chromiumProgram = findProgram("chromium-headless-shell") ?? findProgram("chromium");
 
 export const SCHEMES = ["light", "dark"] as const;
 
