@@ -157,13 +157,19 @@ def _task_of_mail():
 
 
 class TaskIdMixin:
-    """Goes over an e-mail backend of Django: class Backend(TaskIdMixin, YourSmtpBackend)."""
+    """Goes over an e-mail backend of Django: class Backend(TaskIdMixin, YourBackend)."""
 
     def send_messages(self, email_messages):
         task = _task_of_mail()
-        if task is not None and email_messages:
-            email_messages = [_with_task(message, task) for message in email_messages]
-        return super().send_messages(email_messages)
+        if task is None or not email_messages:
+            return super().send_messages(email_messages)
+        messages = list(email_messages)
+        tagged = [_with_task(message, task) for message in messages]
+        try:
+            return super().send_messages(tagged)
+        finally:
+            for message, sent in zip(messages, tagged):
+                _hand_back(message, sent)
 
 
 def _with_task(message, task):
@@ -180,6 +186,14 @@ def _with_task(message, task):
     except Exception:  # Where it is the message's own fault, it fails as it would without us.
         return message
     return message if has_own else tagged
+
+
+def _hand_back(message, sent):
+    """What a backend notes on the mail that it has sent, such as the id that SES's API gave it, is for the caller."""
+    if sent is not message:
+        noted = dict(vars(sent), extra_headers=message.extra_headers)
+        vars(message).update(noted)
+        message.extra_headers.update({name: value for name, value in sent.extra_headers.items() if name != FIELDS[0]})
 
 
 _LOWER_FIELDS = {name.lower() for name in FIELDS}

@@ -27,7 +27,10 @@ const hasPhp = has("AsyncAws", "php", [
 
 /** Runs a client to its end, and gives the lines that it printed. */
 async function lines(site: Pick<Site, "url">, command: string, args: readonly string[]): Promise<string[]> {
-  const { code, output } = await runClient(command, args, "", surroundings(site));
+  const { code, output } = await runClient(command, args, "", {
+    ...surroundings(site),
+    PYTHONPATH: fileURLToPath(new URL("../../integrations/python", import.meta.url)),
+  });
   expect(code, output).toBe(0);
   return output.trim().split("\n");
 }
@@ -74,6 +77,22 @@ test.skipIf(!hasAnymail)("Django with anymail", async ({ site }) => {
   const [task, to] = [randomUUID(), "anymail@example.com"];
   await expectOne(site, task, to, await lines(site, PYTHON, [program("django_anymail.py"), task, to]));
 });
+
+test.skipIf(!hasAnymail).for(["1", "2"])(
+  "the calls of django-ses, version %s of the API",
+  async (version, { site }) => {
+    const [task, to, blind] = [
+      randomUUID(),
+      `django-ses-${version}@example.com`,
+      `blind-${version}@example.com`,
+    ];
+    const printed = await lines(site, PYTHON, [program("django_ses.py"), version, task, to, blind]);
+    await expectOne(site, task, to, printed);
+    const isBlind = ({ recipient }: { recipient?: unknown }): boolean => recipient === blind;
+    await site.gateway.logged("transmission.repeat", 1, isBlind as never);
+    expect(mailsAt(site).filter((mail) => mail.to[0] === blind)).toHaveLength(1);
+  },
+);
 
 test.skipIf(!hasAws)("awscli: aws ses and aws sesv2", async ({ site }) => {
   const [task, to] = [randomUUID(), "awscli@example.com"];
