@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { pino } from "pino";
 import { systemClock } from "../src/runtime/clock.ts";
-import { createLog } from "../src/runtime/log.ts";
+import { openLog } from "../src/runtime/log.ts";
 import { createLogOutput } from "../src/runtime/log-output.ts";
 import { makeFolder } from "../test/support/process.ts";
 import { median } from "./support/statistics.ts";
@@ -42,15 +42,18 @@ function before(fd: number): Write {
   return (event, fields) => logger.info({ event, ...fields });
 }
 
-function now(fd: number): Write {
+async function now(fd: number): Promise<Write> {
   const output = createLogOutput({ fd, clock: systemClock, resumed: () => "", complain: () => {} });
-  const log = createLog({ level: "info", format: "json" }, { write: (line) => output.write(line, false) });
+  const log = await openLog(
+    { level: "info", format: "json" },
+    { write: (line) => output.write(line, false) },
+  );
   return (event, fields) => log.info(event, fields);
 }
 
 /** Nanoseconds a line. */
-function measure(make: (fd: number) => Write, fd: number): number {
-  const write = make(fd);
+async function measure(make: (fd: number) => Write | Promise<Write>, fd: number): Promise<number> {
+  const write = await make(fd);
   const begun = process.hrtime.bigint();
   for (let line = 0; line < lines; line++) write("transmission.relayed", FIELDS);
   return Number(process.hrtime.bigint() - begun) / lines;
@@ -81,7 +84,7 @@ for (const [name, open] of Object.entries(places)) {
   for (let turn = 0; turn < Number(values.turns); turn++) {
     for (const [kind, make] of Object.entries({ before, now }) as [keyof typeof found, typeof now][]) {
       const [fd, close] = open();
-      found[kind].push(measure(make, fd));
+      found[kind].push(await measure(make, fd));
       close();
     }
   }

@@ -108,7 +108,7 @@ async function sayWhatIsLeft(config: Config, say: Say): Promise<number> {
   const until = Date.now() + ENDING_MS;
   for (;;) {
     try {
-      const left = await countSpooled(stoppedWorld(config));
+      const left = await countSpooled(await stoppedWorld(config));
       if (left > 0) {
         const fault = `no gateway runs on ${config.data_dir}, and ${mails(left)} ${left === 1 ? "is" : "are"} in its queue`;
         return reportFaults([fault], exitCodes.failed);

@@ -12,7 +12,7 @@ import { silentLog } from "../runtime/log.ts";
 import { createDiskStorage } from "../storage/disk.ts";
 import { StorageError } from "../storage/storage.ts";
 import { FileError, openInput, openOutput } from "./archive-file.ts";
-import { createCommandLog } from "./command-log.ts";
+import { openCommandLog } from "./command-log.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 import { createProgress, type Progress } from "./progress.ts";
 
@@ -118,7 +118,7 @@ async function openArchive({ data_dir, ledger, log }: Config): Promise<Archive> 
   switch (kind) {
     case "embedded": {
       const { openEmbeddedArchive } = await import("../ledger/embedded/archive.ts");
-      const storage = createDiskStorage(data_dir, createCommandLog(log));
+      const storage = createDiskStorage(data_dir, await openCommandLog(log));
       return await openEmbeddedArchive({ storage, clock: systemClock, log: silentLog, retentionMs });
     }
     case "postgres": {
@@ -143,7 +143,7 @@ async function refuseMissing({ data_dir, ledger }: Config): Promise<void> {
 /** Where there is a ledger there is a spool: without one a gateway would not start on the folder. */
 async function makeSpool({ data_dir, log }: Config): Promise<void> {
   const { openSpool } = await import("../spool/spool.ts");
-  await (await openSpool(createDiskStorage(data_dir, createCommandLog(log)))).close();
+  await (await openSpool(createDiskStorage(data_dir, await openCommandLog(log)))).close();
 }
 
 async function withArchive<T>(config: Config, use: (archive: Archive) => Promise<T>): Promise<T> {

@@ -9,7 +9,7 @@ import { systemClock } from "../runtime/clock.ts";
 import { systemRandom } from "../runtime/random.ts";
 import { createDiskStorage } from "../storage/disk.ts";
 import { StorageError } from "../storage/storage.ts";
-import { createCommandLog } from "./command-log.ts";
+import { openCommandLog } from "./command-log.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 
 /**
@@ -52,7 +52,7 @@ export const withDesk = <Desk>(
   operate(file, async (config) => {
     // Asked once: a gateway that ends in the middle is no reason to go on in its folder.
     if (await isRunning(config.data_dir)) return await use(running(config.data_dir));
-    const world = stoppedWorld(config);
+    const world = await stoppedWorld(config);
     const { desk, close } = await openStopped(config, world, (opened) => stopped(config, world, opened));
     try {
       return await use(desk);
@@ -62,8 +62,8 @@ export const withDesk = <Desk>(
   });
 
 /** What a command works with on the data folder of a gateway that does not run. */
-export function stoppedWorld(config: Config): LedgerWorld {
-  const log = createCommandLog(config.log);
+export async function stoppedWorld(config: Config): Promise<LedgerWorld> {
+  const log = await openCommandLog(config.log);
   const storage = createDiskStorage(config.data_dir, log);
   return { storage, clock: systemClock, random: systemRandom, log };
 }

@@ -72,7 +72,7 @@ async function gatewayOr<T>(
   } catch (error) {
     if (!(error instanceof NoGatewayError)) throw error;
   }
-  const { desk, close } = await openOfflinePausing(config, stoppedWorld(config));
+  const { desk, close } = await openOfflinePausing(config, await stoppedWorld(config));
   try {
     return await decide(desk);
   } finally {

@@ -7,7 +7,7 @@ import { createCounters } from "../metrics/counters.ts";
 import { HttpListenError } from "../operator/http/open.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createFleet } from "../runtime/fleet.ts";
-import { createLog, type Log } from "../runtime/log.ts";
+import { type Log, openLog } from "../runtime/log.ts";
 import { systemRandom } from "../runtime/random.ts";
 import { createDiskStorage } from "../storage/disk.ts";
 import { StorageError } from "../storage/storage.ts";
@@ -36,7 +36,7 @@ export async function serve(options: { config?: string }, version: string): Prom
   try {
     const config = loadConfig({ file: options.config, environment: process.env });
     const format = config.log.format ?? (process.stdout.isTTY === true ? "pretty" : "json");
-    log = createLog({ level: config.log.level, format });
+    log = await openLog({ level: config.log.level, format });
     // From here on a signal is ours: one that comes during the start stops the gateway after it.
     const signal = firstSignal();
     const proxy = ignoredProxy(config, process.env);

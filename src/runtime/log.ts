@@ -1,6 +1,5 @@
 // The one log. Every decision about a message is one line with an `event`; addresses stay out of it
 // unless asked for. pino is imported here and nowhere else.
-import { createRequire } from "node:module";
 import { type DestinationStream, pino } from "pino";
 import { systemClock } from "./clock.ts";
 import { createLogOutput, isSameFile, neverWaitForReader, STDERR, STDOUT, survive } from "./log-output.ts";
@@ -36,8 +35,10 @@ const CAUSES: Readonly<Record<string, string>> = {
  *
  * @param destination where lines go; standard output unless given
  */
-export function createLog(options: LogOptions, destination?: DestinationStream): Log {
-  const render = createRenderer(options, destination === undefined && process.stdout.isTTY === true);
+export async function openLog(options: LogOptions, destination?: DestinationStream): Promise<Log> {
+  const colorize = destination === undefined && process.stdout.isTTY === true;
+  const toPretty = options.format === "pretty" ? await createPretty(colorize) : undefined;
+  const render = createRenderer(options, toPretty);
   if (destination !== undefined) return logTo(render, (line) => destination.write(line));
   neverWaitForReader();
   survive(process.stderr);
@@ -67,7 +68,9 @@ export function createLog(options: LogOptions, destination?: DestinationStream):
 /** The line of an event, with its line end; undefined when its level is not logged. */
 type Render = (level: LogLevel, event: string, fields: LogFields | undefined) => string | undefined;
 
-function createRenderer({ level: least, format }: LogOptions, colorize: boolean): Render {
+type ToPretty = (line: string) => string;
+
+function createRenderer({ level: least }: LogOptions, toPretty: ToPretty | undefined): Render {
   let made: string | undefined;
   const logger = pino(
     {
@@ -82,7 +85,6 @@ function createRenderer({ level: least, format }: LogOptions, colorize: boolean)
       },
     },
   );
-  const toPretty = format === "pretty" ? createPretty(colorize) : undefined;
   return (level, event, fields) => {
     made = undefined;
     logger[level]({ event, ...fields });
@@ -91,9 +93,9 @@ function createRenderer({ level: least, format }: LogOptions, colorize: boolean)
 }
 
 /** Loaded only where a person reads the log. */
-function createPretty(colorize: boolean): (line: string) => string {
-  const pretty = createRequire(import.meta.url)("pino-pretty") as typeof import("pino-pretty");
-  return pretty.prettyFactory({
+async function createPretty(colorize: boolean): Promise<ToPretty> {
+  const { prettyFactory } = await import("pino-pretty");
+  return prettyFactory({
     colorize,
     // The sentence says all of it.
     hideObject: true,

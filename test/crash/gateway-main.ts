@@ -9,7 +9,7 @@ import { FILTER_KEY } from "../../src/ledger/embedded/records.ts";
 import { openEngine } from "../../src/ledger/open.ts";
 import type { EngineLimits } from "../../src/ledger/shared/engine.ts";
 import { type Clock, systemClock } from "../../src/runtime/clock.ts";
-import { createLog, type Log } from "../../src/runtime/log.ts";
+import { type Log, openLog } from "../../src/runtime/log.ts";
 import { systemRandom } from "../../src/runtime/random.ts";
 import { createDiskStorage } from "../../src/storage/disk.ts";
 import { type Operation, type Storage, StorageError, type Store } from "../../src/storage/storage.ts";
@@ -134,7 +134,7 @@ async function openUpstream(log: Log): Promise<Upstream> {
 
 try {
   const { level } = config.log;
-  const log = createLog({ level, format: "json" });
+  const log = await openLog({ level, format: "json" });
   const upstream = createCrashingUpstream(await openUpstream(log), reached);
   const openTold = async (limits: EngineLimits) =>
     createCrashingEngine(await openEngine(config, limits, log), reached);

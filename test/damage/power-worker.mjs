@@ -1,13 +1,14 @@
 // The process of power.test.ts: opens a data folder, looks whether all is there that was acknowledged before, and then
-// relays, queues and removes until it is killed. Plain JavaScript on the built sources, since a disk is preloaded.
+// relays, queues and removes until it is killed. Plain JavaScript on compiled sources, since a disk is preloaded.
 import { readFileSync, writeSync } from "node:fs";
-import { openEmbeddedLedger } from "../../dist/ledger/embedded/embedded.js";
-import { encodeBase32 } from "../../dist/runtime/base32.js";
-import { systemClock } from "../../dist/runtime/clock.js";
-import { openSpool } from "../../dist/spool/spool.js";
-import { createDiskStorage } from "../../dist/storage/disk.js";
+import { join } from "node:path";
 
-const [folder, known] = process.argv.slice(2);
+const [sources, folder, known] = process.argv.slice(2);
+const { openEmbeddedLedger } = await import(join(sources, "ledger/embedded/embedded.js"));
+const { encodeBase32 } = await import(join(sources, "runtime/base32.js"));
+const { systemClock } = await import(join(sources, "runtime/clock.js"));
+const { openSpool } = await import(join(sources, "spool/spool.js"));
+const { createDiskStorage } = await import(join(sources, "storage/disk.js"));
 const { relayed, queued, next } = JSON.parse(readFileSync(known, "utf8"));
 const say = (...words) => writeSync(1, `${words.join(" ")}\n`);
 

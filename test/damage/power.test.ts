@@ -3,10 +3,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { createChance } from "../crash/chance.ts";
+import { build } from "../crash/gateway-process.ts";
 import { createFailingDisk } from "../support/failing-disk.ts";
 import { makeFolder } from "../support/process.ts";
 
@@ -22,6 +23,9 @@ interface Known {
   next: number;
 }
 
+const compiled = build();
+afterAll(() => compiled.remove());
+
 /** One life. @returns what it said of its start; undefined when it died before */
 async function live(
   folder: string,
@@ -35,7 +39,10 @@ async function live(
     JSON.stringify({ relayed: [...known.relayed], queued: [...known.queued], next: known.next }),
   );
   const worker = resolve("test/damage/power-worker.mjs");
-  const child = spawn(process.execPath, [worker, folder, file], { env: { ...process.env, ...environment } });
+  const sources = join(dirname(compiled.main), "../../src");
+  const child = spawn(process.execPath, [worker, sources, folder, file], {
+    env: { ...process.env, ...environment },
+  });
   let opened: string | undefined;
   let stderr = "";
   const warned: string[] = [];

@@ -43,34 +43,29 @@ const advisories =
 
 test("nothing known: fine", async () => {
   const { code, output } = await auditAt(await registry(advisories({})));
-  expect(output).toBe(
-    "npm audit of what is installed with mailonce: 0 vulnerable packages\n" +
-      "npm audit of everything: 0 vulnerable packages\n",
-  );
+  expect(output).toBe("npm audit: 0 vulnerable packages\n");
   expect(code).toBe(0);
 });
 
-test.each([
-  ["pino", 1],
-  ["fast-check", 0],
-])("a vulnerability in %s fails, and is named", async (name, production) => {
-  const one = { id: 1, url: "https://advisory.example/1", title: "Bad", severity: "low" };
-  const { code, output } = await auditAt(
-    await registry(advisories({ [name]: [{ ...one, vulnerable_versions: "*" }] })),
-  );
-  expect(output).toContain(
-    `npm audit of what is installed with mailonce: ${production} vulnerable packages\n`,
-  );
-  // Others that need it count as well.
-  expect(output).toMatch(/^npm audit of everything: [1-9]\d* vulnerable packages$/m);
-  expect(output).toContain(`  ${name} (low): Bad https://advisory.example/1\n`);
-  expect(code).toBe(1);
-});
+// One that is bundled, one that is installed with mailonce, one that tests it.
+test.each(["pino", "classic-level", "fast-check"])(
+  "a vulnerability in %s fails, and is named",
+  async (name) => {
+    const one = { id: 1, url: "https://advisory.example/1", title: "Bad", severity: "low" };
+    const { code, output } = await auditAt(
+      await registry(advisories({ [name]: [{ ...one, vulnerable_versions: "*" }] })),
+    );
+    // Others that need it count as well.
+    expect(output).toMatch(/^npm audit: [1-9]\d* vulnerable packages$/m);
+    expect(output).toContain(`  ${name} (low): Bad https://advisory.example/1\n`);
+    expect(code).toBe(1);
+  },
+);
 
 test.each([405, 404, 500])("a registry that answers %i: not audited, and said so", async (status) => {
   const url = await registry((_, response) => response.writeHead(status).end());
   const { code, output } = await auditAt(url);
-  expect(output.match(/^NOT AUDITED: .*everything got no answer from the registry: .+$/m)).not.toBeNull();
+  expect(output.match(/^NOT AUDITED: .* got no answer from the registry: .+$/m)).not.toBeNull();
   expect(code).toBe(0);
 });
 

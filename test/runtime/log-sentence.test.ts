@@ -1,6 +1,6 @@
 // The log for people: each event is one sentence that names only documented fields, loses none, and stays one line.
 import { describe, expect, test } from "vitest";
-import { createLog } from "../../src/runtime/log.ts";
+import { openLog } from "../../src/runtime/log.ts";
 import { fieldsOf, sentenceOf } from "../../src/runtime/log-sentence.ts";
 import { sentences } from "../../src/runtime/log-sentences.ts";
 import { codeOf, read, rowsOf } from "../docs/tables.ts";
@@ -46,21 +46,21 @@ describe.each([...sentences])("%s", (event, template) => {
   });
 });
 
-const said = (event: string, facts: Record<string, unknown>): string => {
+const said = async (event: string, facts: Record<string, unknown>): Promise<string> => {
   let line = "";
   const write = (text: string): void => {
     line += text;
   };
-  const log = createLog({ level: "debug", format: "pretty" }, { write });
+  const log = await openLog({ level: "debug", format: "pretty" }, { write });
   log.info(event, facts);
   return line;
 };
 
 describe("a line", () => {
-  test("has time, level and the sentence, and then what that does not say", () => {
+  test("has time, level and the sentence, and then what that does not say", async () => {
     const facts = { messageId: "<a@example.org>", task: "7f3", submission: "s1", attempts: 1, ms: 12 };
     const upstream = { upstream: "maildir /srv/outbox", upstreamId: "1 2.host" };
-    expect(said("transmission.relayed", { ...facts, ...upstream })).toMatch(
+    expect(await said("transmission.relayed", { ...facts, ...upstream })).toMatch(
       /^\d\d:\d\d:\d\d INFO: Relayed <a@example\.org> of task 7f3 to maildir \/srv\/outbox \(attempt 1, 12 ms\)\. submission=s1 upstreamId="1 2\.host"\n$/,
     );
   });
@@ -94,8 +94,8 @@ describe("a line", () => {
     );
   });
 
-  test("of an event without a sentence, or without a field that it needs, is the name and the fields", () => {
-    expect(said("some.event", { a: 1, b: "two words", c: null })).toMatch(
+  test("of an event without a sentence, or without a field that it needs, is the name and the fields", async () => {
+    expect(await said("some.event", { a: 1, b: "two words", c: null })).toMatch(
       /INFO: some\.event a=1 b="two words" c=null\n$/,
     );
     expect(sentenceOf("users.reload_failed", { other: 1 })).toBe("users.reload_failed other=1");
@@ -117,9 +117,9 @@ const HOSTILE = [
   "[if {task}] {upstream} $& %s",
 ];
 
-test.each(HOSTILE)("what comes from outside stays in its line, without a control: %j", (text) => {
+test.each(HOSTILE)("what comes from outside stays in its line, without a control: %j", async (text) => {
   for (const [event, { all }] of documented) {
-    const line = said(event, {
+    const line = await said(event, {
       ...Object.fromEntries(all.map((field) => [field, text])),
       [text]: text,
       more: [text],
