@@ -1,4 +1,5 @@
 // What was said to clients against what arrived at the upstream.
+import { numberIn } from "./api/calls.ts";
 import type { Arrival } from "./sink.ts";
 
 /** A 250 after a final dot. */
@@ -14,11 +15,33 @@ export interface Heard {
   readonly repeats: string[];
   /** Final dots answered 250 with neither, which must not happen. */
   readonly unknown: string[];
-  /** Mails that all of `taken` stands for, at least. */
+  /** Message-IDs in the API's answers 200, without angle brackets. */
+  readonly sent: string[];
+  /** What became of each call, by its number. */
+  readonly calls: CallEnd[];
+  /** Mails that all of `taken` and `sent` stand for, at least. */
   mails: number;
 }
 
-export const createHeard = (): Heard => ({ taken: [], repeats: [], unknown: [], mails: 0 });
+/** "unheard": the client was gone before the answer, or nobody knows where its request ended. */
+type CallEnd = "taken" | "refused" | "unheard";
+
+export const createHeard = (): Heard => ({
+  ...{ taken: [], repeats: [], unknown: [], sent: [], calls: [] },
+  mails: 0,
+});
+
+/** @param said the Message-ID of an answer 200; undefined where the call was refused, or is no mail */
+export function hearCall(heard: Heard, number: number, said: string | "unheard" | undefined): void {
+  const before = heard.calls[number];
+  if (said === undefined) heard.calls[number] = before ?? "refused";
+  else if (said === "unheard") heard.calls[number] = said;
+  else {
+    heard.sent.push(said);
+    heard.mails++;
+    if (before !== "unheard") heard.calls[number] = "taken";
+  }
+}
 
 /** @param recipients how many are distinct, where that is known */
 export function hear(heard: Heard, text: string, recipients: number | undefined): void {
@@ -68,11 +91,28 @@ export function accountFor(heard: Heard, arrivals: readonly Arrival[]): Account 
   for (const messageId of heard.repeats) {
     if (!messageIds.has(messageId)) faults.push(`a repeat of what did not arrive: ${messageId}`);
   }
+  const sent = new Set<string>();
+  for (const messageId of heard.sent) {
+    if (!sent.has(messageId) && !messageIds.has(`<${messageId}>`)) {
+      faults.push(`an answer 200 for what did not arrive: ${messageId}`);
+    }
+    sent.add(messageId);
+  }
+  const answered = new Set<string>();
+  for (const { submission, messageId } of arrivals) {
+    if (sent.has(messageId.slice(1, -1))) answered.add(submission);
+  }
   let unheard = 0;
-  for (const submission of bySubmission.keys()) if (!said.has(submission)) unheard++;
+  for (const [submission, recipients] of bySubmission) {
+    if (said.has(submission) || answered.has(submission)) continue;
+    unheard++;
+    const numbers = [...recipients].flatMap((recipient) => numberIn(recipient) ?? []);
+    const end = numbers.length === 0 ? "unheard" : heard.calls[numbers[0] as number];
+    if (end !== "unheard") faults.push(`submission ${submission} of call ${numbers[0]}, which was ${end}`);
+  }
   return {
-    taken: heard.taken.length,
-    repeats: heard.repeats.length,
+    taken: heard.taken.length + sent.size,
+    repeats: heard.repeats.length + heard.sent.length - sent.size,
     arrived: arrivals.length,
     unheard,
     faults,

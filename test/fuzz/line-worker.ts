@@ -10,7 +10,7 @@ import type { FuzzReply } from "./replies.ts";
 /** What all workers of a run have seen. */
 export interface Tally {
   readonly heard: Heard;
-  /** Replies by code and enhanced status. */
+  /** Replies by code and enhanced status, and answers by status and error. */
   readonly replies: Map<string, number>;
   readonly faults: string[];
   /** Resolves when another mail may be submitted: what is queued is memory too, and not what is measured. */
@@ -18,6 +18,8 @@ export interface Tally {
   connections: number;
   lines: number;
   messages: number;
+  /** To the API. */
+  requests: number;
 }
 
 /** After these the server may close. */

@@ -1,7 +1,7 @@
-// `npm run fuzz -- --seed S --lines 1000000 --messages 100000`: the long run. Settings of the gateway, as
-// environment variables without their prefix: `--set SMTP_BARE_NEWLINE=reject`, as often as needed.
+// `npm run fuzz -- --seed S --lines 1000000 --messages 100000 --requests 1000000`: the long run.
+// Settings of the gateway, as environment variables without their prefix: `--set SMTP_BARE_NEWLINE=reject`, as often as needed.
 import { parseArgs } from "node:util";
-import { fuzz, type Memory } from "./fuzz.ts";
+import { type Done, fuzz, type Memory } from "./fuzz.ts";
 import { memoryFaults } from "./memory-bound.ts";
 
 const { values } = parseArgs({
@@ -9,6 +9,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     lines: { type: "string", default: "1000000" },
     messages: { type: "string", default: "100000" },
+    requests: { type: "string", default: "1000000" },
     set: { type: "string", multiple: true, default: [] },
   },
 });
@@ -22,25 +23,25 @@ const inWords = ({ live, anonymous, files }: Memory): string =>
 /** Of the faults, as many as are worth reading. */
 const SHOWN = 200;
 
-const [seed, lines, messages] = [values.seed, values.lines, values.messages].map(Number) as [
-  number,
-  number,
-  number,
-];
-say(`seed ${seed}, ${lines} lines, ${messages} messages ${values.set.join(" ")}`);
+const seed = Number(values.seed);
+const load = {
+  lines: Number(values.lines),
+  messages: Number(values.messages),
+  requests: Number(values.requests),
+};
+const amounts = ({ lines, messages, requests }: Done): string =>
+  `${lines} lines, ${messages} messages, ${requests} requests`;
+say(`seed ${seed}, ${amounts(load)} ${values.set.join(" ")}`);
 const report = await fuzz({
   seed,
-  lines,
-  messages,
+  ...load,
   settings: Object.fromEntries(
     values.set.map((one) => [one.split("=", 1)[0], one.slice(one.indexOf("=") + 1)]),
   ),
-  progress: (done) => say(`${seconds()} s: ${done.lines} lines, ${done.messages} messages`),
+  progress: (done) => say(`${seconds()} s: ${amounts(done)}`),
 });
 const { account, memory } = report;
-say(
-  `${report.lines} lines, ${report.messages} messages, ${report.connections} connections in ${seconds()} s`,
-);
+say(`${amounts(report)}, ${report.connections} connections in ${seconds()} s`);
 for (const [key, count] of [...report.replies].sort(([, a], [, b]) => b - a)) say(`  ${key}: ${count}`);
 say(
   `${account.taken} submissions taken, ${account.repeats} repeats; ${account.arrived} mails arrived, of ${account.unheard} submissions nobody heard the 250; ${report.notices} notices`,

@@ -93,6 +93,8 @@ export async function run(
 export async function startProcess(
   settings: Settings,
   { main, options = [], environment = {} }: Program = PRESENT,
+  /** Told each line; of those that are not kept none is among `lines`: a long run has millions. */
+  isKept: (line: LogLine) => boolean = () => true,
 ): Promise<GatewayProcess> {
   const child = spawn(process.execPath, [...options, main, "serve"], {
     // A configuration file names its own listeners.
@@ -114,7 +116,8 @@ export async function startProcess(
     stderr += text;
   });
   createInterface({ input: child.stdout }).on("line", (line) => {
-    lines.push(JSON.parse(line) as LogLine);
+    const read = JSON.parse(line) as LogLine;
+    if (isKept(read)) lines.push(read);
     for (const check of [...waiting]) check();
   });
   const exited = exitOf(child);
