@@ -97,6 +97,22 @@ export class CallError extends Error {
   }
 }
 
+/** Status and name of an error, in each version of the API. */
+export const ERRORS = {
+  rejected: { v1: [400, "MessageRejected"], v2: [400, "MessageRejected"] },
+  invalid: { v1: [400, "InvalidParameterValue"], v2: [400, "BadRequestException"] },
+  unoffered: { v1: [400, "InvalidAction"], v2: [400, "BadRequestException"] },
+  template: { v1: [400, "TemplateDoesNotExist"], v2: [400, "BadRequestException"] },
+  denied: { v1: [403, "AccessDenied"], v2: [403, "AccessDeniedException"] },
+  unsigned: { v1: [403, "MissingAuthenticationToken"], v2: [403, "MissingAuthenticationTokenException"] },
+  incomplete: { v1: [400, "IncompleteSignature"], v2: [403, "IncompleteSignatureException"] },
+  "unknown-key": { v1: [403, "InvalidClientTokenId"], v2: [403, "UnrecognizedClientException"] },
+  mismatch: { v1: [403, "SignatureDoesNotMatch"], v2: [403, "InvalidSignatureException"] },
+  expired: { v1: [400, "RequestExpired"], v2: [403, "InvalidSignatureException"] },
+  throttled: { v1: [400, "Throttling"], v2: [429, "TooManyRequestsException"] },
+  unavailable: { v1: [503, "ServiceUnavailable"], v2: [503, "ServiceUnavailableException"] },
+} as const satisfies Record<ErrorKind, Record<"v1" | "v2", readonly [status: number, code: string]>>;
+
 /** What a version of the API answers. */
 export interface HttpAnswer {
   readonly status: number;

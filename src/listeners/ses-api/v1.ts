@@ -6,7 +6,7 @@ import {
   checkedName,
   type Done,
   decodeBase64,
-  type ErrorKind,
+  ERRORS,
   type HttpAnswer,
   type MailCall,
   type NameValue,
@@ -15,21 +15,6 @@ import {
 } from "./call.ts";
 
 const NAMESPACE = "http://ses.amazonaws.com/doc/2010-12-01/";
-
-const ERRORS: Readonly<Record<ErrorKind, readonly [status: number, code: string]>> = {
-  rejected: [400, "MessageRejected"],
-  invalid: [400, "InvalidParameterValue"],
-  unoffered: [400, "InvalidAction"],
-  template: [400, "TemplateDoesNotExist"],
-  denied: [403, "AccessDenied"],
-  unsigned: [403, "MissingAuthenticationToken"],
-  incomplete: [400, "IncompleteSignature"],
-  "unknown-key": [403, "InvalidClientTokenId"],
-  mismatch: [403, "SignatureDoesNotMatch"],
-  expired: [400, "RequestExpired"],
-  throttled: [400, "Throttling"],
-  unavailable: [503, "ServiceUnavailable"],
-};
 
 /** An action, and what its answer is called. */
 const ACTIONS: Readonly<Record<string, (form: Form) => Call>> = {
@@ -81,7 +66,7 @@ export const v1: Version = {
   },
 
   failed({ kind, message }, requestId) {
-    const [status, code] = ERRORS[kind];
+    const [status, code] = ERRORS[kind].v1;
     const type = status >= 500 ? "Receiver" : "Sender";
     return xml(
       status,

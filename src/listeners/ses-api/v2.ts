@@ -6,7 +6,7 @@ import {
   checkedName,
   type Done,
   decodeBase64,
-  type ErrorKind,
+  ERRORS,
   type HttpAnswer,
   type MailCall,
   type SimpleContent,
@@ -70,21 +70,6 @@ const schema = z.strictObject({
   TenantName: z.string().nullish(),
 });
 
-const ERRORS: Readonly<Record<ErrorKind, readonly [status: number, code: string]>> = {
-  rejected: [400, "MessageRejected"],
-  invalid: [400, "BadRequestException"],
-  unoffered: [400, "BadRequestException"],
-  template: [400, "BadRequestException"],
-  denied: [403, "AccessDeniedException"],
-  unsigned: [403, "MissingAuthenticationTokenException"],
-  incomplete: [403, "IncompleteSignatureException"],
-  "unknown-key": [403, "UnrecognizedClientException"],
-  mismatch: [403, "InvalidSignatureException"],
-  expired: [403, "InvalidSignatureException"],
-  throttled: [429, "TooManyRequestsException"],
-  unavailable: [503, "ServiceUnavailableException"],
-};
-
 const json = (status: number, requestId: string, body: object, code?: string): HttpAnswer => ({
   status,
   headers: {
@@ -108,7 +93,7 @@ export const v2: Version = {
   },
 
   failed({ kind, message }, requestId) {
-    const [status, code] = ERRORS[kind];
+    const [status, code] = ERRORS[kind].v2;
     return json(status, requestId, { __type: code, message }, code);
   },
 };
