@@ -21,7 +21,9 @@ const SECRET_OCTETS = 25;
 
 /** The keys by id, or every fault. */
 export const parseKeys = (text: string): LinesResult<AccessKey> =>
-  parseLines(text, "user", (value) => {
+  parseLines(text, "user", (value, keyId) => {
+    // They end the id in an Authorization header, or what comes before it.
+    if (/[/,=]/.test(keyId)) return { ok: false, fault: 'the id of the key has "/", "," or "="' };
     const [name = "", secret = "", ...more] = value.split(":");
     const nameFault = nameFaultOf(name);
     if (nameFault !== undefined) return { ok: false, fault: `the user's name ${nameFault}` };

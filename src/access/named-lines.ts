@@ -28,7 +28,7 @@ export const nameOn = (line: string): string | undefined =>
 export function parseLines<T>(
   text: string,
   valueWord: string,
-  parseValue: (text: string) => ValueResult<T>,
+  parseValue: (text: string, name: string) => ValueResult<T>,
 ): LinesResult<T> {
   const values = new Map<string, T>();
   const lines = new Map<string, number>();
@@ -41,7 +41,7 @@ export function parseLines<T>(
       if (!isComment(line)) fault(`has no ":" between name and ${valueWord}`);
       continue;
     }
-    const parsed = parseValue(line.slice(name.length + 1));
+    const parsed = parseValue(line.slice(name.length + 1), name);
     const nameFault = nameFaultOf(name);
     if (nameFault !== undefined) fault(`the name ${nameFault}`);
     if (!parsed.ok) fault(parsed.fault);

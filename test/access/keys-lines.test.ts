@@ -18,6 +18,9 @@ test.each([
   ["MAILONCEA:shop", "line 1: behind the user is no secret"],
   ["MAILONCEA:shop:short", "line 1: behind the user is no secret"],
   [`MAILONCEA:shop:${SECRET}:more`, "line 1: behind the user is no secret"],
+  [`A:shop:${SECRET}\nA/B:shop:${SECRET}`, 'line 2: the id of the key has "/", "," or "="'],
+  [`A,B:shop:${SECRET}`, 'line 1: the id of the key has "/", "," or "="'],
+  [`A=:shop:${SECRET}`, 'line 1: the id of the key has "/", "," or "="'],
   [`A:shop:${SECRET}\nA:crm:${SECRET}`, 'line 2: "A" is on line 1 already'],
 ])("%j is refused, without what may be a secret", (text, fault) => {
   const result = parseKeys(text);
