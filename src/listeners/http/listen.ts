@@ -97,7 +97,11 @@ export async function listenHttp(
     admit === undefined ? connectionsMax : Number.POSITIVE_INFINITY,
     admit,
   );
+  const turns = createTurns();
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    await turns.take(request, response);
+    // The client went while it waited.
+    if (request.socket.destroyed) return;
     response.once("close", connections.asks(request));
     const listener = await load();
     await listener(request, response);
@@ -176,6 +180,35 @@ const STATUSES: Readonly<Record<string, string>> = {
 
 const brokenReply = (code = ""): string =>
   `HTTP/1.1 ${STATUSES[code] ?? "400 Bad Request"}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+
+/** Requests of one connection that may wait for their turn. A client that sends more ahead has its connection closed. */
+const WAITING_MAX = 16;
+
+interface Turns {
+  /** Resolves when all requests before it on the connection are answered. */
+  take(request: IncomingMessage, response: ServerResponse): Promise<void>;
+}
+
+/** One connection has one request at work: Node.js begins each that it has received (RFC 9112 §9.3.2). */
+function createTurns(): Turns {
+  interface Line {
+    waiting: number;
+    last: Promise<void>;
+  }
+  const lines = new WeakMap<Socket, Line>();
+  return {
+    async take({ socket }, response) {
+      const line = lines.get(socket) ?? { waiting: 0, last: Promise.resolve() };
+      lines.set(socket, line);
+      const before = line.last;
+      line.last = new Promise((resolve) => response.once("close", resolve));
+      if (line.waiting >= WAITING_MAX) socket.destroy();
+      line.waiting++;
+      await before;
+      line.waiting--;
+    },
+  };
+}
 
 interface Connections {
   enter(socket: Socket): void;
