@@ -46,8 +46,8 @@ const GROUPS = {
     ...["test/crash/**", "test/damage/**", "test/disk-errors/**", "test/upgrade/**"],
     "test/lost-answers/{away,kills,lost-answers}.test.ts",
   ],
-  /** Seeded histories, fuzzing, and the defects that they and the conformance suites have to find. */
-  simulation: ["test/simulation/**", "test/fuzz/**", "test/conformance/*-broken.test.ts"],
+  /** Seeded histories, fuzzing, models, and the defects that they and the conformance suites have to find. */
+  simulation: ["test/simulation/**", "test/model/**", "test/fuzz/**", "test/conformance/*-broken.test.ts"],
   /** What is shipped, and what measures. */
   release: ["test/packaging/**", "test/bench/**"],
 };
