@@ -1,9 +1,15 @@
-// The gateway itself: `serve`, `check-config` and `id`.
+// The gateway itself: `init`, `serve`, `check-config` and `id`.
 import type { CheckOptions } from "./check-config.ts";
 import { CONFIG_OPTION, type Command, type ConfigOption, type Exit } from "./command.ts";
 import type { IdOptions } from "./id.ts";
+import type { InitOptions } from "./init.ts";
 
 export function gatewayCommands(mailonce: Command, exit: Exit, version: string): void {
+  mailonce
+    .command("init")
+    .description("ask four questions and write a configuration")
+    .option("--config <file>", "where to write it: mailonce.toml when left out")
+    .action(async (options: InitOptions) => exit(await (await import("./init.ts")).init(options, version)));
   mailonce
     .command("serve")
     .description("run the gateway until SIGTERM or SIGINT")
