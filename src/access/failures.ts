@@ -1,5 +1,5 @@
-// Wrong passwords of an address: each is answered later than the one before, and after too many the address
-// is blocked. Only the cost of a hash slows down a client that guesses from many addresses
+// Wrong passwords and signatures of an address: each password is answered later than the one before, and after too many
+// the address is blocked. Only the cost of a hash slows down a client that guesses from many addresses
 // (authenticator.ts).
 
 import { addressKey } from "../address/networks.ts";
@@ -17,6 +17,8 @@ export interface FailuresOptions {
 export interface Failures {
   /** Is the address blocked, or the /64 of an IPv6 one? */
   blocked(address: string): boolean;
+  /** Counts a wrong signature: its answer need not be late, as verifying takes no time. */
+  count(address: string): void;
   /**
    * Counts a wrong password, and resolves when it is time to answer it, with the delay in milliseconds.
    *
@@ -42,14 +44,19 @@ export function createFailures(
   // The first failure beyond the limit blocks.
   const quota = createQuota({ points: max - 1, perMs: windowMs, blockMs });
 
+  const countKey = (key: string): void => {
+    const wasBlocked = quota.blocked(key);
+    const isBlocked = !quota.consume(key);
+    if (isBlocked && !wasBlocked) log.warn("auth.blocked", { address: key, failures: max, blockMs });
+  };
+
   return {
     blocked: (address) => quota.blocked(addressKey(address)),
+    count: (address) => countKey(addressKey(address)),
 
     async failed(address, since = clock.now()) {
       const key = addressKey(address);
-      const wasBlocked = quota.blocked(key);
-      const isBlocked = !quota.consume(key);
-      if (isBlocked && !wasBlocked) log.warn("auth.blocked", { address: key, failures: max, blockMs });
+      countKey(key);
       const delayMs = Math.min(DELAY_MIN_MS * 2 ** (quota.used(key) - 1), DELAY_MAX_MS);
       // The time of day may have been set meanwhile; nobody waits longer for that. Where many verify at once, or the
       // machine is slow, it is the next multiple: to the millisecond nobody learns how long it took.

@@ -3,7 +3,7 @@
 
 import { AccessFileError } from "../access/access-file.ts";
 import { type Authenticator, createAuthenticator } from "../access/authenticator.ts";
-import { createFailures } from "../access/failures.ts";
+import { createFailures, type Failures } from "../access/failures.ts";
 import { type Keys, openKeysFile, readKeys } from "../access/keys-file.ts";
 import type { Policy } from "../access/policy.ts";
 import { openUsersFile, readUsers } from "../access/users-file.ts";
@@ -20,11 +20,15 @@ import { type CertificateFacts, watchTls } from "./tls/watch.ts";
 /** Who and what is let in, the same for all listeners. */
 export interface Gate {
   readonly admission: Admission;
+  /** Of callers, who are refused with each call while the gateway drains, and not with their connection. */
+  readonly callerAdmission: Admission;
   readonly policy: Policy;
   /** Absent where there is no users file. */
   readonly authenticator: Authenticator | undefined;
   /** Absent where there is no keys file. */
   readonly keys: Keys | undefined;
+  /** Wrong passwords and signatures, by address. */
+  readonly failures: Pick<Failures, "blocked" | "count">;
   readonly trusted: Networks;
   readonly proxies: Networks;
   readonly xclient: Networks;
@@ -128,9 +132,11 @@ export async function openGate(
       ...admission,
       enter: (guest, address) => (isDraining ? replies.draining : admission.enter(guest, address)),
     },
+    callerAdmission: admission,
     policy,
     authenticator,
     keys,
+    failures,
     trusted,
     proxies: networksOf(access.proxies),
     xclient: networksOf(access.xclient),

@@ -1,60 +1,10 @@
 // What HTTP allows and SDKs don't do: methods, versions, requests sent ahead, a word to go on.
-import { once } from "node:events";
-import { connect } from "node:net";
 import { expect } from "vitest";
-import { ask, NOBODY, openSite, rawCall, SEND, sign, test } from "./place.ts";
+import { run } from "../support/process.ts";
+import { ask, openSite, rawCall, SEND, test } from "./place.ts";
+import { dial, wireOf } from "./wire.ts";
 
 const MAIL = "From: App <app@sender.example>\r\nTo: a@example.com\r\nSubject: News\r\n\r\nHello.\r\n";
-
-interface Wire {
-  send(text: string): void;
-  /** Resolves with all that was said, once that has the text. */
-  heard(text: string | RegExp): Promise<string>;
-  /** Resolves with all that was said, once the server has closed. */
-  readonly ended: Promise<string>;
-}
-
-async function dial(port: number): Promise<Wire> {
-  const socket = connect({ port, host: "127.0.0.1" });
-  await once(socket, "connect");
-  let said = "";
-  socket.setEncoding("latin1").on("data", (text: string) => {
-    said += text;
-  });
-  socket.on("error", () => {});
-  const ended = once(socket, "close").then(() => said);
-  return {
-    send: (text) => void socket.write(text, "latin1"),
-    async heard(text) {
-      const has = () => (typeof text === "string" ? said.includes(text) : text.test(said));
-      while (!has()) await once(socket, "data");
-      return said;
-    },
-    ended,
-  };
-}
-
-interface Sent {
-  readonly method?: string;
-  readonly path?: string;
-  readonly body?: string;
-  readonly version?: string;
-  readonly more?: Readonly<Record<string, string>>;
-}
-
-/** A request as it goes over the wire. */
-function wireOf(
-  port: number,
-  { method = "POST", path = SEND, body = "", version = "1.1", more = {} }: Sent,
-): string {
-  const fields = {
-    ...sign({ method, path, body, key: NOBODY, port }),
-    "Content-Length": String(Buffer.byteLength(body)),
-    ...more,
-  };
-  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `${method} ${path} HTTP/${version}\r\n${lines.join("")}\r\n${body}`;
-}
 
 const ACCOUNT = "/v2/email/account";
 
@@ -126,6 +76,43 @@ test("a second request waits for the answer to the first, and others don't", asy
   await gateway.logged("submission.accepted", 3);
   expect(accepted()[2]).toBe("second@example.com");
   await ahead.heard(/(?:MessageId.*){2}/s);
+});
+
+test("an endpoint may have a path, for both versions", async ({ site }) => {
+  const account = await ask(site.port, { method: "GET", path: `/ses${ACCOUNT}` });
+  expect([account.status, Object.keys(JSON.parse(account.body))]).toEqual([
+    200,
+    expect.arrayContaining(["SendQuota"]),
+  ]);
+  const none = await ask(site.port, { path: "/ses/v2/email/identities" });
+  expect([none.status, none.headers["content-type"]]).toEqual([400, "application/json"]);
+  const quota = await ask(site.port, { path: "/ses/", body: "Action=GetSendQuota&Version=2010-12-01" });
+  expect([quota.status, quota.headers["content-type"]]).toEqual([200, "text/xml"]);
+});
+
+test("while it drains, each call on a new connection is told to try again", async ({ place }) => {
+  const { port, upstream, gateway } = await openSite(place);
+  upstream.play("held-reply");
+  const struck = upstream.struck();
+  const mail = { path: SEND, body: rawCall(MAIL) };
+  expect((await ask(port, mail)).status).toBe(200);
+  await struck;
+  const drained = run(["drain", "--until-empty"], { DATA_DIR: place.data });
+  await gateway.logged("operator.draining");
+  const wire = await dial(port);
+  wire.send(wireOf(port, mail));
+  // A balancer may find another gateway for the next try.
+  const said = await wire.ended;
+  expect(said).toMatch(/^HTTP\/1\.1 503 .*\r\nConnection: close\r\n.*"ServiceUnavailableException"/s);
+  expect(said).toContain("takes no more mail");
+  const first = await dial(port);
+  const body = `Action=SendRawEmail&RawMessage.Data=${encodeURIComponent(Buffer.from(MAIL).toString("base64"))}`;
+  first.send(wireOf(port, { path: "/", body }));
+  expect(await first.ended).toMatch(/^HTTP\/1\.1 503 .*<Code>ServiceUnavailable<\/Code>/s);
+  upstream.play("accept");
+  upstream.release();
+  expect((await drained).code).toBe(0);
+  expect(upstream.taken).toHaveLength(1);
 });
 
 test("more requests ahead than anybody needs end the connection", async ({ site }) => {

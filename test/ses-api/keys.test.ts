@@ -6,6 +6,7 @@ import { expect } from "vitest";
 import { messageId } from "../../src/index.ts";
 import { run } from "../support/process.ts";
 import { ask, openSite, rawCall, SEND, sign, test } from "./place.ts";
+import { dial, wireOf } from "./wire.ts";
 
 const TO = "a@example.com";
 const FROM = "app@sender.example";
@@ -111,6 +112,35 @@ test("a key that is added or removed while the gateway runs counts within second
   });
   expect(statSync(file).mode & 0o777).toBe(0o600);
   expect(readFileSync(file, "utf8")).toBe(`${next.id}:shop:${next.secret}\n`);
+});
+
+test.for([
+  ["who guesses is blocked, as with passwords", "10.0.0.0/8"],
+  ["a trusted host is not blocked for one of its mailers", "127.0.0.0/8"],
+] as const)("%s", async ([, networks], { place }) => {
+  const file = join(place.folder, "keys");
+  const key = await addKey(file, "shop");
+  const settings = { ACCESS_KEYS_FILE: file, ACCESS_AUTH_FAILURES_MAX: 3, ACCESS_TRUSTED_NETWORKS: networks };
+  const { port, gateway } = await openSite(place, settings);
+  const account = (by = key) => wireOf(port, { method: "GET", path: "/v2/email/account", key: by });
+  const wire = await dial(port);
+  wire.send(account({ ...key, secret: "x".repeat(40) }) + account({ ...key, id: "MAILONCEANOTHERKEY22" }));
+  await wire.heard(/InvalidSignatureException.*UnrecognizedClientException/s);
+  // What comes late is signed right, and what is not signed is no guess.
+  wire.send(account().replace(/Authorization: .*\r\n/, ""));
+  wire.send(account());
+  await wire.heard("SendQuota");
+  wire.send(account({ ...key, secret: "y".repeat(40) }));
+  await wire.heard(/(?:InvalidSignatureException.*){2}/s);
+  wire.send(account());
+  if (networks === "127.0.0.0/8") {
+    await wire.heard(/(?:SendQuota.*){2}/s);
+    expect(gateway.said("auth.blocked")).toEqual([]);
+    return;
+  }
+  await wire.heard(/AccessDeniedException.*too many wrong signatures from this address/s);
+  expect(gateway.said("auth.blocked")).toMatchObject([{ address: "127.0.0.1", failures: 3 }]);
+  expect(await (await dial(port)).ended).toBe("");
 });
 
 test("without a listener that asks for keys, a keys file is warned of", async ({ place }) => {

@@ -3,8 +3,9 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TLSSocket } from "node:tls";
+import type { Failures } from "../../access/failures.ts";
 import type { Keys } from "../../access/keys-file.ts";
-import { canonicalAddress } from "../../address/networks.ts";
+import { canonicalAddress, type Networks } from "../../address/networks.ts";
 import type { Counters } from "../../metrics/counters.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { ReceiveBudget } from "../../submission/receive-budget.ts";
@@ -15,6 +16,7 @@ import {
   type Call,
   CallError,
   type Done,
+  type ErrorKind,
   type HttpAnswer,
   type MailCall,
   type NameValue,
@@ -28,6 +30,8 @@ import { v2 } from "./v2.ts";
 
 export interface HandlerParts {
   readonly keys: Keys | undefined;
+  readonly failures: Pick<Failures, "blocked" | "count">;
+  readonly trusted: Networks;
   /** Begins the dialogue with a client. */
   open(peer: Peer): Dialogue;
   /** A listed proxy, which names no client here. */
@@ -46,6 +50,9 @@ export interface HandlerOptions extends DraftOptions {
 
 /** Octets handed to the submission at a time. */
 const PIECE = 64 * 1024;
+
+/** By them a client tries keys and secrets. What is signed by the right secret is none, however late it comes. */
+const GUESSES: ReadonlySet<ErrorKind> = new Set(["unknown-key", "mismatch"]);
 
 /** A call, and who asks it. */
 interface Asked {
@@ -80,7 +87,7 @@ export function createHandler(parts: HandlerParts, options: HandlerOptions) {
   async function ask(request: IncomingMessage, address: string, version: Version): Promise<Asked> {
     const claims = claimsOf(request);
     const isSecure = (request.socket as Partial<TLSSocket>).encrypted === true;
-    const claimant = identified(() => claimantOf(claims, keys));
+    const claimant = identified(address, () => claimantOf(claims, keys));
     const dialogue = parts.open({
       address,
       helo: address.includes(":") ? `[IPv6:${address}]` : `[${address}]`,
@@ -100,24 +107,30 @@ export function createHandler(parts: HandlerParts, options: HandlerOptions) {
       const bodyDigest = createHash("sha256").update(body).digest("hex");
       const signed = { method, target, rawHeaders, bodyDigest };
       const now = parts.now();
-      identified(() => verify(signed, claimant, [...new Set(names.map(({ name }) => name))], now));
+      identified(address, () => verify(signed, claimant, [...new Set(names.map(({ name }) => name))], now));
       if (claimant.key !== undefined) {
         parts.counters.authentications.add("accepted");
         dialogue.vouched(claimant.key.name);
       }
-      const [path = "/"] = target.split("?");
-      const call = version.read(method, path, body);
+      const call = version.read(method, pathOf(target), body);
       return { call, dialogue, names, invocation: invocationOf(signed, claims, claimant, now) };
     } finally {
       share.close();
     }
   }
 
-  function identified<T>(check: () => T): T {
+  /** @throws CallError also where the address has guessed too often, whether this is right or wrong */
+  function identified<T>(address: string, check: () => T): T {
+    // One bad mailer must not lock out a whole trusted host, and no proxy those behind it.
+    const isCounted = !parts.trusted.has(address) && !parts.isProxy(address);
+    if (isCounted && parts.failures.blocked(address)) {
+      throw new CallError("denied", "too many wrong signatures from this address, try again later");
+    }
     try {
       return check();
     } catch (error) {
       parts.counters.authentications.add("wrong");
+      if (isCounted && error instanceof CallError && GUESSES.has(error.kind)) parts.failures.count(address);
       throw error;
     }
   }
@@ -138,7 +151,7 @@ export function createHandler(parts: HandlerParts, options: HandlerOptions) {
 
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const requestId = randomUUID();
-    const version = request.url?.startsWith("/v2/") === true ? v2 : v1;
+    const version = pathOf(request.url ?? "/").startsWith("/v2/") ? v2 : v1;
     let answered: HttpAnswer;
     try {
       answered = await answer(request, version, requestId);
@@ -148,10 +161,18 @@ export function createHandler(parts: HandlerParts, options: HandlerOptions) {
       answered = version.failed(new CallError("unavailable", "try again later"), requestId);
     }
     const { status, headers, body } = answered;
+    // Behind a balancer the next try may reach a gateway that can.
+    if (status === 503) response.shouldKeepAlive = false;
     // What was not read of the request is received and dropped: a client that still sends would not see the answer.
     response.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(body) });
     response.end(body);
   };
+}
+
+/** Without the query, and without what an endpoint's own path has put before that of version 2. */
+function pathOf(target: string): string {
+  const [path = "/"] = target.split("?");
+  return path.slice(Math.max(path.indexOf("/v2/"), 0));
 }
 
 function addressOf({ socket }: IncomingMessage): string {

@@ -34,11 +34,11 @@ const CLOSE_MS = 20_000;
 /** Listens, and resolves once clients can connect; rejects when the address can't be had. */
 export async function listenSesApi(options: SesApiOptions, parts: SesApiParts): Promise<Listener> {
   const { gate, submit, counters, log, quota, budget } = parts;
-  const { policy, authenticator, keys, trusted, now } = gate;
+  const { policy, authenticator, keys, failures, trusted, now } = gate;
   const dialogueParts = { policy, authenticator, trusted, submit, counters, log };
   const handler = createHandler(
     {
-      ...{ keys, quota, budget, counters, log, now },
+      ...{ keys, failures, trusted, quota, budget, counters, log, now },
       isProxy: (address) => gate.proxies.has(address),
       open: (peer) =>
         createDialogue({ ...dialogueParts, room: (octets) => gate.room(octets) }, options, peer),
@@ -46,7 +46,7 @@ export async function listenSesApi(options: SesApiOptions, parts: SesApiParts): 
     options,
   );
   /** Counted under the address that is listened on, once that is known. */
-  let { admission } = gate;
+  let admission = gate.callerAdmission;
 
   function admit(connection: HttpConnection): boolean {
     const guest = {
