@@ -40,7 +40,7 @@ export const sentences: ReadonlyMap<string, string> = new Map(
 
     "connection.refused": "Refused a connection of {client}: {reason}",
     "connection.full": "There are {connections:connection}, the most that is allowed, so others are refused.",
-    "auth.blocked": "Blocked {address} for {blockMs} after {failures:wrong password}.",
+    "auth.blocked": "Blocked {address} for {blockMs} after {failures:failed authentication}.",
     "auth.foreign_identity":
       "{client} tried to authenticate as {user} under another identity, and was refused.",
     "auth.failed": "A password could not be verified: {error}",

@@ -177,8 +177,6 @@ async function start(sink: Sink, folder: string, settings: Settings): Promise<Fu
         CONFIG: config,
         DATA_DIR: join(folder, "data"),
         ACCESS_KEYS_FILE: keys,
-        // Wrong signatures are part of it.
-        ACCESS_AUTH_FAILURES_MAX: 1_000_000_000,
         UPSTREAM_KIND: "smtp",
         UPSTREAM_SMTP_HOST: "127.0.0.1",
         UPSTREAM_SMTP_PORT: sink.port,

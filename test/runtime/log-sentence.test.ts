@@ -78,7 +78,7 @@ describe("a line", () => {
       sentenceOf("auth.blocked", { address: "192.0.2.1", failures: 10, blockMs });
     expect([12, 5_123, 90_000, 150_000, 3_600_000, 86_400_000, 172_800_000].map(blocked)).toEqual(
       ["12 ms", "5.1 s", "90 s", "2.5 minutes", "60 minutes", "24 hours", "2 days"].map(
-        (time) => `Blocked 192.0.2.1 for ${time} after 10 wrong passwords.`,
+        (time) => `Blocked 192.0.2.1 for ${time} after 10 failed authentications.`,
       ),
     );
   });
