@@ -69,15 +69,17 @@ async function startProcess(
     placed.map(async ({ folder: own, settings, main = MAIN, sink: other }) => {
       mkdirSync(own, { recursive: true });
       const sink = other ?? (await startSink(own));
-      const port = await freePort();
+      const { SMTP_PORT: port = await freePort(), ...others } = settings ?? {};
       const environment = {
-        ...{ SMTP_PORT: port, DATA_DIR: join(own, "data"), HOSTNAME: "gateway.example" },
+        // A file names its listeners itself.
+        ...(others.CONFIG === undefined ? { SMTP_PORT: port } : {}),
+        ...{ DATA_DIR: join(own, "data"), HOSTNAME: "gateway.example" },
         // As the peers, which have no limit on connections; the load is at the default's.
         SMTP_CONNECTIONS_MAX: 2_000,
         ...{ UPSTREAM_KIND: "smtp", UPSTREAM_SMTP_HOST: "127.0.0.1", UPSTREAM_SMTP_PORT: sink.port },
-        ...{ UPSTREAM_SMTP_TLS: "none", ...settings },
+        ...{ UPSTREAM_SMTP_TLS: "none", ...others },
       };
-      return { sink, port, main, environment };
+      return { sink, port: Number(port), main, environment };
     }),
   );
   const log = openSync(join(folder, "log"), "w");

@@ -12,8 +12,8 @@ import {
   type Settings,
   startProcess,
 } from "../support/process.ts";
+import type { Key } from "../support/sigv4.ts";
 import { type Account, accountFor, createHeard } from "./account.ts";
-import type { Key } from "./api/signature.ts";
 import { type Api, makeCalls } from "./api/worker.ts";
 import { sayLines, type Tally } from "./line-worker.ts";
 import { submitMessages } from "./message-worker.ts";

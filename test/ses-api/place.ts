@@ -1,11 +1,11 @@
 // A gateway that speaks the API of SES, with an upstream that keeps what it took.
-import { createHash, createHmac } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { type Place, smtpAt, test as testWithPlace } from "../support/place.ts";
 import type { GatewayProcess, LogLine, Settings } from "../support/process.ts";
 import type { ScriptedSmtp } from "../support/scripted-smtp.ts";
+import { signed } from "../support/sigv4.ts";
 
 export interface Site {
   readonly gateway: GatewayProcess;
@@ -68,9 +68,10 @@ export function ask(
   port: number,
   { method = "POST", path = "/", headers = {}, body = "", key = NOBODY }: Asked,
 ): Promise<Told> {
-  const signed = headers.Authorization === undefined ? sign({ method, path, body, key, port, headers }) : {};
+  const authorized =
+    headers.Authorization === undefined ? sign({ method, path, body, key, port, headers }) : {};
   return new Promise((resolve, reject) => {
-    const all = { "Content-Length": String(Buffer.byteLength(body)), ...signed, ...headers };
+    const all = { "Content-Length": String(Buffer.byteLength(body)), ...authorized, ...headers };
     const sent = request({ port, host: "127.0.0.1", method, path, headers: all }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (chunk: string) => {
@@ -85,7 +86,7 @@ export function ask(
   });
 }
 
-/** The header of Signature Version 4. */
+/** The header's fields of Signature Version 4. */
 export function sign({
   method,
   path,
@@ -94,25 +95,9 @@ export function sign({
   port,
   headers = {},
 }: Required<Omit<Asked, "headers">> & Pick<Asked, "headers"> & { port: number }) {
-  const date = new Date().toISOString().replace(/[-:]|\.\d{3}/g, "");
-  const scope = `${date.slice(0, 8)}/eu-west-1/ses/aws4_request`;
-  const sha256 = (data: string | Uint8Array) => createHash("sha256").update(data).digest("hex");
-  const hmac = (by: string | Buffer, text: string) => createHmac("sha256", by).update(text).digest();
-  const host = `127.0.0.1:${port}`;
   const own = Object.entries(headers).filter(([name]) => /^x-task-/i.test(name));
-  const fields = [["host", host], ...own, ["x-amz-date", date]] as [string, string][];
-  fields.sort(([one], [other]) => (one.toLowerCase() < other.toLowerCase() ? -1 : 1));
-  const names = fields.map(([name]) => name.toLowerCase()).join(";");
-  const lines = fields.map(([name, value]) => `${name.toLowerCase()}:${value}`);
-  const canonical = [method, path, "", ...lines, "", names, sha256(body)];
-  const text = ["AWS4-HMAC-SHA256", date, scope, sha256(canonical.join("\n"))].join("\n");
-  const by = scope.split("/").reduce<string | Buffer>(hmac, `AWS4${key.secret}`);
-  const signature = hmac(by, text).toString("hex");
-  return {
-    Host: host,
-    "X-Amz-Date": date,
-    Authorization: `AWS4-HMAC-SHA256 Credential=${key.id}/${scope}, SignedHeaders=${names}, Signature=${signature}`,
-  };
+  const fields = signed({ method, path, headers: own, body }, key, port);
+  return Object.fromEntries(fields) as Record<"Host" | "X-Amz-Date" | "Authorization", string>;
 }
 
 export const SEND = "/v2/email/outbound-emails";

@@ -1,12 +1,13 @@
 // Makes calls, connection after connection, and notes what was said to each.
 import type { Chance } from "../../crash/chance.ts";
+import { type Key, signed } from "../../support/sigv4.ts";
 import { hearCall } from "../account.ts";
 import type { Tally } from "../line-worker.ts";
 import type { Answer } from "./answers.ts";
 import { type Call, drawCall } from "./calls.ts";
 import { type ApiConnection, openApiConnection } from "./connection.ts";
 import { broken, type Field, type Framed, framed, pipelined } from "./framing.ts";
-import { type Key, missigned, signed } from "./signature.ts";
+import { missigned } from "./signature.ts";
 
 export interface Api {
   readonly port: number;
