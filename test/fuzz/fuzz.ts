@@ -148,12 +148,14 @@ const KEPT: ReadonlySet<string> = new Set(["gateway.listening", "probe.memory"])
 /** What no input may lead to. */
 const UNWANTED: ReadonlySet<string> = new Set([
   ...["submission.failed", "spool.unavailable", "dispatch.failed", "api.failed"],
+  // The upstream takes everything.
+  "transmission.refused",
 ]);
 
 interface FuzzedGateway extends GatewayProcess {
   readonly api: Api;
-  /** Mails that it said it has accepted, and has relayed. */
-  readonly mails: { accepted: number; relayed: number };
+  /** Mails that it said it has accepted, and what it has brought to an end. */
+  readonly mails: { accepted: number; ended: number };
 }
 
 /** Callers of the API sign with it. */
@@ -163,10 +165,11 @@ async function start(sink: Sink, folder: string, settings: Settings): Promise<Fu
   const [config, keys] = [join(folder, "mailonce.toml"), join(folder, "keys")];
   writeFileSync(config, LISTENERS);
   writeFileSync(keys, `${KEY.id}:fuzz:${KEY.secret}\n`, { mode: 0o600 });
-  const mails = { accepted: 0, relayed: 0 };
-  const isKept = ({ event, queued }: LogLine): boolean => {
+  const mails = { accepted: 0, ended: 0 };
+  const isKept = ({ event, queued, permanence }: LogLine): boolean => {
     if (event === "submission.accepted") mails.accepted += Number(queued);
-    if (event === "transmission.relayed") mails.relayed++;
+    if (event === "transmission.relayed") mails.ended++;
+    if (event === "transmission.refused" && permanence === "permanent") mails.ended++;
     return KEPT.has(event) || UNWANTED.has(event);
   };
   const before = process.env.NODE_OPTIONS;
@@ -203,8 +206,8 @@ async function drain({ mails, until }: FuzzedGateway, sink: Sink): Promise<void>
       DRAIN_MS,
     ).unref();
   });
-  const isDone = (): boolean => mails.relayed >= mails.accepted;
-  await Promise.race([until(isDone, "all mails relayed"), late]);
+  const isDone = (): boolean => mails.ended >= mails.accepted;
+  await Promise.race([until(isDone, "an end of all mails"), late]);
 }
 
 /** @param time how manieth measurement it is */
