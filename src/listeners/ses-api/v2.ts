@@ -148,18 +148,33 @@ const PARTS_MAX = 10_000;
 
 const [QUOTE, COMMA, BRACKET, BACKSLASH, BRACE] = [0x22, 0x2c, 0x5b, 0x5c, 0x7b];
 
-/** Counts the values of the JSON without parsing it. */
+/** Counts the values of the JSON without parsing it. A text is passed over by `indexOf`, as most of a mail is one. */
 function hasTooManyParts(body: Uint8Array): boolean {
   let parts = 0;
-  let isText = false;
+  let texts = 0;
   for (let at = 0; at < body.length; at++) {
     const octet = body[at];
     if (octet === BACKSLASH) at++;
-    else if (octet === QUOTE) isText = !isText;
-    else if (!isText && (octet === COMMA || octet === BRACE || octet === BRACKET)) parts++;
-    if (parts > PARTS_MAX) return true;
+    else if (octet === COMMA || octet === BRACE || octet === BRACKET) parts++;
+    else if (octet === QUOTE) {
+      texts++;
+      at = endOfText(body, at + 1);
+      if (at < 0) return false;
+    }
+    // JSON has no more than a name and a value for each part.
+    if (parts > PARTS_MAX || texts > 2 * PARTS_MAX + 1) return true;
   }
   return false;
+}
+
+/** Where the quote is that ends it; -1 where none does. */
+function endOfText(body: Uint8Array, from: number): number {
+  for (let quote = body.indexOf(QUOTE, from); quote >= 0; quote = body.indexOf(QUOTE, quote + 1)) {
+    let escapes = quote;
+    while (escapes > from && body[escapes - 1] === BACKSLASH) escapes--;
+    if ((quote - escapes) % 2 === 0) return quote;
+  }
+  return -1;
 }
 
 function mailOf(body: Uint8Array): MailCall {
