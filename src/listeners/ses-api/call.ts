@@ -142,6 +142,9 @@ export function checkedName(what: string, name: string): string {
 
 /** Base64 of RFC 4648 §4, with line ends or without. @throws CallError */
 export function decodeBase64(what: string, text: string): Uint8Array {
+  const octets = Buffer.from(text, "base64");
+  // All SDKs write it so. A tenth of what the look at each character costs, which is a fifth of a mail.
+  if (octets.toString("base64") === text) return octets;
   const characters = text.replace(/[\r\n]+/g, "");
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(characters) || characters.length % 4 === 1) {
     throw new CallError("invalid", `${what} is not base64`);

@@ -10,9 +10,9 @@ import {
   type HttpAnswer,
   type MailCall,
   type NameValue,
-  shown,
   type Version,
 } from "./call.ts";
+import { type Form, formOf, parametersOf } from "./form.ts";
 
 const NAMESPACE = "http://ses.amazonaws.com/doc/2010-12-01/";
 
@@ -35,12 +35,8 @@ const xml = (status: number, requestId: string, body: string): HttpAnswer => ({
 export const v1: Version = {
   read(method, _path, body) {
     if (method !== "POST") throw new CallError("unoffered", "version 1 of the API is asked with POST");
-    const text = bufferOf(body).toString("utf8");
-    if (countOf("&", text) > PARAMETERS_MAX) {
-      throw new CallError("invalid", "the call has too many parameters");
-    }
-    const parameters = new URLSearchParams(text);
-    const action = parameters.get("Action") ?? "";
+    const parameters = parametersOf(bufferOf(body).toString("utf8"));
+    const action = parameters.find(([name]) => name === "Action")?.[1] ?? "";
     if (TEMPLATED.has(action)) {
       throw new CallError(
         "template",
@@ -97,82 +93,11 @@ function resultOf(done: Done): [action: string, result: string] {
   }
 }
 
-function countOf(character: string, text: string): number {
-  let count = 0;
-  for (let at = text.indexOf(character); at >= 0; at = text.indexOf(character, at + 1)) count++;
-  return count;
-}
-
 const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
 
 /** Text of an element: what is not a character of XML 1.0 is left out. */
 const escaped = (text: string): string =>
   text.replace(/[&<>]/g, (one) => ENTITIES[one] ?? "").replace(/[^\t\n\r -\uFFFD]/g, "");
-
-/** The parameters of a call, read in one pass. */
-interface Form {
-  readonly values: ReadonlyMap<string, string>;
-  /** Of `LIST.member.1`, `LIST.member.2` and so on, by the name of the list; of a tag by Name and Value, of others by "". */
-  readonly lists: ReadonlyMap<string, readonly ReadonlyMap<string, string>[]>;
-}
-
-const FIELDS: ReadonlySet<string> = new Set([
-  ...["Action", "Version", "Timestamp", "AWSAccessKeyId", "Source", "ReturnPath", "ConfigurationSetName"],
-  ...["RawMessage.Data", "Message.Subject.Data", "Message.Subject.Charset"],
-  ...["Message.Body.Text.Data", "Message.Body.Text.Charset"],
-  ...["Message.Body.Html.Data", "Message.Body.Html.Charset"],
-]);
-
-const LISTS: ReadonlySet<string> = new Set([
-  ...["Destinations", "Destination.ToAddresses", "Destination.CcAddresses", "Destination.BccAddresses"],
-  ...["ReplyToAddresses", "Tags"],
-]);
-
-const MEMBER = /^([\w.]+)\.member\.(\d{1,5})(?:\.(Name|Value))?$/;
-
-/** As many as version 2 may have parts. */
-const PARAMETERS_MAX = 10_000;
-
-/** @throws CallError for what is not known, given twice, or missing in a list: nothing is left out in silence */
-function formOf(parameters: URLSearchParams): Form {
-  const values = new Map<string, string>();
-  const numbered = new Map<string, Map<number, Map<string, string>>>();
-  for (const [key, value] of parameters) {
-    // An empty list.
-    if (LISTS.has(key) && value === "") continue;
-    const [, list, number, part = ""] = MEMBER.exec(key) ?? [];
-    const isKnown =
-      list === undefined ? FIELDS.has(key) : LISTS.has(list) && (part !== "") === (list === "Tags");
-    if (!isKnown) {
-      throw new CallError("invalid", `mailonce does not know ${shown(key)}; send this mail to SES itself`);
-    }
-    const holder = list === undefined ? values : memberOf(numbered, list, Number(number));
-    const name = list === undefined ? key : part;
-    if (holder.has(name)) throw new CallError("invalid", `${shown(key)} is given twice`);
-    holder.set(name, value);
-  }
-  return { values, lists: new Map([...numbered].map(([list, found]) => [list, inOrder(list, found)])) };
-}
-
-function memberOf(
-  numbered: Map<string, Map<number, Map<string, string>>>,
-  list: string,
-  number: number,
-): Map<string, string> {
-  const members = numbered.get(list) ?? new Map<number, Map<string, string>>();
-  numbered.set(list, members);
-  const member = members.get(number) ?? new Map<string, string>();
-  members.set(number, member);
-  return member;
-}
-
-function inOrder<T>(list: string, found: ReadonlyMap<number, T>): T[] {
-  return Array.from({ length: found.size }, (_, index) => {
-    const member = found.get(index + 1);
-    if (member === undefined) throw new CallError("invalid", `${list}.member.${index + 1} is missing`);
-    return member;
-  });
-}
 
 const members = ({ lists }: Form, list: string): string[] =>
   (lists.get(list) ?? []).map((member) => member.get("") ?? "");
