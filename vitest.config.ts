@@ -39,7 +39,7 @@ const GROUPS = {
     "test/lost-answers/several.test.ts",
     "test/ledger/{archive-moving,dynamodb*,postgres*,shared*}.test.ts",
     "test/system/{ledger-archive,ledger-set,metrics-shared,pgbouncer,postgres-read-only}.test.ts",
-    "test/system/{evidence-shared,reply-changed,settings-changed,several-gateways}.test.ts",
+    "test/system/{evidence-shared,observe-shared,reply-changed,settings-changed,several-gateways}.test.ts",
   ],
   /** Kills, power cuts, disks that fail, damaged files, older builds, answers that are lost. */
   crash: [

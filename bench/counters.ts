@@ -67,7 +67,7 @@ const nothing = (): Counting => ({
   commit: () => {},
 });
 
-const DECIDED = { claimed: [1], repeats: [], awaited: [] };
+const DECIDED = { claimed: [1], repeats: [], awaited: [], observed: [] };
 
 /** Nanoseconds of processor time a mail, whatever else the machine does. */
 async function measure(make: () => Counting, commits: number): Promise<number> {

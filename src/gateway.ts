@@ -122,6 +122,7 @@ export async function startGateway(config: Config, world: World): Promise<Gatewa
       upstream: names.join(", "),
       ledger: config.ledger.kind,
       data_dir: resolve(folder),
+      mode: config.identity.mode,
       unkeyed: config.identity.unkeyed,
     });
     return {

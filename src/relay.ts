@@ -74,7 +74,7 @@ export interface Relay {
   readonly evidence: Evidence;
   readonly explain: ExplainDesk;
   readonly pausing: PausingDesk;
-  readonly history: HistoryReader & Pick<History, "prevented">;
+  readonly history: HistoryReader & Pick<History, "prevented" | "observations">;
   /** Mails to which something happens. */
   readonly changes: Changes;
   readonly recent: Pick<Recent, "list">;
@@ -131,6 +131,7 @@ export async function openRelay(config: Config, given: World): Promise<Relay> {
       {
         ...{ retentionMs: config.history.retention, addresses },
         hasEvents: world.evidenceWaitMs !== undefined,
+        observes: identity.mode === "observe",
         wasRunBefore: async () => (await spool.lastStart()) !== undefined,
       },
     ),

@@ -57,7 +57,9 @@ export const submissionLimits = ({ smtp }: Config, { upstreams }: World) => {
 /** What a submission is decided by. */
 export function submissionOptionsOf(config: Config, world: World, traceName: string): AcceptOptions {
   const { identity, smtp, hostname } = config;
+  const observes = identity.mode === "observe";
   return {
+    observes,
     headers: identity.headers,
     partHeader: identity.part_header,
     envid: envidOf(config),
@@ -65,8 +67,8 @@ export function submissionOptionsOf(config: Config, world: World, traceName: str
     unkeyed: identity.unkeyed,
     fingerprintWindowMs: identity.fingerprint_window,
     conflict: identity.conflict,
-    messageId: identity.message_id,
-    references: identity.references,
+    messageId: observes ? "own" : identity.message_id,
+    references: observes ? "none" : identity.references,
     doubtful: config.ledger.doubtful,
     evidenceWaitMs: world.evidenceWaitMs?.(undefined) ?? 0,
     keepIdFields: keepIdFieldsOf(config),

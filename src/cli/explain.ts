@@ -4,6 +4,7 @@
 import { isFate } from "../history/fate.ts";
 import { NOTHING_KNOWN } from "../operator/explain/answer.ts";
 import { fateText, fateWords, settledWords } from "../operator/explain/fate-words.ts";
+import { observedWords } from "../operator/explain/observed-words.ts";
 import { stoppedExplain } from "../operator/explain/stopped.ts";
 import {
   type ExplainDesk,
@@ -127,6 +128,8 @@ function saidOf(event: ExplainedEvent): string {
       return `found in doubt since ${fields.since}${optional(": ", fields.cause)}`;
     case "second_copy":
       return `a second copy is proven${optional(", ", fields.upstreamId)}${optional(": ", fields.cause)}`;
+    case "observed":
+      return observedWords(event);
     default:
       return String(fields.kind);
   }

@@ -1,5 +1,6 @@
 // The state of a gateway as a person reads it, the worst thing first. Pure.
 import { listeningIn } from "../operator/status/listening.ts";
+import { observedText } from "../operator/status/observed.ts";
 import type { LaneStatus, Status, Trouble, UpstreamStatus } from "../operator/status/schema.ts";
 import { countOf, durationOf } from "../runtime/amounts.ts";
 import { shortText } from "../runtime/short-text.ts";
@@ -16,12 +17,21 @@ export function statusScreen(status: Status, now: number, width?: number): strin
   const since = (time: string): string => durationOf(now - Date.parse(time));
   const parts = [
     troublesIn(status, since),
-    preventedLine(status, since),
+    `${observedLine(status, since)}${preventedLine(status, since)}`,
     tableOf(laneColumns(status, since), status.lanes, width),
     tableOf(FLOW, flowsIn(status), width),
     `${factsIn(status, now).join(" · ")}\n`,
   ];
   return parts.join("\n");
+}
+
+/** Of a trial. */
+function observedLine({ observed }: Pick<Status, "observed">, since: (time: string) => string): string {
+  if (observed === undefined) return "";
+  const { repeats, others } = observedText(observed);
+  const more = others === undefined ? "" : `, and ${others}`;
+  const begun = `since ${observed.since.slice(0, 10)}, ${since(observed.since)} ago`;
+  return `mode observe: ${repeats} ${begun}${more}; nothing is dropped\n`;
 }
 
 /** What the gateway is for. */

@@ -20,6 +20,7 @@ export function welcome(config: Config, { version, addresses, upstreams, signInU
   const rows = [
     ["ledger", `${ledger.kind}; the data folder is ${resolve(config.data_dir)}`],
     ["upstream", upstreams.join(", ")],
+    ...(identity.mode === "observe" ? [["mode", OBSERVES]] : []),
     ["mail without a task id", unkeyedInWords(identity)],
     ["doubtful mail", DOUBTFUL[ledger.doubtful]],
     ["where to look", whereToLook(upstreams)],
@@ -31,7 +32,10 @@ export function welcome(config: Config, { version, addresses, upstreams, signInU
   return [`mailonce ${version} listens on ${addresses.join(", ")}`, ...lines, ""].join("\n");
 }
 
-function unkeyedInWords({ unkeyed, fingerprint_window: windowMs }: Config["identity"]): string {
+const OBSERVES = "observe: nothing is dropped; what would be is counted: mailonce status";
+
+function unkeyedInWords({ mode, unkeyed, fingerprint_window: windowMs }: Config["identity"]): string {
+  if (mode === "observe") return "is relayed as it is";
   switch (unkeyed) {
     case "relay":
       return "is relayed as it is, repeats too";

@@ -27,9 +27,15 @@ export function contradictions(
 /** Below it a pause of the process or of the engine would look like the end of a gateway. */
 export const LEASE_MIN_MS = 5_000;
 
-function ledgerFaults({ ledger }: Config, placeOf: PlaceOf): string[] {
-  const { kind, postgres, lease } = ledger;
+function ledgerFaults({ ledger, identity }: Config, placeOf: PlaceOf): string[] {
+  const { kind, postgres, lease, doubtful } = ledger;
   const faults: string[] = [];
+  if (identity.mode === "observe" && doubtful === "drop") {
+    faults.push(
+      `${placeOf(["ledger", "doubtful"])}: "drop" may lose mail, and identity.mode = "observe" drops none: ` +
+        'set "resend" or "hold"',
+    );
+  }
   if (kind === "postgres" && postgres.url === undefined && postgres.url_file === undefined) {
     faults.push(`${placeOf(["ledger", "postgres", "url"])}: needed when ledger.kind is "postgres"`);
   }

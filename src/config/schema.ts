@@ -224,6 +224,8 @@ export const schema = z.strictObject({
   users: z.record(userName, z.strictObject({ ...policyKeys, namespace: namespace.optional() })).default({}),
   identity: z
     .strictObject({
+      /** "observe" drops and refuses nothing for its identity: what "enforce" would have done is counted and said. */
+      mode: z.enum(["enforce", "observe"]).default("enforce"),
       headers: z
         .array(fieldName)
         .default(["X-Task-Id", "Idempotency-Key", "Resend-Idempotency-Key", "X-EE-Idempotency-Key"]),

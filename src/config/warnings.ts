@@ -19,6 +19,7 @@ export function envidOf({ identity: { envid } }: Pick<Config, "identity">): Envi
 /** @param names of those who may authenticate, as the users file has them */
 export function warningsOf(config: Config, names: readonly string[] = []): ConfigWarning[] {
   return [
+    ...modeWarnings(config),
     ...envidWarnings(config),
     ...namespaceWarnings(config, names),
     ...waitWarnings(config),
@@ -26,6 +27,11 @@ export function warningsOf(config: Config, names: readonly string[] = []): Confi
     ...keysWarnings(config),
     ...removedWarnings(config),
   ];
+}
+
+function modeWarnings({ identity }: Config): ConfigWarning[] {
+  if (identity.mode === "enforce") return [];
+  return [{ key: "identity.mode", warning: '"observe" drops nothing: repeats are relayed, and counted' }];
 }
 
 function envidWarnings(config: Config): ConfigWarning[] {

@@ -49,6 +49,10 @@ export const notesOf = ({ note }: Changes): HistoryNotes => ({
   told: note,
   doubted: note,
   copied: note,
+  observed({ first, copy }) {
+    note(copy);
+    if (first !== undefined) note(first);
+  },
 });
 
 /** A history of which others take note too, before it does. */
@@ -89,5 +93,9 @@ export const watchedHistory = (history: History, ...others: readonly HistoryNote
   copied(id, copy) {
     for (const other of others) other.copied(id, copy);
     history.copied(id, copy);
+  },
+  observed(observed) {
+    for (const other of others) other.observed(observed);
+    history.observed(observed);
   },
 });

@@ -3,7 +3,7 @@
 import type { Id } from "../identity/message-id.ts";
 import type { Page, PageRequest } from "../runtime/page.ts";
 import { isFate, type MailFate } from "./fate.ts";
-import type { PreventedFacts } from "./prevented.ts";
+import type { ObservedFacts, PreventedFacts, Would } from "./prevented.ts";
 
 /** One thing that happened to an id. Times are milliseconds since the epoch. */
 export type HistoryEvent =
@@ -19,6 +19,8 @@ export type HistoryEvent =
   | ({ readonly kind: "evidence"; readonly at: number } & Settled)
   | ({ readonly kind: "doubt"; readonly at: number } & Doubted)
   | ({ readonly kind: "second_copy"; readonly at: number } & SecondCopy)
+  /** Of the first mail and of the copy. */
+  | ({ readonly kind: "observed"; readonly at: number } & Observed)
   /** `at` is when it was noted. */
   | ({ readonly at: number } & Told);
 
@@ -86,6 +88,15 @@ export interface SecondCopy {
   readonly cause: string;
 }
 
+/** A mail that mode "observe" has relayed, and "enforce" would not have. */
+export interface Observed {
+  readonly would: Would;
+  /** The id that its task has. Left out of the event of the first mail itself, and of what has no task. */
+  readonly first?: Id | undefined;
+  /** The id under which it went. Left out of its own event. */
+  readonly copy?: Id | undefined;
+}
+
 /** What an upstream has said later of a mail that it took. */
 export type Told = MailFate & {
   /** Who says so. */
@@ -111,6 +122,7 @@ export interface HistoryNotes {
   told(id: Id, told: Told): void;
   doubted(id: Id, doubted: Doubted): void;
   copied(id: Id, copy: SecondCopy): void;
+  observed(observed: Observed & { readonly copy: Id }): void;
 }
 
 export interface HistoryMail {
@@ -149,6 +161,8 @@ export interface HistoryMemory {
 export interface History extends HistoryNotes, HistoryReader, HistoryMemory {
   /** How many second mails were prevented; undefined without a history, or while that can't be read. */
   prevented(): PreventedFacts | undefined;
+  /** So too, what mode "observe" has relayed and "enforce" would not have. */
+  observations(): ObservedFacts | undefined;
   /** Writes what is noted. Never rejects. */
   close(): Promise<void>;
 }
@@ -165,11 +179,13 @@ export const noHistory: History = {
   told() {},
   doubted() {},
   copied() {},
+  observed() {},
   known: async () => [],
   async written() {},
   ofId: nothing,
   ofTask: nothing,
   ofUpstreamId: nothing,
   prevented: () => undefined,
+  observations: () => undefined,
   async close() {},
 };

@@ -7,7 +7,7 @@ import { shortText } from "../runtime/short-text.ts";
 import type { Storage } from "../storage/storage.ts";
 import { createCopies } from "./copies.ts";
 import { type History, type HistoryEvent, noHistory } from "./history.ts";
-import { createPrevented, PREVENTED_KEY } from "./prevented.ts";
+import { createObservations, createPrevented } from "./prevented.ts";
 import { createReading } from "./reading.ts";
 import { createShelf, isHistoryThere, removeHistory } from "./shelf.ts";
 import { createSweeping } from "./sweeping.ts";
@@ -26,6 +26,8 @@ export interface HistoryOptions {
   readonly addresses: boolean;
   /** An upstream may say later what became of mails. */
   readonly hasEvents?: boolean;
+  /** The gateway drops nothing, and says what it would have done. */
+  readonly observes?: boolean;
   /** Whether a gateway has run on this data folder before: that there is no history is worth a word then. */
   readonly wasRunBefore: () => Promise<boolean>;
 }
@@ -38,7 +40,7 @@ const ADDRESS = /[^\s<>]*@[^\s<>]*/g;
 /** Never rejects. */
 export async function openHistory(parts: HistoryParts, options: HistoryOptions): Promise<History> {
   const { storage, clock, log } = parts;
-  const { retentionMs, addresses, hasEvents = false, wasRunBefore } = options;
+  const { retentionMs, addresses, hasEvents = false, observes = false, wasRunBefore } = options;
   if (retentionMs === 0) {
     await removeHistory(storage).catch((error: unknown) => {
       log.warn("history.unavailable", { error: String(error) });
@@ -46,14 +48,15 @@ export async function openHistory(parts: HistoryParts, options: HistoryOptions):
     return noHistory;
   }
   const shelf = createShelf(storage, log);
-  const prevented = createPrevented(clock);
-  const writing = createWriting({ shelf, prevented, clock, log });
+  const [prevented, observations] = [createPrevented(clock), createObservations(clock, observes)];
+  const writing = createWriting({ shelf, prevented, observations, clock, log });
   const sweeping = createSweeping({ shelf, writing, clock, retentionMs });
   try {
     if (!(await isHistoryThere(storage)) && (await wasRunBefore())) {
       log.warn("history.made_anew", { error: "it is not there" });
     }
-    prevented.load(await (await shelf.store()).get(PREVENTED_KEY));
+    const store = await shelf.store();
+    for (const counts of [prevented, observations]) counts.load(await store.get(counts.key));
   } catch (error) {
     await writing.failed(error);
   }
@@ -73,7 +76,11 @@ export async function openHistory(parts: HistoryParts, options: HistoryOptions):
   return {
     ...reading,
     known: async (id, copy) => copies.of(id, copy) ?? (await reading.known(id)),
-    prevented: prevented.facts,
+    prevented() {
+      const facts = prevented.facts();
+      return facts && { since: facts.since, months: facts.counts };
+    },
+    observations: observations.facts,
 
     accepted({ submission, task, client, user, reversePath }, recipients) {
       const at = clock.now();
@@ -110,6 +117,12 @@ export async function openHistory(parts: HistoryParts, options: HistoryOptions):
     },
     copied(id, { upstreamId, cause }) {
       note(id, { kind: "second_copy", at: clock.now(), upstreamId, cause: shortText(cause, TEXT_MAX) });
+    },
+    observed({ would, first, copy }) {
+      observations.add(would);
+      const at = clock.now();
+      note(copy, { kind: "observed", at, would, first });
+      if (first !== undefined) note(first, { kind: "observed", at, would, copy });
     },
     written: writing.written,
 

@@ -1,8 +1,6 @@
-// How many second mails were prevented, by month. Kept beside the history, and for longer than what it says of each mail.
-
-import { bufferOf } from "../runtime/buffer-view.ts";
+// How many second mails were prevented, by month; and in mode "observe", what would have been done about how many mails.
 import type { Clock } from "../runtime/clock.ts";
-import type { Operation } from "../storage/storage.ts";
+import { createKeptCounts, type KeptCounts } from "./kept-counts.ts";
 
 /** What was counted, and from when on. */
 export interface PreventedFacts {
@@ -12,67 +10,26 @@ export interface PreventedFacts {
   readonly months: Readonly<Record<string, number>>;
 }
 
-export interface Prevented {
-  add(): void;
-  /** What the store has, to be added to. Once; until then nothing is written. */
-  load(value: Uint8Array | undefined): void;
-  readonly isLoaded: boolean;
-  /** What is to be written, if that has changed. */
-  operation(): Operation | undefined;
-  /** Undefined until it is loaded. */
-  facts(): PreventedFacts | undefined;
-}
-
-/** No other key of the history begins with it; see record.ts. */
-export const PREVENTED_KEY: Uint8Array = Buffer.from("p");
-
 /** Those before are forgotten. */
 const MONTHS_MAX = 24;
 
-export function createPrevented(clock: Clock): Prevented {
-  const months = new Map<string, number>();
-  let since = clock.now();
-  let isLoaded = false;
-  let isChanged = false;
+export const createPrevented = (clock: Clock): KeptCounts =>
+  createKeptCounts(clock, { key: "p", member: "months", most: MONTHS_MAX, isBegun: false });
 
-  const add = (month: string, count: number): void => {
-    months.set(month, (months.get(month) ?? 0) + count);
-  };
+export const monthOf = (now: number): string => new Date(now).toISOString().slice(0, 7);
 
-  return {
-    add() {
-      add(new Date(clock.now()).toISOString().slice(0, 7), 1);
-      isChanged = true;
-    },
-    load(value) {
-      isLoaded = true;
-      const stored = decode(value);
-      if (stored === undefined) return;
-      since = Math.min(since, stored.since);
-      for (const [month, count] of Object.entries(stored.months)) add(month, count);
-    },
-    get isLoaded() {
-      return isLoaded;
-    },
-    operation() {
-      if (!isLoaded || !isChanged) return undefined;
-      isChanged = false;
-      const kept = [...months].sort().slice(-MONTHS_MAX);
-      const value = Buffer.from(JSON.stringify({ since, months: Object.fromEntries(kept) }));
-      return { type: "put", key: PREVENTED_KEY, value };
-    },
-    facts: () => (isLoaded ? { since, months: Object.fromEntries([...months].sort()) } : undefined),
-  };
+/** What mode "enforce" would have done with a mail: drop a repeat, refuse a conflict or a bad task, or not relay it yet. */
+export type Would = "repeat" | "conflict" | "doubtful" | "refused";
+
+/** What mode "observe" has relayed, and "enforce" would not have. */
+export interface ObservedFacts {
+  /** The first start in that mode, milliseconds since the epoch. */
+  readonly since: number;
+  readonly counts: { readonly [Name in Would]?: number };
 }
 
-/** What can't be read counts from now on. */
-function decode(value: Uint8Array | undefined): PreventedFacts | undefined {
-  if (value === undefined) return undefined;
-  try {
-    const { since, months } = JSON.parse(bufferOf(value).toString()) as PreventedFacts;
-    const counts = Object.entries(months).filter(([, count]) => Number.isSafeInteger(count) && count >= 0);
-    return Number.isSafeInteger(since) ? { since, months: Object.fromEntries(counts) } : undefined;
-  } catch {
-    return undefined;
-  }
-}
+const WOULD_MAX = 10;
+
+/** @param observes the gateway runs in that mode now */
+export const createObservations = (clock: Clock, observes: boolean): KeptCounts =>
+  createKeptCounts(clock, { key: "o", member: "counts", most: WOULD_MAX, isBegun: observes });

@@ -72,6 +72,7 @@ export function createRecent(clock: Clock): Recent {
     },
     doubted() {},
     copied() {},
+    observed() {},
     list: () => [...mails.values()].reverse(),
   };
 }

@@ -5,6 +5,7 @@
 //   n<drawer><stamp>          → names of the batch, newest first: each four octets of CRC-32, and the id that it names
 //   s<stamp>, not inverted    → all of these keys of the batch, each after its length
 //   p                         → how many second mails were prevented, by month (prevented.ts); of no batch
+//   o                         → so too, what mode "observe" would have done about how many mails
 //
 // A name is a task, or what an upstream calls a mail. One of 64 drawers has it, by its CRC-32: a key for each name would
 // cost three times as much, and a person can wait while a drawer is looked through. Whether a name is the right one is
@@ -149,6 +150,7 @@ function encodeNoted({ events, repeats, repeatedAt }: Noted): Uint8Array {
 /** Beside the fates. */
 const KINDS: ReadonlySet<string> = new Set<HistoryEvent["kind"]>([
   ...(["accepted", "attempt", "repeats", "ended", "decision", "evidence", "doubt", "second_copy"] as const),
+  "observed",
 ]);
 
 /** Newest first. What is not known is left out: a newer mailonce wrote it, or the disk has changed it. */

@@ -5,7 +5,8 @@ import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Operation } from "../storage/storage.ts";
 import type { HistoryEvent } from "./history.ts";
-import { PREVENTED_KEY, type Prevented } from "./prevented.ts";
+import type { KeptCounts } from "./kept-counts.ts";
+import { monthOf } from "./prevented.ts";
 import { encodeBatch, type Noted } from "./record.ts";
 import type { Shelf } from "./shelf.ts";
 
@@ -41,12 +42,14 @@ type Ids = Pick<ReadonlySet<Id>, "keys" | "size">;
 
 export interface WritingParts {
   readonly shelf: Shelf;
-  readonly prevented: Prevented;
+  readonly prevented: KeptCounts;
+  readonly observations: KeptCounts;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-export function createWriting({ shelf, prevented, clock, log }: WritingParts): Writing {
+export function createWriting({ shelf, prevented, observations, clock, log }: WritingParts): Writing {
+  const kept = [prevented, observations];
   const waiting = new Map<Id, Noted>();
   /** Events of them. */
   let events = 0;
@@ -95,9 +98,9 @@ export function createWriting({ shelf, prevented, clock, log }: WritingParts): W
       events -= noted.events.length;
     }
     batches = (batches + 1) & 0xffff;
-    const counted = prevented.operation();
+    const counted = kept.flatMap((counts) => counts.operation() ?? []);
     const operations = encodeBatch([...entries], { time: clock.now(), count: batches });
-    return { entries, operations: counted === undefined ? operations : [...operations, counted] };
+    return { entries, operations: [...operations, ...counted] };
   }
 
   /** What waits when it begins: something does. What comes meanwhile fills the next batches. Never rejects. */
@@ -105,7 +108,7 @@ export function createWriting({ shelf, prevented, clock, log }: WritingParts): W
     try {
       for (let left = ids.size; left > 0 || unwritten !== undefined; left -= BATCH_MAX) {
         const store = await shelf.store();
-        if (!prevented.isLoaded) prevented.load(await store.get(PREVENTED_KEY));
+        for (const counts of kept) if (!counts.isLoaded) counts.load(await store.get(counts.key));
         unwritten ??= take(ids);
         if (unwritten === undefined) break;
         await store.write(unwritten.operations);
@@ -172,7 +175,7 @@ export function createWriting({ shelf, prevented, clock, log }: WritingParts): W
     },
 
     repeated(id) {
-      prevented.add();
+      prevented.add(monthOf(clock.now()));
       const noted = waiting.get(id) ?? (isFull() ? undefined : enter(id));
       if (noted === undefined) return;
       noted.repeats++;

@@ -22,6 +22,8 @@ export interface RewriteOptions {
   readonly references?: ReferencesPolicy;
   /** Fields that tell an upstream to keep Message-ID; added with the value "true" where they are absent. */
   readonly keepIdFields?: readonly string[];
+  /** The message gets no X-Mailonce-ID, and keeps the Date that it has. */
+  readonly isUnmarked?: boolean;
 }
 
 export type ReferencesPolicy = "none" | "derived" | "own";
@@ -34,6 +36,8 @@ export interface PreparedHeader {
   readonly slot: number;
   /** False when the message keeps its own Message-ID, so that only X-Mailonce-ID goes into the slot. */
   readonly setsMessageId: boolean;
+  /** The message gets no X-Mailonce-ID. */
+  readonly isUnmarked?: true | undefined;
   /** The text of the message's Date: its own, or that of `acceptedAt` when it has none that can be kept. */
   readonly date: string;
   /** Where the Date field is in `octets`; both are equal when a signature keeps it as it is. */
@@ -110,11 +114,11 @@ export function prepare(fields: readonly HeaderField[], options: RewriteOptions)
     if (name === "date") date ??= { start, end: length, value: field.value() };
   }
   // A signature that lists an absent Date says that there is none (RFC 6376 §5.4).
-  const dateStays = signed.has("date");
+  const dateStays = signed.has("date") || options.isUnmarked === true;
   if (date === undefined) {
     const start = length;
     const value = formatDate(options.acceptedAt);
-    if (!dateStays) add(Buffer.from(`Date: ${value}\r\n`));
+    if (!signed.has("date")) add(Buffer.from(`Date: ${value}\r\n`));
     date = { start, end: length, value };
   }
   if (joins && references === undefined) {
@@ -128,6 +132,7 @@ export function prepare(fields: readonly HeaderField[], options: RewriteOptions)
     octets: Buffer.concat(out, length),
     slot,
     setsMessageId,
+    isUnmarked: options.isUnmarked === true ? true : undefined,
     date: KEEPABLE_DATE.test(date.value) ? date.value : formatDate(options.acceptedAt),
     dateStart: date.start,
     dateEnd: dateStays ? date.start : date.end,
@@ -223,7 +228,7 @@ export function render(prepared: PreparedHeader, fields: TransmissionFields): Ui
     const by = Buffer.from(`${references.continues ? "\t" : "References: "}${fields.messageId}\r\n`);
     edits.push({ start: references.at, end: references.at, by });
   }
-  edits.push({ start: slot, end: slot, by: identityFields(fields.messageId, prepared.setsMessageId) });
+  edits.push({ start: slot, end: slot, by: identityFields(fields.messageId, prepared) });
   if (fields.firstDate !== undefined && dateEnd > dateStart) {
     const by = Buffer.from(`Date: ${fields.firstDate}\r\n`);
     edits.push({ start: dateStart, end: dateEnd, by });
@@ -240,12 +245,15 @@ export function render(prepared: PreparedHeader, fields: TransmissionFields): Ui
 }
 
 /**
- * The fields that go into the slot. X-Mailonce-ID is set always: SES replaces our Message-ID by its own, and
- * a receiver behind it has only this field.
+ * The fields that go into the slot. X-Mailonce-ID is set unless the message is to have no mark: SES replaces our
+ * Message-ID by its own, and a receiver behind it has only this field.
  *
  * @param messageId with its angle brackets
  */
-export function identityFields(messageId: string, setsMessageId: boolean): Uint8Array {
-  const own = `X-Mailonce-ID: ${messageId}\r\n`;
-  return Buffer.from(setsMessageId ? `Message-ID: ${messageId}\r\n${own}` : own);
+export function identityFields(
+  messageId: string,
+  { setsMessageId, isUnmarked }: Pick<PreparedHeader, "setsMessageId" | "isUnmarked">,
+): Uint8Array {
+  const names = [setsMessageId ? ["Message-ID"] : [], isUnmarked === true ? [] : ["X-Mailonce-ID"]].flat();
+  return Buffer.from(names.map((name) => `${name}: ${messageId}\r\n`).join(""));
 }

@@ -80,6 +80,11 @@ const aboutSubmissions = (counters: Counters): Metric[] => [
     help: "Recipients, by what was decided. Repeats are second mails that were prevented; identity is what their mail is known by",
     read: () => byTwo(counters.recipients),
   },
+  {
+    ...{ name: "mailonce_observed_recipients_total", kind: "counter", labels: ["verdict", "identity"] },
+    help: "Recipients whose mail [identity] mode = observe has relayed and enforce would not, by what that would have decided",
+    read: () => byTwo(counters.observed),
+  },
 ];
 
 const aboutDispatch = (counters: Counters, { lanes, now }: Readings): Metric[] => [

@@ -16,6 +16,17 @@ const IDENTITIES_OF = {
   conflict: ["task"],
 } as const satisfies Record<Verdict, readonly Identity[]>;
 
+/** What mode "observe" relays, and "enforce" would not. */
+const OBSERVED = ["repeat_relayed", "repeat_underway", "conflict", "doubtful", "refused"] as const;
+
+const OBSERVED_IDENTITIES_OF = {
+  repeat_relayed: IDENTITIES_OF.repeat_relayed,
+  repeat_underway: IDENTITIES_OF.repeat_underway,
+  conflict: IDENTITIES_OF.conflict,
+  doubtful: ["task", "fingerprint", "sdk"],
+  refused: ["none"],
+} as const satisfies Record<ObservedVerdict, readonly Identity[]>;
+
 const OUTCOMES = ["accepted", "refused", "later", "down", "doubtful"] as const;
 const RESOLVERS = ["operator", "policy", "evidence"] as const;
 const NOTICES = ["failure", "delay", "success"] as const;
@@ -64,6 +75,8 @@ export interface Counters {
   readonly submissionSeconds: Histogram;
   /** By verdict, and by how the mail is identified. */
   readonly recipients: Family<Tally<Identity>, Verdict>;
+  /** So too, by the verdict that "enforce" would have given. */
+  readonly observed: Family<Tally<Identity>, ObservedVerdict>;
 
   // dispatch, by the name of the upstream or of the lane
   readonly attempts: Family<Tally<(typeof OUTCOMES)[number]>>;
@@ -92,6 +105,7 @@ export interface Counters {
 }
 
 export type Verdict = (typeof VERDICTS)[number];
+export type ObservedVerdict = (typeof OBSERVED)[number];
 
 /** What the mail is known by. */
 export type Identity = (typeof IDENTITIES)[number];
@@ -107,6 +121,7 @@ export function createCounters(milliseconds: () => number = () => performance.no
     submissions: createTally<number>(SUBMISSION_CODES),
     submissionSeconds: createHistogram(CALL_BOUNDS),
     recipients: createFamily((verdict) => createTally<Identity>(IDENTITIES_OF[verdict]), VERDICTS),
+    observed: createFamily((verdict) => createTally<Identity>(OBSERVED_IDENTITIES_OF[verdict]), OBSERVED),
     attempts: createFamily(() => createTally(OUTCOMES)),
     attemptSeconds: createFamily(() => createHistogram(CALL_BOUNDS)),
     relaySeconds: createFamily(() => createHistogram(DELAY_BOUNDS)),

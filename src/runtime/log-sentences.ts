@@ -15,10 +15,21 @@ export const sentences: ReadonlyMap<string, string> = new Map(
 
     "submission.accepted":
       "Accepted submission {submission}[ of task {task}][ without a task id{if unkeyed}][ by {user}][ from {from}]" +
-      "[ to {recipients}]: {queued} queued, {repeats:repeat}, {size:octet}.",
+      "[ to {recipients}]: {queued} queued, {repeats:repeat}, {size:octet}[, {observed} observed].",
     "transmission.repeat":
       "Dropped a repeat of {messageId}[ to {recipient}][ of task {task}], which is {standing}" +
       "[; its body differs from the first one's{if bodyDiffers}][ of {firstAt}][, and came at {thisAt}].",
+    "observe.repeat":
+      "Relayed a repeat[ to {recipient}][ of task {task}] as {messageId}, which mode enforce would have dropped: the first " +
+      "one, {first}, is {standing}[ since {firstAt}][; its body differs from the first one's{if bodyDiffers}].",
+    "observe.conflict":
+      "Relayed {messageId}[ to {recipient}][ of task {task}], which mode enforce would have refused: {first}[, {standing}]" +
+      "[ since {firstAt}], is another mail of this task to this recipient.",
+    "observe.doubtful":
+      "Relayed {messageId}[ to {recipient}][ of task {task}], which mode enforce would have kept back: {first} was attempted " +
+      "without an answer.",
+    "observe.refused":
+      "Relayed submission {submission} from {client}[, user {user},] which mode enforce would have refused: {reply}",
     "transmission.body_differs":
       "{messageId}[ to {recipient}][ of task {task}] was attempted before with another body, so the recipient may get both.",
     "submission.refused": "Refused[ submission {submission}] from {client}[, user {user}]: {reply}",
@@ -181,7 +192,7 @@ export const sentences: ReadonlyMap<string, string> = new Map(
 
     "gateway.listening":
       "Ready on {host}:{port}[ (listening on {listeners})][, HTTP on {http}][, mailonce {version}]: upstream {upstream}, ledger {ledger} in " +
-      "{data_dir}, mail without a task id: {unkeyed}.",
+      "{data_dir}, mode {mode}, mail without a task id: {unkeyed}.",
     "history.unavailable": "The history can't be written; mail goes on without it: {error}",
     "history.resumed": "The history is written again; {missed:note} are missing in it.",
     "history.made_anew": "The history can't be used and begins anew; mail does not depend on it: {error}",

@@ -23,7 +23,8 @@ import { fingerprintOf } from "./decode.ts";
 import { type Doubted, type DoubtfulOptions, resubmitted } from "./doubtful.ts";
 import { type Accepted, type Claimed, toSpool } from "./enter.ts";
 import { createHints } from "./hints.ts";
-import { type Keying, type KeyingOptions, keySubmission } from "./keying.ts";
+import { type Keying, type KeyingOptions, keyByChance, keySubmission } from "./keying.ts";
+import { createObservedLog, type Observed, observedVerdict } from "./observed.ts";
 import { octetsOf, type ReceivedContent, type ReceiveLimits, receiveContent } from "./receive.ts";
 import type { ReceiveBudget } from "./receive-budget.ts";
 import { createRepeatLog } from "./repeat-log.ts";
@@ -36,7 +37,7 @@ export interface AcceptParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly history: Pick<HistoryNotes, "accepted" | "repeated">;
+  readonly history: Pick<HistoryNotes, "accepted" | "repeated" | "observed">;
   readonly counters: SubmissionCounters;
   /** Called with each transmission once it is durable. */
   readonly queued: (accepted: Accepted) => void;
@@ -50,6 +51,8 @@ export interface AcceptParts {
 }
 
 export interface AcceptOptions extends KeyingOptions, DoubtfulOptions {
+  /** Nothing is dropped or refused for its identity; see observed.ts. */
+  readonly observes: boolean;
   readonly hostname: string;
   /** The random name of the data folder, in the trace of each mail. */
   readonly traceName: string;
@@ -90,6 +93,8 @@ interface Sorted {
   readonly awaited: readonly Candidate[];
   /** Doubtful, held, and not in the spool: the client gets that reply, and submits again. */
   readonly withheld: readonly Candidate[];
+  /** Of mode "observe": to be relayed under another id. */
+  readonly observed: readonly Observed[];
 }
 
 export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptions): SubmissionHandler {
@@ -97,6 +102,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
   /** Of all contents that are decoded for their fingerprints. */
   const turns = createTurns();
   const said = createRepeatLog({ clock, log, history }, options.addresses);
+  const observing = createObservedLog({ log, history }, options.addresses);
   const counting = createSubmissionCounting(parts.counters);
   const hintAt = createHints(options, { clock, log });
   const taskFields = new Set([...options.headers, options.partHeader].map((name) => name.toLowerCase()));
@@ -154,21 +160,23 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       const notNamed = policy.sesNames(client.user, sesNamesOf(content.fields));
       if (notNamed !== undefined) return refuse(id, client, replies.notAllowed(notNamed.reason));
       const namespace = policy.namespaceOf(client.user);
-      const keying = await keySubmission(content.fields, envelope, namespace, options, random, now, () =>
+      const keyed = await keySubmission(content.fields, envelope, namespace, options, random, now, () =>
         fingerprintOf(
           octetsOf(content, () => spool.readBody(id)),
           turns,
         ),
       );
-      if ("code" in keying) return refuse(id, client, keying);
+      const refusal = "code" in keyed ? keyed : undefined;
+      if (refusal !== undefined && !options.observes) return refuse(id, client, refusal);
+      const keying = "code" in keyed ? keyByChance(content.fields, random) : keyed;
       hintAt(id, client.user, content, keying);
       const facts = { submission: id, task: keying.task };
       const from = fieldValue(content.fields, "from");
       const sender = senderDomainsOf({ from, reversePath: envelope.reversePath });
-      const candidates = await claimAll(keying, sender, submission);
+      const candidates = await claimAll(keying, sender, submission, envelope.recipients);
       claims = candidates.flatMap(({ result }) => (result.kind === "repeat" ? [] : [result.claim]));
       const conflicts = keying.canConflict ? candidates.filter((one) => isConflict(one, content)) : [];
-      if (conflicts.length > 0) {
+      if (conflicts.length > 0 && !options.observes) {
         log.warn("submission.conflict", { ...facts, policy: options.conflict });
         if (options.conflict !== "drop") {
           counting.conflicts(conflicts.length, keying);
@@ -177,7 +185,12 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       }
       if (keying.canConflict) said.doubtful(candidates, content.digest, facts);
 
-      const sorted = await sortOut(candidates, facts);
+      const apart = options.observes
+        ? await setApart(candidates, conflicts)
+        : await sortOut(candidates, facts);
+      claims = apart.claimed.map(({ claim }) => claim);
+      const besides = await claimBeside(apart.observed, sender, submission);
+      const sorted = { ...apart, claimed: [...apart.claimed, ...besides] };
       claims = sorted.claimed.map(({ claim }) => claim);
       said.repeats([...sorted.repeats, ...sorted.awaited], content.digest, facts, keying);
       if (sorted.claimed.length > 0) {
@@ -185,9 +198,19 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
         await enter(submission, now, keying, sender, sorted);
       }
       counting.decided(sorted, keying);
+      for (const [index, one] of sorted.observed.entries()) {
+        observing.observed(one, besides[index] as Claimed, content.digest, facts);
+      }
+      if (refusal !== undefined) {
+        observing.refused(sorted.claimed, refusal, {
+          submission: id,
+          client: client.address,
+          user: client.user,
+        });
+        counting.wouldBeRefused(sorted.claimed.length);
+      }
       claims = [];
-      const [first] = candidates;
-      return { ...(await answerTo(id, awaiting, sorted)), messageId: first?.messageId };
+      return { ...(await answerTo(id, awaiting, sorted)), messageId: messageIdOfFirst(candidates, besides) };
     } finally {
       if (claims.length > 0) await ledger.release(claims);
       // Once it was to enter, the spool looks after the body, also when that failed.
@@ -199,10 +222,11 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
   async function claimAll(
     keying: Keying,
     sender: SenderDomains,
-    { envelope, content }: Submission,
+    { content }: Submission,
+    recipients: readonly string[],
   ): Promise<Candidate[]> {
     const idRight = idRightFor(sender, options.hostname);
-    const named = envelope.recipients.map((recipient) => {
+    const named = recipients.map((recipient) => {
       const id = keying.idFor(recipient);
       return { recipient, id, messageId: keying.messageIdFor(id, idRight) };
     });
@@ -232,9 +256,9 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     const withheld: Candidate[] = [];
     const treatmentOf = (one: Doubted) => resubmitted(options, one, clock.now(), awaiting !== undefined);
     for (const candidate of candidates) {
-      const { recipient, id, messageId, result } = candidate;
+      const { messageId, result } = candidate;
       if (result.kind === "repeat") (result.standing === "awaited" ? awaited : repeats).push(candidate);
-      else if (result.kind === "claimed") claimed.push({ recipient, id, messageId, ...result });
+      else if (result.kind === "claimed") claimed.push(claimedOf(candidate, result));
       else if (treatmentOf(result) === "withhold") {
         await ledger.release([result.claim]);
         withheld.push(candidate);
@@ -246,12 +270,45 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
         const standing = isRelayed ? "relayed" : "awaited";
         // Stale: another gateway has taken it over meanwhile and answers for it, maybe by another policy.
         (isRelayed ? repeats : awaited).push({ ...candidate, result: { kind: "repeat", standing, digest } });
-      } else {
-        const { claim, firstDate, changedAt: doubtSince, since } = result;
-        claimed.push({ recipient, id, messageId, claim, firstDate, doubtSince, since });
-      }
+      } else claimed.push(claimedOf(candidate, result));
     }
-    return { claimed, repeats, awaited, withheld };
+    return { claimed, repeats, awaited, withheld, observed: [] };
+  }
+
+  /** In mode "observe", in place of sorting out: each is relayed, under its own id or under another. */
+  async function setApart(
+    candidates: readonly Candidate[],
+    conflicts: readonly Candidate[],
+  ): Promise<Sorted> {
+    const claimed: Claimed[] = [];
+    const observed: Observed[] = [];
+    for (const candidate of candidates) {
+      const { result } = candidate;
+      const isConflict = options.conflict !== "drop" && conflicts.includes(candidate);
+      const verdict = observedVerdict(result, isConflict, options, clock.now());
+      if (verdict !== undefined) {
+        // The ledger keeps the doubt, and the claim is free for whoever ends it.
+        if (result.kind === "doubtful") await ledger.release([result.claim]);
+        observed.push({ ...candidate, verdict });
+      } else if (result.kind !== "repeat") claimed.push(claimedOf(candidate, result));
+    }
+    return { claimed, repeats: [], awaited: [], withheld: [], observed };
+  }
+
+  /** The same recipients, in their order, each under an id of chance. */
+  async function claimBeside(
+    observed: readonly Observed[],
+    sender: SenderDomains,
+    submission: Submission,
+  ): Promise<Claimed[]> {
+    if (observed.length === 0) return [];
+    const keying = keyByChance(submission.content.fields, random);
+    const recipients = observed.map(({ recipient }) => recipient);
+    const candidates = await claimAll(keying, sender, submission, recipients);
+    return candidates.map((candidate) => {
+      if (candidate.result.kind === "repeat") throw new Error(`${candidate.id}, drawn by chance, is known`);
+      return claimedOf(candidate, candidate.result);
+    });
   }
 
   async function enter(
@@ -259,7 +316,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
     now: number,
     keying: Keying,
     sender: SenderDomains,
-    { claimed, repeats, awaited }: Sorted,
+    { claimed, repeats, awaited, observed }: Sorted,
   ): Promise<void> {
     const { envelope, client, content } = submission;
     const entry = toSpool({
@@ -277,6 +334,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       taskFields,
       references: options.references,
       keepIdFields: options.keepIdFields,
+      isUnmarked: options.observes,
     });
     await spool.accept(entry.submission);
     if (awaiting !== undefined) for (const { id } of claimed) awaiting.open(id);
@@ -294,6 +352,7 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
       recipients: options.addresses ? envelope.recipients : undefined,
       queued: claimed.length,
       repeats: repeats.length + awaited.length,
+      observed: options.observes ? observed.length : undefined,
       size: content.bodySize,
     });
     const { address, user } = client;
@@ -306,6 +365,27 @@ export function createSubmissionHandler(parts: AcceptParts, options: AcceptOptio
 
 const loopReply = (loop: Loop, hopsMax: number): Reply =>
   loop === "own-trace" ? replies.cameBack : replies.tooManyHops(hopsMax);
+
+function claimedOf(
+  { recipient, id, messageId }: Candidate,
+  result: Exclude<ClaimResult, { kind: "repeat" }>,
+): Claimed {
+  const { claim, since } = result;
+  if (result.kind === "claimed") return { recipient, id, messageId, claim, since };
+  return {
+    recipient,
+    id,
+    messageId,
+    claim,
+    since,
+    firstDate: result.firstDate,
+    doubtSince: result.changedAt,
+  };
+}
+
+/** What the first recipient's mail is known by. */
+const messageIdOfFirst = ([first]: readonly Candidate[], besides: readonly Claimed[]): string | undefined =>
+  besides.find(({ recipient }) => recipient === first?.recipient)?.messageId ?? first?.messageId;
 
 const ATTEMPTED_BEFORE = "attempted before without an answer";
 

@@ -3,10 +3,11 @@ import type { ClaimResult } from "../ledger/ledger.ts";
 import type { Counters, Verdict } from "../metrics/counters.ts";
 import type { Answer } from "./answer.ts";
 import type { Keying } from "./keying.ts";
+import type { Observed } from "./observed.ts";
 
 export type SubmissionCounters = Pick<
   Counters,
-  "elapsed" | "submissions" | "submissionSeconds" | "recipients" | "doubtfulResolved"
+  "elapsed" | "submissions" | "submissionSeconds" | "recipients" | "observed" | "doubtfulResolved"
 >;
 
 export interface SubmissionCounting {
@@ -18,6 +19,8 @@ export interface SubmissionCounting {
   conflicts(count: number, keying: Keying): void;
   /** The submission is durable, or a repeat as a whole. */
   decided(sorted: Decided, keying: Keying): void;
+  /** Mode "observe" has relayed for so many recipients what names no task, or names it badly. */
+  wouldBeRefused(count: number): void;
 }
 
 interface Decided {
@@ -25,6 +28,7 @@ interface Decided {
   readonly repeats: readonly Known[];
   /** Repeats of mail whose verdict another client waits for. */
   readonly awaited: readonly Known[];
+  readonly observed: readonly Pick<Observed, "verdict">[];
 }
 
 interface Known {
@@ -38,6 +42,7 @@ export function createSubmissionCounting({
   submissions,
   submissionSeconds,
   recipients,
+  observed: observedOf,
   doubtfulResolved,
 }: SubmissionCounters): SubmissionCounting {
   const add = (verdict: Verdict, keying: Keying, by?: number): void =>
@@ -57,10 +62,13 @@ export function createSubmissionCounting({
 
     conflicts: (count, keying) => add("conflict", keying, count),
 
-    decided({ claimed, repeats, awaited }, keying) {
+    decided({ claimed, repeats, awaited, observed }, keying) {
       if (claimed.length > 0) add("queued", keying, claimed.length);
       for (const one of repeats) add(isRelayed(one) ? "repeat_relayed" : "repeat_underway", keying);
       if (awaited.length > 0) add("repeat_underway", keying, awaited.length);
+      for (const { verdict } of observed) observedOf.of(verdict).add(keying.identity);
     },
+
+    wouldBeRefused: (count) => observedOf.of("refused").add("none", count),
   };
 }

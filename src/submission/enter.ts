@@ -57,12 +57,14 @@ export interface Entering {
   readonly references: ReferencesPolicy;
   /** See RewriteOptions. */
   readonly keepIdFields: readonly string[];
+  /** See RewriteOptions. */
+  readonly isUnmarked: boolean;
 }
 
 export function toSpool(entering: Entering): { submission: NewSubmission; accepted: Accepted[] } {
   const { id, now, envelope, client, content, keying, sender, claimed, awaited, hostname, taskFields } =
     entering;
-  const { octets, slot, setsMessageId, date, dateStart, dateEnd, references } = prepare(content.fields, {
+  const { octets, ...header } = prepare(content.fields, {
     received: receivedValue({
       helo: client.helo,
       address: client.address,
@@ -77,6 +79,7 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
     keepMessageId: keying.keepMessageId,
     references: keying.task === undefined ? "none" : entering.references,
     keepIdFields: entering.keepIdFields,
+    isUnmarked: entering.isUnmarked,
   });
   const digest = Buffer.from(content.digest).toString("hex");
   const accepted = claimed.map(
@@ -115,7 +118,7 @@ export function toSpool(entering: Entering): { submission: NewSubmission; accept
         submitter: { address: client.address, user: client.user },
         envid: envelope.envid,
         ret: envelope.ret,
-        header: { slot, setsMessageId, date, dateStart, dateEnd, references },
+        header,
         headerSize: octets.length,
         bodySize: content.bodySize,
         bodyIn: content.body === undefined ? "file" : "record",

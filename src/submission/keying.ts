@@ -14,8 +14,11 @@ import { type Reply, replies } from "./reply.ts";
 export interface KeyingOptions extends IdentitySources {
   readonly secret: string;
   readonly unkeyed: "relay" | "reject" | "fingerprint";
-  /** Of mail with a task: "keep" leaves the mailer's own Message-ID, and the derived id is in X-Mailonce-ID only. */
-  readonly messageId: "derive" | "keep";
+  /**
+   * Of mail with a task: "keep" leaves the mailer's own Message-ID, and the derived id is in X-Mailonce-ID only. "own" leaves
+   * it too, and the mail is known by it, as mail without a task is.
+   */
+  readonly messageId: "derive" | "keep" | "own";
   /** How long the same content without a task id is a repeat, milliseconds. */
   readonly fingerprintWindowMs: number;
 }
@@ -68,9 +71,9 @@ export async function keySubmission(
       source,
       identity: "task",
       canConflict: true,
-      keepMessageId: options.messageId === "keep",
+      keepMessageId: options.messageId !== "derive",
       idFor: (recipient) => deriveId({ secret, namespace, task, recipient, part }),
-      messageIdFor: messageIdOf,
+      messageIdFor: options.messageId === "own" ? ownOr(ownMessageId(fields)) : messageIdOf,
     };
   }
   if (options.unkeyed === "reject") return replies.noTask(options.headers[0] ?? "X-Task-Id");
@@ -83,13 +86,9 @@ export async function keySubmission(
     (recipient: string): Id =>
       deriveId({ secret, namespace, task: `\x01${what}`, recipient, part: "" });
   if (options.unkeyed === "relay") {
-    const byTries = envelope.invocation === undefined ? undefined : derived(`sdk ${envelope.invocation}`);
-    return {
-      ...unkeyed,
-      identity: byTries === undefined ? "none" : "sdk",
-      idFor: byTries ?? (() => encodeBase32(random.octets(ID_OCTETS))),
-      messageIdFor: (id, idRight) => own ?? messageIdOf(id, idRight),
-    };
+    if (envelope.invocation === undefined) return { ...keyByChance(fields, random), ...passedOver };
+    const idFor = derived(`sdk ${envelope.invocation}`);
+    return { ...unkeyed, identity: "sdk", idFor, messageIdFor: ownOr(own) };
   }
   return {
     ...unkeyed,
@@ -100,3 +99,19 @@ export async function keySubmission(
     messageIdFor: (id, idRight) => own ?? messageIdOf(`${id}.${now.toString(36)}`, idRight),
   };
 }
+
+/** Of mail that is like no other: each transmission has an id of chance. */
+export function keyByChance(fields: readonly HeaderField[], random: Random): Keying {
+  return {
+    identity: "none",
+    canConflict: false,
+    keepMessageId: true,
+    idFor: () => encodeBase32(random.octets(ID_OCTETS)),
+    messageIdFor: ownOr(ownMessageId(fields)),
+  };
+}
+
+const ownOr =
+  (own: string | undefined): Keying["messageIdFor"] =>
+  (id, idRight) =>
+    own ?? messageIdOf(id, idRight);

@@ -197,14 +197,24 @@ describe("the first Date", () => {
 
 test("the slot takes the identity fields, so a dispatcher can insert them by itself", () => {
   const { prepared, output: all, body } = pipe([fixture("rails")]);
-  const { octets, slot, setsMessageId } = prepared;
-  const inserted = [
-    octets.subarray(0, slot),
-    identityFields(DERIVED, setsMessageId),
-    octets.subarray(slot),
-    body,
-  ];
+  const { octets, slot } = prepared;
+  const inserted = [octets.subarray(0, slot), identityFields(DERIVED, prepared), octets.subarray(slot), body];
   expect(Buffer.concat(inserted).equals(all)).toBe(true);
+});
+
+test("an observed message: its own Message-ID and Date, no mark, and only the task's fields are gone", () => {
+  const unmarked = { keepMessageId: true, isUnmarked: true };
+  expect(output("django-plain", unmarked)).toBe(
+    edited("django-plain", ["X-Task-Id: a9e5a73a-4d4a-4995-a91c-90295e27100a\r\n", ""]),
+  );
+  const again = { firstDate: "Thu, 01 Jan 2026 00:00:00 +0000" };
+  const { prepared } = pipe([fixture("django-plain")], unmarked);
+  const header = Buffer.from(render(prepared, { messageId: DERIVED, ...again })).toString("latin1");
+  expect(header).not.toContain(again.firstDate);
+  const without = pipe([Buffer.from("Subject: x\r\n\r\n")], unmarked);
+  expect(without.output.toString("latin1")).toBe(
+    `${RECEIVED}Subject: x\r\n${ADDED_DATE}Message-ID: ${DERIVED}\r\n\r\n`,
+  );
 });
 
 test("a field that makes the upstream keep Message-ID: added once, and not where the mailer has it", () => {

@@ -71,6 +71,95 @@ const step = (
   },
 });
 
+/** Calls of one mail to one of these, each a try of the same call. */
+function callAgain({ port }: GatewayProcess): (name: string) => Promise<unknown> {
+  const headers = { "amz-sdk-invocation-id": randomUUID() };
+  return (name) => ask(port, { path: SEND, headers, body: rawCall(`To: ${name}@example.net\r\n${UNKEYED}`) });
+}
+
+const OBSERVED = `${M}observed_recipients_total`;
+
+const observed: readonly Step[] = [
+  step(
+    "mode observe relays a repeat of a mail that is relayed and of one that is not yet, a conflict, and a bad task",
+    [
+      ...["repeat_relayed", "repeat_underway", "conflict"].map(
+        (verdict) => `${OBSERVED}{verdict="${verdict}",identity="task"}`,
+      ),
+      `${OBSERVED}{verdict="refused",identity="none"}`,
+    ],
+    (number) => (number === 0 ? "accept" : "held-reply"),
+    async ({ gateway }) => {
+      await mailTo(gateway.port, "the-first-task");
+      await gateway.logged("transmission.relayed");
+      await mailTo(gateway.port, "the-first-task", "Other news");
+      for (const task of ["the-first-task", "the-second-task", "the-second-task", "undefined"]) {
+        await mailTo(gateway.port, task);
+      }
+    },
+    { IDENTITY_MODE: "observe" },
+  ),
+  step(
+    "so too of mail without a task, known by its content",
+    ["repeat_relayed", "repeat_underway"].map(
+      (verdict) => `${OBSERVED}{verdict="${verdict}",identity="fingerprint"}`,
+    ),
+    (number) => (number === 0 ? "accept" : "held-reply"),
+    async ({ gateway }) => {
+      const [first, second] = [UNKEYED, UNKEYED.replace("Hello", "Good morning")];
+      const submit = (content: string) => submitMail(gateway.port, { to: ["person@example.net"], content });
+      await submit(first);
+      await gateway.logged("transmission.relayed");
+      for (const content of [first, second, second]) await submit(content);
+    },
+    { IDENTITY_MODE: "observe", IDENTITY_UNKEYED: "fingerprint" },
+  ),
+  step(
+    "so too of mail without a task, by an SDK of AWS that tries again",
+    ["repeat_relayed", "repeat_underway"].map(
+      (verdict) => `${OBSERVED}{verdict="${verdict}",identity="sdk"}`,
+    ),
+    (number) => (number === 0 ? "accept" : "held-reply"),
+    async ({ gateway }) => {
+      const call = callAgain(gateway);
+      await call("first");
+      await gateway.logged("transmission.relayed");
+      for (const name of ["first", "second", "second"]) await call(name);
+    },
+    { IDENTITY_MODE: "observe", SMTP_PROTOCOL: "ses-api" },
+  ),
+  ...(
+    [
+      ["task", ({ port }) => mailTo(port, "the-task"), {}],
+      [
+        "fingerprint",
+        ({ port }) => submitMail(port, { to: ["person@example.net"], content: UNKEYED }),
+        { IDENTITY_UNKEYED: "fingerprint" },
+      ],
+    ] as readonly [string, (gateway: GatewayProcess) => Promise<unknown>, Settings][]
+  ).map(([identity, submit, more]) =>
+    step(
+      `mode observe relays a mail known by its ${identity} that is in doubt and comes again, where enforced it would wait`,
+      [`${OBSERVED}{verdict="doubtful",identity="${identity}"}`],
+      (number) => (number === 0 ? "drop-before-reply" : "accept"),
+      async ({ gateway }) => {
+        for (const _time of [1, 2]) await submit(gateway);
+      },
+      { IDENTITY_MODE: "observe", LEDGER_DOUBTFUL: "hold", SMTP_REPLY: "relayed", ...more },
+    ),
+  ),
+  step(
+    "so too of a call that an SDK of AWS tries again",
+    [`${OBSERVED}{verdict="doubtful",identity="sdk"}`],
+    (number) => (number === 0 ? "drop-before-reply" : "accept"),
+    async ({ gateway }) => {
+      const call = callAgain(gateway);
+      for (const _time of [1, 2]) await call("person");
+    },
+    { IDENTITY_MODE: "observe", LEDGER_DOUBTFUL: "hold", SMTP_REPLY: "relayed", SMTP_PROTOCOL: "ses-api" },
+  ),
+];
+
 const mails: readonly Step[] = [
   {
     name: "a gateway starts",
@@ -167,9 +256,7 @@ const mails: readonly Step[] = [
     ),
     (number) => (number === 0 ? "accept" : "held-reply"),
     async ({ gateway }) => {
-      const headers = { "amz-sdk-invocation-id": randomUUID() };
-      const call = (name: string) =>
-        ask(gateway.port, { path: SEND, headers, body: rawCall(`To: ${name}@example.net\r\n${UNKEYED}`) });
+      const call = callAgain(gateway);
       await call("first");
       await gateway.logged("transmission.relayed");
       for (const name of ["first", "second", "second"]) await call(name);
@@ -191,6 +278,7 @@ const mails: readonly Step[] = [
       await mailTo(gateway.port, "the-task", "Other news");
     },
   ),
+  ...observed,
 ];
 
 const untilHeld = (gateway: GatewayProcess): Promise<Scrape> =>

@@ -11,6 +11,7 @@ import { THEN } from "../listens.ts";
 import type { QueueMail } from "../queue/words.ts";
 import { fateText, fateWords, softBounceWords } from "./fate-words.ts";
 import { type Fates, fatesOf } from "./fates.ts";
+import { besideWords, copyWords } from "./observed-words.ts";
 import type { ExplainFacts } from "./words.ts";
 
 type Kind = HistoryEvent["kind"];
@@ -22,7 +23,10 @@ export const NOTHING_KNOWN = "Nothing is known: never submitted here, or longer 
 export const isKnown = ({ looked, mail, events }: ExplainFacts): boolean =>
   looked.state !== "absent" || looked.left !== undefined || mail !== undefined || events.length > 0;
 
-export function answerOf(facts: ExplainFacts): string {
+export const answerOf = (facts: ExplainFacts): string =>
+  `${standingOf(facts)}${copyWords(allOf(facts.events, "observed")) ?? ""}`;
+
+function standingOf(facts: ExplainFacts): string {
   const { looked, mail, events } = facts;
   if (mail !== undefined) return ofQueue(mail, facts);
   switch (looked.state) {
@@ -114,9 +118,10 @@ function ofEnded({ reason, at, reply }: NonNullable<QueueMail["ended"]>, mail: Q
 
 function ofRelayed(at: number, events: readonly HistoryEvent[]): string {
   const repeats = allOf(events, "repeats").reduce((sum, { count }) => sum + count, 0);
-  const prevented =
-    repeats === 0 ? "no repeats so far" : `${repeats} repeat${repeats === 1 ? "" : "s"} dropped`;
-  const dropped = [...saidIn(events), prevented].join("; ");
+  const beside = besideWords(allOf(events, "observed"));
+  const prevented = repeats === 0 ? undefined : `${repeats} repeat${repeats === 1 ? "" : "s"} dropped`;
+  const others = [beside, prevented].filter((text) => text !== undefined);
+  const dropped = [...saidIn(events), ...(others.length === 0 ? ["no repeats so far"] : others)].join("; ");
   const time = timeOf(at);
   const accepted = allOf(events, "attempt").filter(({ outcome }) => outcome === "accepted");
   const by = accepted[0] === undefined ? "" : ` by ${accepted[0].upstream}`;

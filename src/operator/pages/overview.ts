@@ -3,6 +3,7 @@ import { countOf, durationOf } from "../../runtime/amounts.ts";
 import type { Asker } from "../http/route.ts";
 import type { OutboxDesk } from "../outbox/words.ts";
 import { listeningIn } from "../status/listening.ts";
+import { observedText } from "../status/observed.ts";
 import type { Flow, LaneStatus, Status, Trouble, UpstreamStatus } from "../status/schema.ts";
 import { chart } from "./chart.ts";
 import { queuedIn } from "./frame.ts";
@@ -41,6 +42,7 @@ const overview = ({
 }: OverviewFacts): Html => html`<h1 class="hidden">Overview</h1>
 ${troubles(status.troubles, asker, now)}
 ${outbox?.isOnly === true ? html`<p>Relayed mail goes into a folder and nowhere else. <a href="/outbox">Look at it in the outbox.</a></p>` : ""}
+${observed(status.observed, now)}
 ${prevented(status.prevented, status.startedAt, now)}
 ${figures(status, now)}
 ${chart(minutes)}
@@ -76,6 +78,14 @@ const withCommands = (text: string): Html =>
 
 const resumeForm = (upstream: string, text: string): Html =>
   html`<form method="post" action="/upstreams/resume"><input type="hidden" name="upstream" value="${upstream}"><button id="resume-${upstream}">${text}</button></form>`;
+
+function observed(facts: Status["observed"], now: number): Html | "" {
+  if (facts === undefined) return "";
+  const { repeats, others } = observedText(facts);
+  return html`<p class="prevented"><strong>${repeats}</strong> since ${facts.since.slice(0, 10)}, ${age(facts.since, now)} ago${
+    others === undefined ? "" : `, and ${others}`
+  }. The mode is <code>observe</code>: nothing is dropped.</p>`;
+}
 
 function prevented({ sinceStart, recorded }: Status["prevented"], startedAt: string, now: number): Html {
   const count = recorded?.month ?? sinceStart;

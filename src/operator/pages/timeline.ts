@@ -3,6 +3,7 @@
 import { countOf } from "../../runtime/amounts.ts";
 import { fateText, fateWords, type ShownFate, settledWords, softBounceWords } from "../explain/fate-words.ts";
 import { fatesOf } from "../explain/fates.ts";
+import { observedWords } from "../explain/observed-words.ts";
 import type { Explained, ExplainedEvent } from "../explain/words.ts";
 import { type Html, html } from "./html.ts";
 import { moment } from "./times.ts";
@@ -61,7 +62,7 @@ function endOf(explained: Explained): readonly Step[] {
   if (ledger.state === "relayed") return [relayed, ...fateSteps(explained)];
   if (ledger.state === "forgotten") return [relayed, { mark: "done", text: "forgotten" }];
   if (mail === undefined && ledger.state === "absent") {
-    const last = timeline.findLast(({ kind }) => kind !== "repeats");
+    const last = timeline.findLast(({ kind }) => kind !== "repeats" && kind !== "observed");
     if (last?.kind === "ended") return [{ mark: "done", text: ENDS[last.reason ?? ""] ?? "given up" }];
     if (last?.kind === "attempt") return [{ mark: "done", text: LASTS[last.outcome ?? "refused"] }];
     if (last?.kind === "decision") return [{ mark: "done", text: last.decision ?? "decided" }];
@@ -132,6 +133,7 @@ const TEXTS: { readonly [K in Kind]: (event: EventOf<K>) => Html } = {
   doubt: ({ since, cause }) => html`found in doubt since ${moment(since)}${quoted(cause)}`,
   second_copy: ({ upstreamId, cause }) =>
     html`<strong>a second copy is proven</strong>${after(", ", upstreamId)}${quoted(cause)}`,
+  observed: (event) => html`${observedWords(event)}`,
   ...{ sent: fate, delivered: fate, delayed: fate, bounced: fate, complained: fate, rejected: fate },
 };
 

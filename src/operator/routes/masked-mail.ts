@@ -67,6 +67,8 @@ function maskedEvent(event: HistoryEvent): HistoryEvent {
       return { kind: event.kind, at, source: event.source };
     case "doubt":
       return { kind: event.kind, at, since: event.since, cause: "" };
+    case "observed":
+      return { kind: event.kind, at, would: event.would, first: event.first, copy: event.copy };
     case "second_copy":
       return { kind: event.kind, at, cause: "" };
     case "bounced": {

@@ -2,9 +2,9 @@
 import type { Config } from "../../config/config.ts";
 import { viewsOf } from "../../config/routes.ts";
 import type { LaneFacts } from "../../dispatch/lane-facts.ts";
-import type { PreventedFacts } from "../../history/prevented.ts";
+import type { ObservedFacts, PreventedFacts } from "../../history/prevented.ts";
 import type { CertificateFacts } from "../../listeners/tls/watch.ts";
-import type { Counters } from "../../metrics/counters.ts";
+import type { Counters, ObservedVerdict } from "../../metrics/counters.ts";
 import type { Readings } from "../../metrics/readings.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { FreeSpace } from "../../storage/free-space.ts";
@@ -21,7 +21,7 @@ export interface GatewayFacts extends Pick<StatusParts, "version"> {
     decided(): void;
     reportsWaiting(): number;
     eventQueues(): readonly EventsFacts[];
-    readonly history: { prevented(): PreventedFacts | undefined };
+    readonly history: { prevented(): PreventedFacts | undefined; observations(): ObservedFacts | undefined };
     readonly readings: Pick<Readings, "ledger" | "shared">;
   };
   /** Of each listener that has one. */
@@ -45,6 +45,7 @@ export function createGatewayStatus(
 ): GatewayStatus {
   const { relay, upstreams, counters, clock } = facts;
   const { kind } = config.ledger;
+  const startedAt = clock.now();
   const { ledger, shared } = relay.readings;
   const rates = createRates(() => flowOf(counters), clock);
   const desk = createStatusDesk({
@@ -54,11 +55,15 @@ export function createGatewayStatus(
       // Nobody is answered by status before it runs.
       return now === "starting" ? "running" : now;
     },
-    ...{ drainingSince, rates, startedAt: clock.now(), laneFacts: relay.laneFacts },
+    ...{ drainingSince, rates, startedAt, laneFacts: relay.laneFacts },
     decided: relay.decided,
     reportsWaiting: relay.reportsWaiting,
     events: relay.eventQueues,
     prevented: relay.history.prevented,
+    observed: () => {
+      if (config.identity.mode === "enforce") return undefined;
+      return relay.history.observations() ?? { since: startedAt, counts: observedIn(counters) };
+    },
     ledger: () => ({
       ...{ kind, doubtful: ledger().doubtful },
       ...{ isUp: shared?.isUp() ?? true, gateways: shared?.gateways() ?? 1 },
@@ -72,4 +77,16 @@ export function createGatewayStatus(
     freeMinimum: config.spool.free_min_bytes,
   });
   return { ...desk, close: rates.close };
+}
+
+/** Without a history: since the start. */
+function observedIn({ observed }: Pick<Counters, "observed">): ObservedFacts["counts"] {
+  const sum = (...verdicts: readonly ObservedVerdict[]): number =>
+    verdicts
+      .flatMap((verdict) => [...observed.of(verdict).entries()])
+      .reduce((total, [, count]) => total + count, 0);
+  return {
+    ...{ repeat: sum("repeat_relayed", "repeat_underway"), conflict: sum("conflict") },
+    ...{ doubtful: sum("doubtful"), refused: sum("refused") },
+  };
 }

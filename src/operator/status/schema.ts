@@ -80,6 +80,10 @@ export const statusSchema = z.object({
     sinceStart: count,
     recorded: z.object({ since: time, month: count, total: count }).optional(),
   }),
+  /** Of a gateway in mode "observe": mails that it has relayed and "enforce" would not have, by what that would have seen. */
+  observed: z
+    .object({ since: time, repeats: count, conflicts: count, doubtful: count, refused: count })
+    .optional(),
   /** Mails in doubt that this gateway holds or knows of. */
   doubtful: count,
   /** Mails that have ended, or are late, and wait to be reported to their senders. */

@@ -1,7 +1,7 @@
 // The state of a gateway, put together when somebody asks: for the commands, the API and pages.
 import type { LaneFacts, StateFacts, UpstreamFacts } from "../../dispatch/lane-facts.ts";
 import type { PauseFacts } from "../../dispatch/pause.ts";
-import type { PreventedFacts } from "../../history/prevented.ts";
+import type { ObservedFacts, PreventedFacts } from "../../history/prevented.ts";
 import type { CertificateFacts } from "../../listeners/tls/watch.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { FreeSpace } from "../../storage/free-space.ts";
@@ -37,6 +37,8 @@ export interface StatusParts {
   readonly decided: () => void;
   readonly reportsWaiting: () => number;
   readonly prevented: () => PreventedFacts | undefined;
+  /** Undefined: the mode is "enforce". */
+  readonly observed: () => ObservedFacts | undefined;
   readonly ledger: () => Status["ledger"] & { readonly doubtful: number };
   readonly upstreams: readonly (AdvisedUpstream & { readonly quota: () => SendingQuota | undefined })[];
   readonly events: () => readonly EventsFacts[];
@@ -89,6 +91,7 @@ export function createStatusDesk(parts: StatusParts): StatusDesk {
       upstreams: parts.upstreams.map(({ name, quota }) => upstreamOf(name, lanes, quota())),
       rates: { minute: rates.inLast(MINUTE), fiveMinutes: rates.inLast(FIVE_MINUTES) },
       prevented: preventedOf(rates.sinceStart().repeats, parts.prevented(), clock.now()),
+      ...observedOf(parts.observed()),
       ...{ doubtful, reportsWaiting: parts.reportsWaiting(), ledger },
       disk: {
         ...(free === undefined ? {} : { free }),
@@ -124,6 +127,14 @@ function preventedOf(
   const total = Object.values(recorded.months).reduce((sum, count) => sum + count, 0);
   const month = recorded.months[timeOf(now).slice(0, 7)] ?? 0;
   return { sinceStart, recorded: { since: timeOf(recorded.since), month, total } };
+}
+
+function observedOf(facts: ObservedFacts | undefined): Pick<Status, "observed"> {
+  if (facts === undefined) return {};
+  const { repeat = 0, conflict = 0, doubtful = 0, refused = 0 } = facts.counts;
+  return {
+    observed: { since: timeOf(facts.since), repeats: repeat, conflicts: conflict, doubtful, refused },
+  };
 }
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();
