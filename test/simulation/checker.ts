@@ -5,6 +5,7 @@ import { checkDecisions } from "./decisions.ts";
 import { configAt, type Facts, gather, type Violation } from "./facts.ts";
 import type { Event } from "./history.ts";
 import { checkForgotten, checkLosses } from "./losses.ts";
+import { checkObserved } from "./observing.ts";
 import { checkOthers } from "./odd.ts";
 import { checkOrders } from "./orders.ts";
 import { checkPauses } from "./pauses.ts";
@@ -24,6 +25,7 @@ export function check(events: readonly Event[], plan: Plan): Checked {
   const facts = gather(events);
   checkCopies(facts, plan);
   checkAnswers(facts);
+  if (plan.observer !== undefined) return checkObserver(facts, plan, events);
   checkDecisions(facts, plan);
   checkOrders(facts);
   checkForgotten(facts);
@@ -36,10 +38,19 @@ export function check(events: readonly Event[], plan: Plan): Checked {
     const isDecided = plan.operator?.decidesAll === true && event === idle.at(-1);
     checkLosses(facts, plan, event.seq, isDecided);
   }
-  const exposed = [...facts.attempts.values()].filter(
-    ({ isExposed, attempt }) => isExposed && !attempt.isHeld,
-  );
-  return { violations: facts.violations.sort((a, b) => a.seq - b.seq), exposed: exposed.length };
+  return checkedOf(facts);
+}
+
+function checkedOf({ attempts, violations }: Facts): Checked {
+  const exposed = [...attempts.values()].filter(({ isExposed, attempt }) => isExposed && !attempt.isHeld);
+  return { violations: violations.sort((a, b) => a.seq - b.seq), exposed: exposed.length };
+}
+
+/** Where gateways observe, mails keep their own Message-IDs: what is checked by derived ones is checked otherwise. */
+function checkObserver(facts: Facts, plan: Plan, events: readonly Event[]): Checked {
+  const idle = events.filter(({ kind }) => kind === "idle").map(({ seq }) => seq);
+  checkObserved(facts, plan, idle);
+  return checkedOf(facts);
 }
 
 /** P9: what was refused is not sent. */

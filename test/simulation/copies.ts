@@ -92,7 +92,9 @@ function checkCopiesOf(facts: Facts, plan: Plan, copies: Made[]): void {
     const isLogged = isAfterPause || line?.policy === "resend";
     // The gateway that took over has not seen a copy that was made after a pause, but the one before it.
     const seen = before.isExposed ? copies.slice(0, at).findLast((one) => !one.isExposed) : undefined;
-    const isDated = [before, seen].some((one) => one !== undefined && dateOf(copy) === dateOf(one));
+    const isDated =
+      [before, copy].some(isUnmarked) ||
+      [before, seen].some((one) => one !== undefined && dateOf(copy) === dateOf(one));
     if (isLogged && (isAnew || isDated)) continue;
     if (isDecided(facts, cleared, before, copy)) continue;
     if (isForgotten(facts, wishes, before, copy)) continue;
@@ -152,6 +154,9 @@ function checkSaid(facts: Facts, made: Made): void {
   if (decisions.some((one) => isAbout(one, made, []))) return;
   facts.violations.push({ promise: "P6", text: `no line says that ${messageId} is doubtful`, seq });
 }
+
+/** A gateway that observes leaves each mail its Date. */
+const isUnmarked = ({ attempt }: Made): boolean => !/^X-Mailonce-ID: /m.test(attempt.content.text);
 
 const undated = ({ attempt }: Made): string => attempt.content.text.replace(/^Date: .*\r\n/m, "");
 const dateOf = (made: Made): string | undefined => /^Date: (.*)\r$/m.exec(made.attempt.content.text)?.[1];

@@ -10,9 +10,10 @@ import { FROM_DOMAIN } from "./plan.ts";
 import { gatherProofs, isProven, type Proven } from "./proofs.ts";
 
 /**
- * Four are none of the design's. "life": the process lives on, and whatever a client begins comes to an end.
+ * Five are none of the design's. "life": the process lives on, and whatever a client begins comes to an end.
  * "decision": what an operator hears of a decision is so, and stays so. "order": so is what they hear of an order about the
- * queue. "evidence": so is what is answered to evidence, and it has its time.
+ * queue. "evidence": so is what is answered to evidence, and it has its time. "observe": a gateway that observes drops and
+ * refuses nothing, and what it observes counts when it does not.
  */
 export type Promised =
   | "P1"
@@ -28,7 +29,8 @@ export type Promised =
   | "life"
   | "decision"
   | "order"
-  | "evidence";
+  | "evidence"
+  | "observe";
 
 export interface Violation {
   readonly promise: Promised;

@@ -15,20 +15,25 @@ export interface Actors {
   readonly postmaster: boolean;
   /** The upstream's events, by which it says later what it took. */
   readonly witness: boolean;
+  /** Gateways observe, and are switched. Then the others are not there. */
+  readonly observer: boolean;
 }
 
-export const ACTOR_NAMES = ["operator", "settings", "forgetter", "pauser", "postmaster", "witness"] as const;
+export const ACTOR_NAMES = [
+  ...(["operator", "settings", "forgetter", "pauser", "postmaster", "witness", "observer"] as const),
+] as const;
 
 /** Nobody is there. */
 export const ALONE: Actors = {
   ...{ operator: false, settings: false, forgetter: false, pauser: false, postmaster: false },
-  witness: false,
+  ...{ witness: false, observer: false },
 };
 export const CHANGED_SETTINGS: Actors = { ...ALONE, settings: true };
 export const FORGETFUL: Actors = { ...ALONE, forgetter: true };
 export const PAUSING: Actors = { ...ALONE, pauser: true };
 export const ORDERING: Actors = { ...ALONE, postmaster: true };
 export const WITNESSED: Actors = { ...ALONE, witness: true };
+export const OBSERVED: Actors = { ...ALONE, observer: true };
 /** But those for whom there are histories of their own. */
 export const EVERYONE: Actors = { ...ALONE, operator: true, settings: true };
 
@@ -255,4 +260,20 @@ export function planSettings(
     chance: chance.fork(),
   };
   return chance.happens(0.6) ? settings : undefined;
+}
+
+/** See observing.ts. Gateways observe, and are switched; nobody else is there. */
+export interface Observer {
+  /** When each gateway is stopped in order and starts in the other mode, milliseconds from the beginning. */
+  readonly switches: readonly { readonly gateway: number; readonly at: number }[];
+}
+
+/** @param gateways how many */
+export function planObserver(chance: Chance, healAt: number, gateways: number): Observer {
+  const times = chance.pick([0, 1, 1, 1, 1, 2]);
+  return {
+    switches: Array.from({ length: gateways }, (_, at) => at + 1).flatMap((gateway) =>
+      Array.from({ length: times }, () => ({ gateway, at: chance.between(0, healAt) })),
+    ),
+  };
 }

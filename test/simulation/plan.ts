@@ -7,10 +7,12 @@ import {
   type Actors,
   ALONE,
   type Forgetter,
+  type Observer,
   type Operator,
   type Pauser,
   type Postmaster,
   planForgetter,
+  planObserver,
   planOperator,
   planPauser,
   planPostmaster,
@@ -121,6 +123,8 @@ export interface Plan {
   readonly postmaster: Postmaster | undefined;
   /** Undefined: the upstream says nothing later. */
   readonly witness: Witness | undefined;
+  /** Undefined: no gateway observes. */
+  readonly observer: Observer | undefined;
   /** Undefined: every start of every gateway has the same configuration. */
   readonly settings: Settings | undefined;
   /** For everything else. */
@@ -272,17 +276,30 @@ export function planOf(seed: number, isShared = false, actors: Actors = ALONE): 
   const sharing = isShared ? planSharing(chance.fork(), tasks.length, healAt) : undefined;
   const nobody = {
     ...{ operator: undefined, forgetter: undefined, pauser: undefined, postmaster: undefined },
-    ...{ settings: undefined, witness: undefined },
+    ...{ settings: undefined, witness: undefined, observer: undefined },
   };
   return withPeople({ ...rest, odd: new Set(), sharing, ...nobody }, actors);
 }
 
+const isOnly = (actors: Actors, name: keyof Actors): boolean =>
+  Object.entries(actors).every(([actor, isThere]) => isThere === (actor === name));
+
 /** Far from the seeds of histories. */
 const SEEDS_OF_PEOPLE = 7 * 2 ** 32;
+
+/** What is observed has to be dropped by nobody. */
+function withObserver(plan: Plan, chance: Chance): Plan {
+  const { config, healAt, sharing } = plan;
+  const observer = planObserver(chance.fork(), healAt, sharing?.gateways ?? 1);
+  const doubtful = config.ledger.doubtful === "drop" ? "resend" : config.ledger.doubtful;
+  return { ...plan, observer, config: { ...config, ledger: { ...config.ledger, doubtful } } };
+}
 
 /** Their chance is their own. */
 function withPeople(plan: Plan, actors: Actors): Plan {
   const chance = createChance(plan.seed + SEEDS_OF_PEOPLE);
+  if (actors.observer && (isOnly(actors, "observer") || plan.seed % 8 === 0))
+    return withObserver(plan, chance);
   const [ofOperator, ofSettings] = [chance.fork(), chance.fork()];
   const operator = actors.operator ? planOperator(ofOperator, plan.healAt) : undefined;
   const settings = actors.settings ? planSettings(ofSettings, plan.config, planConfig) : undefined;

@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { BROKEN_GATEWAYS, catchBroken } from "./broken.ts";
 import { BROKEN_EVIDENCE, BROKEN_SHARED_EVIDENCE } from "./broken-evidence.ts";
 import { BROKEN_FORGETS } from "./broken-forgets.ts";
+import { BROKEN_OBSERVING } from "./broken-observing.ts";
 import { BROKEN_ORDERS } from "./broken-orders.ts";
 import { BROKEN_PAUSES } from "./broken-pauses.ts";
 import { BROKEN_BY_PEOPLE } from "./broken-people.ts";
@@ -65,6 +66,7 @@ function actorsOf(asked: string): Actors {
     pauser: names.includes("pauser"),
     postmaster: names.includes("postmaster"),
     witness: names.includes("witness"),
+    observer: names.includes("observer"),
   };
 }
 
@@ -78,6 +80,7 @@ async function runBroken(shared: SharedLedgers | undefined): Promise<void> {
     ...BROKEN_PAUSES,
     ...BROKEN_ORDERS,
     ...BROKEN_EVIDENCE,
+    ...BROKEN_OBSERVING,
   ];
   for (const broken of shared === undefined ? alone : [...BROKEN_SHARINGS, ...BROKEN_SHARED_EVIDENCE]) {
     if (values.only !== undefined && values.only !== broken.name) continue;

@@ -6,7 +6,7 @@ import { BROKEN_SHARED_EVIDENCE } from "./broken-evidence.ts";
 import { BROKEN_SHARINGS } from "./broken-sharing.ts";
 import { textOf } from "./history.ts";
 import { MEMORY } from "./ledgers.ts";
-import { ALONE, EVERYONE, FORGETFUL, ORDERING, PAUSING, WITNESSED } from "./people.ts";
+import { ALONE, EVERYONE, FORGETFUL, OBSERVED, ORDERING, PAUSING, WITNESSED } from "./people.ts";
 import { KNOWN_SHARED_SEEDS } from "./seeds.ts";
 import { simulate } from "./simulate.ts";
 
@@ -94,6 +94,17 @@ test(`${FRESH_WITH_PEOPLE} fresh histories of an upstream that says later what i
   const actors = "--actors witness";
   console.log(`npm run simulate -- --ledger shared ${actors} --seed ${first} --runs ${FRESH_WITH_PEOPLE}`);
   for (let seed = first; seed < first + FRESH_WITH_PEOPLE; seed++) await holds(seed, WITNESSED);
+});
+
+test(`histories 1 to ${FIXED_WITH_PEOPLE} of gateways that observe and are switched one after the other`, async () => {
+  for (let seed = 1; seed <= FIXED_WITH_PEOPLE; seed++) await holds(seed, OBSERVED);
+});
+
+test(`${FRESH_WITH_PEOPLE} fresh histories of gateways that observe and are switched one after the other`, async () => {
+  const first = Math.floor(Math.random() * 2 ** 31);
+  const actors = "--actors observer";
+  console.log(`npm run simulate -- --ledger shared ${actors} --seed ${first} --runs ${FRESH_WITH_PEOPLE}`);
+  for (let seed = first; seed < first + FRESH_WITH_PEOPLE; seed++) await holds(seed, OBSERVED);
 });
 
 test.each(KNOWN_SHARED_SEEDS)("seed $seed, which found: $found", ({ seed }) => holds(seed));

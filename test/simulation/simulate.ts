@@ -250,9 +250,19 @@ export async function simulate(
     if (keys.length > 0) history.add({ kind: "without_content", gateway: machine.number, keys });
   }
 
+  /** Gateways begin as observers, where there are any, and each switch is to the other mode. */
+  const modeOf = ({ number }: Machine): Config["identity"]["mode"] => {
+    if (plan.observer === undefined) return config.identity.mode;
+    const passed = plan.observer.switches.filter(
+      ({ gateway, at }) => gateway === number && at <= site.elapsed(),
+    );
+    return passed.length % 2 === 0 ? "observe" : "enforce";
+  };
+
   /** The configuration of the next start, which may be another each time. The lease is that of the ledger. */
-  function nextConfig(): Config {
-    const next = plan.settings?.chance.pick(plan.settings.configs) ?? config;
+  function nextConfig(machine: Machine): Config {
+    const chosen = plan.settings?.chance.pick(plan.settings.configs) ?? config;
+    const next = { ...chosen, identity: { ...chosen.identity, mode: modeOf(machine) } };
     return lease === undefined ? next : { ...next, ledger: { ...next.ledger, lease } };
   }
 
@@ -293,7 +303,7 @@ export async function simulate(
     desksOf: (desk: Desk) => Partial<Life>,
     decide: (life: Life) => Promise<unknown>,
   ): Promise<void> {
-    const life = machine.beginOfflineLife(nextConfig());
+    const life = machine.beginOfflineLife(nextConfig(machine));
     const named = { gateway: machine.number, life: life.number };
     history.add({ kind: "offline", ...named });
     try {
@@ -342,7 +352,7 @@ export async function simulate(
     );
 
   async function start(machine: Machine): Promise<void> {
-    const life = machine.beginLife(nextConfig());
+    const life = machine.beginLife(nextConfig(machine));
     const named = { gateway: machine.number, life: life.number };
     history.add({ kind: "starting", ...named, config: life.config });
     let relay: Relay;
@@ -524,6 +534,10 @@ export async function simulate(
   }
   for (const [index, at] of plan.stops.entries()) {
     const machine = machineOf(index);
+    time.after(at, () => machine.whenRunning(() => void stop(machine)));
+  }
+  for (const { gateway, at } of plan.observer?.switches ?? []) {
+    const machine = machineOf(gateway - 1);
     time.after(at, () => machine.whenRunning(() => void stop(machine)));
   }
   for (const { gateway, at } of sharing?.doomed ?? []) {

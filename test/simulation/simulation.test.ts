@@ -4,12 +4,13 @@ import { describe, expect, test } from "vitest";
 import { BROKEN_GATEWAYS, catchBroken } from "./broken.ts";
 import { BROKEN_EVIDENCE } from "./broken-evidence.ts";
 import { BROKEN_FORGETS } from "./broken-forgets.ts";
+import { BROKEN_OBSERVING } from "./broken-observing.ts";
 import { BROKEN_ORDERS } from "./broken-orders.ts";
 import { BROKEN_PAUSES } from "./broken-pauses.ts";
 import { BROKEN_BY_PEOPLE } from "./broken-people.ts";
 import { BROKEN_REPORTS } from "./broken-reports.ts";
 import { textOf } from "./history.ts";
-import { ALONE, EVERYONE, FORGETFUL, ORDERING, PAUSING, WITNESSED } from "./people.ts";
+import { ALONE, EVERYONE, FORGETFUL, OBSERVED, ORDERING, PAUSING, WITNESSED } from "./people.ts";
 import { KNOWN_SEEDS } from "./seeds.ts";
 import { simulate } from "./simulate.ts";
 
@@ -96,6 +97,17 @@ test(`${FRESH_WITH_PEOPLE} fresh histories of an upstream that says later what i
   for (let seed = first; seed < first + FRESH_WITH_PEOPLE; seed++) await holds(seed, WITNESSED);
 });
 
+test(`histories 1 to ${FIXED_WITH_PEOPLE} of gateways that observe and are switched keep every promise`, async () => {
+  for (let seed = 1; seed <= FIXED_WITH_PEOPLE; seed++) await holds(seed, OBSERVED);
+});
+
+test(`${FRESH_WITH_PEOPLE} fresh histories of gateways that observe and are switched keep every promise`, async () => {
+  const first = Math.floor(Math.random() * 2 ** 31);
+  const actors = "--actors observer";
+  console.log(`npm run simulate -- --ledger embedded ${actors} --seed ${first} --runs ${FRESH_WITH_PEOPLE}`);
+  for (let seed = first; seed < first + FRESH_WITH_PEOPLE; seed++) await holds(seed, OBSERVED);
+});
+
 test.each(KNOWN_SEEDS)("seed $seed, which found: $found", ({ seed }) => holds(seed));
 
 test("a seed gives the same history each time", async () => {
@@ -112,6 +124,7 @@ describe("a gateway that is broken on purpose is caught", () => {
     ...BROKEN_PAUSES,
     ...BROKEN_ORDERS,
     ...BROKEN_EVIDENCE,
+    ...BROKEN_OBSERVING,
   ])(
     "$name: $defect",
     async (broken) => {
