@@ -444,6 +444,23 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     },
   },
   {
+    rule: "S10",
+    title: "so is one whose claim arrives after another claim of it was released, and that was not answered",
+    async run(harness) {
+      const [a, b] = await two(harness);
+      const arrive = a.engine.delayCall("insert");
+      await expect(harness.during(a.ledger.claim([request("x")]))).rejects.toMatchObject({
+        code: "unavailable",
+      });
+      const own = await claimed(harness, a, request("x"));
+      a.engine.loseAnswer("change");
+      await expect(harness.during(a.ledger.release([own]))).rejects.toMatchObject({ code: "unavailable" });
+      await harness.pass(1);
+      await harness.during(arrive());
+      await claimed(harness, b, request("x"));
+    },
+  },
+  {
     rule: "S11",
     title: "an attempt that arrives after the settlement does not undo it",
     async run(harness) {

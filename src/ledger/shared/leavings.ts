@@ -40,7 +40,7 @@ export interface LeavingsOptions {
 interface Leaving {
   readonly key: Uint8Array;
   readonly change: Change | undefined;
-  /** Until then the call that was not answered may still take effect. */
+  /** Until then a claim that was not answered may still take effect. */
   readonly until: number;
   /** A claim has begun since it was asked for, and may have ended again. */
   isStale: boolean;
@@ -66,7 +66,10 @@ export function createLeavings(options: LeavingsOptions): Leavings {
       const mine = record?.holder?.incarnation === incarnation && isSeen;
       if (record !== undefined && mine) await calls.change.ask(releaseOf(key, record));
     }
-    if ((change !== undefined || (isLast && isSeen)) && leavings.get(id) === leaving) leavings.delete(id);
+    if (leavings.get(id) !== leaving) return;
+    // A claim of before may still reach the engine, and find the id free by now.
+    if (change !== undefined && !isLast) leavings.set(id, { ...leaving, change: undefined, isStale: false });
+    else if (change !== undefined || (isLast && isSeen)) leavings.delete(id);
   }
 
   async function clean(): Promise<void> {
@@ -97,7 +100,10 @@ export function createLeavings(options: LeavingsOptions): Leavings {
       const leaving = leavings.get(id);
       if (leaving !== undefined) leaving.isStale = true;
     },
-    change: (id, change) => add(id, { key: change.key, change, until: 0, isStale: false }),
+    change(id, change) {
+      const until = leavings.get(id)?.until ?? Number.NEGATIVE_INFINITY;
+      add(id, { key: change.key, change, until, isStale: false });
+    },
     async stop() {
       isStopped = true;
       timer?.cancel();
