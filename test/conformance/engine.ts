@@ -119,7 +119,7 @@ const stepArb = fc.oneof(
       by: fc.nat(1),
       to: fc.constantFrom("claimed" as const, "reclaimed" as const),
       keepsRelayed: fc.boolean(),
-      isWrong: fc.constantFrom(undefined, "fence" as const, "state" as const),
+      isWrong: fc.constantFrom(undefined, "fence" as const, "state" as const, "step" as const),
     }),
   },
   {
@@ -173,6 +173,7 @@ async function answersOf(place: EnginePlace, steps: readonly Step[]): Promise<un
       const from = {
         fence: step.isWrong === "fence" ? record.fence - 1 : record.fence,
         state: step.isWrong === "state" ? state : record.state,
+        step: step.isWrong === "step" ? record.step + 1 : record.step,
       };
       const firstDate = step.to === "reclaimed" ? "a date" : undefined;
       const relayed = step.keepsRelayed ? record.relayed : undefined;

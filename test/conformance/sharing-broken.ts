@@ -152,7 +152,14 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
               const relayed = { at: Number.MAX_SAFE_INTEGER, digest };
               const record: LedgerRecord = {
                 ...{ state: "relayed", fence: result.fence, digest, firstDate: undefined, relayed },
-                ...{ changedAt: 0, holder: undefined, bound: false, expired: false, forgotten: false },
+                ...{
+                  step: 0,
+                  changedAt: 0,
+                  holder: undefined,
+                  bound: false,
+                  expired: false,
+                  forgotten: false,
+                },
               };
               return { kind: "found", record };
             });

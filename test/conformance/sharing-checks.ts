@@ -246,6 +246,26 @@ export const SHARING_CHECKS: readonly SharingCheck[] = [
     },
   },
   {
+    rule: "S4",
+    title: "so is one of what was in doubt before, whose record stays doubtful",
+    async run(harness) {
+      const [a, b] = await two(harness);
+      const own = await accepted(harness, a, request("x"));
+      expect(await harness.during(a.ledger.attempt(own, "a date"))).toBe("attempted");
+      expect(await harness.during(a.ledger.settle(own, "doubtful"))).toBe("settled");
+      a.stop();
+      await harness.pass(harness.leaseMs * 1.5);
+      const found = b.engine.holdAnswers("insert");
+      const claiming = b.ledger.claim([request("x")]);
+      await harness.pass(1);
+      a.goOn();
+      expect(await harness.during(a.ledger.attempt(own, "a date"))).toBe("attempted");
+      found();
+      expect((await harness.during(claiming))[0]).toMatchObject(UNDERWAY);
+      expect(await harness.during(a.ledger.settle(own, "relayed"))).toBe("settled");
+    },
+  },
+  {
     rule: "S5",
     title: "a gateway that was stopped finds what was taken over stale, and changes nothing",
     async run(harness) {

@@ -123,7 +123,7 @@ test("a clock that is wrong by a day makes nobody dead and moves the retention b
   await right.insert(one, [{ key: KEY, digest: digestOf(1) }]);
   const [record] = await early.read([KEY]);
   expect(record?.holder?.alive).toBe(true);
-  const from = { fence: record?.fence ?? 0, state: "claimed" } as const;
+  const from = { fence: record?.fence ?? 0, state: "claimed", step: 0 } as const;
   const to = { to: "claimed", digest: digestOf(1), firstDate: undefined, relayed: undefined } as const;
   // The fence grows all the same.
   const [fence] = (await early.take(other, [{ key: KEY, from, ...to }])) as [number];

@@ -76,7 +76,7 @@ test("a second insert of the same gateway is no own: it finds the record of the 
 });
 
 test("a take whose answer is lost is sent again, and knows its own", async () => {
-  const from = { fence: await inserted(), state: "claimed" } as const;
+  const from = { fence: await inserted(), state: "claimed", step: 0 } as const;
   const to = { to: "claimed", digest: digestOf(3), firstDate: undefined, relayed: undefined } as const;
   dynamodb.fail("unheard", ["UpdateItem"], 1);
   const [fence] = await engine.take(life, [{ key: KEY, from, ...to }]);
@@ -152,7 +152,7 @@ test.each(["throttled", "broken", "cut", "denied"] as const)(
       engine.take(life, [
         {
           key: KEY,
-          from: { fence, state: "claimed" },
+          from: { fence, state: "claimed", step: 0 },
           to: "claimed",
           digest: digestOf(1),
           firstDate: undefined,

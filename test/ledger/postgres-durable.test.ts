@@ -84,7 +84,7 @@ function writesOf(engine: Engine, label: string): [string, () => Promise<unknown
     [
       "take",
       async () => {
-        const from = { fence, state: "remembered" } as const;
+        const from = { fence, state: "remembered", step: 2 } as const;
         const to = "reclaimed";
         const [taken] = await engine.take(incarnation, [
           { key, from, to, digest, firstDate: "a date", relayed: undefined },

@@ -45,8 +45,8 @@ const seenAs = (change: (record: LedgerRecord, own: number) => LedgerRecord) =>
         return await engine.take(
           incarnation,
           batch.map((one, at): Taking => {
-            const { state, fence } = records[at] ?? one.from;
-            return fence === one.from.fence ? { ...one, from: { state, fence } } : one;
+            const { state, fence, step } = records[at] ?? one.from;
+            return fence === one.from.fence ? { ...one, from: { state, fence, step } } : one;
           }),
         );
       },

@@ -147,7 +147,7 @@ export function createMemoryEngines(
     const isOld = (time: number) => time < now() - retentionMs;
 
     function recordOf(row: Row): LedgerRecord {
-      const { incarnation, step: _, forgottenAt, ...rest } = row;
+      const { incarnation, forgottenAt, ...rest } = row;
       const holder: Holder | undefined =
         incarnation === undefined
           ? undefined
@@ -224,7 +224,8 @@ export function createMemoryEngines(
         call("take", () =>
           batch.map(({ key, from, to, digest, firstDate, relayed }) => {
             const row = rows.get(nameOf(key));
-            if (row === undefined || row.fence !== from.fence || row.state !== from.state) return undefined;
+            if (row === undefined || row.fence !== from.fence) return undefined;
+            if (row.state !== from.state || row.step !== from.step) return undefined;
             const fence = ++lastNumber;
             Object.assign(row, {
               state: to,

@@ -89,6 +89,7 @@ export function recordOf(
   return {
     state,
     fence,
+    step: numberOf(item, "step"),
     digest,
     firstDate: item.firstDate?.S,
     relayed:
@@ -141,8 +142,8 @@ export function takingOf(taking: Taking, holder: number, fence: number, { now, r
     ...(to === "claimed" ? { changedAt: number(now) } : {}),
   };
   return updateOf(sets, {
-    condition: "fence = :was AND standing = :stood",
-    values: { ":was": number(from.fence), ":stood": text(from.state) },
+    condition: "fence = :was AND standing = :stood AND step = :stepped",
+    values: { ":was": number(from.fence), ":stood": text(from.state), ":stepped": number(from.step) },
   });
 }
 

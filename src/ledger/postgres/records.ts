@@ -67,6 +67,7 @@ export function createRecords(
       batch.map(({ relayed }) => relayed !== undefined),
       batch.map(({ relayed }) => (relayed === undefined ? null : Buffer.from(relayed.digest))),
       incarnation,
+      batch.map(({ from }) => from.step),
     ]);
     const taken = byId(rows);
     return batch.map(({ key }) => {

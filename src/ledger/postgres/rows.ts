@@ -46,6 +46,7 @@ export function recordOf(row: Row): LedgerRecord {
   return {
     ...standingOf(row),
     fence: Number(row.fence),
+    step: Number(row.step),
     holder,
     bound: row.bound === true,
     expired: row.expired === true,

@@ -75,7 +75,7 @@ export type Statements = Readonly<Record<StatementName, Statement>>;
 export function createStatements(now: string): Statements {
   const alive = (lease: string) => `coalesce(g.beat_at > ${now} - ${interval(lease)}, false)`;
   const record = (lease: string, retention: string) => `
-    r.id, r.state, r.fence, r.incarnation, r.digest, r.earlier_digest, r.first_date,
+    r.id, r.state, r.fence, r.step, r.incarnation, r.digest, r.earlier_digest, r.first_date,
     coalesce(r.bound_fence = r.fence, false) AS bound,
     ${millis("r.relayed_at")} AS relayed_at, ${millis("r.changed_at")} AS changed_at,
     ${alive(lease)} AS alive, g.gateway, ${READ_ONLY} AS read_only,
@@ -136,9 +136,10 @@ export function createStatements(now: string): Statements {
         relayed_at = CASE WHEN u.keeps_relayed THEN r.relayed_at END, earlier_digest = u.earlier_digest,
         changed_at = CASE WHEN u.state = ${reclaimed} THEN r.changed_at ELSE ${now} END
       FROM unnest($1::bytea[], $2::bigint[], $3::smallint[], $4::smallint[], $5::bytea[], $6::text[],
-                  $7::boolean[], $8::bytea[])
-        AS u (id, from_fence, from_state, state, digest, first_date, keeps_relayed, earlier_digest)
-      WHERE r.id = u.id AND r.fence = u.from_fence AND r.state = u.from_state AND ${DURABLE}
+                  $7::boolean[], $8::bytea[], $10::integer[])
+        AS u (id, from_fence, from_state, state, digest, first_date, keeps_relayed, earlier_digest, from_step)
+      WHERE r.id = u.id AND r.fence = u.from_fence AND r.state = u.from_state AND r.step = u.from_step
+        AND ${DURABLE}
       RETURNING r.id, r.fence`,
     change: `
       UPDATE mailonce_ids AS r SET

@@ -4,7 +4,7 @@
 //
 //     insert   absent ──▶ claimed                    a new id: one call
 //     read                                           an id that is there: a repeat, one call
-//     take     (fence, state) ──▶ claimed, reclaimed  expired, let pass by `since`, remembered, holder dead
+//     take     (fence, state, step) ──▶ claimed, reclaimed  expired, let pass by `since`, remembered, holder dead
 //     change   (fence) ──▶ any, or absent            what the holder of a claim writes under its fence
 //
 // Every call takes a batch: in the order of the keys' octets, no key twice, at most BATCH_MAX. Answers stand
@@ -39,6 +39,8 @@ export interface LedgerRecord {
   readonly state: RecordState;
   /** Of the latest claim, also when that has ended. Below 2^53. */
   readonly fence: number;
+  /** Of the latest change under that fence; see Change. */
+  readonly step: number;
   /** DIGEST_OCTETS octets: that of the claim; of a relayed record, that of the mail that was relayed. */
   readonly digest: Uint8Array;
   /** The Date field of the first attempt, ASCII; of attempted, doubtful, reclaimed and remembered ids. */
@@ -100,8 +102,8 @@ export type InsertResult =
 /** A record that was read and is to be held by the incarnation from now on. */
 export interface Taking {
   readonly key: Uint8Array;
-  /** The record must still have this fence and this state. */
-  readonly from: Pick<LedgerRecord, "fence" | "state">;
+  /** The record must still have these. The step tells that its holder has changed it since, also to the same state. */
+  readonly from: Pick<LedgerRecord, "fence" | "state" | "step">;
   readonly to: "claimed" | "reclaimed";
   readonly digest: Uint8Array;
   readonly firstDate: string | undefined;
