@@ -6,7 +6,7 @@ import { messageId } from "../../src/index.ts";
 import { gatewayDesk } from "../../src/operator/http/client.ts";
 import { ask, mailsAt, openSite as openApi, rawCall, SEND } from "../ses-api/place.ts";
 import { readMaildir, valuesOf } from "../support/maildir.ts";
-import { smtpAt, test } from "../support/place.ts";
+import { sesAt, smtpAt, test } from "../support/place.ts";
 import { type GatewayProcess, run, type Settings } from "../support/process.ts";
 import { scrape } from "../support/scrape.ts";
 import { openSite } from "../support/site.ts";
@@ -318,6 +318,23 @@ test("a copy that the upstream refuses leaves the first one's id alone", async (
   await gateway.stop();
   const enforcing = await place.start({ ...settings, ...ENFORCE });
   expect(await submit(enforcing, taskMail(task))).toContain("repeat of");
+});
+
+test("SES gets the mail as it is, and the id of each copy as a tag of the call, by which its events end a doubt", async ({
+  place,
+}) => {
+  const tags: (string | undefined)[] = [];
+  const ses = await place.ses({
+    onTaken: ({ call }) => tags.push(call.EmailTags?.find(({ Name }) => Name === "mailonce-id")?.Value),
+  });
+  const gateway = await place.start({ ...OBSERVE, ...sesAt(ses) });
+  const task = randomUUID();
+  for (const _time of [1, 2]) await submit(gateway, taskMail(task));
+  await gateway.logged("transmission.relayed", 2);
+  const [copy] = gateway.said("observe.repeat");
+  expect(tags.sort()).toEqual([idOf(task), copy?.id].sort());
+  const mails = ses.taken.map(({ octets }) => Buffer.from(octets).toString("latin1"));
+  expect(valuesOf(mails, "X-Mailonce-ID")).toEqual([undefined, undefined]);
 });
 
 test("SES's API: each call is relayed, and answered with the Message-ID that goes out", async ({ place }) => {
