@@ -27,6 +27,10 @@ const isAscii = (text: string): boolean => /^[\x20-\x7e]*$/.test(text);
 const refusedPath = (path: string, smtpUtf8: boolean): Reply | undefined =>
   smtpUtf8 || isAscii(path) ? undefined : replies.needsSmtpUtf8;
 
+/** In quotes it is right (RFC 5321 §4.1.2), and SMTP clients refuse it: what follows it could be read as parameters. */
+const ANGLE = /[<>]/;
+const ANGLE_FAULT = "has an angle bracket, with which no mail can be handed on";
+
 /** @returns the transaction, or the reply when the reverse-path can't be taken */
 export function beginTransaction(
   { reversePath, envid, ret, invocation }: Pick<Envelope, "reversePath" | "envid" | "ret" | "invocation">,
@@ -34,6 +38,7 @@ export function beginTransaction(
 ): { transaction: Transaction } | { reply: Reply } {
   const sender = reversePath === "" ? { ok: true as const, recipient: "" } : canonicalRecipient(reversePath);
   if (!sender.ok) return { reply: replies.badSender(`the reverse-path ${sender.fault}`) };
+  if (ANGLE.test(sender.recipient)) return { reply: replies.badSender(`the reverse-path ${ANGLE_FAULT}`) };
   const refused = refusedPath(sender.recipient, smtpUtf8);
   if (refused !== undefined) return { reply: refused };
   const recipients = new Set<string>();
@@ -45,6 +50,9 @@ export function beginTransaction(
       read(forwardPath) {
         const canonical = canonicalRecipient(forwardPath);
         if (!canonical.ok) return { reply: replies.badRecipient(`the recipient ${canonical.fault}`) };
+        if (ANGLE.test(canonical.recipient)) {
+          return { reply: replies.badRecipient(`the recipient ${ANGLE_FAULT}`) };
+        }
         const reply = refusedPath(canonical.recipient, smtpUtf8);
         return reply === undefined ? canonical : { reply };
       },

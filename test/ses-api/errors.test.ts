@@ -74,6 +74,12 @@ describe("version 2", () => {
       /recipient/,
     ],
     [
+      "a recipient with an angle bracket",
+      JSON.stringify(simple({ Destination: { ToAddresses: ['"a>b"@d.example'] } })),
+      "BadRequestException",
+      /the recipient has an angle bracket/,
+    ],
+    [
       "two recipients in one",
       JSON.stringify(simple({ Destination: { ToAddresses: ["a@b.example, c@d.example"] } })),
       "BadRequestException",

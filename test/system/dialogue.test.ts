@@ -123,6 +123,15 @@ test.skipIf(postfixProgram === undefined)("Postfix says the same of each", async
   expect(differing).toEqual([]);
 });
 
+test("a path with an angle bracket in quotes, which no client hands on, is refused at once", async () => {
+  const client = await connectSmtp(gateway.port);
+  expect(await client.command('MAIL FROM:<"a<b"@sender.example>')).toMatch(/^501 5\.1\.7 /);
+  await client.command(SENDER);
+  expect(await client.command('RCPT TO:<"a>b"@example.com>')).toMatch(/^501 5\.1\.3 /);
+  expect(await client.command('RCPT TO:<"a b"@example.com>')).toMatch(/^250 /);
+  await client.quit();
+});
+
 describe("refused recipients", () => {
   test("who tries one after the other is sent away", async () => {
     const client = await connectSmtp(gateway.port);
