@@ -35,6 +35,7 @@ export const RUNS: readonly Run[] = [
     name: "content-decided-twice",
     about: "the same, without a disk that fails, and two operators",
     flags: ["OPERATORS=2", "FAULTS=0"],
+    isShort: false,
     finds: "nothing",
   },
   {
@@ -65,4 +66,117 @@ export const RUNS: readonly Run[] = [
     flags: ["COUNTED_AT_ONCE", "FAULTS=1"],
     finds: "error",
   },
+  ledger("quiet", "two submissions, and an upstream that refuses or does not answer", "nothing", [
+    ...["LATERS=1", "REFUSALS=1", "LOST_ANSWERS=1"],
+  ]),
+  ledger("killed", "a gateway is killed at any step, and starts again", "nothing", [
+    "CRASHES=1",
+    "LOST_ANSWERS=1",
+  ]),
+  ledger("stopped", "a process is stopped at any step, for any time", "nothing", [
+    "STOPS=1",
+    "LOST_ANSWERS=1",
+  ]),
+  ledger(
+    "cut",
+    "one gateway can't reach the engine, for any time",
+    "nothing",
+    ["CUTS=1", "LOST_ANSWERS=1"],
+    false,
+  ),
+  ledger(
+    "unanswered",
+    "two calls of the engine are not answered: made, never made, or made late",
+    "nothing",
+    [...["LOST_CALLS=2", "LOST_ANSWERS=1", "UNFIT=1"]],
+  ),
+  ledger("decided", "an operator decides at any moment, at any gateway", "nothing", [
+    ...["DECISIONS=1", "LOST_ANSWERS=1", "REFUSALS=1"],
+  ]),
+  ledger(
+    "decided-stopped",
+    "the same, and a process is stopped",
+    "nothing",
+    ["DECISIONS=1", "STOPS=1"],
+    false,
+  ),
+  ledger("reply-changed", "each start has another reply", "nothing", [
+    ...["CRASHES=1", "REPLY_CHANGES", "REFUSALS=1", "WAITS_A=1"],
+  ]),
+  ledger(
+    "stopped-killed",
+    "a process is stopped, and one is killed",
+    "nothing",
+    ["STOPS=1", "CRASHES=1"],
+    false,
+  ),
+  ledger(
+    "stopped-unanswered",
+    "a process is stopped, and a call is not answered",
+    "nothing",
+    [...["STOPS=1", "LOST_CALLS=1", "REFUSALS=1"]],
+    false,
+  ),
+  ledger(
+    "window",
+    "the one window: a process is stopped between its look at the lease and its call",
+    "error",
+    [...["WINDOW", "STOPS=1"]],
+  ),
+  ledger(
+    "take-without-step",
+    "a take compares fence and state, and not whether the holder noted an attempt",
+    "error",
+    [...["TAKE_WITHOUT_STEP", "CUTS=1", "LOST_ANSWERS=1"]],
+  ),
+  ledger(
+    "look-forgotten",
+    "a release without an answer takes the place of the look for a late claim",
+    "error",
+    [...["LOOK_FORGOTTEN", "LOST_CALLS=2", "UNFIT=1"]],
+  ),
+  ledger("reply1", "a start does not bind, and a repeat of what a client waits for gets 250", "error", [
+    ...["START_DOES_NOT_BIND", "REPEAT_OF_AWAITED", "REFUSALS=1", "CRASHES=1", "REPLY_CHANGES", "WAITS_A=1"],
+  ]),
+  ledger("lease-not-looked-at", "a claim is taken over whether its holder is alive or not", "error", [
+    "LEASE_NOT_LOOKED_AT",
+  ]),
+  ledger("attempted-as-new", "what a dead gateway attempted is taken over as not attempted", "error", [
+    ...["ATTEMPTED_AS_NEW", "CRASHES=1"],
+  ]),
+  ledger(
+    "repeat-of-the-unspooled",
+    "a claim that is not in another's spool yet counts as a repeat",
+    "error",
+    ["UNSPOOLED_AS_REPEAT"],
+  ),
+  ledger("fence-not-compared", "a change is made whatever its fence", "error", [
+    "FENCE_NOT_COMPARED",
+    "STOPS=1",
+  ]),
+  ledger("step-not-compared", "changes under one fence have no numbers", "error", [
+    ...["STEP_NOT_COMPARED", "LOST_CALLS=1"],
+  ]),
+  ledger("take-not-compared", "a take-over does not compare with what it read", "error", [
+    ...["TAKE_NOT_COMPARED", "STOPS=1"],
+  ]),
+  ledger("pause-not-seen", "an attempt does not look at its lease", "error", ["PAUSE_NOT_SEEN", "STOPS=1"]),
+  ledger("attempt-not-written", "the attempt is not written into the ledger", "error", [
+    "ATTEMPT_NOT_WRITTEN",
+  ]),
+  ledger("fails-open", "a call without an answer counts as one that was made", "error", [
+    "FAILS_OPEN",
+    "LOST_CALLS=1",
+  ]),
 ];
+
+/** One id, two gateways. */
+function ledger(
+  name: string,
+  about: string,
+  finds: Run["finds"],
+  flags: readonly string[],
+  isShort = true,
+): Run {
+  return { name, about, model: "ledger.pml", flags, finds, isShort };
+}

@@ -42,7 +42,15 @@ export async function check(one: Run): Promise<Checked> {
     // A search by breadth finds the shortest history. Everything in the model is global, so a partial order reduces nothing.
     const search = isToFind ? ["-DSAFETY", "-DBFS"] : ["-DNP", "-DNOFAIR"];
     const hashes = one.isBounded === true ? ["-DBITSTATE"] : ["-DCOLLAPSE"];
-    const built = ["-O2", "-w", "-DNOREDUCE", `-DMEMLIM=${MEMORY_MAX}`, ...search, ...hashes];
+    // Most runs end sooner than a compiler that optimises.
+    const built = [
+      one.isShort ? "-O0" : "-O2",
+      "-w",
+      "-DNOREDUCE",
+      `-DMEMLIM=${MEMORY_MAX}`,
+      ...search,
+      ...hashes,
+    ];
     await run("gcc", [...built, "-o", "pan", "pan.c"], { cwd: folder });
     const began = performance.now();
     const said = await searched(folder, isToFind ? [] : ["-l"], one.isBounded === true);
@@ -85,9 +93,12 @@ async function stepsOf(folder: string, flags: readonly string[], said: string): 
     maxBuffer: 2 ** 26,
   });
   const lines = stdout.split("\n").map((line) => line.trim());
-  const steps = lines.filter((line) => /^[a-z][\w ]*: /.test(line) && !line.startsWith("spin:"));
+  const printed = lines.filter((line) => /^[a-z][\w ]*: /.test(line) && !line.startsWith("spin:"));
+  // A promise that is broken ends the history.
+  const broken = printed.findIndex((line) => line.startsWith("promise: "));
+  const steps = broken < 0 ? printed : printed.slice(0, broken + 1);
   const width = String(steps.length).length;
   const numbered = steps.map((step, at) => `${String(at + 1).padStart(width)}. ${step}`);
-  if (steps.at(-1)?.startsWith("promise: ") === true) return numbered;
+  if (broken >= 0) return numbered;
   return [...numbered, /pan:\d+: (.*) \(at depth/.exec(said)?.[1] ?? ""];
 }
