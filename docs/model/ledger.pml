@@ -126,6 +126,7 @@ mtype leavingTo[GATEWAYS] = absent;
 /* Decisions that are being made, and carried out (decisions.ts). */
 byte opening[GATEWAYS];
 byte carrying[GATEWAYS];
+bit isMade[GATEWAYS];        /* one is carried out now: nothing comes between */
 bit isDecided[GATEWAYS];     /* one said relayed while work kept the id busy */
 
 /* Claims under way, by caller. */
@@ -241,7 +242,7 @@ byte it;
 #endif
 
 #define ISAT(c, g) (c < GATEWAYS + MAILS || at[c - GATEWAYS - MAILS] == g)
-#define RUNS(g) (up[g] && !stopped[g])
+#define RUNS(g) (up[g] && !stopped[g] && !isMade[g])
 #define ASKS(g) (RUNS(g) && !cut[g])
 #define ISOTHERS(g) (rHolder != 0 && rHolder != g + 1)
 #define ISELSEWHERE(g) (ISOTHERS(g) && (ISALIVE(rHolder) || !tells[g]))
@@ -907,7 +908,7 @@ end:
               (eFence[g] == 0 || eTurn[g] == 0) &&
               (eFence[g] == 0 || !eAccepted[g] || eDoubt[g] == attempted || eDoubt[g] == queued ||
                (eDoubt[g] == reattempted && decision[o] == notRelayed)) ->
-       decider[o] = made; decision[o] = failed }
+       decider[o] = made; isMade[g] = 1; decision[o] = failed }
   :: atomic { ASKS(g) && decider[o] == making && at[o] == g && eLive[g] && eFence[g] != 0 && eTurn[g] == 0 && eAccepted[g] &&
               (eDoubt[g] == doubtful || (eDoubt[g] == reattempted && decision[o] != notRelayed)) ->
        if
@@ -921,12 +922,12 @@ end:
        :: how > 0 && decision[o] == notRelayed -> decision[o] = failed; lines++
        :: how > 0 && decision[o] != notRelayed -> decision[o] = failed
        fi;
-       decider[o] = made; CLEAR }
+       decider[o] = made; isMade[g] = 1; CLEAR }
   /* No claim of this gateway: the record is read. */
   :: d_step { ASKS(g) && decider[o] == making && at[o] == g && !eLive[g] ->
        if
-       :: !ISINDOUBT(rState) -> decision[o] = failed; decider[o] = made
-       :: ISINDOUBT(rState) && ISELSEWHERE(g) && decision[o] != evidence -> decision[o] = awaited; decider[o] = made
+       :: !ISINDOUBT(rState) -> decision[o] = failed; decider[o] = made; isMade[g] = 1
+       :: ISINDOUBT(rState) && ISELSEWHERE(g) && decision[o] != evidence -> decision[o] = awaited; decider[o] = made; isMade[g] = 1
        :: ISINDOUBT(rState) && ISELSEWHERE(g) && decision[o] == evidence ->
           /* Evidence settles what another gateway holds in doubt, by one change under its fence. */
           if
@@ -934,15 +935,15 @@ end:
              printf("gateway %c: settles the id under the claim of the other\n", NAME(g))
           :: else -> decision[o] = failed
           fi;
-          decider[o] = made
+          decider[o] = made; isMade[g] = 1
        :: ISINDOUBT(rState) && !ISELSEWHERE(g) -> cStep[CALLER(o)] = asking; decider[o] = making2
        fi; CLEAR }
   :: atomic { ASKS(g) && decider[o] == making2 && at[o] == g && cStep[CALLER(o)] == got &&
               ((cResult[CALLER(o)] != claimed && cResult[CALLER(o)] != doubtful) || eTurn[g] == 0) ->
        if
-       :: cResult[CALLER(o)] == relayed || cResult[CALLER(o)] == failed -> decision[o] = failed; decider[o] = made
-       :: cResult[CALLER(o)] == queued || cResult[CALLER(o)] == awaited -> decision[o] = awaited; decider[o] = made
-       :: cResult[CALLER(o)] == claimed -> giveUp(g); endClaim(g); decision[o] = failed; decider[o] = made
+       :: cResult[CALLER(o)] == relayed || cResult[CALLER(o)] == failed -> decision[o] = failed; decider[o] = made; isMade[g] = 1
+       :: cResult[CALLER(o)] == queued || cResult[CALLER(o)] == awaited -> decision[o] = awaited; decider[o] = made; isMade[g] = 1
+       :: cResult[CALLER(o)] == claimed -> giveUp(g); endClaim(g); decision[o] = failed; decider[o] = made; isMade[g] = 1
        :: cResult[CALLER(o)] == doubtful && decision[o] != notRelayed ->
           write(g, relayed, 0);
           if
@@ -951,20 +952,20 @@ end:
              leavingTo[g] = relayed;
              decision[o] = failed
           fi;
-          endClaim(g); decider[o] = made
+          endClaim(g); decider[o] = made; isMade[g] = 1
        :: cResult[CALLER(o)] == doubtful && decision[o] == notRelayed ->
           write(g, claimed, 0); lines++;
           if
           :: how == 0 && ok -> eDoubt[g] = queued; decider[o] = giving
-          :: how == 0 && !ok -> endClaim(g); decision[o] = awaited; decider[o] = made
-          :: how > 0 -> giveUp(g); endClaim(g); decision[o] = failed; decider[o] = made
+          :: how == 0 && !ok -> endClaim(g); decision[o] = awaited; decider[o] = made; isMade[g] = 1
+          :: how > 0 -> giveUp(g); endClaim(g); decision[o] = failed; decider[o] = made; isMade[g] = 1
           fi
        fi;
        CLEARCLAIM(CALLER(o)); CLEAR }
   :: atomic { ASKS(g) && decider[o] == giving && at[o] == g && eTurn[g] == 0 ->
-       giveUp(g); endClaim(g); decider[o] = made; CLEAR }
+       giveUp(g); endClaim(g); decider[o] = made; isMade[g] = 1; CLEAR }
   /* It is carried out: the work that keeps the id busy does that at its end. */
-  :: d_step { RUNS(g) && decider[o] == made && at[o] == g ->
+  :: d_step { up[g] && !stopped[g] && decider[o] == made && at[o] == g -> isMade[g] = 0;
        opening[g]--; carrying[g]--;
        s = (inDoubt[g * SLOTS] -> g * SLOTS : g * SLOTS + SLOTS - 1);
        if
@@ -1008,7 +1009,7 @@ end:
        up[g] = 0; stopped[g] = 0; tells[g] = 1;
        endClaim(g);
        leaving[g] = idle; leavingLook[g] = 0; CLEARLEAVING(g);
-       opening[g] = 0; carrying[g] = 0; isDecided[g] = 0; submission[g] = idle;
+       opening[g] = 0; carrying[g] = 0; isDecided[g] = 0; isMade[g] = 0; submission[g] = idle;
        CLEARCLAIM(g); cFence[g] = 0; cChange[g] = 0; cState[g] = absent;
        i = 0;
        do

@@ -100,6 +100,27 @@ export const RUNS: readonly Run[] = [
     ["DECISIONS=1", "STOPS=1"],
     false,
   ),
+  ledger(
+    "dropped",
+    "both gateways drop what is in doubt, and one is killed",
+    "nothing",
+    [...["POLICY_A=drop", "CRASHES=1", "LOST_ANSWERS=1"]],
+    false,
+  ),
+  ledger(
+    "both-replies",
+    "clients of one gateway wait for the verdict, those of the other do not",
+    "nothing",
+    [...["WAITS_A=0", "WAITS_B=1", "REFUSALS=1", "STOPS=1"]],
+    false,
+  ),
+  ledger(
+    "proved",
+    "evidence comes at any moment, to any gateway, and one is killed",
+    "nothing",
+    [...["PROOFS=1", "LOST_ANSWERS=1", "CRASHES=1"]],
+    false,
+  ),
   ledger("reply-changed", "each start has another reply", "nothing", [
     ...["CRASHES=1", "REPLY_CHANGES", "REFUSALS=1", "WAITS_A=1"],
   ]),

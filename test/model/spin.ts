@@ -42,15 +42,8 @@ export async function check(one: Run): Promise<Checked> {
     // A search by breadth finds the shortest history. Everything in the model is global, so a partial order reduces nothing.
     const search = isToFind ? ["-DSAFETY", "-DBFS"] : ["-DNP", "-DNOFAIR"];
     const hashes = one.isBounded === true ? ["-DBITSTATE"] : ["-DCOLLAPSE"];
-    // Most runs end sooner than a compiler that optimises.
-    const built = [
-      one.isShort ? "-O0" : "-O2",
-      "-w",
-      "-DNOREDUCE",
-      `-DMEMLIM=${MEMORY_MAX}`,
-      ...search,
-      ...hashes,
-    ];
+    // Most searches end sooner than a compiler that optimises.
+    const built = ["-O0", "-w", "-DNOREDUCE", `-DMEMLIM=${MEMORY_MAX}`, ...search, ...hashes];
     await run("gcc", [...built, "-o", "pan", "pan.c"], { cwd: folder });
     const began = performance.now();
     const said = await searched(folder, isToFind ? [] : ["-l"], one.isBounded === true);
