@@ -4,11 +4,15 @@ import { spawnSync } from "node:child_process";
 import { realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { expect, test } from "vitest";
-import { MAIN } from "../support/process.ts";
+import { afterAll, expect, test } from "vitest";
+import { build } from "../crash/gateway-process.ts";
 import { temporaryFolder } from "../support/storage.ts";
 
-const built = (module: string): string => pathToFileURL(join(dirname(MAIN), `${module}.js`)).href;
+const compiled = build();
+afterAll(() => compiled.remove());
+
+const built = (module: string): string =>
+  pathToFileURL(join(dirname(compiled.main), "../../src", `${module}.js`)).href;
 
 test.each([
   ["asked what its output is", "neverWaitForReader()"],
