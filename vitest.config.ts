@@ -41,11 +41,14 @@ const GROUPS = {
     "test/system/{ledger-archive,ledger-set,metrics-shared,pgbouncer,postgres-read-only}.test.ts",
     "test/system/{evidence-shared,observe-shared,reply-changed,settings-changed,several-gateways}.test.ts",
   ],
-  /** Kills, power cuts, disks that fail, damaged files, older builds, answers that are lost. */
+  /** Kills, power cuts, disks that fail, damaged files, older builds beside this one, answers that are lost. */
   crash: [
-    ...["test/crash/**", "test/damage/**", "test/disk-errors/**", "test/upgrade/**"],
+    ...["test/crash/**", "test/damage/**", "test/disk-errors/**"],
     "test/lost-answers/{away,kills,lost-answers}.test.ts",
+    "test/upgrade/rolling.test.ts",
   ],
+  /** Data of older builds, and the way back to them. */
+  upgrade: ["test/upgrade/{data-folders,forgotten,going-back,operator-socket,shared-ledgers}.test.ts"],
   /** Seeded histories, fuzzing, models, and the defects that they and the conformance suites have to find. */
   simulation: ["test/simulation/**", "test/model/**", "test/fuzz/**", "test/conformance/*-broken.test.ts"],
   /** What is shipped, and what measures. */
