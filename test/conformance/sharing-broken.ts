@@ -94,6 +94,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
     }),
     alsoFails: [
       { rule: "S1", reason: "what was taken over in doubt and accepted is such an id" },
+      { rule: "S4", reason: "the holder of what is attempted again is at work on such an id" },
       { rule: "S13", reason: "whether a live gateway has it is part of what is known of a doubt" },
       { rule: "S16", reason: "so is what is awaited and in doubt" },
       { rule: "S17", reason: "whose holder is dead is decided anywhere" },
@@ -167,6 +168,9 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
         }),
       };
     },
+    alsoFails: [
+      { rule: "S10", reason: "a release that is not answered is asked for again, and changes nothing then" },
+    ],
   },
   {
     rule: "S8",
@@ -233,6 +237,7 @@ export const BROKEN_SHARINGS: readonly BrokenSharing[] = [
       }),
     }),
     alsoFails: [
+      { rule: "S4", reason: "the number tells that what is in doubt is attempted again" },
       { rule: "S20", reason: "what is forgotten is such a change" },
       { rule: "S21", reason: "a settlement under the fence of another gateway is such a change" },
     ],
