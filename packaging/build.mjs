@@ -21,7 +21,7 @@ rmSync("dist", { recursive: true, force: true });
 const packages = new Set();
 
 async function bundle(input, output) {
-  const built = await rolldown({ input, external, platform: "node", treeshake: true, logLevel: "silent" });
+  const built = await rolldown({ input, external, platform: "node", logLevel: "silent" });
   const { output: chunks } = await built.write({ dir: "dist", ...output });
   await built.close();
   for (const { moduleIds } of chunks) for (const id of moduleIds ?? []) addPackage(id);

@@ -90,8 +90,7 @@ export async function init(
     // As a start would read it, but for the secret, which is nobody's yet.
     const environment = password === undefined ? {} : { [password]: "secret" };
     const config = loadConfig({ file, environment });
-    for (const { key, warning } of warningsOf(config, undefined))
-      prompts.write(`warning: ${key}: ${warning}\n`);
+    for (const { key, warning } of warningsOf(config)) prompts.write(`warning: ${key}: ${warning}\n`);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     await rm(file);
@@ -157,14 +156,14 @@ function upstreamOf(answer: string): Upstream | undefined {
 const networksIn = (answer: string): string[] => answer.split(/[\s,]+/).filter((one) => one !== "");
 
 /** Every string of JSON is one of TOML. */
-const quoted = (value: string | readonly string[]): string => JSON.stringify(value);
+const quoted = (value: string): string => JSON.stringify(value);
 
 function textOf(
   [upstream = "", clients = "", doubtful = "", unkeyed = ""]: readonly string[],
   version: string,
 ): string {
   const elsewhere = clients !== "here";
-  const networks = ["127.0.0.0/8", "::1", ...networksIn(clients)];
+  const networks = ["127.0.0.0/8", "::1", ...networksIn(clients)].map(quoted).join(", ");
   return `#:schema https://unpkg.com/mailonce@${version}/examples/mailonce.schema.json
 # Written by mailonce init. Every key: docs/configuration.md.
 data_dir = "data"
@@ -178,8 +177,8 @@ ${
     ? `
 # Nobody else may connect. Without TLS, mail is readable on the way: [tls], and tls = "required" in [smtp].
 [access]
-allowed_networks = ${JSON.stringify(networks).replaceAll(",", ", ")}
-trusted_networks = ${JSON.stringify(networks).replaceAll(",", ", ")}
+allowed_networks = [${networks}]
+trusted_networks = [${networks}]
 `
     : ""
 }
