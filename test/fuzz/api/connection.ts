@@ -1,6 +1,5 @@
 // One connection of the fuzzing caller: octets out, answers in, each within a time limit.
-import { once } from "node:events";
-import { connect } from "node:net";
+import { openWire } from "../wire.ts";
 import { type Answer, createAnswerReader } from "./answers.ts";
 
 /** A server that has not answered by then hangs. Far above what a busy machine needs. */
@@ -24,37 +23,9 @@ export interface ApiConnection {
 }
 
 export async function openApiConnection(port: number): Promise<ApiConnection> {
-  const socket = connect({ port, host: "127.0.0.1", noDelay: true, allowHalfOpen: true });
-  const answers: Answer[] = [];
-  const faults: string[] = [];
   let isHead = false;
   const reader = createAnswerReader(() => isHead);
-  let ended = false;
-  let wake: () => void = () => {};
-  socket.on("data", (octets: Buffer) => {
-    answers.push(...reader.push(octets));
-    wake();
-  });
-  const onEnd = (): void => {
-    if (!ended && !reader.isWhole()) faults.push("the connection ended within an answer");
-    ended = true;
-    wake();
-  };
-  socket.on("end", onEnd);
-  // A reset after its last answer is the server's right: it has closed while we still talked.
-  socket.on("error", onEnd);
-  socket.on("close", onEnd);
-  await Promise.race([once(socket, "connect"), once(socket, "close")]);
-
-  const changed = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-
+  const wire = await openWire(port, reader, "an answer", { allowHalfOpen: true });
   return {
     get isHead() {
       return isHead;
@@ -63,40 +34,26 @@ export async function openApiConnection(port: number): Promise<ApiConnection> {
       isHead = is;
     },
     get isOpen() {
-      return !ended && !socket.destroyed;
+      return wire.isOpen;
     },
     get faults() {
-      return [...faults, ...reader.faults];
+      return wire.faults;
     },
-    async send(...pieces) {
-      for (const piece of pieces) {
-        if (ended || socket.destroyed) return;
-        await new Promise<void>((resolve) => socket.write(piece, () => resolve()));
-      }
-    },
+    send: wire.send,
     async next(withinMs) {
-      const deadline = performance.now() + (withinMs ?? ANSWER_MS);
-      for (;;) {
-        const answer = answers.shift();
-        if (answer !== undefined) return answer;
-        if (ended) return "end";
-        const left = deadline - performance.now();
-        if (left <= 0) {
-          if (withinMs !== undefined) return "silence";
-          throw new Error(`no answer within ${ANSWER_MS} ms`);
-        }
-        await changed(left + 1);
-      }
+      const answer = await wire.next(withinMs ?? ANSWER_MS);
+      if (answer === "silence" && withinMs === undefined) throw new Error(`no answer within ${ANSWER_MS} ms`);
+      return answer;
     },
     async permitted() {
       const before = reader.continues;
       const deadline = performance.now() + ANSWER_MS;
-      while (reader.continues === before && answers.length === 0 && !ended) {
+      while (reader.continues === before && !wire.isHeard) {
         if (performance.now() > deadline) throw new Error(`no word to go on within ${ANSWER_MS} ms`);
-        await changed(ANSWER_MS + 1);
+        await wire.changed(ANSWER_MS + 1);
       }
     },
-    end: () => void socket.end(),
-    destroy: () => void socket.destroy(),
+    end: wire.end,
+    destroy: wire.destroy,
   };
 }
