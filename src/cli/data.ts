@@ -11,7 +11,7 @@ import { ContentError, openSpool, type Spool, type SpooledMail } from "../spool/
 import { createDiskStorage } from "../storage/disk.ts";
 import { acceptFolder } from "../storage/folder-accept.ts";
 import { checkFolder, consequenceOf, type FolderCheck } from "../storage/folder-check.ts";
-import { refuseLocked } from "../storage/level-store.ts";
+import { refuseHeld, whileLocked } from "../storage/folder-lock.ts";
 import { FORMATTED, findLostSeals } from "../storage/sealed-format.ts";
 import { StorageError } from "../storage/storage.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
@@ -29,7 +29,8 @@ export interface AcceptOptions extends DataOptions {
 
 /** Prints a line for each fault. Exit code 1 when there is one. */
 export function checkData(options: DataOptions): Promise<number> {
-  return onFolder(options, async (config, check) => {
+  return onFolder(options, async (config) => {
+    const check = await whileLocked(config.data_dir, () => checkWhole(config.data_dir));
     const lines = linesOf(check);
     // The contents of the stores are checked only when they can be opened.
     if (check.findings.length === 0) lines.push(...(await openAsStartDoes(config)));
@@ -41,18 +42,28 @@ export function checkData(options: DataOptions): Promise<number> {
 
 /** Accepts the folder without its damaged parts, and prints what was done. */
 export function acceptData(options: AcceptOptions): Promise<number> {
-  return onFolder(options, async ({ data_dir: folder }, check) => {
-    for (const line of linesOf(check)) process.stdout.write(`${line}\n`);
-    if (check.findings.length === 0) {
-      process.stdout.write("nothing to accept: a gateway starts on this folder\n");
+  return onFolder(options, ({ data_dir: folder }) =>
+    whileLocked(folder, async () => {
+      const check = await checkWhole(folder);
+      for (const line of linesOf(check)) process.stdout.write(`${line}\n`);
+      if (check.findings.length === 0) {
+        process.stdout.write("nothing to accept: a gateway starts on this folder\n");
+        return exitCodes.ok;
+      }
+      if (options.yes !== true) {
+        return reportFaults(["nothing was changed; say --yes to go on with what is there"], exitCodes.failed);
+      }
+      for (const line of await acceptFolder(folder, check)) process.stdout.write(`${line}\n`);
       return exitCodes.ok;
-    }
-    if (options.yes !== true) {
-      return reportFaults(["nothing was changed; say --yes to go on with what is there"], exitCodes.failed);
-    }
-    for (const line of await acceptFolder(folder, check)) process.stdout.write(`${line}\n`);
-    return exitCodes.ok;
-  });
+    }),
+  );
+}
+
+async function checkWhole(folder: string): Promise<FolderCheck> {
+  const check = await checkFolder(folder, true);
+  await refuseHeld(folder, FORMATTED);
+  const lost = check.findings.length === 0 ? await findLostSeals(folder, check) : [];
+  return { ...check, findings: [...check.findings, ...lost] };
 }
 
 function linesOf({ findings, repairs }: FolderCheck): string[] {
@@ -64,7 +75,7 @@ function linesOf({ findings, repairs }: FolderCheck): string[] {
 
 async function onFolder(
   { config: file }: DataOptions,
-  use: (config: Config, check: FolderCheck) => Promise<number>,
+  use: (config: Config) => Promise<number>,
 ): Promise<number> {
   try {
     const config = loadConfig({ file, environment: process.env });
@@ -72,12 +83,7 @@ async function onFolder(
     if (!existsSync(join(folder, "spool")) && !existsSync(join(folder, "ledger"))) {
       throw new StorageError("unavailable", `there is no data in ${folder}`);
     }
-    const check = await checkFolder(folder, true);
-    for (const name of FORMATTED) {
-      if (existsSync(join(folder, name, "LOCK"))) await refuseLocked(join(folder, name));
-    }
-    const lost = check.findings.length === 0 ? await findLostSeals(folder, check) : [];
-    return await use(config, { ...check, findings: [...check.findings, ...lost] });
+    return await use(config);
   } catch (error) {
     if (error instanceof ConfigError) return reportFaults(error.faults, exitCodes.badConfiguration);
     if (error instanceof StorageError) return reportFaults([error.message], exitCodes.failed);

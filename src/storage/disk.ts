@@ -99,8 +99,8 @@ export function createDiskStorage(
           level = await openLevelStore(path, kept, () => seals.check(name), countersOf(name));
           return await seals.hold(name, level);
         } catch (error) {
-          seals.fail();
           await level?.close();
+          await seals.fail();
           throw error;
         }
       });

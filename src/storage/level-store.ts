@@ -1,5 +1,5 @@
 // A Store on LevelDB. classic-level is imported here and nowhere else.
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
 import { type Counters, createCounters } from "../metrics/counters.ts";
@@ -257,6 +257,32 @@ export async function refuseLocked(folder: string): Promise<void> {
   } catch (error) {
     const refusal = toStorageError(error, folder);
     if (refusal.code === "locked") throw refusal;
+  }
+}
+
+/**
+ * Holds LevelDB's lock on a folder that nothing is kept in: Node.js has no lock of its own that the system takes back
+ * from a process that dies.
+ *
+ * @param folder there already
+ * @returns what gives it back
+ * @throws StorageError, "locked" when another process or another opening has it
+ */
+export async function holdLock(folder: string): Promise<() => Promise<void>> {
+  const hold = async (): Promise<() => Promise<void>> => {
+    const level = new ClassicLevel(folder);
+    await level.open();
+    return () => level.close();
+  };
+  try {
+    return await hold();
+  } catch (error) {
+    if (toStorageError(error, folder).code === "locked") throw error;
+    // Whatever a crash or a person has done to its files. Without LOCK itself, two processes could each have one.
+    for (const name of await readdir(folder)) {
+      if (name !== "LOCK") await rm(join(folder, name), { recursive: true, force: true });
+    }
+    return await hold();
   }
 }
 

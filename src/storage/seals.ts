@@ -1,19 +1,12 @@
 // Keeps the seals of a data folder: compares them with the stores before the first one is opened, writes new ones
 // while stores change, and a last one when the last store is closed. A mail costs nothing here: how long the files
 // are is looked up once a second.
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "../runtime/log.ts";
 import { damaged, toStorageError } from "./disk-error.ts";
-import {
-  checkFolder,
-  consequenceOf,
-  type FolderCheck,
-  type Repair,
-  SEALED_FILES,
-  sealedFilesIn,
-} from "./folder-check.ts";
-import { type LevelStore, refuseLocked } from "./level-store.ts";
+import { checkFolder, consequenceOf, type Repair, SEALED_FILES, sealedFilesIn } from "./folder-check.ts";
+import { lockFolder, refuseHeld } from "./folder-lock.ts";
+import type { LevelStore } from "./level-store.ts";
 import { type Seal, type StoreSeal, writeSeal } from "./seal.ts";
 import { FORMATTED, lostSeal, wasSealed } from "./sealed-format.ts";
 import type { StorageError, Store } from "./storage.ts";
@@ -35,7 +28,7 @@ export interface Seals {
   /** The store is open: from now on it is sealed. */
   hold(name: string, level: LevelStore): Promise<Store>;
   /** The store could not be opened. */
-  fail(): void;
+  fail(): Promise<void>;
   /** Rejects when an open store's files are not what they should be: before it is opened once more. */
   check(name: string): Promise<void>;
   /** Ends what `begin` began, when no store was to be opened. */
@@ -61,6 +54,8 @@ export function createSeals(folder: string, log: Log): Seals {
   let unsealed: readonly string[] = [];
   let number = 0;
   let begun: Promise<void> | undefined;
+  /** Gives the folder back. */
+  let unlock: (() => Promise<void>) | undefined;
   /** Openings under way. */
   let opening = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -96,16 +91,20 @@ export function createSeals(folder: string, log: Log): Seals {
     await write(running);
   }
 
-  /** A fault is checked twice: a process that was just ending may have changed files as they were read. */
-  async function checkUnlocked(first: string): Promise<FolderCheck> {
-    const check = await checkFolder(folder);
-    // After the check, since asking for a lock makes files anew whose absence is named.
-    await refuseHeld([first, ...FORMATTED]);
-    return check.findings.length === 0 ? check : await checkFolder(folder);
+  async function lock(): Promise<void> {
+    unlock ??= await lockFolder(folder);
+  }
+
+  async function release(): Promise<void> {
+    await unlock?.();
+    unlock = undefined;
   }
 
   async function checkAll(first: string): Promise<void> {
-    const { seals, findings, repairs, ...check } = await checkUnlocked(first);
+    await lock();
+    const { seals, findings, repairs, ...check } = await checkFolder(folder);
+    // After the check, since asking for a lock makes files anew whose absence is named.
+    await refuseHeld(folder, [first, ...FORMATTED]);
     if (findings.length > 0) throw refusal(folder, findings);
     for (const one of repairs) await repair(one, seals.seal);
     stores.clear();
@@ -115,12 +114,6 @@ export function createSeals(folder: string, log: Log): Seals {
     number = seals.seal?.number ?? 0;
     // Nothing was sealed: either there is nothing yet, or hold() has to look at its format first.
     if (seals.seal !== undefined) await writeTwice(true);
-  }
-
-  async function refuseHeld(names: readonly string[]): Promise<void> {
-    for (const name of names) {
-      if (existsSync(join(folder, name, "LOCK"))) await refuseLocked(pathOf(name));
-    }
   }
 
   async function repair({ file, fault, consequence }: Repair, seal: Seal | undefined): Promise<void> {
@@ -187,6 +180,7 @@ export function createSeals(folder: string, log: Log): Seals {
     await writeTwice(false).catch((error) => {
       log.warn("data.unsealed", { error: toStorageError(error, folder).message });
     });
+    await release();
   }
 
   async function close(name: string, one: Held): Promise<void> {
@@ -208,10 +202,12 @@ export function createSeals(folder: string, log: Log): Seals {
     await end();
   }
 
-  function failed(): void {
+  async function failed(): Promise<void> {
     opening--;
+    if (held.size > 0 || opening > 0) return;
     // The fault may be repaired before the next opening.
-    if (held.size === 0 && opening === 0) begun = undefined;
+    begun = undefined;
+    await inTurn(release);
   }
 
   return {
@@ -222,7 +218,7 @@ export function createSeals(folder: string, log: Log): Seals {
         await begun;
         if (!stores.has(name)) await removeHalfMade(pathOf(name));
       } catch (error) {
-        failed();
+        await failed();
         throw toStorageError(error, folder);
       }
     },

@@ -180,7 +180,7 @@ test("a second gateway on the folder of one that runs: refused, and the first go
   await submitNumbered(first, [1]);
   const second = await place.start();
   expect(await second.exited).toBe(1);
-  expect(second.stderr()).toBe(`mailonce: ${place.dataFolder}/spool/queue is in use by another mailonce\n`);
+  expect(second.stderr()).toBe(`mailonce: ${place.dataFolder} is in use by another mailonce\n`);
   await submitNumbered(first, [1, 2]);
   await first.logged("transmission.relayed", 2);
   expect(place.upstream.repeated()).toEqual([]);

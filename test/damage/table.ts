@@ -52,6 +52,7 @@ export const ROWS: readonly Row[] = [
     outcome: "repaired",
     lost: NOTHING,
   },
+  { files: "`lock/*`", pattern: /^lock\//, damages: ALL, outcome: "not read", lost: NOTHING },
   {
     files: "`CURRENT` of a store",
     pattern: /\/CURRENT$/,

@@ -129,7 +129,7 @@ describe("a store on the disk", () => {
     await expect(createDiskStorage(folder).openStore("ledger/state")).rejects.toMatchObject({
       name: "StorageError",
       code: "locked",
-      message: `${folder}/ledger/state is in use by another mailonce`,
+      message: `${folder} is in use by another mailonce`,
     });
     await store.close();
     const again = await createDiskStorage(folder).openStore("ledger/state");
