@@ -108,7 +108,9 @@ export function accountFor(heard: Heard, arrivals: readonly Arrival[]): Account 
     unheard++;
     const numbers = [...recipients].flatMap((recipient) => numberIn(recipient) ?? []);
     const end = numbers.length === 0 ? "unheard" : heard.calls[numbers[0] as number];
-    if (end !== "unheard") faults.push(`submission ${submission} of call ${numbers[0]}, which was ${end}`);
+    if (end !== "unheard") {
+      faults.push(`submission ${submission} for ${[...recipients]} of call ${numbers[0]}, which was ${end}`);
+    }
   }
   return {
     taken: heard.taken.length + sent.size,

@@ -1,4 +1,5 @@
 // Calls of the API of SES as SDKs make them, in both of its versions, and with what parsers of them stumble over.
+import { crc32 } from "node:zlib";
 import type { Chance } from "../../crash/chance.ts";
 import { damagedMessage } from "../messages.ts";
 import { mutated, randomOctets, skewed } from "../mutate.ts";
@@ -22,12 +23,16 @@ class Verbatim {
 type Tree = unknown;
 type Pair = [name: string, value: string];
 
-/** The recipient of request `number`, by which the account finds it again. */
-export const recipientOf = (number: number, nth: number): string => `q${number}.${nth}@example.net`;
+/** The recipient of request `number`, by which the account finds it again; changed, it is no other request's. */
+export const recipientOf = (number: number, nth: number): string =>
+  `q${number}.${checkOf(`${number}`)}.${nth}@example.net`;
+
 export const numberIn = (recipient: string): number | undefined => {
-  const digits = /^q(\d{1,9})\.\d@example\.net$/.exec(recipient)?.[1];
-  return digits === undefined ? undefined : Number(digits);
+  const [, digits = "", check] = /^q(\d{1,9})\.(\d+)\.\d@example\.net$/.exec(recipient) ?? [];
+  return check === checkOf(digits) ? Number(digits) : undefined;
 };
+
+const checkOf = (digits: string): string => `${crc32(digits)}`;
 
 /** Each call has a task of its own, named in one of the ways that there are, or none. */
 export function drawCall(chance: Chance, number: number): Call {
