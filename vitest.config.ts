@@ -41,12 +41,14 @@ const GROUPS = {
     "test/system/{ledger-archive,ledger-set,metrics-shared,pgbouncer,postgres-read-only}.test.ts",
     "test/system/{evidence-shared,observe-shared,reply-changed,settings-changed,several-gateways}.test.ts",
   ],
-  /** Kills, power cuts, disks that fail, damaged files, older builds beside this one, answers that are lost. */
+  /** Kills, clocks that jump, older builds beside this one, answers that are lost. */
   crash: [
-    ...["test/crash/**", "test/damage/**", "test/disk-errors/**"],
+    "test/crash/{clock,disk,half-open,kill,storm}.test.ts",
     "test/lost-answers/{away,kills,lost-answers}.test.ts",
     "test/upgrade/rolling.test.ts",
   ],
+  /** Damaged files, power cuts, and disks that fail. */
+  damage: ["test/crash/damage.test.ts", "test/damage/**", "test/disk-errors/**"],
   /** Data of older builds, and the way back to them. */
   upgrade: ["test/upgrade/{data-folders,forgotten,going-back,operator-socket,shared-ledgers}.test.ts"],
   /** Seeded histories, fuzzing, models, and the defects that they and the conformance suites have to find. */

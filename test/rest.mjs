@@ -16,6 +16,7 @@ const LANES = [
     name: "busy",
     groups: [
       "access",
+      "damage",
       "upgrade",
       "operate",
       "browser",

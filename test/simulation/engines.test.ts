@@ -6,9 +6,9 @@ import { type LedgerKind, openLedgers } from "./ledgers.ts";
 import { EVERYONE } from "./people.ts";
 import { simulate } from "./simulate.ts";
 
-/** Histories each time: a second or so each. */
-const FIXED = { first: 1, count: 12 } as const;
-const FRESH = 8;
+/** Histories each time: on PostgreSQL four seconds or so each. */
+const FIXED = { first: 1, count: 8 } as const;
+const FRESH = 4;
 
 /** For a start of the engine and all of them, on a machine that others use too. */
 const PATIENCE_MS = 300_000;
