@@ -1,6 +1,6 @@
 // Who is in which network, held against a model of bits and against what sockets say.
 import { once } from "node:events";
-import { BlockList, connect, createServer, isIPv6, SocketAddress } from "node:net";
+import { BlockList, connect, createServer, isIP, isIPv6, SocketAddress } from "node:net";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -70,6 +70,30 @@ describe("parseNetwork", () => {
     [`${"0:".repeat(1000)}1`, "neither"],
   ])("%j is a fault", (text, fault) => {
     expect(faultOf(text)).toContain(fault);
+  });
+
+  test("an address is what Node.js takes for one, without a zone", () => {
+    const part = fc.constantFrom(
+      ..."0123456789abcdefABCDEF:.::g%/ -\u0000",
+      "::",
+      "00",
+      "256",
+      "255",
+      "1.2.3.4",
+      "ffff:",
+    );
+    const text = fc.oneof(
+      fc.array(part, { maxLength: 24 }).map((parts) => parts.join("")),
+      fc.ipV4Extended(),
+      fc.ipV6(),
+    );
+    fc.assert(
+      fc.property(text, (address) => {
+        const isOne = isIP(address) !== 0 && !address.includes("%") && address.length <= 64;
+        expect(canonicalAddress(address) !== undefined).toBe(isOne);
+      }),
+      { numRuns: 5_000 },
+    );
   });
 
   test("any text is a network or a fault, and a network's text is itself", () => {
