@@ -124,7 +124,8 @@ export function loadConfig({ file, environment }: ConfigSources): Config {
     if (LEAVES.has(variable) && environment[variable] !== undefined) return variable;
     return `${source ?? "configuration"}: ${keys.join(".")}`;
   };
-  const parsed = schema.safeParse(tree);
+  // Compiling a parser for the one time that it is used takes longer than that use.
+  const parsed = schema.safeParse(tree, { jitless: true });
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       if (issue.code === "unrecognized_keys") {
