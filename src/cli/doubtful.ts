@@ -3,12 +3,13 @@
 import { duration } from "../config/values.ts";
 import type { Decision, DoubtfulDesk, DoubtfulEntry, Resolution } from "../operator/doubtful.ts";
 import { gatewayDesk } from "../operator/http/client.ts";
-import { stoppedDoubtful } from "../operator/offline.ts";
 import { countOf, durationOf } from "../runtime/amounts.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 import { withDesk } from "./operate.ts";
 import { type Column, isForPrograms, type JsonOption, jsonLine, print, tableOf } from "./print.ts";
 import { reasonFaults } from "./reason.ts";
+
+const stoppedDoubtful = async () => (await import("../operator/offline.ts")).stoppedDoubtful;
 
 export interface ListOptions extends JsonOption {
   /** A duration, as the configuration writes them. */

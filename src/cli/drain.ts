@@ -2,13 +2,12 @@
 // that, and says what keeps it; the gateway goes on without it.
 import type { Config } from "../config/config.ts";
 import { askGateway, detailOf, GatewayError, NoGatewayError } from "../operator/http/client.ts";
-import { countSpooled } from "../operator/offline-spool.ts";
 import { listeningIn } from "../operator/status/listening.ts";
 import type { Status, Trouble } from "../operator/status/schema.ts";
 import { countOf, durationOf } from "../runtime/amounts.ts";
 import { StorageError } from "../storage/storage.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
-import { operate, stoppedWorld } from "./operate.ts";
+import { operate } from "./operate.ts";
 import { type JsonOption, jsonLine, print } from "./print.ts";
 import { reasonFaults } from "./reason.ts";
 import { askStatus } from "./status.ts";
@@ -105,6 +104,10 @@ async function untilGone({ data_dir }: Config, say: Say): Promise<boolean> {
 
 /** The gateway has ended, or none ran: whether its queue is empty is in its spool. */
 async function sayWhatIsLeft(config: Config, say: Say): Promise<number> {
+  const [{ countSpooled }, { stoppedWorld }] = await Promise.all([
+    import("../operator/offline-spool.ts"),
+    import("./stopped-world.ts"),
+  ]);
   const until = Date.now() + ENDING_MS;
   for (;;) {
     try {

@@ -5,7 +5,6 @@ import { isFate } from "../history/fate.ts";
 import { NOTHING_KNOWN } from "../operator/explain/answer.ts";
 import { fateText, fateWords, settledWords } from "../operator/explain/fate-words.ts";
 import { observedWords } from "../operator/explain/observed-words.ts";
-import { stoppedExplain } from "../operator/explain/stopped.ts";
 import {
   type ExplainDesk,
   type Explained,
@@ -18,6 +17,8 @@ import { idIn } from "../operator/id-in.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 import { withDesk } from "./operate.ts";
 import { isForPrograms, type JsonOption, jsonLine, print } from "./print.ts";
+
+const stoppedExplain = async () => (await import("../operator/explain/stopped.ts")).stoppedExplain;
 
 export interface ExplainOptions extends JsonOption {
   readonly task?: string;

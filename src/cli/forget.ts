@@ -1,11 +1,12 @@
 // `mailonce forget`: asks the gateway that runs on the data folder, or opens the folder when none does.
 import type { Forgetting } from "../operator/forget.ts";
 import { gatewayForget } from "../operator/http/forget-client.ts";
-import { stoppedForget } from "../operator/offline.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 import { withDesk } from "./operate.ts";
 import { type JsonOption, jsonLine, print } from "./print.ts";
 import { reasonFaults } from "./reason.ts";
+
+const stoppedForget = async () => (await import("../operator/offline.ts")).stoppedForget;
 
 export interface ForgetOptions extends JsonOption {
   readonly yes?: boolean;

@@ -4,12 +4,8 @@ import { type Config, ConfigError, loadConfig } from "../config/config.ts";
 import type { LedgerWorld } from "../ledger/open.ts";
 import { SettingsError } from "../ledger/shared/settings.ts";
 import { GatewayError, isRunning, NoGatewayError } from "../operator/http/client.ts";
-import { openStopped, type Stopped } from "../operator/stopped.ts";
-import { systemClock } from "../runtime/clock.ts";
-import { systemRandom } from "../runtime/random.ts";
-import { createDiskStorage } from "../storage/disk.ts";
+import type { Stopped } from "../operator/stopped.ts";
 import { StorageError } from "../storage/storage.ts";
-import { openCommandLog } from "./command-log.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
 
 /**
@@ -42,16 +38,22 @@ export async function operate(
  * Asks the gateway that runs on the data folder, or opens the folder when none does; the next start finds what was done.
  *
  * @param running the gateway's desk
+ * @param load what makes the folder's desk: it brings all stores with it, which asking a gateway needs none of
  */
 export const withDesk = <Desk>(
   file: string | undefined,
   running: (dataDir: string) => Desk,
-  stopped: (config: Config, world: LedgerWorld, stopped: Stopped) => Promise<Desk>,
+  load: () => Promise<(config: Config, world: LedgerWorld, stopped: Stopped) => Promise<Desk>>,
   use: (desk: Desk) => Promise<number>,
 ): Promise<number> =>
   operate(file, async (config) => {
     // Asked once: a gateway that ends in the middle is no reason to go on in its folder.
     if (await isRunning(config.data_dir)) return await use(running(config.data_dir));
+    const [{ openStopped }, { stoppedWorld }, stopped] = await Promise.all([
+      import("../operator/stopped.ts"),
+      import("./stopped-world.ts"),
+      load(),
+    ]);
     const world = await stoppedWorld(config);
     const { desk, close } = await openStopped(config, world, (opened) => stopped(config, world, opened));
     try {
@@ -60,10 +62,3 @@ export const withDesk = <Desk>(
       await close();
     }
   });
-
-/** What a command works with on the data folder of a gateway that does not run. */
-export async function stoppedWorld(config: Config): Promise<LedgerWorld> {
-  const log = await openCommandLog(config.log);
-  const storage = createDiskStorage(config.data_dir, log);
-  return { storage, clock: systemClock, random: systemRandom, log };
-}

@@ -4,10 +4,9 @@ import type { Config } from "../config/config.ts";
 import { duration } from "../config/values.ts";
 import { NoGatewayError } from "../operator/http/client.ts";
 import { gatewayPausing } from "../operator/http/pausing-client.ts";
-import { openOfflinePausing } from "../operator/offline-pausing.ts";
 import type { PausedUpstream, PausingDesk, ResumedUpstream } from "../operator/pausing.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
-import { operate, stoppedWorld } from "./operate.ts";
+import { operate } from "./operate.ts";
 import { type JsonOption, jsonLine, print } from "./print.ts";
 import { reasonFaults } from "./reason.ts";
 
@@ -72,6 +71,10 @@ async function gatewayOr<T>(
   } catch (error) {
     if (!(error instanceof NoGatewayError)) throw error;
   }
+  const [{ openOfflinePausing }, { stoppedWorld }] = await Promise.all([
+    import("../operator/offline-pausing.ts"),
+    import("./stopped-world.ts"),
+  ]);
   const { desk, close } = await openOfflinePausing(config, await stoppedWorld(config));
   try {
     return await decide(desk);

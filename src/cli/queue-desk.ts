@@ -2,9 +2,10 @@
 // when none does; and the filters of the command line.
 import { gatewayQueue } from "../operator/http/queue-client.ts";
 import { type FilterInput, filterSchema, type QueueFilter } from "../operator/queue/filter.ts";
-import { stoppedQueue } from "../operator/queue/stopped.ts";
 import type { QueueDesk } from "../operator/queue/words.ts";
 import { withDesk } from "./operate.ts";
+
+const stoppedQueue = async () => (await import("../operator/queue/stopped.ts")).stoppedQueue;
 
 /** The next start finds what was ordered in the folder. */
 export const withQueue = (
