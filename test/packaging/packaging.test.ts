@@ -1,30 +1,22 @@
 // packaging/ as far as it can be proven without Docker and a running systemd: the steps of the Dockerfile and of
 // docs/deployment.md are carried out in a folder, and what they install runs as an ordinary user with
 // nothing writable but its data folder.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect } from "vitest";
 import { readMaildir, valuesOf } from "../support/maildir.ts";
-import { freePort } from "../support/peers.ts";
+import { test } from "../support/place.ts";
 import { makeFolder, run } from "../support/process.ts";
 import { connectSmtp, taskMail } from "../support/smtp-client.ts";
-import { copyOf, readStages, textsOf, variablesOf } from "./dockerfile.ts";
-import {
-  isRoot,
-  makeDataFolder,
-  ownedElsewhere,
-  readOnlyBut,
-  runStep,
-  startInstalled,
-  USER,
-} from "./sandbox.ts";
+import { copyOf, textsOf, variablesOf } from "./dockerfile.ts";
+import { build, final, installByDockerfile, installByTarball } from "./install.ts";
+import { isRoot, makeDataFolder, ownedElsewhere, readOnlyBut, startInstalled, USER } from "./sandbox.ts";
 
 const read = (path: string): string => readFileSync(path, "utf8");
-const [build = [], final = []] = readStages("packaging/Dockerfile");
 const environment = variablesOf(textsOf(final, "ENV"));
 
 const folder = makeFolder();
@@ -35,50 +27,13 @@ beforeAll(() => {
 });
 afterAll(() => folder.remove());
 
-/** Carries the Dockerfile out: RUN and COPY of the first stage, COPY of the second. */
-function installByDockerfile(): string {
-  const context = join(folder.path, "build");
-  const installed = join(folder.path, "image");
-  for (const path of [context, installed]) mkdirSync(path);
-  for (const { name, text } of build) {
-    if (name === "RUN") runStep(text, context);
-    if (name !== "COPY") continue;
-    const { sources, target } = copyOf(text);
-    for (const source of sources) {
-      cpSync(source, join(context, target === "./" ? source : target), { recursive: true });
-    }
-  }
-  for (const text of textsOf(final, "COPY")) {
-    const { sources, target } = copyOf(text);
-    for (const source of sources) {
-      const name = source.replace(/^\/build\//, "");
-      const options = { recursive: true, verbatimSymlinks: true };
-      cpSync(join(context, name), join(installed, target === "./" ? name : target), options);
-    }
-  }
-  return installed;
-}
-
-/** As docs/deployment.md says for systemd: the packed tarball with the lock file, without dev dependencies. */
-function installByTarball(): string {
-  const installed = join(folder.path, "opt");
-  mkdirSync(installed);
-  runStep(`npm pack --silent --ignore-scripts --pack-destination ${folder.path}`, process.cwd());
-  runStep(`tar -xzf ${folder.path}/mailonce-*.tgz --strip-components=1`, installed);
-  cpSync("package-lock.json", join(installed, "package-lock.json"));
-  runStep("npm ci --omit=dev --no-audit --no-fund", installed);
-  return installed;
-}
-
 describe.each([
   ["the Dockerfile", installByDockerfile],
   ["the tarball", installByTarball],
 ])("installed by %s", (_, install) => {
   let installed: string;
   beforeAll(() => {
-    installed = install();
-    // As an image or a package would have it, whatever the umask here is.
-    runStep("chmod -R a+rX,go-w .", installed);
+    installed = install(folder.path);
   });
 
   test("without what only development needs", () => {
@@ -141,34 +96,47 @@ describe("the Dockerfile", () => {
 
   test("names its base by tag, runs as a user with a number, and says how it stops", () => {
     for (const from of [...textsOf(build, "FROM"), ...textsOf(final, "FROM")]) {
-      expect(from).toMatch(/^[\w./-]+:\d[\w.-]+( AS \w+)?$/);
+      expect(from).toMatch(/^(--platform=\$BUILDPLATFORM )?[\w./-]+:\d[\w.-]+( AS \w+)?$/);
     }
     expect(textsOf(final, "USER").at(-1)).toMatch(/^[1-9]\d*:[1-9]\d*$/);
     expect(textsOf(final, "VOLUME")).toEqual([environment.MAILONCE_DATA_DIR]);
     expect(textsOf(final, "STOPSIGNAL")).toEqual(["SIGTERM"]);
   });
 
-  test("its health check: any greeting is life, silence and refusal are not", async () => {
+  test("its health check: a gateway that answers is well, whatever listens on its ports", async ({
+    place,
+  }) => {
     const [, json = ""] = / CMD (\[.*\])$/.exec(textsOf(final, "HEALTHCHECK")[0] ?? "") ?? [];
     const [, ...args] = JSON.parse(json) as string[];
-    const { spawn } = await import("node:child_process");
-    const health = async (port: number): Promise<unknown> => {
-      const child = spawn(process.execPath, args, { env: { MAILONCE_SMTP_PORT: String(port) } });
-      return (await once(child, "close"))[0];
+    const health = async (data: string): Promise<unknown> => {
+      const env = { ...environment, MAILONCE_DATA_DIR: data };
+      return (await once(spawn(process.execPath, args, { env }), "close"))[0];
     };
-    const says = async (greeting: string): Promise<unknown> => {
-      const server = createServer((socket) => void socket.on("error", () => {}).end(greeting));
-      server.listen(0, "127.0.0.1");
-      await once(server, "listening");
-      const code = await health((server.address() as { port: number }).port);
-      server.close();
-      return code;
-    };
-    expect(await says("220 gateway.example ESMTP mailonce\r\n")).toBe(0);
-    expect(await says("421 4.3.2 too many connections\r\n")).toBe(0);
-    expect(await says("HTTP/1.1 400 Bad Request\r\n")).toBe(1);
-    expect(await says("")).toBe(1);
-    expect(await health(await freePort())).toBe(1);
+    expect(await health(place.data)).toBe(1);
+    const gateway = await place.start({ HTTP_ENABLED: "false" });
+    expect(await health(place.data)).toBe(0);
+    await gateway.kill();
+    expect(await health(place.data)).toBe(1);
+    // Something else that answers there is no gateway that lives.
+    const server = createServer((_, response) => response.writeHead(404).end());
+    server.listen(`${place.folder}/operator.sock`);
+    await once(server, "listening");
+    expect(await health(place.folder)).toBe(1);
+    server.close();
+  });
+
+  test("its builds of the addon are for amd64 and arm64, with glibc", () => {
+    const header = (name: string): Buffer =>
+      readFileSync(join("node_modules/classic-level/prebuilds", name)).subarray(0, 20);
+    for (const [name, machine] of [
+      ["linux-x64/classic-level.node", 0x3e],
+      ["linux-arm64/classic-level.armv8.node", 0xb7],
+    ] as const) {
+      expect(header(name).subarray(0, 4).toString("latin1")).toBe("\x7fELF");
+      expect(header(name).readUInt16LE(18)).toBe(machine);
+    }
+    for (const from of [...textsOf(build, "FROM"), ...textsOf(final, "FROM")])
+      expect(from).toContain("-slim");
   });
 });
 

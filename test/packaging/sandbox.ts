@@ -58,17 +58,23 @@ export interface Running {
   stop(): Promise<number | null>;
 }
 
-/** Starts a program of an installation, and waits until it listens. The environment is all that it gets. */
+/**
+ * Starts a program of an installation, and waits until it listens. The environment is all that it gets.
+ *
+ * @param writable the folder that it may write into, where that is another than the data folder
+ */
 export async function startInstalled(
   main: string,
   data: string,
   environment: NodeJS.ProcessEnv,
+  args: readonly string[] = ["serve"],
+  writable = data,
 ): Promise<Running> {
-  const command = [process.execPath, main, "serve"];
+  const command = [process.execPath, main, ...args];
   if (isRoot) command.unshift(...PRIVILEGES.split(" "));
-  command.unshift(...(readOnlyBut(data) ?? []));
-  const [program = "", ...args] = command;
-  const child = spawn(program, args, {
+  command.unshift(...(readOnlyBut(writable) ?? []));
+  const [program = "", ...rest] = command;
+  const child = spawn(program, rest, {
     cwd: "/",
     env: {
       ...{ PATH: process.env.PATH, ...environment, MAILONCE_DATA_DIR: data },
