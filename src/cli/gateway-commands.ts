@@ -1,4 +1,4 @@
-// The gateway itself: `init`, `serve`, `check-config` and `id`.
+// The gateway itself: `init`, `serve`, `demo`, `check-config` and `id`.
 import type { CheckOptions } from "./check-config.ts";
 import { CONFIG_OPTION, type Command, type ConfigOption, type Exit } from "./command.ts";
 import type { IdOptions } from "./id.ts";
@@ -17,6 +17,11 @@ export function gatewayCommands(mailonce: Command, exit: Exit, version: string):
     .action(async (options: ConfigOption) =>
       exit(await (await import("./serve.ts")).serve(options, version)),
     );
+  mailonce
+    .command("demo")
+    .description("submit one task's mail to three people twice, to a gateway that relays into a Maildir")
+    .option(...CONFIG_OPTION)
+    .action(async (options: ConfigOption) => exit(await (await import("./demo.ts")).demo(options)));
   mailonce
     .command("check-config")
     .description("check the configuration and print it, without secrets")

@@ -57,6 +57,6 @@ function whereToLook(upstreams: readonly string[]): string {
   const [only = ""] = upstreams;
   const folder = /^maildir (.*)$/.exec(only)?.[1];
   return upstreams.length === 1 && folder !== undefined
-    ? `npm run demo drops a repeat; relayed mail is in ${folder}/new`
+    ? `mailonce demo drops a repeat; relayed mail is in ${folder}/new`
     : "this log; docs/replies.md has every event";
 }

@@ -20,7 +20,7 @@ test("the block of a default start", () => {
       "  upstream                maildir /home/me/mailonce/data/outbox",
       "  mail without a task id  is relayed as it is, repeats too",
       "  doubtful mail           is relayed again with the same Message-ID: a second copy is possible",
-      "  where to look           npm run demo drops a repeat; relayed mail is in /home/me/mailonce/data/outbox/new",
+      "  where to look           mailonce demo drops a repeat; relayed mail is in /home/me/mailonce/data/outbox/new",
       "  every setting           docs/configuration.md; to stop, press Ctrl-C",
       "",
     ].join("\n"),

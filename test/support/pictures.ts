@@ -40,7 +40,7 @@ export async function takePictures(
   signIn: (page: Page) => Promise<void>,
 ): Promise<Map<string, Uint8Array>> {
   const { gateway } = await startScene(place, { settings });
-  const demo = spawn(process.execPath, ["examples/demo.mjs"], {
+  const demo = spawn(process.execPath, ["dist/main.js", "demo"], {
     stdio: "ignore",
     env: {
       ...process.env,
