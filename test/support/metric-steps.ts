@@ -2,7 +2,7 @@
 // of a ledger that several gateways share are in metric-steps-shared.ts.
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ask, rawCall, SEND } from "../ses-api/place.ts";
 import { openDoors, PASSWORDS, token, underTls, writeFiles, writeUsers } from "./doors.ts";
@@ -14,6 +14,8 @@ import { NO_SCRAPE, type Scrape, scrape, scrapedWhen } from "./scrape.ts";
 import type { ScriptedSmtp, ScriptedSmtpOptions } from "./scripted-smtp.ts";
 import { writeCertificate } from "./short-certificate.ts";
 import { connectSmtp, openSmtp, submitMail, taskMail } from "./smtp-client.ts";
+
+const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
 
 /** A gateway, and its metrics before the step. */
 export interface Moving {
@@ -163,7 +165,7 @@ const observed: readonly Step[] = [
 const mails: readonly Step[] = [
   {
     name: "a gateway starts",
-    moves: [`${M}build_info{version="0.1.0",node="${process.version}"}`, "process_start_time_seconds"],
+    moves: [`${M}build_info{version="${version}",node="${process.version}"}`, "process_start_time_seconds"],
     play: async (place) => ({ gateway: (await openSite(place, "accept")).gateway, before: NO_SCRAPE }),
   },
   step(
