@@ -111,6 +111,7 @@ bit eAwaited[GATEWAYS];
 mtype eDoubt[GATEWAYS] = queued;   /* queued: none. Else attempted, doubtful, reattempted */
 bit eUnsaid[GATEWAYS];       /* the engine does not know that it is accepted */
 bit eMayBeRelayed[GATEWAYS];
+bit eMayBeCleared[GATEWAYS];
 byte eTurn[GATEWAYS];        /* whose turn it is, a caller's number + 1 */
 
 /* What each has to give up without a claim (leavings.ts). */
@@ -164,7 +165,7 @@ byte at[DECIDERS];
 byte copies;                 /* that the upstream took */
 byte lines;                  /* transmission.doubtful under resend, doubts that expired, decisions "not relayed" */
 bit reported;
-bit isSaid;                  /* it is relayed by a decision or by evidence */
+bit isSaid;                  /* it is relayed by a decision or by evidence, or may be when that was not answered */
 
 byte submits = SUBMITS;
 byte unfit = UNFIT;
@@ -254,6 +255,8 @@ byte it;
   ((!ISALIVE(rHolder) && !tells[g]) || (ISALIVE(rHolder) && (rState == claimed || rState == reclaimed))))
 #endif
 #define ISBUSYMAIL(t) (work[t] != idle && work[t] != lane && work[t] != recovering && work[t] != entering)
+/* The record is not under the claim of this gateway, or there is none. */
+#define ISLOST(g) (!eLive[g] || (eFence[g] != 0 && !(rState != absent && rFence == eEngine[g])))
 #define ISFREE(t) (!inSpool[t] && work[t] == idle)
 #if SLOTS == 1
 #define ISBUSY(g) ISBUSYMAIL(g)
@@ -266,6 +269,16 @@ byte it;
 #endif
 /* It is bound, another gateway relays it for a client that waits, and nothing has changed there. */
 #define ISLEFT(t) (isWaiting[t] && ISELSEWHERE(HOME(t)) && !rBound && rState != claimed && rState != reclaimed)
+/* An operator's decision "not relayed" and work on the id keep each other out (decisions.ts). */
+#ifdef MEETS_WORK
+#define ISAPART(g) (0)
+#else
+#if DECIDERS == 1
+#define ISAPART(g) (at[0] == g && decision[0] == notRelayed)
+#else
+#define ISAPART(g) ((at[0] == g && decision[0] == notRelayed) || (at[1] == g && decision[1] == notRelayed))
+#endif
+#endif
 /* A change under a live claim of this gateway says whether it is bound. */
 #define BINDS(g) (eAccepted[g] && !eAwaited[g])
 
@@ -327,7 +340,7 @@ inline write(g, to, b) {
 
 inline endClaim(g) {
   eLive[g] = 0; eFence[g] = 0; eEngine[g] = 0; eStep[g] = 0; eAccepted[g] = 0; eAwaited[g] = 0; eDoubt[g] = queued;
-  eUnsaid[g] = 0; eMayBeRelayed[g] = 0; eTurn[g] = 0
+  eUnsaid[g] = 0; eMayBeRelayed[g] = 0; eMayBeCleared[g] = 0; eTurn[g] = 0
 }
 
 inline holds(g, f, to) {
@@ -539,7 +552,7 @@ proctype Mail(byte t; byte g) {
 end:
   do
   /* The lane takes it up. While another gateway's claim is not accepted it would find that again and again. */
-  :: d_step { RUNS(g) && ISSERVING(g) && work[t] == lane && !ISLEFT(t) && !ISPENDING(g) ->
+  :: d_step { RUNS(g) && ISSERVING(g) && work[t] == lane && !ISAPART(g) && !ISLEFT(t) && !ISPENDING(g) ->
        if
        :: !inSpool[t] || isEnded[t] -> work[t] = releasing; next[t] = idle
        :: else -> work[t] = noting
@@ -740,7 +753,7 @@ end:
        fi; CLEAR }
 
   /* doubt.ts: policy decides, after an attempt (outcome doubtful) or about an earlier one. */
-  :: d_step { RUNS(g) && work[t] == deciding ->
+  :: d_step { RUNS(g) && work[t] == deciding && !ISAPART(g) ->
        if
        :: outcome[t] != doubtful && isHeld[t] && POLICY(g) != resend -> inDoubt[t] = 1; work[t] = ending; next[t] = idle
        :: !(outcome[t] != doubtful && isHeld[t] && POLICY(g) != resend) && POLICY(g) == drop ->
@@ -885,6 +898,18 @@ end:
        fi;
        leave(s); forgetMail(s); s = 0;
        printf("gateway %c: looks the id up, and takes its mail out: it is relayed\n", NAME(g)) }
+#ifndef LOST_UNSEEN
+  /* What is held asks what has become of it, when its claim is lost. */
+  :: d_step { ASKS(g) && rState != relayed && !ISBUSY(g) && ISSERVING(g) && !ISAPART(g) && ISLOST(g) &&
+              ((inDoubt[g * SLOTS] && isHeld[g * SLOTS]) || (inDoubt[g * SLOTS + SLOTS - 1] && isHeld[g * SLOTS + SLOTS - 1])) ->
+       s = ((inDoubt[g * SLOTS] && isHeld[g * SLOTS]) -> g * SLOTS : g * SLOTS + SLOTS - 1);
+       if
+       :: ISLIVE(s) -> endClaim(g)
+       :: else
+       fi;
+       inDoubt[s] = 0; work[s] = lane; s = 0;
+       printf("gateway %c: looks the id up, and finds that its claim is lost\n", NAME(g)) }
+#endif
 #endif
   od
 }
@@ -916,11 +941,11 @@ end:
        :: else -> eMayBeRelayed[g] = 1; write(g, relayed, 0)
        fi;
        if
-       :: how == 0 && ok && decision[o] == notRelayed -> eDoubt[g] = queued; lines++
+       :: how == 0 && ok && decision[o] == notRelayed -> eDoubt[g] = queued; eMayBeCleared[g] = 0; lines++
        :: how == 0 && ok && decision[o] != notRelayed -> endClaim(g); decision[o] = relayed; isSaid = 1
        :: how == 0 && !ok -> endClaim(g); decision[o] = awaited      /* elsewhere */
-       :: how > 0 && decision[o] == notRelayed -> decision[o] = failed; lines++
-       :: how > 0 && decision[o] != notRelayed -> decision[o] = failed
+       :: how > 0 && decision[o] == notRelayed -> decision[o] = failed; lines++; eMayBeCleared[g] = 1
+       :: how > 0 && decision[o] != notRelayed -> decision[o] = failed; isSaid = 1
        fi;
        decider[o] = made; isMade[g] = 1; CLEAR }
   /* No claim of this gateway: the record is read. */
@@ -967,7 +992,7 @@ end:
   /* It is carried out: the work that keeps the id busy does that at its end. */
   :: d_step { up[g] && !stopped[g] && decider[o] == made && at[o] == g -> isMade[g] = 0;
        opening[g]--; carrying[g]--;
-       s = (inDoubt[g * SLOTS] -> g * SLOTS : g * SLOTS + SLOTS - 1);
+       s = ((inDoubt[g * SLOTS] || work[g * SLOTS] == deciding) -> g * SLOTS : g * SLOTS + SLOTS - 1);
        if
        :: decision[o] == relayed ->
           printf("gateway %c: has recorded the decision: relayed\n", NAME(g));
@@ -987,6 +1012,9 @@ end:
           if
           :: inDoubt[s] && isHeld[s] -> inDoubt[s] = 0; isHeld[s] = 0; work[s] = lane
           :: inDoubt[s] && !isHeld[s] -> inDoubt[s] = 0
+#ifndef MEETS_WORK
+          :: !inDoubt[s] && work[s] == deciding -> work[s] = lane   /* a submission's policy has waited, and finds no doubt */
+#endif
           :: else
           fi
        :: decision[o] == awaited ->
@@ -1121,6 +1149,13 @@ end:
   od
 }
 
+/* doubts.ts: the list of what is in doubt has it, whatever the record says. */
+#ifdef UNANSWERED_UNLISTED
+#define ISLISTED(g) (0)
+#else
+#define ISLISTED(g) (eLive[g] && eDoubt[g] == doubtful && eMayBeCleared[g])
+#endif
+
 /* ---- When nothing can happen any more. */
 active proctype End() {
   byte g;
@@ -1151,7 +1186,7 @@ end:
        do
        :: t < MAILS ->
           if
-          :: inSpool[t] && !(isHeld[t] && inDoubt[t] && ISINDOUBT(rState)) ->
+          :: inSpool[t] && !(isHeld[t] && inDoubt[t] && (ISINDOUBT(rState) || ISLISTED(HOME(t)))) ->
              printf("promise: a mail stays in the spool of gateway %c for ever\n", NAME(HOME(t))); assert(false)
           :: else
           fi;

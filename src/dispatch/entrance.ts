@@ -44,9 +44,11 @@ export function createEntrance(parts: EntranceParts): Entrance {
   let isDraining = false;
 
   const decide: Entrance["doubtful"] = async (queued, transmission, doubt) => {
-    const { result: next, isOut } = await resolutions.during(queued, late, () =>
-      doubts.decide(queued, transmission, { ...doubt, ended: "earlier" }, late),
-    );
+    const { result: next, isOut } = await resolutions.during(queued, late, async (isCleared) => {
+      // The decision has freed what was held, and did not know of anything else.
+      if (isCleared) return transmission.held === true ? undefined : queued;
+      return await doubts.decide(queued, transmission, { ...doubt, ended: "earlier" }, late);
+    });
     if (next !== undefined && !isOut) enqueue(next);
   };
 

@@ -18,12 +18,13 @@ export interface Resolutions {
   /**
    * Runs work on a transmission. What is decided as relayed meanwhile leaves the spool at its end.
    *
+   * @param work see Decisions
    * @returns with `isOut` when it has left the spool for that
    */
   during<T>(
     queued: QueuedTransmission,
     signal: AbortSignal,
-    work: () => Promise<T>,
+    work: (isCleared: boolean) => Promise<T>,
   ): Promise<{ readonly result: T; readonly isOut: boolean }>;
   /** It was decided that it was relayed: it leaves the spool, unless work does that at its end. Never rejects. */
   decidedRelayed(id: Id): Promise<void>;
@@ -86,9 +87,9 @@ export function createResolutions(parts: ResolutionParts): Resolutions {
 
   return {
     during: (queued, signal, work) =>
-      decisions.during(queued.claim.id, async () => {
+      decisions.during(queued.claim.id, async (isCleared) => {
         const { id } = queued.claim;
-        const result = await work();
+        const result = await work(isCleared);
         const isRelayed = decisions.relayed(id);
         if (isRelayed === undefined || !(await isRelayed)) return { result, isOut: false };
         try {

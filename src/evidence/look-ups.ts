@@ -1,5 +1,6 @@
-// Where several gateways share a ledger, evidence that one of them gets settles what another one holds. The holder finds
-// that out here: it looks up what it holds in doubt, and takes out what is settled.
+// Where several gateways share a ledger, evidence that one of them gets settles what another one holds, and what a gateway held
+// while it was away another one may have taken over, decided and given up. The holder finds that out here: it looks up what
+// it holds in doubt, takes out what is settled, and has what is held ask what has become of it.
 import { ANOTHER_GATEWAY, THIS_GATEWAY } from "../history/history.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { Claim, Ledger } from "../ledger/ledger.ts";
@@ -29,7 +30,10 @@ export interface LookUps {
 export interface LookUpParts extends ElsewhereParts {
   readonly ledger: Pick<Ledger, "look" | "release" | "settle">;
   readonly inDoubt: ReadonlyMap<Id, LookedAfter>;
-  readonly decisions: SettlingParts;
+  readonly decisions: SettlingParts & {
+    /** Its claim has ended. What is held asks what has become of it. */
+    decidedElsewhere(id: Id): void;
+  };
   readonly clock: Clock;
 }
 
@@ -39,12 +43,12 @@ export function createLookUps(parts: LookUpParts): LookUps {
   let looking: Promise<void> | undefined;
   let isStopped = false;
 
-  /** Who has settled it: the ledger has it as relayed, and not an earlier mail of the id that its claim let pass. */
-  const settledBy = async ({ queued, transmission: { id, since = 0 } }: LookedAfter) => {
+  /** Who has settled it, and whether its claim is lost otherwise. */
+  const lookAt = async ({ queued, transmission: { id, since = 0 } }: LookedAfter) => {
     const looked = await ledger.look(id);
-    if (looked.state === "relayed" || looked.state === "forgotten") {
-      return looked.at >= since ? ANOTHER_GATEWAY : undefined;
-    }
+    // An earlier mail of the id, which its claim let pass, says nothing of this one.
+    if ("at" in looked && looked.at >= since) return ANOTHER_GATEWAY;
+    if (!("holder" in looked) || looked.holder !== "here") return "lost";
     // A settlement from here had no answer. It is made once more; where it is stale, another one came first, and its claim
     // ends with that.
     if (!("isSettled" in looked)) return undefined;
@@ -54,20 +58,25 @@ export function createLookUps(parts: LookUpParts): LookUps {
   async function lookUp(id: Id): Promise<void> {
     const found = inDoubt.get(id);
     if (found === undefined || decisions.isBusy(id)) return;
-    let source: Awaited<ReturnType<typeof settledBy>>;
+    let source: Awaited<ReturnType<typeof lookAt>>;
     try {
       await decisions.make(
         id,
         async () => {
-          source = await settledBy(found);
+          source = await lookAt(found);
+          if (source === "lost") return "elsewhere";
           return source === undefined ? "nothing" : "relayed";
         },
-        async (decided) => {
-          if (decided !== "relayed") return;
-          noteSettledElsewhere(parts, found.transmission, source);
-          await decisions.decidedRelayed(id);
+        async () => {
+          if (source === undefined) return;
+          if (source !== "lost") {
+            noteSettledElsewhere(parts, found.transmission, source);
+            await decisions.decidedRelayed(id);
+          }
           // It is stale in the ledger, and changes nothing there: this gateway counts it no more.
           await ledger.release([found.queued.claim]);
+          // Another submission may have claimed the id since, and be in doubt.
+          if (source === "lost" && inDoubt.get(id) === found) decisions.decidedElsewhere(id);
         },
       );
     } catch (error) {

@@ -10,7 +10,7 @@ export interface OpenedEvidence extends Evidence, Pick<Telling, "takenAgain"> {
 }
 
 export interface OpenEvidenceParts
-  extends Omit<EvidenceParts, "doubtful" | "ledger" | "telling">,
+  extends Omit<EvidenceParts, "doubtful" | "ledger" | "telling" | "decisions">,
     LookUpParts {
   readonly ledger: EvidenceParts["ledger"] & LookUpParts["ledger"];
   readonly history: EvidenceParts["history"] & TellingParts["history"];

@@ -78,6 +78,8 @@ export interface SpooledDoubt {
 
 /** How a decision is made and carried out; see dispatch/decisions.ts, dispatch/resolutions.ts and offline.ts. */
 export interface DecisionParts extends SettlingParts {
+  /** As `make`, that it was not relayed: "busy" while work is under way, which it keeps out. */
+  readonly makeApart: SettlingParts["make"];
   /** What was decided as not relayed is due. */
   decidedNotRelayed(id: Id): Promise<void>;
   /** Another gateway has it. */
@@ -133,9 +135,9 @@ export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk & DoubtfulGla
     async resolve(name, decision, reason, by) {
       const id = idIn(name);
       if (id === undefined) return { ok: false, fault: `${name} is not doubtful` };
-      if (decision === "not-relayed" && decisions.isBusy(id)) return refusal(name, "busy");
       let next: Made["next"] = "relayed";
-      const decided = await decisions.make(
+      const make = decision === "relayed" ? decisions.make : decisions.makeApart;
+      const decided = await make(
         id,
         () => ledger.decide(id, decision),
         async (made) => {
@@ -143,7 +145,8 @@ export function createDoubtfulDesk(parts: DeskParts): DoubtfulDesk & DoubtfulGla
           if (made === "nothing" || made === "busy" || made === "elsewhere") return;
           const found = spooled(id);
           const known = found?.transmission;
-          if (made !== "relayed") next = found === undefined ? "forgotten" : "queued";
+          if (made === "absent" && found === undefined) next = "forgotten";
+          else if (made !== "relayed") next = "queued";
           log.warn("operator.resolved", {
             ...{ id, messageId: known?.messageId, recipient: addresses ? known?.recipient : undefined },
             ...{ task: found && (await taskOf(found)), decision, reason, by, next },

@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { Id } from "../identity/message-id.ts";
 import type { LedgerWorld } from "../ledger/open.ts";
 import { freed, holdOf } from "../spool/record.ts";
-import { createDoubtfulDesk, type DoubtfulDesk, type SpooledDoubt } from "./doubtful.ts";
+import { createDoubtfulDesk, type DecisionParts, type DoubtfulDesk, type SpooledDoubt } from "./doubtful.ts";
 import { createForgetDesk, type ForgetDesk } from "./forget.ts";
 import type { Stopped } from "./stopped.ts";
 
@@ -16,6 +16,13 @@ export async function stoppedForget(
   for await (const [, { id }] of spool.load()) spooled.add(id);
   return createForgetDesk({ ledger, history, log, isSpooled: (id) => spooled.has(id) });
 }
+
+/** Nothing else is under way. */
+const make: DecisionParts["make"] = async (_, decide, carryOut) => {
+  const decided = await decide();
+  await carryOut(decided);
+  return decided;
+};
 
 export async function stoppedDoubtful(
   config: Config,
@@ -32,11 +39,7 @@ export async function stoppedDoubtful(
     spooled: (id) => transmissions.get(id),
     decisions: {
       isBusy: () => false,
-      async make(_, decide, carryOut) {
-        const decided = await decide();
-        await carryOut(decided);
-        return decided;
-      },
+      ...{ make, makeApart: make },
       async decidedRelayed(id) {
         const found = transmissions.get(id);
         if (found !== undefined) await spool.remove(found.key);

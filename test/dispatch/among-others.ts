@@ -47,13 +47,20 @@ export async function openAmongOthers(environment: Readonly<Record<string, strin
   const note = (event: string) => void events.push(event);
   const log: Log = { debug: note, info: note, warn: note, error: note };
   const limits = { messageOctets: 1e9, lineOctets: 1e9, smtpUtf8: true };
-  const storage = earlier?.storage ?? createMemoryStorage();
-  /** Called before the engine does what the gateway asks for. */
+  /** Called before the engine, or the disk of the queue, does what the gateway asks for. */
   const before: {
     change: (batch: readonly Change[]) => Promise<void>;
     take: (batch: readonly Taking[]) => Promise<void>;
     read: () => Promise<void>;
-  } = { change: async () => {}, take: async () => {}, read: async () => {} };
+    write: () => Promise<void>;
+  } = { change: async () => {}, take: async () => {}, read: async () => {}, write: async () => {} };
+  const storage =
+    earlier?.storage ??
+    createMemoryStorage({
+      async pause(call, name, place) {
+        if (call === "write" && name === "spool/queue" && place === "begin") await before.write();
+      },
+    });
   /** Called when it has, and before the gateway has the answer. */
   const after: { change: (batch: readonly Change[]) => Promise<void> } = { change: async () => {} };
   const relay = await openRelay(config, {

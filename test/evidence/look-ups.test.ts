@@ -1,4 +1,5 @@
-// What another gateway settles by evidence leaves the spool of its holder, which nobody has to ask, to attempt or to start.
+// What another gateway settles by evidence leaves the spool of its holder, which nobody has to ask, to attempt or to start. So
+// does what it takes over from a holder that was away.
 import { expect, test } from "vitest";
 import { createDecisions } from "../../src/dispatch/decisions.ts";
 import { createLookUps } from "../../src/evidence/look-ups.ts";
@@ -141,7 +142,11 @@ test("an id that can't be looked up keeps no other from that", async () => {
       release: async () => {},
       settle: async () => "stale",
     },
-    decisions: { ...createDecisions(), decidedRelayed: async (id) => void out.push(id) },
+    decisions: {
+      ...createDecisions(),
+      decidedRelayed: async (id) => void out.push(id),
+      decidedElsewhere() {},
+    },
     ...{ history: { settled() {} }, clock, log: silentLog, addresses: false },
   });
   lookUps.start();
@@ -188,6 +193,40 @@ test("one that another gateway took over and relayed is no evidence: the attempt
   expect(explained?.answer).toContain(
     "another gateway relayed it, or evidence or an operator settled it there",
   );
+  await one.relay.drain();
+  await one.relay.close();
+});
+
+test.each([
+  ["is decided there as not relayed", 2],
+  ["is the other's, which answers for it", 1],
+  ["is given up there in doubt", 1],
+] as const)("held here and taken over by another gateway, it %s", async (ends, calls) => {
+  const one = await gatewayAmongOthers({ MAILONCE_LEDGER_DOUBTFUL: "hold" });
+  one.first.answer({ kind: "doubtful", cause: "the connection was lost" });
+  await settled();
+  const { other, claim } = await one.lapse("doubtful");
+  if (ends === "is decided there as not relayed") await other.settle(claim, "cleared");
+  if (ends === "is the other's, which answers for it") {
+    other.accepted([claim]);
+    await other.attempt(claim, "Thu, 01 Jan 2026 00:00:00 +0000");
+    await other.settle(claim, "doubtful");
+  } else await other.release([claim]);
+  await settled();
+  one.clock.advance(LOOK_UP_MS);
+  await settled();
+  expect(one.calls).toHaveLength(calls);
+  expect(one.relay.isEmpty()).toBe(ends === "is the other's, which answers for it");
+  const listed = await one.relay.doubtful.list();
+  expect(listed.map(({ standing }) => standing)).toEqual(
+    {
+      "is decided there as not relayed": [],
+      "is the other's, which answers for it": ["elsewhere"],
+      "is given up there in doubt": ["held"],
+    }[ends],
+  );
+  for (const call of one.calls.slice(1)) call.answer({ kind: "accepted", upstreamId: "2" });
+  await settled();
   await one.relay.drain();
   await one.relay.close();
 });

@@ -94,8 +94,31 @@ export const RUNS: readonly Run[] = [
     ...["DECISIONS=1", "LOST_ANSWERS=1", "REFUSALS=1"],
   ]),
   ledger(
+    "held-killed",
+    "both gateways hold what is in doubt, an operator decides, and one is killed",
+    "nothing",
+    [...["POLICY_A=hold", "DECISIONS=1", "LOST_ANSWERS=1", "CRASHES=1"]],
+  ),
+  ledger("held-unanswered", "the same, and a call of the engine is not answered instead", "nothing", [
+    ...["POLICY_A=hold", "DECISIONS=1", "LOST_ANSWERS=1", "LOST_CALLS=1"],
+  ]),
+  ledger(
+    "held-cut",
+    "the same, and one gateway can't reach the engine instead",
+    "nothing",
+    [...["POLICY_A=hold", "DECISIONS=1", "LOST_ANSWERS=1", "CUTS=1"]],
+    false,
+  ),
+  ledger(
+    "resent-unanswered",
+    "an operator decides about what is sent again, and a call of the engine is not answered",
+    "nothing",
+    [...["DECISIONS=1", "LOST_ANSWERS=1", "LOST_CALLS=1"]],
+    false,
+  ),
+  ledger(
     "decided-stopped",
-    "the same, and a process is stopped",
+    "an operator decides, and a process is stopped",
     "nothing",
     ["DECISIONS=1", "STOPS=1"],
     false,
@@ -155,6 +178,22 @@ export const RUNS: readonly Run[] = [
     "a release without an answer takes the place of the look for a late claim",
     "error",
     [...["LOOK_FORGOTTEN", "LOST_CALLS=2", "UNFIT=1"]],
+  ),
+  ledger(
+    "decision-meets-work",
+    "a decision that it was not relayed is made while policy is at work",
+    "error",
+    [...["MEETS_WORK", "POLICY_A=hold", "DECISIONS=1", "LOST_ANSWERS=1", "CRASHES=1"]],
+  ),
+  ledger("decision-unlisted", "the list of doubts is what the engine has as in doubt", "error", [
+    ...["UNANSWERED_UNLISTED", "POLICY_A=hold", "DECISIONS=1", "LOST_ANSWERS=1", "LOST_CALLS=1"],
+  ]),
+  ledger(
+    "lost-unseen",
+    "what is held asks for nothing when another gateway has taken it over",
+    "error",
+    [...["LOST_UNSEEN", "POLICY_A=hold", "DECISIONS=1", "LOST_ANSWERS=1", "CUTS=1"]],
+    false,
   ),
   ledger("reply1", "a start does not bind, and a repeat of what a client waits for gets 250", "error", [
     ...["START_DOES_NOT_BIND", "REPEAT_OF_AWAITED", "REFUSALS=1", "CRASHES=1", "REPLY_CHANGES", "WAITS_A=1"],

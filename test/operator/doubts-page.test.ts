@@ -29,7 +29,7 @@ function deskOf(doubts: readonly Doubt[]) {
     policy: "hold",
     spooled: () => undefined,
     decisions: {
-      ...{ isBusy: () => false, make: none, decidedRelayed: none, decidedNotRelayed: none },
+      ...{ isBusy: () => false, make: none, makeApart: none, decidedRelayed: none, decidedNotRelayed: none },
       decidedElsewhere() {},
     },
     history: { decided() {} },

@@ -64,6 +64,7 @@ export function createDeciding(parts: DecidingParts): Deciding {
     if (next !== "relayed" && next !== "queued") return next;
     // Until it is answered, and when it never is.
     held.mayBeRelayed ||= next === "relayed";
+    held.mayBeCleared ||= next === "queued";
     if (!(await writer.move(held, event, ""))) {
       claims.end(held);
       return "elsewhere";

@@ -30,9 +30,9 @@ export function createDoubts({ engine, claims, incarnation, clock }: DoubtsParts
   }
 
   /** A decision without an answer has taken effect, and nothing has followed from it: it is decided once more. */
-  function undecided({ id, doubt, firstDate = "", digest, mayBeRelayed }: Held): Doubt | undefined {
-    if (doubt !== "doubtful" || !mayBeRelayed) return undefined;
-    return { id, firstDate, digest, changedAt: clock.now(), claimed: true };
+  function undecided({ id, doubt, digest, ...held }: Held): Doubt | undefined {
+    if (doubt !== "doubtful" || (!held.mayBeRelayed && !held.mayBeCleared)) return undefined;
+    return { id, firstDate: held.firstDate ?? "", digest, changedAt: clock.now(), claimed: true };
   }
 
   return {

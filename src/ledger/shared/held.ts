@@ -23,6 +23,8 @@ export interface Holding {
   writing: number;
   /** A decision that it was relayed failed on its way, and may have taken effect all the same. */
   mayBeRelayed: boolean;
+  /** So did one that it was not relayed. */
+  mayBeCleared: boolean;
 }
 
 /** A live claim of the shared ledger. */
@@ -38,6 +40,7 @@ export const unheld = (): Holding => ({
   written: undefined,
   writing: 0,
   mayBeRelayed: false,
+  mayBeCleared: false,
 });
 
 /** The entry holds what was inserted or taken. */

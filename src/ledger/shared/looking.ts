@@ -25,7 +25,8 @@ export function createLook({ calls, claims, incarnation, open, tellsTheDead, clo
   return async (id: Id): Promise<Looked> => {
     const record = await calls.read.ask(decodeBase32(id));
     const held = claims.get(id);
-    if (record === undefined) return held === undefined ? { state: "absent" } : ours(held, clock.now());
+    // A claim that is being made has no record yet. Any other without one is lost.
+    if (record === undefined) return held?.fence === 0 ? ours(held, clock.now()) : { state: "absent" };
     const { holder, changedAt, state } = record;
     // A decision without an answer has taken effect, and nothing has followed from it: it is decided once more.
     if (held?.doubt === "doubtful" && held.mayBeRelayed && holder === undefined) {
