@@ -1,6 +1,6 @@
 // All commands. A command is loaded when it is run: `id` must not wait for all that `serve` needs.
 import { keyCommands, tokenCommands, userCommands } from "./access-commands.ts";
-import { createProgram, exitOfSyntax } from "./command.ts";
+import { type Command, createProgram, type Exit, exitOfSyntax } from "./command.ts";
 import { doubtfulCommands } from "./doubtful-commands.ts";
 import { exitCodes } from "./exit.ts";
 import { gatewayCommands } from "./gateway-commands.ts";
@@ -12,9 +12,20 @@ import { dataCommands, ledgerCommands } from "./storage-commands.ts";
 /** Runs the command that the process was started with. Resolves to its exit code. */
 export async function runProgram(version: string): Promise<number> {
   let code: number = exitCodes.ok;
-  const exit = (exitCode: number): void => {
+  const mailonce = allCommands(version, (exitCode) => {
     code = exitCode;
-  };
+  });
+  try {
+    await mailonce.parseAsync();
+    return code;
+  } catch (error) {
+    const syntax = exitOfSyntax(error);
+    if (syntax === undefined) throw error;
+    return syntax.isFault ? exitCodes.badConfiguration : exitCodes.ok;
+  }
+}
+
+export function allCommands(version: string, exit: Exit): Command {
   const mailonce = createProgram("SMTP submission gateway that relays each mail of a task once", version);
   gatewayCommands(mailonce, exit, version);
   stateCommands(mailonce, exit);
@@ -26,12 +37,5 @@ export async function runProgram(version: string): Promise<number> {
   userCommands(mailonce, exit);
   keyCommands(mailonce, exit);
   tokenCommands(mailonce, exit);
-  try {
-    await mailonce.parseAsync();
-    return code;
-  } catch (error) {
-    const syntax = exitOfSyntax(error);
-    if (syntax === undefined) throw error;
-    return syntax.isFault ? exitCodes.badConfiguration : exitCodes.ok;
-  }
+  return mailonce;
 }

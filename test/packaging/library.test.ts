@@ -5,7 +5,9 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { messageId } from "../../src/index.ts";
-import { makeFolder } from "../support/process.ts";
+import { readMaildir } from "../support/maildir.ts";
+import { freePort } from "../support/peers.ts";
+import { environmentOf, makeFolder, startProcess } from "../support/process.ts";
 
 const { path: folder, remove } = makeFolder();
 afterAll(remove);
@@ -47,6 +49,19 @@ test("it comes with few packages", () => {
 test("the command is there", () => {
   const { version } = JSON.parse(readFileSync("package.json", "utf8"));
   expect(run("npx", "mailonce", "--version")).toBe(`${version}\n`);
+});
+
+test("one command runs the gateway there, another one shows that it drops repeats", async () => {
+  const port = await freePort();
+  const environment = { DATA_DIR: join(folder, "data"), SMTP_PORT: port, HTTP_PORT: 0 };
+  const main = join(folder, "node_modules/.bin/mailonce");
+  const gateway = await startProcess(environment, { main });
+  const env = environmentOf(environment);
+  const demo = execFileSync("npx", ["mailonce", "demo"], { cwd: folder, encoding: "utf8", env });
+  expect(demo.match(/queued as/g)).toHaveLength(3);
+  expect(demo.match(/repeat of .*, not relayed again/g)).toHaveLength(3);
+  expect(readMaildir(join(folder, "data/outbox"))).toHaveLength(3);
+  expect(await gateway.stop()).toBe(0);
 });
 
 describe("the library", () => {

@@ -4,6 +4,7 @@ import { createHmac, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
 import { expect } from "vitest";
+import { blocksOf, read } from "../docs/tables.ts";
 import { askAt, httpPortOf } from "../support/http-place.ts";
 import { endProcess, findProgram, runClient } from "../support/peers.ts";
 import { type Place, smtpAt, test as testWithPlace } from "../support/place.ts";
@@ -37,6 +38,19 @@ for (const [name, program] of Object.entries(PROGRAMS)) {
     },
   );
 }
+
+test.skipIf(PROGRAMS["python.py"] === undefined)(
+  "the mail of docs/start.md is relayed once, and explain says so",
+  async ({ environment, shared }) => {
+    const [script = ""] = blocksOf(read("docs/start.md"), "python");
+    const own = script.replace("2525", environment.MAILONCE_SMTP_PORT);
+    expect(await runClient(PROGRAMS["python.py"] ?? "", ["-c", own], "", {})).toMatchObject({ code: 0 });
+    const [, task = ""] = /"X-Task-Id"\] = "([^"]+)"/.exec(script) ?? [];
+    expect(read("docs/start.md")).toContain(`mailonce explain --task ${task}`);
+    const said = await run(["explain", "--task", task], { DATA_DIR: shared.data });
+    expect(said.stdout).toMatch(/relayed once, .*1 repeat dropped/i);
+  },
+);
 
 const KEY = "a signing key";
 
