@@ -193,5 +193,10 @@ describe("the workflow", () => {
       `>=${/^node:([\d.]+)-bookworm$/.exec(String(at(jobs.test, "container")))?.[1]}`,
     );
     expect(read(".ci/run")).toContain("test:nodes");
+    const [, versions = ""] = /VERSIONS = \[(.*)\]/.exec(read("test/nodes.mjs")) ?? [];
+    const newer = [...versions.matchAll(/"(\d+)\./g)].map(([, major]) => major).join(" or ");
+    expect(newer).not.toBe("");
+    const oldest = engines.node.slice(">=".length);
+    expect(read("docs/deployment.md")).toContain(`**Node.js** ${oldest}, ${newer}.`);
   });
 });
