@@ -26,6 +26,8 @@ const known = new Set(all.components.map((component) => component["bom-ref"]));
 const unknown = [...bundled].filter((one) => !known.has(one));
 if (unknown.length > 0) throw new Error(`bundled, and not in package-lock.json: ${unknown.join(", ")}`);
 
+/** npm 10 names a package again for each folder that it is in. */
+const once = (list, refOf) => [...new Map(list.map((one) => [refOf(one), one])).values()];
 const isShipped = (ref) => installed.has(ref) || bundled.has(ref);
 const own = `${ownName}@${version}`;
 
@@ -39,14 +41,14 @@ writeFileSync(
         lifecycles: [{ phase: "build" }],
         component: { ...all.metadata.component, type: "application", name: ownName },
       },
-      components: all.components
+      components: once(all.components, (component) => component["bom-ref"])
         .filter((component) => isShipped(component["bom-ref"]))
         .map((component) => ({
           ...component,
           scope: "required",
           properties: bundled.has(component["bom-ref"]) ? [BUNDLED] : [],
         })),
-      dependencies: all.dependencies
+      dependencies: once(all.dependencies, ({ ref }) => ref)
         .filter(({ ref }) => ref === own || isShipped(ref))
         .map(({ ref, dependsOn = [] }) => ({ ref, dependsOn: dependsOn.filter(isShipped) })),
     },
