@@ -13,14 +13,15 @@ export async function readBody(
   max: number,
   share: ReceiveShare,
 ): Promise<Uint8Array> {
-  const tooLarge = new CallError("rejected", `the request is larger than ${max} octets`);
-  if (Number(request.headers["content-length"] ?? 0) > max) throw tooLarge;
+  // Made when it is thrown: an error takes its stack, and each mail would pay for one.
+  const tooLarge = (): CallError => new CallError("rejected", `the request is larger than ${max} octets`);
+  if (Number(request.headers["content-length"] ?? 0) > max) throw tooLarge();
   const chunks: Buffer[] = [];
   let octets = 0;
   try {
     for await (const chunk of request as AsyncIterable<Buffer>) {
       octets += chunk.length;
-      if (octets > max) throw tooLarge;
+      if (octets > max) throw tooLarge();
       if (!share.take(chunk.length)) {
         throw new CallError("unavailable", "too much mail at once, try again later");
       }
