@@ -1,11 +1,13 @@
-// `npm run sbom`: dist/sbom.cdx.json, what is in the package and what is installed with it, in CycloneDX. npm knows all packages
-// that mailonce is made with; of those the ones stay that are dependencies, or that the build has bundled, by its list of licences.
+// `npm run sbom [-- FILE]`: dist/sbom.cdx.json, or that file: what is in the package and what is installed with it, in
+// CycloneDX. npm knows all packages that mailonce is made with; of those the ones stay that are dependencies, or that the build
+// has bundled, by its list of licences.
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 
+const [file = "dist/sbom.cdx.json"] = process.argv.slice(2);
 const DEVELOPMENT = "cdx:npm:package:development";
 const BUNDLED = { name: "cdx:npm:package:bundled", value: "true" };
 
@@ -32,7 +34,7 @@ const isShipped = (ref) => installed.has(ref) || bundled.has(ref);
 const own = `${ownName}@${version}`;
 
 writeFileSync(
-  "dist/sbom.cdx.json",
+  file,
   `${JSON.stringify(
     {
       ...all,

@@ -292,10 +292,9 @@ async function startPod(place: Place, url: string): Promise<Started> {
   return { running, http: Number(String(http).split(":").at(-1)), token, tls: join(etc, "tls") };
 }
 
-test("a gateway runs by them: probes, metrics, a repeat, a new certificate, a stop", async ({
-  place,
-  schema,
-}) => {
+test("a gateway runs by them: probes, metrics, a repeat, a new certificate, a stop", {
+  timeout: 300_000,
+}, async ({ place, schema }) => {
   chmodSync(place.folder, 0o711);
   const { running, http, token, tls } = await startPod(place, schema.url);
   expect(running.lines.filter(({ level }) => level !== "info")).toEqual([]);

@@ -34,7 +34,8 @@ describe.each([
   let installed: string;
   beforeAll(() => {
     installed = install(folder.path);
-  });
+    // All packages are installed, which takes minutes where the machine has other work.
+  }, 600_000);
 
   test("without what only development needs", () => {
     const { dependencies, devDependencies } = JSON.parse(read("package.json"));
