@@ -228,15 +228,74 @@ export const RUNS: readonly Run[] = [
     "FAILS_OPEN",
     "LOST_CALLS=1",
   ]),
+  batches("batches", "three submissions of two ids, in every overlap, two at one gateway", "nothing", [
+    "CALLERS=3",
+  ]),
+  batches("batches-unanswered", "two submissions, and a call of the engine is not answered", "nothing", [
+    "LOST_CALLS=1",
+  ]),
+  batches(
+    "batches-away",
+    "two submissions, one gateway stands still for longer than its lease, and one is refused",
+    "nothing",
+    ["AWAYS=1", "UNFIT=1"],
+  ),
+  batches(
+    "batches-away-unanswered",
+    "two submissions, one gateway stands still, and a call is not answered",
+    "nothing",
+    ["AWAYS=1", "LOST_CALLS=1"],
+    false,
+  ),
+  batches(
+    "batches-three-away",
+    "three submissions, and one gateway stands still",
+    "nothing",
+    ["CALLERS=3", "AWAYS=1"],
+    false,
+  ),
+  batches(
+    "batches-three-unanswered",
+    "three submissions, and a call is not answered",
+    "nothing",
+    ["CALLERS=3", "LOST_CALLS=1"],
+    false,
+  ),
+  batches(
+    "batches-alone-unanswered",
+    "three submissions at one gateway, and a call is not answered",
+    "nothing",
+    ["CALLERS=3", "ALONE", "LOST_CALLS=1"],
+    false,
+  ),
+  batches("answers-swapped", "the answers of a call do not stand in the order of its items", "error", [
+    "ANSWERS_SWAPPED",
+  ]),
+  batches("insert-fails-whole", "a call that finds one of its ids known claims none", "error", [
+    "INSERT_FAILS_WHOLE",
+  ]),
+  batches("change-fails-whole", "a call with one change under a lost claim changes nothing", "error", [
+    ...["CHANGE_FAILS_WHOLE", "AWAYS=1"],
+  ]),
+  batches("nothing-given-back", "a batch that waits for an id keeps those after it", "error", [
+    "NOTHING_GIVEN_BACK",
+  ]),
+  batches("not-in-order", "a batch reserves its ids in the order of its recipients", "error", [
+    ...["NOT_IN_ORDER", "CALLERS=3", "ALONE"],
+  ]),
+  batches("one-left", "of a batch that failed only the first id is given up", "error", [
+    ...["ONE_LEFT", "LOST_CALLS=1"],
+  ]),
 ];
 
 /** One id, two gateways. */
-function ledger(
-  name: string,
-  about: string,
-  finds: Run["finds"],
-  flags: readonly string[],
-  isShort = true,
-): Run {
+function ledger(...[name, about, finds, flags, isShort = true]: Args): Run {
   return { name, about, model: "ledger.pml", flags, finds, isShort };
 }
+
+/** Two ids in one batch, two gateways. */
+function batches(...[name, about, finds, flags, isShort = true]: Args): Run {
+  return { name, about, model: "batches.pml", flags, finds, isShort };
+}
+
+type Args = [name: string, about: string, finds: Run["finds"], flags: readonly string[], isShort?: boolean];
