@@ -181,6 +181,13 @@ class Connection extends SMTPConnection implements Peer {
     return Buffer.from(`${name} ${words.join("?")}`);
   }
 
+  /** The library removes all listeners of the socket. Its place would be held for ever after. */
+  override upgrade(...parameters: Parameters<SMTPConnection["upgrade"]>): void {
+    const socket = this._socket;
+    super.upgrade(...parameters);
+    this._server.leaveWith(socket);
+  }
+
   /** AUTH only under TLS, and only where there are users. */
   override _isSupported(command: string): boolean {
     if (command === "AUTH" && !(this._server.hooks.offersAuth && this.secure)) return false;
@@ -286,6 +293,8 @@ class Connection extends SMTPConnection implements Peer {
 export class Server extends SMTPServer {
   readonly hooks: ServerHooks;
   readonly #visitors = new WeakMap<Socket, Visitor>();
+  /** What gives the place of a socket back. */
+  readonly #leaves = new WeakMap<Socket, () => void>();
   readonly #connections = new WeakMap<SMTPServerSession, Connection>();
   readonly #sweep: NodeJS.Timeout;
   declare connections: Set<Connection>;
@@ -369,8 +378,15 @@ export class Server extends SMTPServer {
     const refusal = this.hooks.admission.enter(visitor, address);
     if (refusal !== undefined) return refusal;
     this.#visitors.set(socket, visitor);
-    socket.once("close", () => this.hooks.admission.leave(visitor));
+    this.#leaves.set(socket, () => this.hooks.admission.leave(visitor));
+    this.leaveWith(socket);
     return undefined;
+  }
+
+  /** The place of this socket is given back, once, when it has closed. */
+  leaveWith(socket: Socket): void {
+    const leave = this.#leaves.get(socket);
+    if (leave !== undefined) socket.off("close", leave).once("close", leave);
   }
 
   override _upgrade(...[socket, callback]: Parameters<SMTPServer["_upgrade"]>): void {
