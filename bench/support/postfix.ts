@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { findProgram, startPostfix } from "../../test/support/peers.ts";
+import { findProgram, type PostfixOptions, startPostfix } from "../../test/support/peers.ts";
 import { atExit } from "./at-exit.ts";
 import { createCpuGroup } from "./cpu-group.ts";
 import type { Contestant, Relay } from "./relay.ts";
@@ -29,15 +29,19 @@ export const postfix: Contestant = {
     findProgram("postfix") === undefined
       ? undefined
       : execFileSync("postconf", ["-h", "mail_version"], { encoding: "utf8" }).trim(),
-  start,
+  start: (folder) => startPostfixRelay(folder),
 };
 
-async function start(folder: string): Promise<Relay> {
+/** @param folder for its queue, not there yet */
+export async function startPostfixRelay(
+  folder: string,
+  options: Pick<PostfixOptions, "tls" | "auth"> = {},
+): Promise<Relay> {
   mkdirSync(folder, { recursive: true });
   // Postfix' own users have to get into what mkdtemp made for us alone.
   chmodSync(dirname(folder), 0o755);
   const sink = await startSink(folder);
-  const server = await startPostfix(folder, { relayPort: sink.port, settings: SETTINGS });
+  const server = await startPostfix(folder, { ...options, relayPort: sink.port, settings: SETTINGS });
   const ended = atExit(server.stop);
   const master = Number(readFileSync(join(folder, "queue/pid/master.pid"), "utf8"));
   const cpu = createCpuGroup(`postfix-${master}`, [master, ...childrenOf(master)]);
