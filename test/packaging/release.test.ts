@@ -194,7 +194,7 @@ describe("the workflow", () => {
     expect(engines.node).toBe(
       `>=${/^node:([\d.]+)-bookworm$/.exec(String(at(jobs.test, "container")))?.[1]}`,
     );
-    expect(read(".ci/run")).toContain("test:nodes");
+    expect(read(".ci/run")).toContain("--nodes");
     const [, versions = ""] = /VERSIONS = \[(.*)\]/.exec(read("test/nodes.mjs")) ?? [];
     const newer = [...versions.matchAll(/"(\d+)\./g)].map(([, major]) => major).join(" or ");
     expect(newer).not.toBe("");
