@@ -2,7 +2,7 @@
 // makes it usable without the damaged parts.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Config, ConfigError, loadConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import { openEmbeddedLedger } from "../ledger/embedded/embedded.ts";
 import { systemClock } from "../runtime/clock.ts";
 import type { Log, LogFields } from "../runtime/log.ts";
@@ -15,6 +15,7 @@ import { refuseHeld, whileLocked } from "../storage/folder-lock.ts";
 import { FORMATTED, findLostSeals } from "../storage/sealed-format.ts";
 import { StorageError } from "../storage/storage.ts";
 import { exitCodes, reportFaults } from "./exit.ts";
+import { operate } from "./operate.ts";
 
 /** The start's warnings to leave out: repairs have been named before, and doubt is no damage. */
 const DAMAGE_EVENTS = /^(data\.(?!repaired)|ledger\.(filter|generation_adopted)|spool\.)/;
@@ -73,23 +74,14 @@ function linesOf({ findings, repairs }: FolderCheck): string[] {
   ];
 }
 
-async function onFolder(
-  { config: file }: DataOptions,
-  use: (config: Config) => Promise<number>,
-): Promise<number> {
-  try {
-    const config = loadConfig({ file, environment: process.env });
+const onFolder = ({ config: file }: DataOptions, use: (config: Config) => Promise<number>): Promise<number> =>
+  operate(file, async (config) => {
     const { data_dir: folder } = config;
     if (!existsSync(join(folder, "spool")) && !existsSync(join(folder, "ledger"))) {
       throw new StorageError("unavailable", `there is no data in ${folder}`);
     }
     return await use(config);
-  } catch (error) {
-    if (error instanceof ConfigError) return reportFaults(error.faults, exitCodes.badConfiguration);
-    if (error instanceof StorageError) return reportFaults([error.message], exitCodes.failed);
-    throw error;
-  }
-}
+  });
 
 /** Filters, bodies and records, as a start finds them. @returns what the start would warn of */
 async function openAsStartDoes({ data_dir: folder, ledger }: Config): Promise<string[]> {

@@ -9,7 +9,7 @@ import { withDesk } from "./operate.ts";
 import { type Column, isForPrograms, type JsonOption, jsonLine, print, tableOf } from "./print.ts";
 import { reasonFaults } from "./reason.ts";
 
-const stoppedDoubtful = async () => (await import("../operator/offline.ts")).stoppedDoubtful;
+const loadStoppedDoubtful = async () => (await import("../operator/offline.ts")).stoppedDoubtful;
 
 export interface ListOptions extends JsonOption {
   /** A duration, as the configuration writes them. */
@@ -27,7 +27,7 @@ export interface ResolveOptions extends ListOptions {
 export async function listDoubtful(options: ListOptions): Promise<number> {
   const faults = olderFaults(options);
   if (faults.length > 0) return reportFaults(faults, exitCodes.badConfiguration);
-  return await withDesk(options.config, gatewayDesk, stoppedDoubtful, async (desk) => {
+  return await withDesk(options.config, gatewayDesk, loadStoppedDoubtful, async (desk) => {
     const entries = await listOlder(desk, options);
     await print(isForPrograms(options) ? entries.map(jsonLine).join("") : tableOf(columns(), entries));
     return exitCodes.ok;
@@ -78,7 +78,7 @@ export async function resolveDoubtful(name: string | undefined, options: Resolve
   ];
   if (faults.length > 0) return reportFaults(faults, exitCodes.badConfiguration);
   const decision: Decision = relayed === true ? "relayed" : "not-relayed";
-  return await withDesk(config, gatewayDesk, stoppedDoubtful, async (desk) => {
+  return await withDesk(config, gatewayDesk, loadStoppedDoubtful, async (desk) => {
     if (name !== undefined) return await report(await desk.resolve(name, decision, reason), options);
     const entries = await listOlder(desk, options);
     if (entries.length === 0) return reportFaults(["nothing matches"], exitCodes.nothingMatched);

@@ -18,7 +18,7 @@ import { exitCodes, reportFaults } from "./exit.ts";
 import { withDesk } from "./operate.ts";
 import { isForPrograms, type JsonOption, jsonLine, print } from "./print.ts";
 
-const stoppedExplain = async () => (await import("../operator/explain/stopped.ts")).stoppedExplain;
+const loadStoppedExplain = async () => (await import("../operator/explain/stopped.ts")).stoppedExplain;
 
 export interface ExplainOptions extends JsonOption {
   readonly task?: string;
@@ -36,7 +36,7 @@ export async function explain(name: string | undefined, options: ExplainOptions)
       "say either an id, a Message-ID or an upstream's id, or --task, with --to for one recipient";
     return reportFaults([fault], exitCodes.badConfiguration);
   }
-  return await withDesk(options.config, gatewayExplain, stoppedExplain, async (desk) => {
+  return await withDesk(options.config, gatewayExplain, loadStoppedExplain, async (desk) => {
     try {
       const id = name === undefined ? undefined : idIn(name);
       if (id !== undefined) return await explainOne(desk, id, options);

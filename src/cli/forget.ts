@@ -6,7 +6,7 @@ import { withDesk } from "./operate.ts";
 import { type JsonOption, jsonLine, print } from "./print.ts";
 import { reasonFaults } from "./reason.ts";
 
-const stoppedForget = async () => (await import("../operator/offline.ts")).stoppedForget;
+const loadStoppedForget = async () => (await import("../operator/offline.ts")).stoppedForget;
 
 export interface ForgetOptions extends JsonOption {
   readonly yes?: boolean;
@@ -18,7 +18,7 @@ export async function forget(name: string, options: ForgetOptions): Promise<numb
   const { yes, reason, json } = options;
   const faults = reasonFaults(reason);
   if (faults.length > 0) return reportFaults(faults, exitCodes.badConfiguration);
-  return await withDesk(options.config, gatewayForget, stoppedForget, async (desk) => {
+  return await withDesk(options.config, gatewayForget, loadStoppedForget, async (desk) => {
     const made = await desk.forget(name, { reason, dryRun: yes !== true });
     if (!made.ok) return reportFaults([made.fault], codeOf(made));
     if (yes !== true) {

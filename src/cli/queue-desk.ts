@@ -5,13 +5,13 @@ import { type FilterInput, filterSchema, type QueueFilter } from "../operator/qu
 import type { QueueDesk } from "../operator/queue/words.ts";
 import { withDesk } from "./operate.ts";
 
-const stoppedQueue = async () => (await import("../operator/queue/stopped.ts")).stoppedQueue;
+const loadStoppedQueue = async () => (await import("../operator/queue/stopped.ts")).stoppedQueue;
 
 /** The next start finds what was ordered in the folder. */
 export const withQueue = (
   file: string | undefined,
   use: (desk: QueueDesk) => Promise<number>,
-): Promise<number> => withDesk(file, gatewayQueue, stoppedQueue, use);
+): Promise<number> => withDesk(file, gatewayQueue, loadStoppedQueue, use);
 
 /** As commander has read them. */
 export type FilterOptions = { readonly [Name in keyof FilterInput]?: string };

@@ -4,6 +4,9 @@
 import { stat } from "node:fs/promises";
 import { StorageError } from "./storage.ts";
 
+/** Of the data folder and of each one below it. */
+export const FOLDER_MODE = 0o700;
+
 /** The rights of everybody but the owner. */
 const OF_OTHERS = 0o077;
 

@@ -6,7 +6,7 @@ import { dirname, join, relative, sep } from "node:path";
 import { type Counters, createCounters } from "../metrics/counters.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
 import { syncFolder } from "../runtime/sync-folder.ts";
-import { refuseShared } from "./data-folder.ts";
+import { FOLDER_MODE, refuseShared } from "./data-folder.ts";
 import { toStorageError } from "./disk-error.ts";
 import { type LevelStore, openLevelStore, type StoreCounters } from "./level-store.ts";
 import { createSeals } from "./seals.ts";
@@ -17,7 +17,6 @@ import { removeHalfMade } from "./store-check.ts";
 const TEMPORARY_PREFIX = ".tmp-";
 
 /** Mails and the record of who got them are for the user who runs the gateway, and nobody else. */
-const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 
 const CHUNK_OCTETS = 64 * 1024;
@@ -99,7 +98,8 @@ export function createDiskStorage(
           level = await openLevelStore(path, kept, () => seals.check(name), countersOf(name));
           return await seals.hold(name, level);
         } catch (error) {
-          await level?.close();
+          // Whatever becomes of that, the folder is not held for it.
+          await level?.close().catch(() => {});
           await seals.fail();
           throw error;
         }

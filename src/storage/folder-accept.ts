@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { FOLDER_MODE } from "./data-folder.ts";
 import { type FolderCheck, sealedFilesIn, storesIn } from "./folder-check.ts";
 import { openLevelStore, repairLevelStore } from "./level-store.ts";
 import { SEAL_FILES, type StoreSeal, writeSeal } from "./seal.ts";
@@ -11,8 +12,6 @@ import { measureClosed } from "./store-measure.ts";
 
 /** Where damaged tables go: nothing is deleted. */
 export const ASIDE = "damaged";
-
-const FOLDER_MODE = 0o700;
 
 /**
  * @param check of this folder, with all that is wrong

@@ -3,11 +3,11 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { FOLDER_MODE } from "./data-folder.ts";
 import { toStorageError } from "./disk-error.ts";
 import { holdLock, refuseLocked } from "./level-store.ts";
 
 const NAME = "lock";
-const FOLDER_MODE = 0o700;
 
 /**
  * @param folder there already

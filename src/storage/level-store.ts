@@ -262,11 +262,11 @@ export async function refuseLocked(folder: string): Promise<void> {
 
 /**
  * Holds LevelDB's lock on a folder that nothing is kept in: Node.js has no lock of its own that the system takes back
- * from a process that dies.
+ * from a process that dies. Rejects with LevelDB's own error, of which `toStorageError` makes "locked" when another process
+ * or another opening has it.
  *
  * @param folder there already
  * @returns what gives it back
- * @throws StorageError, "locked" when another process or another opening has it
  */
 export async function holdLock(folder: string): Promise<() => Promise<void>> {
   const hold = async (): Promise<() => Promise<void>> => {

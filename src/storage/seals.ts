@@ -91,17 +91,13 @@ export function createSeals(folder: string, log: Log): Seals {
     await write(running);
   }
 
-  async function lock(): Promise<void> {
-    unlock ??= await lockFolder(folder);
-  }
-
   async function release(): Promise<void> {
     await unlock?.();
     unlock = undefined;
   }
 
   async function checkAll(first: string): Promise<void> {
-    await lock();
+    unlock = await lockFolder(folder);
     const { seals, findings, repairs, ...check } = await checkFolder(folder);
     // After the check, since asking for a lock makes files anew whose absence is named.
     await refuseHeld(folder, [first, ...FORMATTED]);
