@@ -72,7 +72,8 @@ export function placeholderFault(text: string): string | undefined {
   if (OBJECT.some((pattern) => pattern.test(text))) {
     return "has an object in the place of a name and names nothing";
   }
-  if ([...WHOLLY_UNFILLED, ...UNFILLED].some((pattern) => pattern.test(text))) {
+  const isTemplate = (pattern: RegExp): boolean => pattern.test(text);
+  if (WHOLLY_UNFILLED.some(isTemplate) || UNFILLED.some(isTemplate)) {
     return "has a template that was not filled in and names nothing";
   }
   return undefined;
@@ -90,14 +91,15 @@ function isNothing(text: string): boolean {
   return words.every((word) => NOTHING.has(word));
 }
 
+const MARKS: ReadonlySet<string> = new Set("\"'`()[]{}<>$#+-/;:,. ");
+
 /** Without quotes, brackets and signs around it, and the letter before a Python literal. */
 function stripped(text: string): string {
   const literal = /^[bur](["'].*["'])$/.exec(text)?.[1] ?? text;
-  const marks = new Set("\"'`()[]{}<>$#+-/;:,. ");
   let start = 0;
   let end = literal.length;
-  while (start < end && marks.has(literal[start] as string)) start++;
-  while (end > start && marks.has(literal[end - 1] as string)) end--;
+  while (start < end && MARKS.has(literal[start] as string)) start++;
+  while (end > start && MARKS.has(literal[end - 1] as string)) end--;
   return literal.slice(start, end);
 }
 

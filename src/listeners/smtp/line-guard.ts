@@ -48,10 +48,12 @@ function endsGroup(beginning: Buffer): boolean {
   return response === undefined || !ONE_STEP_MECHANISMS.has(mechanism.toUpperCase());
 }
 
+const NOTHING = Buffer.alloc(0);
+
 /** @param bareNewlines "normalize": a line may end in an LF alone */
 export function createLineGuard(bareNewlines: "normalize" | "reject"): LineGuard {
   /** Of the line that goes on in the next chunk. */
-  let open: Buffer = Buffer.alloc(0);
+  let open: Buffer = NOTHING;
   let endedInCr = false;
 
   return {
@@ -61,13 +63,14 @@ export function createLineGuard(bareNewlines: "normalize" | "reject"): LineGuard
       for (let lf = octets.indexOf(LF); lf >= 0; lf = octets.indexOf(LF, start)) {
         const hasCr = lf > 0 ? octets[lf - 1] === CR : endedInCr;
         if (!hasCr && bareNewlines === "reject") return { fault: "bare-newline", before: start };
-        const line = begun(octets.subarray(start, lf));
-        const waits = endsGroup(line) || (start === 0 && expectsContinuation);
-        if (waits && lf + 1 < octets.length) return { fault: "unsynchronised", before: start };
-        open = Buffer.alloc(0);
+        if (lf + 1 < octets.length) {
+          const waits = (start === 0 && expectsContinuation) || endsGroup(begun(octets.subarray(start, lf)));
+          if (waits) return { fault: "unsynchronised", before: start };
+        }
+        open = NOTHING;
         start = lf + 1;
       }
-      open = begun(octets.subarray(start));
+      if (start < octets.length) open = begun(octets.subarray(start));
       if (octets.length > 0) endedInCr = octets.at(-1) === CR;
       return undefined;
     },
