@@ -1,7 +1,7 @@
 // The two libraries alone as relays: with nothing made durable they are the ceiling of the gateway's rate, with one sync a mail the
 // measure of its waiting times.
 import { spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { endProcess, freePort, greets } from "../../test/support/peers.ts";
@@ -18,18 +18,26 @@ const PROGRAM = fileURLToPath(new URL("libraries-process.js", import.meta.url));
 export interface LibrariesOptions {
   /** A mail is appended to a file, which is synced, before its 250. */
   readonly syncs: boolean;
+  /** Files with which it offers STARTTLS, and AUTH to everyone. */
+  readonly tls?: { readonly key: string; readonly cert: string };
   /** To its sink. Otherwise mail is thrown away after its 250. */
   readonly relays: boolean;
 }
 
 /** @param folder for its file, not there yet */
-export async function startLibraries(folder: string, { syncs, relays }: LibrariesOptions): Promise<Relay> {
+export async function startLibraries(
+  folder: string,
+  { syncs, relays, tls }: LibrariesOptions,
+): Promise<Relay> {
   mkdirSync(folder, { recursive: true });
   const sink = await startSink(folder);
   const port = await freePort();
   const errand: LibrariesErrand = {
     port,
     ...(syncs ? { file: join(folder, "mails") } : {}),
+    ...(tls === undefined
+      ? {}
+      : { tls: { key: readFileSync(tls.key, "utf8"), cert: readFileSync(tls.cert, "utf8") } }),
     ...(relays ? { upstream: { port: sink.port, connections: CONNECTIONS } } : {}),
   };
   const child = spawn(process.execPath, [PROGRAM, JSON.stringify(errand)], {

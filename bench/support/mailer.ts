@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { taskMail } from "../../test/support/smtp-client.ts";
-import { median } from "./statistics.ts";
+import { median, percentile } from "./statistics.ts";
 
 /** How far a connection goes before QUIT. */
 export type Depth = "handshake" | "auth" | "mail";
@@ -31,8 +31,15 @@ export interface Report {
   readonly busy: number;
   /** Connections whose session was resumed, of all. */
   readonly resumed: number;
-  /** Milliseconds in the middle, in the order of the dialogue. */
-  readonly steps: readonly (readonly [step: string, time: number])[];
+  /** In the order of the dialogue. */
+  readonly steps: readonly Step[];
+}
+
+/** Milliseconds. */
+export interface Step {
+  readonly name: string;
+  readonly middle: number;
+  readonly p99: number;
 }
 
 const LINE = `${"x".repeat(62)}\r\n`;
@@ -122,6 +129,10 @@ const report: Report = {
   rate: (errand.messages / took) * 1_000,
   busy: (user + system) / 1_000 / took,
   resumed: resumed / errand.messages,
-  steps: [...times].map(([step, each]) => [step, median(each)]),
+  steps: [...times].map(([name, each]) => ({
+    name,
+    middle: median(each),
+    p99: percentile(Float64Array.from(each).sort(), 99),
+  })),
 };
 console.log(JSON.stringify(report));

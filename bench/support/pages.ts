@@ -17,6 +17,8 @@ export interface Benchmark {
 /** In the order of the page. */
 export const BENCHMARKS: readonly Benchmark[] = [
   { name: "smtp" },
+  { name: "mailers" },
+  { name: "ceiling" },
   { name: "repeats" },
   { name: "latency" },
   { name: "connections" },
