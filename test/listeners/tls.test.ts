@@ -49,6 +49,8 @@ describe("faults", () => {
     });
     // The suites alone keep TLS 1.1 out too, so the handshake below can't tell.
     expect([options.minVersion, options.requestCert]).toEqual(["TLSv1.2", false]);
+    // Not those of Node: no client is asked for a certificate.
+    expect(options.ca).toEqual([]);
     expect(new Date(notAfter).getUTCFullYear()).toBe(2126);
     expect(await faultsOf(filesOf("server", mutual("crl.pem")))).toEqual([]);
   });

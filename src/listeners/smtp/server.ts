@@ -312,6 +312,11 @@ export class Server extends SMTPServer {
     this.#sweep.unref();
   }
 
+  /** Without TLS there is no context to make; the library would make one of its own certificate. */
+  override updateSecureContext(...[options]: Parameters<SMTPServer["updateSecureContext"]>): void {
+    if ((options ?? this.options).cert !== undefined) super.updateSecureContext(options);
+  }
+
   override close(callback?: () => void): void {
     super.close(() => {
       clearInterval(this.#sweep);

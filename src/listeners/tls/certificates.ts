@@ -28,7 +28,8 @@ export interface TlsFiles {
 export interface TlsOptions {
   readonly key: string;
   readonly cert: string;
-  readonly ca: string[] | undefined;
+  /** None: no client is vouched for. Left out, it would be all authorities that Node brings: 35 ms, and for nothing. */
+  readonly ca: string[];
   readonly crl: string[] | undefined;
   readonly minVersion: "TLSv1.2" | "TLSv1.3";
   readonly ciphers: string;
@@ -163,7 +164,7 @@ export function checkTls(files: TlsFiles, { read, digest }: TlsContents, now: nu
   const options: TlsOptions = {
     key: readable("keyFile")?.text ?? "",
     cert: (certificates ?? []).join("\n"),
-    ca,
+    ca: ca ?? [],
     crl,
     minVersion: files.minVersion === "1.3" ? "TLSv1.3" : "TLSv1.2",
     ciphers: CIPHERS,
