@@ -1,4 +1,4 @@
-// From the start to the first 220, and the memory at rest, each beside a Node that does nothing, in turns.
+// From the start to the first 220, beside a Node that does nothing, in turns.
 //
 //   npm run bench:start [-- --turns 7]
 import { type ChildProcess, spawn } from "node:child_process";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { residentMemory } from "../test/support/large-mail.ts";
 import { endProcess, freePort } from "../test/support/peers.ts";
 import { environmentOf, MAIN, makeFolder } from "../test/support/process.ts";
+import { forgetNodesOwn, startBareNode } from "./support/bare-node.ts";
 import { decimal, mebibytes, milliseconds } from "./support/figures.ts";
 import { atMost, publish, type Target } from "./support/result.ts";
 import { median } from "./support/statistics.ts";
@@ -20,8 +21,8 @@ const AIMED_FOR = 3;
 const ASK_MS = 2;
 
 const METHOD = `The built gateway on an empty data folder with its defaults, from the start of its process until a client has read
-220; beside it \`node -e\` with a script that only says that it runs, until that is heard. The same Node, in turns, medians. Processor
-time is that of all threads until then, and memory what is resident at that moment, nothing having been submitted.`;
+220; beside it \`node -e\` with a script that only says that it runs, until that is heard. The same Node, in turns, medians, without
+variables of Node in the environment. Processor time is that of all threads until then, and memory what is resident at that moment.`;
 
 interface Start {
   readonly wallMs: number;
@@ -31,16 +32,10 @@ interface Start {
 
 type Kind = "node" | "mailonce";
 
-/** @param arguments_ of Node. @param ready resolves once it is there */
-async function measure(
-  arguments_: readonly string[],
-  environment: NodeJS.ProcessEnv,
-  ready: (child: ChildProcess) => Promise<void>,
-): Promise<Start> {
+/** @param start resolves once the process is there */
+async function measure(start: () => Promise<ChildProcess>): Promise<Start> {
   const begun = performance.now();
-  const child = spawn(process.execPath, arguments_, { env: environment, stdio: ["pipe", "pipe", "inherit"] });
-  child.stdout?.resume();
-  await ready(child);
+  const child = await start();
   const wallMs = performance.now() - begun;
   const pid = child.pid as number;
   const processorMs = processorTime(pid);
@@ -72,20 +67,22 @@ async function greeted(port: number): Promise<void> {
 }
 
 const KINDS: Readonly<Record<Kind, () => Promise<Start>>> = {
-  node: () =>
-    measure(["-e", "console.log(0); process.stdin.resume()"], process.env, (child) => {
-      return new Promise((resolve) => child.stdout?.once("data", () => resolve()));
-    }),
+  node: () => measure(startBareNode),
   async mailonce() {
     const folder = makeFolder();
     const port = await freePort();
-    const environment = environmentOf({ DATA_DIR: join(folder.path, "data"), SMTP_PORT: port });
-    const start = await measure([MAIN, "serve"], environment, () => greeted(port));
+    const env = environmentOf({ DATA_DIR: join(folder.path, "data"), SMTP_PORT: port });
+    const start = await measure(async () => {
+      const child = spawn(process.execPath, [MAIN, "serve"], { env, stdio: ["ignore", "ignore", "inherit"] });
+      await greeted(port);
+      return child;
+    });
     folder.remove();
     return start;
   },
 };
 
+forgetNodesOwn();
 const { turns } = timing({ seconds: 0, turns: 7 });
 const found = await inTurns(turns, Object.keys(KINDS) as Kind[], (kind) => KINDS[kind]());
 

@@ -6,6 +6,8 @@ import { join } from "node:path";
 export interface CpuGroup {
   /** Microseconds so far. */
   used(): number;
+  /** The processes that are in it now. */
+  pids(): readonly number[];
   /** When its processes have ended. */
   remove(): Promise<void>;
 }
@@ -22,6 +24,7 @@ export function createCpuGroup(name: string, pids: readonly number[]): CpuGroup 
   for (const pid of pids) writeFileSync(join(folder, "cgroup.procs"), String(pid));
   return {
     used: () => Number(/^usage_usec (\d+)$/m.exec(readFileSync(join(folder, "cpu.stat"), "utf8"))?.[1]),
+    pids: () => readFileSync(join(folder, "cgroup.procs"), "latin1").split("\n").filter(Boolean).map(Number),
     async remove() {
       const until = performance.now() + REMOVE_MS;
       for (;;) {

@@ -24,6 +24,8 @@ export const BENCHMARKS: readonly Benchmark[] = [
   { name: "connections" },
   { name: "sizes" },
   { name: "start" },
+  { name: "rest" },
+  { name: "install" },
   { name: "ses-rate" },
   { name: "ledger-peers" },
   { name: "ledger-scale" },

@@ -6,7 +6,7 @@ const relayWith = (count: () => number): Relay => ({
   name: "relay",
   port: 0,
   sink: { port: 0, count, reached: async () => 0, stop: async () => {} },
-  cpu: { used: () => 0, remove: async () => {} },
+  cpu: { used: () => 0, pids: () => [], remove: async () => {} },
   stop: async () => {},
 });
 
