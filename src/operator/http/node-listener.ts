@@ -1,6 +1,6 @@
 // Requests of node:http for the router. @hono/node-server is imported here and nowhere else.
 import type { TLSSocket } from "node:tls";
-import { getRequestListener, type HttpBindings } from "@hono/node-server";
+import type { HttpBindings } from "@hono/node-server";
 import type { RequestListener } from "../../listeners/http/listen.ts";
 
 /** What the connection says about a client. */
@@ -10,19 +10,33 @@ export interface Peer {
   readonly isTls: boolean;
 }
 
-/** @param fetch never rejects */
-export const createNodeListener = (
+/**
+ * The library is loaded at the first request: it brings Node's own fetch to life, which takes 13 MiB for good, and most
+ * gateways that nobody watches get no request.
+ *
+ * @param fetch never rejects
+ */
+export function createNodeListener(
   fetch: (request: Request, peer: Peer) => Response | Promise<Response>,
-): RequestListener =>
-  getRequestListener(
-    (request, bindings) => {
-      const { socket } = (bindings as HttpBindings).incoming;
-      const { encrypted } = socket as Partial<TLSSocket>;
-      return fetch(request, { address: socket.remoteAddress ?? "", isTls: encrypted === true });
-    },
-    {
-      // A request without Host, as HTTP/1.0 allows: the door sees that there is none.
-      hostname: "localhost",
-      overrideGlobalObjects: false,
-    },
-  );
+): RequestListener {
+  const load = async (): Promise<RequestListener> => {
+    const { getRequestListener } = await import("@hono/node-server");
+    return getRequestListener(
+      (request, bindings) => {
+        const { socket } = (bindings as HttpBindings).incoming;
+        const { encrypted } = socket as Partial<TLSSocket>;
+        return fetch(request, { address: socket.remoteAddress ?? "", isTls: encrypted === true });
+      },
+      {
+        // A request without Host, as HTTP/1.0 allows: the door sees that there is none.
+        hostname: "localhost",
+        overrideGlobalObjects: false,
+      },
+    );
+  };
+  let loaded: RequestListener | undefined;
+  return async (request, response) => {
+    loaded ??= await load();
+    await loaded(request, response);
+  };
+}
