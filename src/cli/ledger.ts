@@ -7,6 +7,7 @@ import { type Imported, importArchive } from "../ledger/archive/import.ts";
 import { ArchiveError } from "../ledger/archive/lines.ts";
 import { assertSettings } from "../ledger/open.ts";
 import { SettingsError } from "../ledger/shared/settings.ts";
+import { countOf } from "../runtime/amounts.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { silentLog } from "../runtime/log.ts";
 import { createDiskStorage } from "../storage/disk.ts";
@@ -49,7 +50,7 @@ export function exportLedger({ config, output }: ExportOptions): Promise<number>
         await out.discard();
         throw error;
       }
-      say(progress, `exported ${progress.summary(ids)}; ${count(doubtful)} of them doubtful`);
+      say(progress, `exported ${progress.summary(ids)}; ${countOf(doubtful)} of them doubtful`);
       return exitCodes.ok;
     });
   });
@@ -182,8 +183,8 @@ function say(progress: Progress, text: string): void {
 function summaryOf(counts: Imported, progress: Progress): string {
   const { read, added, strengthened, kept, expired } = counts;
   return (
-    `imported ${progress.summary(read)}; ${count(added)} new, ${count(strengthened)} known better now, ` +
-    `${count(kept)} known before, ${count(expired)} expired and left out`
+    `imported ${progress.summary(read)}; ${countOf(added)} new, ${countOf(strengthened)} known better now, ` +
+    `${countOf(kept)} known before, ${countOf(expired)} expired and left out`
   );
 }
 
@@ -191,11 +192,9 @@ function heldFault({ held, heldIds }: Imported): number {
   const more = held > heldIds.length ? " and more" : "";
   return reportFaults(
     [
-      `${count(held)} ids are held by gateways that run, and were left alone: ${heldIds.join(", ")}${more}`,
+      `${countOf(held)} ids are held by gateways that run, and were left alone: ${heldIds.join(", ")}${more}`,
       "import again once these are relayed",
     ],
     exitCodes.failed,
   );
 }
-
-const count = (number: number): string => number.toLocaleString("en");

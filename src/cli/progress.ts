@@ -1,4 +1,5 @@
 // How far a long command is, on standard error: in place on a terminal, a line now and then elsewhere.
+import { countOf } from "../runtime/amounts.ts";
 
 /** In place; more often could not be read. */
 const TERMINAL_MS = 1_000;
@@ -31,8 +32,8 @@ export function createProgress(
 
   function summary(ids: number): string {
     const seconds = Math.max(elapsed() - startedAt, 1) / 1_000;
-    const rate = Math.round(ids / seconds).toLocaleString("en");
-    return `${ids.toLocaleString("en")} ids in ${seconds.toFixed(1)} s, ${rate} a second`;
+    const rate = countOf(Math.round(ids / seconds));
+    return `${countOf(ids)} ids in ${seconds.toFixed(1)} s, ${rate} a second`;
   }
 
   return {

@@ -21,8 +21,13 @@ export function durationOf(ms: number): string {
   return parts.join(" ");
 }
 
-/** A count for people: "100,000". */
-export const countOf = (count: number): string => count.toLocaleString("en");
+/**
+ * A count for people: "100,000". As `toLocaleString("en")`, whose first call costs 20 ms and 5 MiB for all that is known of
+ * languages.
+ *
+ * @param count whole, and safe
+ */
+export const countOf = (count: number): string => String(count).replace(/\B(?=(?:\d{3})+$)/g, ",");
 
 /** Octets for people: "812 octets", "1.2 kB", "20.0 MB". */
 export function sizeOf(octets: number): string {

@@ -1,5 +1,6 @@
 // An event as one line for a person: its sentence (log-sentences.ts), then the other fields. Values from
 // outside can neither break the line nor colour the terminal.
+import { countOf } from "./amounts.ts";
 import { sentences } from "./log-sentences.ts";
 
 export type Facts = Readonly<Record<string, unknown>>;
@@ -67,7 +68,7 @@ function shown(name: string, value: unknown): string {
 }
 
 function counted(value: unknown, noun: string): string {
-  const count = typeof value === "number" ? value.toLocaleString("en") : shown("", value);
+  const count = typeof value === "number" ? countOf(value) : shown("", value);
   return `${count} ${noun}${value === 1 ? "" : "s"}`;
 }
 

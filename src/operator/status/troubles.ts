@@ -1,5 +1,6 @@
 // What an operator should know of a gateway, the worst first: in plain words, since when, and what to do. Pure.
 import type { LaneFacts, UpstreamFacts } from "../../dispatch/lane-facts.ts";
+import { countOf } from "../../runtime/amounts.ts";
 import { type AdvisedUpstream, adviceFor } from "./advice.ts";
 import { type EventsFacts, eventTroubles } from "./event-troubles.ts";
 import type { Trouble } from "./schema.ts";
@@ -176,7 +177,7 @@ function ofHeld({ lanes }: TroubleFacts): Trouble[] {
   ];
 }
 
-const mails = (count: number): string => (count === 1 ? "1 mail" : `${count.toLocaleString("en")} mails`);
+const mails = (count: number): string => (count === 1 ? "1 mail" : `${countOf(count)} mails`);
 
 const ofCertificates = ({ now, certificates }: TroubleFacts): Trouble[] =>
   certificates.flatMap(({ listener, names, notAfter }): Trouble[] => {
@@ -198,7 +199,7 @@ const ofQuotas = ({ quotas }: TroubleFacts): Trouble[] =>
     return [
       {
         ...{ kind: "quota", degrades: false, upstream: name },
-        text: `${name} takes ${left.toLocaleString("en")} more of ${mails(max)} in 24 hours`,
+        text: `${name} takes ${countOf(left)} more of ${mails(max)} in 24 hours`,
         todo: "Ask AWS for a larger quota",
       },
     ];
