@@ -28,8 +28,17 @@ async function bundle(input, output, plugins = []) {
   // Of the comments that a bundler keeps, licenses are in a file of their own, and the rest is in the sources.
   const { output: chunks } = await built.write({ dir: "dist", comments: false, ...output });
   await built.close();
+  for (const { fileName, code } of chunks)
+    if (code !== undefined) writeFileSync(join("dist", fileName), inAscii(code));
   for (const { moduleIds } of chunks) for (const id of moduleIds ?? []) addPackage(id);
   return chunks;
+}
+
+/** V8 keeps a source with a letter beyond Latin-1 in two octets a letter, as long as the process lives. */
+function inAscii(code) {
+  // The escape would be one itself.
+  if (/\\[^\0-\x7f]/.test(code)) throw new Error("a backslash before a letter that is not ASCII");
+  return code.replace(/[^\0-\x7f]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** @param id of a module: its path, maybe with a mark of the bundler in front */
