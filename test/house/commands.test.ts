@@ -82,6 +82,5 @@ test("what serve loads at once is in few files, and what every command loads in 
 test("what is built is in ASCII, which V8 keeps in one octet a letter", () => {
   const files = readdirSync("dist/parts").filter((name) => name.endsWith(".js"));
   expect(files.length).toBeGreaterThan(0);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII begins with them.
   expect(files.filter((name) => /[^\0-\x7f]/.test(readFileSync(`dist/parts/${name}`, "latin1")))).toEqual([]);
 });
