@@ -84,3 +84,9 @@ test("what is built is in ASCII, which V8 keeps in one octet a letter", () => {
   expect(files.length).toBeGreaterThan(0);
   expect(files.filter((name) => /[^\0-\x7f]/.test(readFileSync(`dist/parts/${name}`, "latin1")))).toEqual([]);
 });
+
+test("what the first request over HTTP loads needs no other part: it may be of a newer build by then", () => {
+  const part = "dist/parts/dist.js";
+  expect(readFileSync(part, "utf8")).toContain("// node_modules/@hono/node-server/");
+  expect([...builtWith(part)]).toEqual([part]);
+});

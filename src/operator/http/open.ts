@@ -52,7 +52,7 @@ export interface OperatorHttp {
 
 /**
  * The libraries take some 60 ms and are needed by nobody in the first moment. They are loaded in any case, so that a
- * gateway whose files are replaced while it runs has the ones it was started with.
+ * gateway whose files are replaced while it runs has the ones it was started with; but for the one of node-listener.ts.
  */
 const LOAD_AFTER_MS = 2_000;
 
