@@ -56,9 +56,9 @@ async function startPointing(place: Place, open: Open) {
   }
   const page = await open(gateway, { as: "operate" });
   const button = page.locator("[id='resume-second']");
-  const { x, y, width, height } = (await button.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
   let moves = 0;
-  const point = () => page.mouse.move(x + width / 2 + (moves++ % 2), y + height / 2);
+  // Wherever it is now: the page may just have been replaced.
+  const point = () => button.hover({ force: true, position: { x: 4 + (moves++ % 2), y: 4 } });
   const resumeFirst = async () => {
     await other.locator("[id='resume-first']").click();
     await gateway.logged("operator.resumed");
