@@ -7,7 +7,7 @@ import { lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeFolder } from "../test/support/process.ts";
 import { forgetNodesOwn } from "./support/bare-node.ts";
-import { decimal, mebibytes, milliseconds, whole } from "./support/figures.ts";
+import { decimal, mebibytes, milliseconds, ratioRow, whole } from "./support/figures.ts";
 import { publish } from "./support/result.ts";
 import { median } from "./support/statistics.ts";
 import { inTurns, timing } from "./support/turns.ts";
@@ -49,7 +49,7 @@ function install(kind: Kind, options: string): Installed {
   mkdirSync(folder);
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true }));
   const begun = performance.now();
-  // The second line of \`times\` has what the children took: user and system, as 0m1.234s.
+  // The second line of `times` has what the children took: user and system, as 0m1.234s.
   const line = `npm install ${options} --silent --no-audit --no-fund "${TARBALLS[kind]}" && times`;
   const { stdout, stderr, status } = spawnSync("sh", ["-c", line], { cwd: folder, encoding: "utf8" });
   if (status !== 0) throw new Error(`${line}: ${stderr}${stdout}`);
@@ -82,12 +82,8 @@ place.remove();
 
 const middle = (kind: Kind, of: keyof Installed): number =>
   median((found.get(kind) ?? []).map((one) => one[of]));
-const row = (what: string, of: keyof Installed, show: (value: number) => string): string[] => [
-  what,
-  show(middle("empty", of)),
-  show(middle("mailonce", of)),
-  decimal(middle("mailonce", of) / middle("empty", of)),
-];
+const row = (what: string, of: keyof Installed, show: (value: number) => string): string[] =>
+  ratioRow(what, middle("empty", of), middle("mailonce", of), show);
 
 /** Octets that Debian's package says it takes; NaN where dpkg doesn't know it. */
 function postfixOctets(): number {

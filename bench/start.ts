@@ -9,7 +9,7 @@ import { residentMemory } from "../test/support/large-mail.ts";
 import { endProcess, freePort } from "../test/support/peers.ts";
 import { environmentOf, MAIN, makeFolder } from "../test/support/process.ts";
 import { forgetNodesOwn, startBareNode } from "./support/bare-node.ts";
-import { decimal, mebibytes, milliseconds } from "./support/figures.ts";
+import { mebibytes, milliseconds, ratioRow } from "./support/figures.ts";
 import { atMost, publish, type Target } from "./support/result.ts";
 import { median } from "./support/statistics.ts";
 import { threadTimes } from "./support/thread-time.ts";
@@ -89,12 +89,8 @@ const found = await inTurns(turns, Object.keys(KINDS) as Kind[], (kind) => KINDS
 const middle = (kind: Kind, of: keyof Start): number =>
   median((found.get(kind) ?? []).map((start) => start[of]));
 const ratio = (of: keyof Start): number => middle("mailonce", of) / middle("node", of);
-const row = (what: string, of: keyof Start, show: (value: number) => string): string[] => [
-  what,
-  show(middle("node", of)),
-  show(middle("mailonce", of)),
-  decimal(ratio(of)),
-];
+const row = (what: string, of: keyof Start, show: (value: number) => string): string[] =>
+  ratioRow(what, middle("node", of), middle("mailonce", of), show);
 const target: Target = atMost(
   "start to 220, processor time, times that of Node",
   AIMED_FOR,
